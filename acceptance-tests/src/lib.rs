@@ -1,0 +1,1 @@
+//! The rig, and the tests with real programs.

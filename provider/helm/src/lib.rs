@@ -1,0 +1,1 @@
+//! Floor 4: Helm charts loaded and rendered in Rust.

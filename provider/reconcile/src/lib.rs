@@ -1,0 +1,1 @@
+//! Floor 3: the engine that brings a graph of parts to what it should be.

@@ -1,0 +1,1 @@
+//! Floor 5: the ekb_* resources, data sources and functions.
