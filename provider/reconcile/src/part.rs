@@ -1,0 +1,326 @@
+//! The words of the engine: parts, their kinds, and what is observed of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// Tags of an object: key to value.
+pub type Tags = BTreeMap<String, String>;
+
+/// The name of a part within its owner, stable for ever: `vpc`, `nat_gateway/eu-central-1a`.
+///
+/// It is the value of the tag `ekb:part` (at most 256 characters).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key(pub String);
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for Key {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for Key {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// The key `kind/position`.
+pub fn key(kind: &str, position: impl fmt::Display) -> Key {
+    Key(format!("{kind}/{position}"))
+}
+
+/// How far along a needed part has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// It has an id.
+    Made,
+    /// It is usable.
+    Ready,
+}
+
+/// A field of a part that stands for another part: an edge of the graph.
+///
+/// Serialises as `{"$made": key}` or `{"$ready": key}`; the graph turns that into an edge and the plain key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ref {
+    /// The part meant.
+    pub key: Key,
+    /// How far along it has to be before the part that holds this reference is made or updated.
+    pub stage: Stage,
+}
+
+impl Serialize for Ref {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(if self.stage == Stage::Made { "$made" } else { "$ready" }, &self.key.0)?;
+        map.end()
+    }
+}
+
+/// Which entries of a field are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldRule {
+    /// The whole value: what is not declared does not belong there.
+    Exact,
+    /// Of an object (map) or a list, only the entries that are declared, or were when last applied: foreign ones survive.
+    OwnEntries,
+    /// Given at creation and not readable afterwards: shown, never compared.
+    NotCompared,
+}
+
+/// What mends a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// A call on the object as it is.
+    Update,
+    /// Delete and make again.
+    Replace,
+}
+
+/// What a part should be: a plain struct whose serde fields are the fields that we own.
+///
+/// A field `tags` (of type [`Tags`]) holds the tags that users see (`Name`, theirs, discovery tags); it is compared as
+/// [`FieldRule::OwnEntries`] and mended by [`Kind::tag`], never by [`Kind::update`].
+pub trait Part: Serialize + Clone + fmt::Debug + Send + Sync + 'static {
+    /// The kind's name, for example `nat_gateway`.
+    const KIND: &'static str;
+
+    /// How the field is compared.
+    fn rule(_field: &str) -> FieldRule {
+        FieldRule::Exact
+    }
+
+    /// What mends a difference in the field.
+    fn remedy(_field: &str) -> Remedy {
+        Remedy::Update
+    }
+}
+
+/// How a creating call may be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idempotence {
+    /// It carries a client token ([`Call::token`]): the same call again gives the same object.
+    Token,
+    /// A name that exists once: a second call says that it exists.
+    NaturalKey,
+    /// Neither: after an unknown outcome only looking tells.
+    None,
+}
+
+/// How long things take, in real time; the clock scales it.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Usual time from the creating call to usable; looks are sparse before it and dense around it.
+    pub create: Duration,
+    /// Usual time from the deleting call to gone.
+    pub delete: Duration,
+    /// Longest wait for either, where the resource's time-out allows more.
+    pub limit: Duration,
+}
+
+/// Constant facts about a kind.
+#[derive(Debug, Clone)]
+pub struct KindTraits {
+    /// The kind's name, equal to its part's [`Part::KIND`].
+    pub kind: &'static str,
+    /// What users call it in messages, for example `NAT gateway`.
+    pub title: &'static str,
+    /// Among objects without known references, the lower is deleted first.
+    pub deletion_order: u32,
+    /// How a creating call may be repeated.
+    pub idempotence: Idempotence,
+    /// How long a new object may be missing from reads.
+    pub invisible_for: Duration,
+    /// How long things take.
+    pub pace: Pace,
+    /// IAM actions that [`Kind::observe`] needs.
+    pub reads: &'static [&'static str],
+    /// IAM actions that the other methods need.
+    pub writes: &'static [&'static str],
+}
+
+/// The condition of an observed object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Usable.
+    Settled,
+    /// On its way to usable; the text is the service's word for it.
+    Changing(String),
+    /// Failed for good, with the service's reason: it is replaced.
+    Failed(String),
+    /// On its way to gone.
+    Deleting,
+    /// Gone, though the service still lists it (a deleted NAT gateway): counts as a predecessor, never as the part.
+    Dead,
+}
+
+/// An object as it was observed.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// The service's id, for example `nat-0123`; where the service has none, the name or ARN.
+    pub id: String,
+    /// Its ARN where it has one.
+    pub arn: Option<String>,
+    /// Its condition.
+    pub condition: Condition,
+    /// The fields of the kind's part as they are, with ids where the part has [`Ref`]s, and *all* tags but `ekb:*` in `tags`.
+    pub fields: Value,
+    /// All its tags, `ekb:*` among them. Empty where the kind carries none.
+    pub tags: Tags,
+    /// Ids of the objects it uses (a subnet's VPC; an interface's subnet and groups): they are deleted after it.
+    pub references: Vec<String>,
+    /// What the kind wants to remember for update and delete (association ids, …). Never shown.
+    pub detail: Value,
+}
+
+/// Who owns parts: the value of the ownership tags.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Owner {
+    /// The environment, prefix of every name.
+    pub environment: String,
+    /// The region of the resource.
+    pub region: String,
+    /// Type and name: `network/main`.
+    pub resource: String,
+}
+
+/// What [`Kind::observe`] is asked.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Objects whose tags name this owner …
+    pub owner: Owner,
+    /// … or whose ids are known from state, by part …
+    pub known: BTreeMap<Key, String>,
+    /// … or that the declared parts of this kind would be found by (fixed names), by part: the declared fields.
+    pub declared: BTreeMap<Key, Value>,
+    /// … or that lie in the root object (structural search for import and for things that carry no tag of ours).
+    pub root: Option<String>,
+}
+
+/// What a creating, changing or deleting call is given.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The part's key.
+    pub key: Key,
+    /// Who owns the part.
+    pub owner: Owner,
+    /// Ownership tags, to be put into the creating call beside the part's own `tags`.
+    pub ownership: Tags,
+    /// Client token, at most 64 ASCII characters.
+    pub token: String,
+    /// Ids of the parts made so far, for [`Call::id`].
+    pub ids: BTreeMap<Key, String>,
+}
+
+impl Call {
+    /// The id of the part that the reference names.
+    ///
+    /// # Errors
+    /// Where that part is not made: an error in the graph.
+    pub fn id(&self, part: &Ref) -> Result<&str, Failure> {
+        self.ids.get(&part.key).map(String::as_str).ok_or_else(|| {
+            Failure::new(
+                crate::failure::Class::Other,
+                format!("resolving {} for {}", part.key, self.key),
+                "that part has no id yet (a defect of the provider)",
+            )
+        })
+    }
+
+    /// All tags of a new object: its own and those of ownership.
+    pub fn tags(&self, own: &Tags) -> Tags {
+        own.iter().chain(&self.ownership).map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+}
+
+/// The answer of a creating call.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// The id of the new object.
+    pub id: String,
+    /// Its ARN, where the answer gives one.
+    pub arn: Option<String>,
+    /// Its condition as the answer gives it; `Settled` saves the engine a look.
+    pub condition: Condition,
+}
+
+/// The answer of a deleting call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deleted {
+    /// Gone.
+    Gone,
+    /// Begun; the engine looks until it is gone.
+    Begun,
+    /// Kept on purpose, for this reason: reported to the user.
+    Kept(String),
+    /// A final snapshot of this id was made and stays.
+    FinalSnapshot(String),
+}
+
+/// One field that is not what it should be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// The field, for example `routes`.
+    pub field: String,
+    /// As it is, references as part keys.
+    pub is: Value,
+    /// As it should be, references as part keys.
+    pub should: Value,
+    /// What mends it.
+    pub remedy: Remedy,
+}
+
+/// How parts of one kind are found, made, changed and deleted. Holds its client; is shared by all calls.
+///
+/// Every method makes one attempt: waiting, trying again, time-outs, concurrency and order are the engine's.
+#[async_trait]
+pub trait Kind: Send + Sync + 'static {
+    /// The declaration of a part of this kind.
+    type Part: Part;
+
+    /// Constant facts.
+    fn traits(&self) -> KindTraits;
+
+    /// One batched look at everything of this kind that [`Ask`] names. An empty answer means absent.
+    ///
+    /// # Errors
+    /// *Could not look*: never to be taken for absent.
+    async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
+
+    /// Makes the part, with tags and client token in the creating call.
+    ///
+    /// # Errors
+    /// The failure's class tells the engine what to do.
+    async fn create(&self, part: &Self::Part, call: &Call) -> Result<Made, Failure>;
+
+    /// Mends the differences (all of remedy `Update`, none of them `tags`).
+    ///
+    /// # Errors
+    /// As for [`Kind::create`].
+    async fn update(&self, part: &Self::Part, is: &Object, differences: &[Difference], call: &Call) -> Result<(), Failure>;
+
+    /// Sets and removes tags.
+    ///
+    /// # Errors
+    /// As for [`Kind::create`].
+    async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure>;
+
+    /// Deletes the object, whether or not a part is declared for it.
+    ///
+    /// # Errors
+    /// As for [`Kind::create`]; `NotFound` counts as gone.
+    async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure>;
+}
