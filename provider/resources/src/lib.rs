@@ -1,1 +1,3 @@
 //! Floor 5: the ekb_* resources, data sources and functions.
+
+pub mod network;

@@ -1,0 +1,3 @@
+output "subnets" {
+  value = provider::ekb::subnets("10.20.0.0/16", ["eu-central-1a", "eu-central-1b", "eu-central-1c"])
+}

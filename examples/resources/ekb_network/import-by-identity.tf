@@ -1,0 +1,7 @@
+import {
+  to = ekb_network.main
+  identity = {
+    environment = "staging"
+    name        = "staging"
+  }
+}

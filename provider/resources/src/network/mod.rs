@@ -1,0 +1,3 @@
+//! The network of an environment.
+
+pub mod layout;
