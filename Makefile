@@ -1,1 +1,67 @@
-# see README
+# `make` alone explains the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Everything heavy lives outside the checkout, keyed by version, so that the second run is quick.
+export EKB_CACHE ?= $(HOME)/.cache/ekb
+export CARGO_TARGET_DIR ?= $(EKB_CACHE)/target
+BINARY := $(CARGO_TARGET_DIR)/debug/terraform-provider-ekb
+RELEASE := $(CARGO_TARGET_DIR)/release/terraform-provider-ekb
+TOOLS := python3 acceptance-tests/tools/tools.py
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+PLATFORM := $(shell go env GOOS 2>/dev/null || uname -s | tr A-Z a-z)_$(shell go env GOARCH 2>/dev/null || echo amd64)
+MIRROR := $(HOME)/.terraform.d/plugins
+
+.PHONY: help build release test sweep demo bench docs fmt lint tools install clean
+
+help: ## explain the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+build: ## build the provider (dev profile)
+	cargo build -p terraform-provider-ekb
+
+release: ## build the provider (release profile; slow)
+	cargo build --release -p terraform-provider-ekb
+
+tools: ## build or install what the tests need into the cache
+	$(TOOLS) ensure
+
+test: ## set up everything needed and run every check and test
+	acceptance-tests/test.sh
+
+sweep: build ## the whole product of cut points and faults (long)
+	$(TOOLS) ensure
+	EKB_SWEEP=1 cargo test -p acceptance-tests --test sweep -- --nocapture
+
+demo: build ## plan, apply, plan, destroy an environment's network on the emulator
+	$(TOOLS) ensure venv
+	cargo run -q -p acceptance-tests --bin demo
+
+bench: release ## measure; prints a table and writes bench.json
+	$(TOOLS) ensure venv
+	cargo run -q -p acceptance-tests --bin bench
+
+docs: build ## write docs/ from the schema and examples/
+	$(TOOLS) ensure venv tfplugindocs
+	acceptance-tests/docs.sh write
+
+fmt: ## format everything
+	cargo fmt --all
+
+lint: ## formatting, clippy, floors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test -q -p acceptance-tests --test house
+
+install: release ## put the release binary where Terraform and OpenTofu find it
+	@for host in registry.terraform.io registry.opentofu.org; do \
+	  dir=$(MIRROR)/$$host/ekb/ekb/$(VERSION)/$(PLATFORM); mkdir -p $$dir; \
+	  install -m 755 $(RELEASE) $$dir/terraform-provider-ekb_v$(VERSION); done
+	@printf '%s\n' 'Installed version $(VERSION) into $(MIRROR).' \
+	  'Terraform and OpenTofu look there by themselves unless a CLI configuration (~/.terraformrc, ~/.tofurc) says otherwise; then add:' '' \
+	  'provider_installation {' '  filesystem_mirror {' '    path    = "$(MIRROR)"' '    include = ["registry.terraform.io/ekb/ekb", "registry.opentofu.org/ekb/ekb"]' '  }' \
+	  '  direct {' '    exclude = ["registry.terraform.io/ekb/ekb", "registry.opentofu.org/ekb/ekb"]' '  }' '}'
+
+clean: ## remove build results (keeps the tools)
+	cargo clean
