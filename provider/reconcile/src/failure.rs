@@ -20,6 +20,8 @@ pub enum Class {
     Denied,
     /// The request can never succeed as it stands.
     Invalid,
+    /// The name is taken, perhaps by an earlier attempt of ours: resolved by looking.
+    Exists,
     /// The object is not there.
     NotFound,
     /// A limit of the account.
@@ -68,9 +70,17 @@ impl Failure {
             Class::Cancelled => "EKB1009",
             Class::Stuck => "EKB1010",
             Class::TimedOut => "EKB1011",
+            Class::Exists => "EKB1012",
             Class::Other => "EKB1000",
         };
-        Self { code, doing: doing.into(), cause: cause.into(), request_id: None, hint: String::new(), class }
+        Self {
+            code,
+            doing: doing.into(),
+            cause: cause.into(),
+            request_id: None,
+            hint: String::new(),
+            class,
+        }
     }
 
     /// The same with a hint.

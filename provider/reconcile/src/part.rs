@@ -65,7 +65,14 @@ pub struct Ref {
 impl Serialize for Ref {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(if self.stage == Stage::Made { "$made" } else { "$ready" }, &self.key.0)?;
+        map.serialize_entry(
+            if self.stage == Stage::Made {
+                "$made"
+            } else {
+                "$ready"
+            },
+            &self.key.0,
+        )?;
         map.end()
     }
 }
@@ -242,7 +249,10 @@ impl Call {
 
     /// All tags of a new object: its own and those of ownership.
     pub fn tags(&self, own: &Tags) -> Tags {
-        own.iter().chain(&self.ownership).map(|(k, v)| (k.clone(), v.clone())).collect()
+        own.iter()
+            .chain(&self.ownership)
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect()
     }
 }
 
@@ -253,7 +263,9 @@ pub struct Made {
     pub id: String,
     /// Its ARN, where the answer gives one.
     pub arn: Option<String>,
-    /// Its condition as the answer gives it; `Settled` saves the engine a look.
+    /// Its condition as the answer gives it. `Settled` saves the engine a look, so it means: every declared field is as
+    /// it should be. Where another call is needed (attributes, routes), say `Changing`: the engine then looks, and mends
+    /// what differs by [`Kind::update`]. `Dead` (an old token) makes the engine call again with another token.
     pub condition: Condition,
 }
 
@@ -275,9 +287,10 @@ pub enum Deleted {
 pub struct Difference {
     /// The field, for example `routes`.
     pub field: String,
-    /// As it is, references as part keys.
+    /// As it is, references as part keys; of a field compared by [`FieldRule::OwnEntries`] only entries of ours, so an
+    /// entry that is here and not in `should` is to be removed, and foreign ones are in neither.
     pub is: Value,
-    /// As it should be, references as part keys.
+    /// As it should be, references as part keys ([`Call::ids`] has their ids).
     pub should: Value,
     /// What mends it.
     pub remedy: Remedy,
@@ -310,7 +323,13 @@ pub trait Kind: Send + Sync + 'static {
     ///
     /// # Errors
     /// As for [`Kind::create`].
-    async fn update(&self, part: &Self::Part, is: &Object, differences: &[Difference], call: &Call) -> Result<(), Failure>;
+    async fn update(
+        &self,
+        part: &Self::Part,
+        is: &Object,
+        differences: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure>;
 
     /// Sets and removes tags.
     ///
@@ -323,4 +342,34 @@ pub trait Kind: Send + Sync + 'static {
     /// # Errors
     /// As for [`Kind::create`]; `NotFound` counts as gone.
     async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure>;
+
+    /// Whether an object that lacks our tags is the one that the declared fields mean: by default where both have the
+    /// same `name`. Kinds without names override it for import (a subnet by its zone and CIDR).
+    ///
+    /// References are part keys in `declared` and, at import, in `object.fields` too. At import an object that matches is
+    /// taken over where it uses a part of ours (its `references`); else it is foreign: the part fails, untouched.
+    fn stands_for(&self, declared: &Value, object: &Object) -> bool {
+        declared
+            .get("name")
+            .is_some_and(|name| name.is_string() && object.fields.get("name") == Some(name))
+    }
+
+    /// The name of a lock that every change of the part holds until the part is settled, across all resources of the
+    /// process (one update of an EKS cluster at a time, whoever asks). `fields` holds ids for references.
+    fn lock(&self, _fields: &Value) -> Option<String> {
+        None
+    }
+
+    /// Whether objects of this kind carry tags. Where not, ownership follows from the known id alone.
+    fn carries_tags(&self) -> bool {
+        true
+    }
+
+    /// Asked now and then while the engine waits for the object: an error of class `Stuck` ends a hopeless wait early.
+    ///
+    /// # Errors
+    /// Class `Stuck`, with the reason; others are ignored.
+    async fn outlook(&self, _object: &Object) -> Result<(), Failure> {
+        Ok(())
+    }
 }

@@ -1,0 +1,83 @@
+//! The engine: observes, reconciles, destroys.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::graph::Graph;
+use crate::kinds::Kinds;
+use crate::locks::Locks;
+use crate::observe::Observation;
+use crate::ownership::Purpose;
+use crate::part::Owner;
+use crate::report::{Allowed, Known, Outcome};
+
+/// Brings the parts of one owner to what they should be. Cheap to make: one for each call of a resource.
+#[derive(Clone)]
+pub struct Engine {
+    /// The kinds of parts that may belong to the owner.
+    pub kinds: Kinds,
+    /// Time.
+    pub clock: Clock,
+    /// Cancelled when the run is to end: no new mutating call is begun, waits end at once.
+    pub cancel: CancellationToken,
+    /// Locks of the process; runs of one owner exclude each other through it.
+    pub locks: Locks,
+    /// Whose parts.
+    pub owner: Owner,
+    /// Version of the resource's schema, written to the root; a root with a higher one is refused.
+    pub schema: u32,
+    /// Patterns of drift to leave alone: `part`, `part: field` or `part: field entry`, `*` for any text.
+    pub ignore_drift: Vec<String>,
+    /// Most mutating calls at a time.
+    pub concurrency: usize,
+    /// Longest time for the whole of a reconcile or destroy.
+    pub timeout: Duration,
+}
+
+impl Engine {
+    /// An engine with the clock of the environment, locks of its own, ten mutating calls at a time and an hour.
+    pub fn new(owner: Owner, kinds: Kinds) -> Self {
+        Self {
+            kinds,
+            clock: Clock::from_env(),
+            cancel: CancellationToken::new(),
+            locks: Locks::default(),
+            owner,
+            schema: 0,
+            ignore_drift: Vec::new(),
+            concurrency: 10,
+            timeout: Duration::from_secs(3600),
+        }
+    }
+
+    /// Looks at everything that the owner has, one batched look a kind, all kinds at once. Changes nothing.
+    ///
+    /// With a graph, its parts are also found by fixed names and, under a known root, by structure.
+    pub async fn observe(&self, graph: Option<&Graph>, known: &Known) -> Observation {
+        Observation::look(self, graph.map_or(&[], std::slice::from_ref), known).await
+    }
+
+    /// Brings the owner's parts to what the last of the graphs says, through the others in order.
+    ///
+    /// Observes first. A graph is the whole target of its stage: what is in none of this and the later ones is
+    /// deleted, as far as the plan allowed it. The outcome's report is complete also after errors and cancel.
+    pub async fn reconcile(
+        &self,
+        stages: &[Graph],
+        known: &Known,
+        allowed: &Allowed,
+        purpose: &Purpose,
+    ) -> Outcome {
+        crate::run::reconcile(self, stages, known, allowed, purpose).await
+    }
+
+    /// Deletes everything that the owner has.
+    ///
+    /// The graph (as it follows from the state) gives edges and fixed names; without it order follows from what is
+    /// observed. `incarnation` is the state's: where a later create took everything over, all is left.
+    pub async fn destroy(&self, graph: Option<&Graph>, known: &Known, incarnation: Option<&str>) -> Outcome {
+        crate::run::destroy(self, graph, known, incarnation).await
+    }
+}

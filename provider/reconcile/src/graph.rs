@@ -1,0 +1,407 @@
+//! What a resource should be: parts and the edges between them. Pure data, built at plan without any client.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use crate::failure::{Class, Failure};
+use crate::part::{FieldRule, Key, Part, Ref, Remedy, Stage};
+
+/// Most characters of a part's key: it is the value of a tag.
+const KEY_LENGTH: usize = 256;
+
+/// Parts that belong together, with the edges that follow from their [`Ref`]s.
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    parts: IndexMap<Key, Arc<Declared>>,
+    root: Option<Key>,
+    faults: Vec<Failure>,
+}
+
+/// A part of a graph as others refer to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handle(Key);
+
+impl Handle {
+    /// The part's key.
+    pub fn key(&self) -> &Key {
+        &self.0
+    }
+
+    /// A reference that needs the part to have an id.
+    pub fn made(&self) -> Ref {
+        Ref {
+            key: self.0.clone(),
+            stage: Stage::Made,
+        }
+    }
+
+    /// A reference that needs the part to be usable.
+    pub fn ready(&self) -> Ref {
+        Ref {
+            key: self.0.clone(),
+            stage: Stage::Ready,
+        }
+    }
+}
+
+/// A declared part.
+#[derive(Clone)]
+pub(crate) struct Declared {
+    pub key: Key,
+    pub kind: &'static str,
+    /// The typed part, for its kind.
+    pub part: Arc<dyn Any + Send + Sync>,
+    /// Its fields with references as plain keys: comparable with what is observed.
+    pub fields: Value,
+    /// Its fields with references as `{"$made": key}`, for putting ids in their place.
+    marked: Value,
+    /// What it needs, and how far along.
+    pub needs: BTreeMap<Key, Stage>,
+    /// The parts referred to, by top-level field.
+    pub referring: BTreeMap<String, BTreeSet<Key>>,
+    rule: fn(&str) -> FieldRule,
+    remedy: fn(&str) -> Remedy,
+}
+
+impl fmt::Debug for Declared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Declared")
+            .field("key", &self.key)
+            .field("kind", &self.kind)
+            .field("fields", &self.fields)
+            .finish()
+    }
+}
+
+impl Declared {
+    /// How the field is compared. Tags are always compared by entry: others put tags on our objects too.
+    pub fn rule(&self, field: &str) -> FieldRule {
+        if field == "tags" {
+            FieldRule::OwnEntries
+        } else {
+            (self.rule)(field)
+        }
+    }
+
+    pub fn remedy(&self, field: &str) -> Remedy {
+        if field == "tags" {
+            Remedy::Update
+        } else {
+            (self.remedy)(field)
+        }
+    }
+
+    /// The places (JSON pointers) at which it refers to that part.
+    pub fn places_of(&self, key: &Key) -> Vec<String> {
+        fn walk(value: &Value, at: &str, key: &Key, places: &mut Vec<String>) {
+            match value {
+                Value::Object(map) if reference(map).is_some_and(|(named, _)| named == *key) => {
+                    places.push(at.to_owned())
+                }
+                Value::Object(map) => map.iter().for_each(|(name, value)| {
+                    let name = name.replace('~', "~0").replace('/', "~1");
+                    walk(value, &format!("{at}/{name}"), key, places);
+                }),
+                Value::Array(list) => {
+                    list.iter()
+                        .enumerate()
+                        .for_each(|(index, value)| walk(value, &format!("{at}/{index}"), key, places));
+                }
+                _ => {}
+            }
+        }
+        let mut places = Vec::new();
+        walk(&self.marked, "", key, &mut places);
+        places
+    }
+
+    /// Its fields with ids in place of references; a part without an id stays a key.
+    pub fn resolved(&self, ids: &BTreeMap<Key, String>) -> Value {
+        rewrite(&self.marked, &mut |key, _| {
+            ids.get(key).cloned().unwrap_or_else(|| key.0.clone())
+        })
+    }
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a part. The first is the root unless [`Graph::root`] names another.
+    ///
+    /// Mistakes (a key that is taken, a part that does not serialise) are told by [`Graph::check`].
+    pub fn part<P: Part>(&mut self, key: impl Into<Key>, part: P) -> Handle {
+        let key = key.into();
+        let handle = Handle(key.clone());
+        let marked = match serde_json::to_value(&part) {
+            Ok(value @ Value::Object(_)) => value,
+            Ok(other) => {
+                return self.fault(
+                    handle,
+                    format!("it does not serialise as an object but as {other}"),
+                );
+            }
+            Err(error) => return self.fault(handle, format!("it does not serialise: {error}")),
+        };
+        if self.parts.contains_key(&key) {
+            return self.fault(handle, "its key is declared twice".to_owned());
+        }
+        if key.0.is_empty() || key.0.chars().count() > KEY_LENGTH {
+            return self.fault(
+                handle,
+                format!("its key does not have 1 to {KEY_LENGTH} characters"),
+            );
+        }
+        let mut needs = BTreeMap::new();
+        let fields = rewrite(&marked, &mut |key, stage| {
+            let needed = needs.entry(key.clone()).or_insert(stage);
+            *needed = stage.max(*needed);
+            key.0.clone()
+        });
+        let mut referring = BTreeMap::<String, BTreeSet<Key>>::new();
+        for (field, value) in marked.as_object().into_iter().flatten() {
+            rewrite(value, &mut |key, _| {
+                referring.entry(field.clone()).or_default().insert(key.clone());
+                String::new()
+            });
+        }
+        let declared = Declared {
+            key: key.clone(),
+            kind: P::KIND,
+            part: Arc::new(part),
+            fields,
+            marked,
+            needs,
+            referring,
+            rule: P::rule,
+            remedy: P::remedy,
+        };
+        self.root.get_or_insert_with(|| key.clone());
+        self.parts.insert(key, Arc::new(declared));
+        handle
+    }
+
+    fn fault(&mut self, handle: Handle, cause: String) -> Handle {
+        self.faults.push(defect(&handle.0, cause));
+        handle
+    }
+
+    /// Makes this part the root: it carries the tags that say whose the whole is and how far it has come.
+    pub fn root(&mut self, part: &Handle) {
+        self.root = Some(part.0.clone());
+    }
+
+    /// The key of the root; none where the graph is empty.
+    pub fn root_key(&self) -> Option<&Key> {
+        self.root.as_ref()
+    }
+
+    /// The keys of all parts, in the order of their declaration.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.parts.keys()
+    }
+
+    /// The kind of each part.
+    pub fn kinds(&self) -> BTreeMap<Key, String> {
+        self.parts
+            .values()
+            .map(|part| (part.key.clone(), part.kind.to_owned()))
+            .collect()
+    }
+
+    /// What shall be: per part the fields that we own, references as keys, without nulls. It is what a plan shows.
+    pub fn objects(&self) -> BTreeMap<Key, Value> {
+        self.parts
+            .values()
+            .map(|part| (part.key.clone(), without_nulls(&part.fields)))
+            .collect()
+    }
+
+    /// Whether the graph can be acted on.
+    ///
+    /// # Errors
+    /// Keys declared twice or too long, references to parts that are not declared, cycles: defects of the provider.
+    pub fn check(&self) -> Result<(), Vec<Failure>> {
+        let mut faults = self.faults.clone();
+        for part in self.parts.values() {
+            for needed in part
+                .needs
+                .keys()
+                .filter(|needed| !self.parts.contains_key(*needed))
+            {
+                faults.push(defect(
+                    &part.key,
+                    format!("it refers to {needed}, which is not declared"),
+                ));
+            }
+        }
+        // Kahn's algorithm: what is left when nothing more can be taken lies on a cycle or behind one.
+        let mut left: BTreeMap<&Key, &Arc<Declared>> = self.parts.iter().collect();
+        loop {
+            let free: Vec<&Key> = left
+                .iter()
+                .filter(|(_, part)| !part.needs.keys().any(|needed| left.contains_key(needed)))
+                .map(|(key, _)| *key)
+                .collect();
+            if free.is_empty() {
+                break;
+            }
+            for key in free {
+                left.remove(key);
+            }
+        }
+        if let Some(key) = left.keys().next() {
+            let names: Vec<&str> = left.keys().map(|key| key.0.as_str()).collect();
+            faults.push(defect(
+                key,
+                format!("parts need each other in a circle, among: {}", names.join(", ")),
+            ));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    pub(crate) fn get(&self, key: &Key) -> Option<&Arc<Declared>> {
+        self.parts.get(key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Declared>> {
+        self.parts.values()
+    }
+}
+
+fn defect(key: &Key, cause: String) -> Failure {
+    Failure::new(Class::Other, format!("declaring {key}"), cause)
+        .code("EKB1201")
+        .hint("This is a defect of the provider: please report it.")
+}
+
+/// The value with every reference replaced by a string.
+fn rewrite(value: &Value, replace: &mut impl FnMut(&Key, Stage) -> String) -> Value {
+    match value {
+        Value::Object(map) => {
+            if let Some((key, stage)) = reference(map) {
+                return Value::String(replace(&key, stage));
+            }
+            Value::Object(
+                map.iter()
+                    .map(|(name, value)| (name.clone(), rewrite(value, replace)))
+                    .collect(),
+            )
+        }
+        Value::Array(list) => Value::Array(list.iter().map(|value| rewrite(value, replace)).collect()),
+        other => other.clone(),
+    }
+}
+
+fn reference(map: &Map<String, Value>) -> Option<(Key, Stage)> {
+    let (name, value) = map.iter().next().filter(|_| map.len() == 1)?;
+    let stage = match name.as_str() {
+        "$made" => Stage::Made,
+        "$ready" => Stage::Ready,
+        _ => return None,
+    };
+    Some((Key::from(value.as_str()?), stage))
+}
+
+/// The value without members that are null: absent and null are the same to us.
+pub(crate) fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .filter(|(_, v)| !v.is_null())
+                .map(|(k, v)| (k.clone(), without_nulls(v)))
+                .collect(),
+        ),
+        Value::Array(list) => Value::Array(list.iter().map(without_nulls).collect()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+    use serde_json::json;
+
+    use super::*;
+    use crate::part::key;
+
+    #[derive(Debug, Clone, Serialize)]
+    struct Routes {
+        vpc: Ref,
+        routes: BTreeMap<String, Ref>,
+        note: Option<String>,
+    }
+
+    impl Part for Routes {
+        const KIND: &'static str = "routes";
+    }
+
+    #[derive(Debug, Clone, Serialize)]
+    struct Simple {}
+
+    impl Part for Simple {
+        const KIND: &'static str = "simple";
+    }
+
+    fn routes(vpc: Ref, nat: Ref) -> Routes {
+        Routes {
+            vpc,
+            routes: BTreeMap::from([("0.0.0.0/0".to_owned(), nat)]),
+            note: None,
+        }
+    }
+
+    #[test]
+    fn references_become_edges_and_plain_keys() {
+        let mut graph = Graph::new();
+        let vpc = graph.part("vpc", Simple {});
+        let nat = graph.part(key("nat", "a"), Simple {});
+        graph.part("routes", routes(vpc.made(), nat.ready()));
+        graph.check().unwrap();
+        assert_eq!(graph.root_key(), Some(&Key::from("vpc")));
+        assert_eq!(
+            graph.objects()[&Key::from("routes")],
+            json!({"vpc": "vpc", "routes": {"0.0.0.0/0": "nat/a"}}),
+            "what a plan shows"
+        );
+        let part = graph.get(&Key::from("routes")).unwrap();
+        let needs = BTreeMap::from([
+            (Key::from("vpc"), Stage::Made),
+            (Key::from("nat/a"), Stage::Ready),
+        ]);
+        assert_eq!(part.needs, needs);
+        let ids = BTreeMap::from([(Key::from("vpc"), "vpc-1".to_owned())]);
+        assert_eq!(part.resolved(&ids)["vpc"], "vpc-1");
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let mut graph = Graph::new();
+        graph.part("a", Simple {});
+        graph.part("a", Simple {});
+        graph.part(
+            "b",
+            routes(Handle("nowhere".into()).made(), Handle("c".into()).made()),
+        );
+        graph.part("c", routes(Handle("b".into()).made(), Handle("a".into()).made()));
+        graph.part("x".repeat(257), Simple {});
+        let text: Vec<String> = graph
+            .check()
+            .unwrap_err()
+            .iter()
+            .map(|fault| fault.cause.clone())
+            .collect();
+        let text = text.join("\n");
+        assert!(text.contains("declared twice"), "{text}");
+        assert!(text.contains("nowhere, which is not declared"), "{text}");
+        assert!(text.contains("in a circle, among: b, c"), "{text}");
+        assert!(text.contains("256 characters"), "{text}");
+    }
+}

@@ -1,0 +1,137 @@
+//! The kinds of parts that an engine knows, without their types.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::failure::{Class, Failure};
+use crate::graph::Declared;
+use crate::part::{Ask, Call, Deleted, Difference, Kind, KindTraits, Made, Object, Part, Tags};
+
+/// The kinds of parts that an engine knows. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Kinds(BTreeMap<&'static str, Arc<dyn AnyKind>>);
+
+impl Kinds {
+    /// No kinds.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with this kind.
+    #[must_use]
+    pub fn with<K: Kind>(mut self, kind: K) -> Self {
+        let traits = kind.traits();
+        self.0.insert(K::Part::KIND, Arc::new(Erased { kind, traits }));
+        self
+    }
+
+    /// The same with those kinds.
+    #[must_use]
+    pub fn and(mut self, others: Kinds) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// The constant facts of every kind, for the IAM policy and the documentation.
+    pub fn traits(&self) -> impl Iterator<Item = &KindTraits> {
+        self.0.values().map(|kind| kind.traits())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &Arc<dyn AnyKind>)> {
+        self.0.iter().map(|(name, kind)| (*name, kind))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<dyn AnyKind>> {
+        self.0.get(name)
+    }
+}
+
+/// [`Kind`] without the type of its part.
+#[async_trait]
+pub(crate) trait AnyKind: Send + Sync {
+    fn traits(&self) -> &KindTraits;
+    fn stands_for(&self, declared: &Value, object: &Object) -> bool;
+    fn lock(&self, fields: &Value) -> Option<String>;
+    fn carries_tags(&self) -> bool;
+    async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
+    async fn outlook(&self, object: &Object) -> Result<(), Failure>;
+    async fn create(&self, part: &Declared, call: &Call) -> Result<Made, Failure>;
+    async fn update(
+        &self,
+        part: &Declared,
+        is: &Object,
+        what: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure>;
+    async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure>;
+    async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure>;
+}
+
+struct Erased<K> {
+    kind: K,
+    traits: KindTraits,
+}
+
+impl<K: Kind> Erased<K> {
+    fn typed<'a>(&self, part: &'a Declared) -> Result<&'a K::Part, Failure> {
+        part.part.downcast_ref().ok_or_else(|| {
+            let cause = format!(
+                "two types of parts share the kind {} (a defect of the provider)",
+                part.kind
+            );
+            Failure::new(Class::Other, format!("making {}", part.key), cause)
+        })
+    }
+}
+
+#[async_trait]
+impl<K: Kind> AnyKind for Erased<K> {
+    fn traits(&self) -> &KindTraits {
+        &self.traits
+    }
+
+    fn stands_for(&self, declared: &Value, object: &Object) -> bool {
+        self.kind.stands_for(declared, object)
+    }
+
+    fn lock(&self, fields: &Value) -> Option<String> {
+        self.kind.lock(fields)
+    }
+
+    fn carries_tags(&self) -> bool {
+        self.kind.carries_tags()
+    }
+
+    async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
+        self.kind.observe(ask).await
+    }
+
+    async fn outlook(&self, object: &Object) -> Result<(), Failure> {
+        self.kind.outlook(object).await
+    }
+
+    async fn create(&self, part: &Declared, call: &Call) -> Result<Made, Failure> {
+        self.kind.create(self.typed(part)?, call).await
+    }
+
+    async fn update(
+        &self,
+        part: &Declared,
+        is: &Object,
+        what: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure> {
+        self.kind.update(self.typed(part)?, is, what, call).await
+    }
+
+    async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
+        self.kind.tag(id, set, remove).await
+    }
+
+    async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure> {
+        self.kind.delete(object, call).await
+    }
+}

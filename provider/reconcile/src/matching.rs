@@ -1,0 +1,523 @@
+//! Matching what was found to parts: by tags, then by known id, then (import only) by structure; and which of two
+//! objects for one part stands for it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::failure::{Class, Failure};
+use crate::graph::Declared;
+use crate::observe::{Observation, Spot, Standing};
+use crate::ownership::{RootTags, Whose, made_at};
+use crate::part::{Condition, Key, Object};
+
+/// Everything that was found, matched to parts.
+#[derive(Default)]
+pub(crate) struct Picture {
+    /// Every part that is declared, known or found.
+    pub parts: BTreeMap<Key, Seen>,
+    /// Further objects of parts: duplicates, and what is on its way to gone beside a new one.
+    pub spares: Vec<Spare>,
+    /// Ids of dead, failed and leaving objects by part: a client token that names them gives a new object.
+    pub predecessors: BTreeMap<Key, BTreeSet<String>>,
+    pub root: Option<RootTags>,
+    /// The part whose object has a root's tags.
+    pub root_by_tags: Option<Key>,
+    /// Two roots in use: nothing may be built on either.
+    pub conflict: Option<Failure>,
+    pub warnings: Vec<Failure>,
+}
+
+/// One of the four answers of observing a part.
+#[derive(Debug, Clone)]
+pub(crate) enum Seen {
+    Absent,
+    Found(Found),
+    Foreign(Failure),
+    Unseen(Failure),
+}
+
+/// An object of ours.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub key: Key,
+    pub kind: &'static str,
+    pub object: Arc<Object>,
+}
+
+impl Found {
+    pub fn spot(&self) -> Spot {
+        (self.kind, self.object.id.clone())
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        self.object.id == name || self.object.arn.as_deref() == Some(name)
+    }
+
+    /// Whether it uses the other.
+    pub fn uses(&self, other: &Found) -> bool {
+        self.spot() != other.spot() && self.object.references.iter().any(|name| other.is_named(name))
+    }
+}
+
+/// A further object of a part.
+pub(crate) struct Spare {
+    pub found: Found,
+    /// Others of ours use it.
+    pub in_use: bool,
+}
+
+impl Spare {
+    pub fn is_removable(&self) -> bool {
+        !self.in_use && self.found.object.condition != Condition::Deleting
+    }
+}
+
+impl Observation {
+    /// Makes the picture of the answers so far.
+    pub(crate) fn sort_out(&mut self) {
+        let mut picture = Picture::default();
+        let mut claims: BTreeMap<Key, Vec<Found>> = BTreeMap::new();
+        let mut unsaid = Vec::new();
+        let mut others = Vec::new();
+        let known: BTreeMap<(&str, &str), &Key> = self
+            .known
+            .ids
+            .iter()
+            .filter_map(|(key, id)| Some(((self.kind_of(key)?, id.as_str()), key)))
+            .collect();
+        for (kind, object) in self.present() {
+            let by_id = known.get(&(kind, object.id.as_str())).map(|key| (*key).clone());
+            match self.engine.owner.whose(&object.tags) {
+                Whose::Ours(key) => claims
+                    .entry(key.clone())
+                    .or_default()
+                    .push(Found { key, kind, object }),
+                Whose::Unsaid => match by_id.or_else(|| self.standing_key(kind, &object)) {
+                    Some(key) => claims
+                        .entry(key.clone())
+                        .or_default()
+                        .push(Found { key, kind, object }),
+                    None => unsaid.push((kind, object)),
+                },
+                Whose::Others(text) => others.push((kind, object, text, by_id)),
+            }
+        }
+        if self.known.import {
+            self.match_by_structure(&mut claims, &mut unsaid);
+        }
+        self.note_standing(&claims);
+
+        let live: Vec<Found> = claims
+            .values()
+            .flatten()
+            .filter(|found| !matches!(found.object.condition, Condition::Dead | Condition::Deleting))
+            .cloned()
+            .collect();
+        let in_use = |found: &Found| live.iter().any(|other| other.uses(found));
+        let root = self.root_key();
+        for (key, found) in claims {
+            let (mut candidates, misfits): (Vec<Found>, Vec<Found>) = found
+                .into_iter()
+                .partition(|found| self.declared(&key).is_none_or(|part| part.kind == found.kind));
+            let ended = |found: &Found| {
+                matches!(
+                    found.object.condition,
+                    Condition::Dead | Condition::Deleting | Condition::Failed(_)
+                )
+            };
+            let predecessors = candidates
+                .iter()
+                .filter(|found| ended(found))
+                .map(|found| found.object.id.clone());
+            picture
+                .predecessors
+                .entry(key.clone())
+                .or_default()
+                .extend(predecessors);
+            candidates.retain(|found| found.object.condition != Condition::Dead);
+            candidates.sort_by_cached_key(|found| {
+                let liveness = match found.object.condition {
+                    Condition::Deleting => 2,
+                    Condition::Failed(_) => 1,
+                    _ => 0,
+                };
+                let chosen = self.chosen.get(&key) == Some(&found.spot());
+                let known = self.known.ids.get(&key) == Some(&found.object.id);
+                let made = made_at(&found.object).to_owned();
+                (
+                    liveness,
+                    !chosen,
+                    !in_use(found),
+                    Reverse(found.object.references.len()),
+                    !known,
+                    made,
+                    found.object.id.clone(),
+                )
+            });
+            let used = candidates
+                .iter()
+                .filter(|found| !ended(found) && in_use(found))
+                .count();
+            if used > 1 && root.as_ref() == Some(&key) {
+                picture.conflict = Some(two_roots(&self.engine.owner.resource, &candidates));
+            }
+            let mut candidates = candidates.into_iter();
+            if let Some(first) = candidates.next() {
+                let tags = &first.object.tags;
+                if tags.contains_key("ekb:phase") || tags.contains_key("ekb:incarnation") {
+                    picture.root_by_tags = Some(key.clone());
+                }
+                if first.object.condition != Condition::Deleting {
+                    self.chosen.insert(key.clone(), first.spot());
+                }
+                picture.parts.insert(key.clone(), Seen::Found(first));
+            }
+            for found in candidates
+                .chain(misfits)
+                .filter(|found| found.object.condition != Condition::Dead)
+            {
+                let in_use = in_use(&found);
+                if in_use && !ended(&found) {
+                    picture.warnings.push(
+                        Failure::new(
+                            Class::Other,
+                            format!("looking at {key}"),
+                            format!(
+                                "there is a second object for it, {}, and others use it",
+                                found.object.id
+                            ),
+                        )
+                        .code("EKB1305")
+                        .hint("It is left alone; remove by hand what uses it, then apply again."),
+                    );
+                }
+                picture.spares.push(Spare { found, in_use });
+            }
+        }
+        let foreign = self.foreign(&unsaid, &others);
+        let declared = self.graphs.iter().flat_map(|graph| graph.keys());
+        let keys: BTreeSet<Key> = declared.chain(self.known.ids.keys()).cloned().collect();
+        for key in keys {
+            if !picture.parts.contains_key(&key) {
+                let seen = self.unclaimed(&key, foreign.get(&key));
+                picture.parts.insert(key, seen);
+            }
+        }
+        if let Some(Seen::Found(found)) = root
+            .or(picture.root_by_tags.clone())
+            .and_then(|key| picture.parts.get(&key))
+        {
+            picture.root = Some(RootTags::read(&found.object.tags));
+        }
+        self.picture = picture;
+    }
+
+    /// All objects as far as we know: what the answers say, corrected by what they cannot know yet.
+    fn present(&self) -> Vec<(&'static str, Arc<Object>)> {
+        let mut present = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (kind, answer) in &self.answers {
+            for object in &answer.objects {
+                let spot = (*kind, object.id.clone());
+                let dead = object.condition == Condition::Dead;
+                if self.gone.contains(&spot) && !dead {
+                    continue;
+                }
+                if self.leaving.contains(&spot) && !dead && object.condition != Condition::Deleting {
+                    let object = Object {
+                        condition: Condition::Deleting,
+                        ..(**object).clone()
+                    };
+                    present.push((*kind, Arc::new(object)));
+                } else {
+                    present.push((*kind, Arc::clone(object)));
+                }
+                seen.insert(spot);
+            }
+        }
+        for (spot, standing) in &self.standing {
+            if let Some(object) = standing
+                .object
+                .as_ref()
+                .filter(|_| !seen.contains(spot) && self.stands(spot, standing))
+            {
+                present.push((spot.0, Arc::clone(object)));
+            }
+        }
+        present
+    }
+
+    /// Whether something that the last look did not show may still be there.
+    fn stands(&self, spot: &Spot, standing: &Standing) -> bool {
+        if self.gone.contains(spot) || self.leaving.contains(spot) {
+            return false;
+        }
+        if standing
+            .object
+            .as_ref()
+            .is_some_and(|object| matches!(object.condition, Condition::Deleting | Condition::Dead))
+        {
+            return false;
+        }
+        let invisible = self
+            .engine
+            .kinds
+            .get(spot.0)
+            .map(|kind| kind.traits().invisible_for)
+            .unwrap_or_default();
+        self.answers
+            .get(spot.0)
+            .is_none_or(|answer| answer.at.since(standing.seen) < invisible)
+    }
+
+    /// The part of an object that was made in this run and has lost its tags since.
+    fn standing_key(&self, kind: &'static str, object: &Object) -> Option<Key> {
+        let standing = self.standing.get(&(kind, object.id.clone()))?;
+        standing.object.as_ref().map(|_| standing.key.clone())
+    }
+
+    fn note_standing(&mut self, claims: &BTreeMap<Key, Vec<Found>>) {
+        let mut fresh = Vec::new();
+        for found in claims.values().flatten() {
+            let Some(answer) = self.answers.get(found.kind) else {
+                continue;
+            };
+            if answer.objects.iter().any(|object| object.id == found.object.id) {
+                let object = Some(Arc::clone(&found.object));
+                fresh.push((
+                    found.spot(),
+                    Standing {
+                        key: found.key.clone(),
+                        object,
+                        seen: answer.at,
+                    },
+                ));
+            }
+        }
+        for (spot, mut standing) in fresh {
+            if let Some(before) = self.standing.get(&spot) {
+                standing.seen = standing.seen.max(before.seen);
+            }
+            self.standing.insert(spot, standing);
+        }
+        let dropped: Vec<Spot> = self
+            .standing
+            .iter()
+            .filter(|(spot, standing)| !self.stands(spot, standing))
+            .map(|(spot, _)| spot.clone())
+            .collect();
+        for spot in dropped {
+            let listed =
+                |answer: &crate::observe::Answer| answer.objects.iter().any(|object| object.id == spot.1);
+            if !self.answers.get(spot.0).is_some_and(listed) {
+                if self.chosen.get(&self.standing[&spot].key) == Some(&spot) {
+                    self.chosen.remove(&self.standing[&spot].key);
+                }
+                self.standing.remove(&spot);
+            }
+        }
+    }
+
+    /// Takes over what carries no tags of ours but lies where a declared part is meant (import).
+    fn match_by_structure(
+        &self,
+        claims: &mut BTreeMap<Key, Vec<Found>>,
+        unsaid: &mut Vec<(&'static str, Arc<Object>)>,
+    ) {
+        loop {
+            let mut matched: Option<(usize, Key)> = None;
+            'search: for (at, (kind, object)) in unsaid.iter().enumerate() {
+                let inside = |found: &Found| object.references.iter().any(|name| found.is_named(name));
+                let inside = claims.values().flatten().any(inside);
+                for part in self.graphs.iter().flat_map(|graph| graph.iter()) {
+                    if part.kind != *kind || claims.contains_key(&part.key) {
+                        continue;
+                    }
+                    let named = self.is_referred_to(part, object, claims);
+                    let same = || {
+                        let names = names_of(claims.values().filter_map(|found| found.first()));
+                        let fields = replace(&object.fields, &names, &BTreeMap::new());
+                        let keyed = Object {
+                            fields,
+                            ..(**object).clone()
+                        };
+                        self.engine
+                            .kinds
+                            .get(kind)
+                            .is_some_and(|kind| kind.stands_for(&part.fields, &keyed))
+                    };
+                    if named || (inside && same()) {
+                        matched = Some((at, part.key.clone()));
+                        break 'search;
+                    }
+                }
+            }
+            let Some((at, key)) = matched else { return };
+            let (kind, object) = unsaid.remove(at);
+            claims.insert(key.clone(), vec![Found { key, kind, object }]);
+        }
+    }
+
+    /// Whether a part that was found has the object's id where its declaration refers to this part.
+    fn is_referred_to(&self, part: &Declared, object: &Object, claims: &BTreeMap<Key, Vec<Found>>) -> bool {
+        claims.iter().any(|(key, found)| {
+            let (Some(user), Some(found)) = (self.declared(key), found.first()) else {
+                return false;
+            };
+            user.places_of(&part.key).iter().any(|place| {
+                let value = found.object.fields.pointer(place).and_then(Value::as_str);
+                value.is_some_and(|name| object.id == name || object.arn.as_deref() == Some(name))
+            })
+        })
+    }
+
+    /// Objects that have the place or name of a declared part and are not ours.
+    fn foreign(
+        &self,
+        unsaid: &[(&'static str, Arc<Object>)],
+        others: &[(&'static str, Arc<Object>, String, Option<Key>)],
+    ) -> BTreeMap<Key, Failure> {
+        let mut foreign = BTreeMap::new();
+        let unsaid = unsaid.iter().map(|(kind, object)| (*kind, object, None, None));
+        let others = others
+            .iter()
+            .map(|(kind, object, text, key)| (*kind, object, Some(text), key.clone()));
+        for (kind, object, whose, key) in unsaid.chain(others) {
+            if matches!(object.condition, Condition::Dead | Condition::Deleting) {
+                continue;
+            }
+            let Some(any_kind) = self.engine.kinds.get(kind) else {
+                continue;
+            };
+            let same = |part: &&Arc<Declared>| part.kind == kind && any_kind.stands_for(&part.fields, object);
+            let meant = self
+                .graphs
+                .iter()
+                .flat_map(|graph| graph.iter())
+                .find(same)
+                .map(|part| part.key.clone());
+            let Some(key) = key.or(meant) else { continue };
+            let title = any_kind.traits().title;
+            let cause = match whose {
+                Some(whose) => format!("{title} {} belongs to {whose}", object.id),
+                None => format!("{title} {} exists and does not carry our tags", object.id),
+            };
+            let failure = Failure::new(Class::Exists, format!("looking at {key}"), cause)
+                .code("EKB1304")
+                .hint(format!(
+                    "It is not touched. {}. Or remove or rename it.",
+                    self.engine.owner.import_hint()
+                ));
+            foreign.insert(key, failure);
+        }
+        foreign
+    }
+
+    /// What to say of a part that no object stands for.
+    fn unclaimed(&self, key: &Key, foreign: Option<&Failure>) -> Seen {
+        if let Some(failure) = foreign {
+            return Seen::Foreign(failure.clone());
+        }
+        let blind = match self.kind_of(key) {
+            Some(kind) if self.answers.contains_key(kind) => None,
+            Some(kind) => self.blind.get(kind),
+            None => self.blind.values().next(),
+        };
+        blind.map_or(Seen::Absent, |failure| Seen::Unseen(failure.clone()))
+    }
+
+    /// The fields with part keys in place of ids. Only fields in which declared parts of the kind refer to others are
+    /// touched, since a name may be an id and a plain text elsewhere; all where none is declared.
+    pub(crate) fn keyed(
+        &self,
+        kind: &str,
+        part: Option<&Declared>,
+        fields: &Value,
+        replaced: &BTreeSet<Key>,
+    ) -> Value {
+        let chosen = self.picture.parts.values().filter_map(|seen| match seen {
+            Seen::Found(found)
+                if !replaced.contains(&found.key) && found.object.condition != Condition::Deleting =>
+            {
+                Some(found)
+            }
+            _ => None,
+        });
+        let names = names_of(chosen);
+        let mut declared = self
+            .graphs
+            .iter()
+            .flat_map(|graph| graph.iter())
+            .filter(|part| part.kind == kind)
+            .peekable();
+        let referring: Option<BTreeSet<&String>> = declared
+            .peek()
+            .is_some()
+            .then(|| declared.flat_map(|part| part.referring.keys()).collect());
+        let Some(map) = fields.as_object() else {
+            return fields.clone();
+        };
+        let replaced_fields = map.iter().map(|(field, value)| {
+            if field == "tags"
+                || referring
+                    .as_ref()
+                    .is_some_and(|referring| !referring.contains(field))
+            {
+                return (field.clone(), value.clone());
+            }
+            // The parts that this field refers to go first: the name of another kind's object may be the same.
+            let own = part
+                .and_then(|part| part.referring.get(field))
+                .into_iter()
+                .flatten()
+                .filter_map(|key| match self.picture.parts.get(key) {
+                    Some(Seen::Found(found)) if !replaced.contains(key) => Some(found),
+                    _ => None,
+                });
+            (field.clone(), replace(value, &names, &names_of(own)))
+        });
+        Value::Object(replaced_fields.collect())
+    }
+}
+
+/// The keys of parts by id and by ARN.
+fn names_of<'a>(found: impl Iterator<Item = &'a Found>) -> BTreeMap<String, Key> {
+    let mut names = BTreeMap::new();
+    for found in found {
+        names.insert(found.object.id.clone(), found.key.clone());
+        if let Some(arn) = &found.object.arn {
+            names.insert(arn.clone(), found.key.clone());
+        }
+    }
+    names
+}
+
+fn replace(value: &Value, names: &BTreeMap<String, Key>, first: &BTreeMap<String, Key>) -> Value {
+    match value {
+        Value::String(text) => {
+            let key = first.get(text).or_else(|| names.get(text));
+            key.map_or_else(|| value.clone(), |key| Value::String(key.0.clone()))
+        }
+        Value::Array(list) => Value::Array(list.iter().map(|value| replace(value, names, first)).collect()),
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .map(|(k, v)| (k.clone(), replace(v, names, first)))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+fn two_roots(resource: &str, roots: &[Found]) -> Failure {
+    let ids: Vec<&str> = roots.iter().map(|found| found.object.id.as_str()).collect();
+    Failure::new(
+        Class::Other,
+        format!("looking at {resource}"),
+        format!("there are two of it, both in use: {}", ids.join(", ")),
+    )
+    .code("EKB1306")
+    .hint("Remove by hand what was built on one of them, then apply again: the one without use is removed.")
+}

@@ -1,0 +1,411 @@
+//! Looking: what is there, matched to parts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use crate::clock::Moment;
+use crate::compare;
+use crate::engine::Engine;
+use crate::failure::{Class, Failure};
+use crate::graph::{Declared, Graph};
+use crate::matching::{Picture, Seen};
+use crate::ownership::{missing_tags, without_ownership};
+use crate::part::{Ask, Condition, Key, Object};
+use crate::report::{Known, Report, undeclared_view};
+
+/// Longest time that one look is tried again after being throttled and the like.
+const LOOK_LIMIT: Duration = Duration::from_secs(60);
+
+/// An object's kind and id: ids of different kinds may be equal (names).
+pub(crate) type Spot = (&'static str, String);
+
+/// What was found of an owner's parts.
+pub struct Observation {
+    pub(crate) engine: Engine,
+    pub(crate) known: Known,
+    /// The target by stages; the first is the one being worked on.
+    pub(crate) graphs: Vec<Graph>,
+    /// The last answer of each kind.
+    pub(crate) answers: BTreeMap<&'static str, Answer>,
+    /// Kinds that could not be looked at.
+    pub(crate) blind: BTreeMap<&'static str, Failure>,
+    /// What is there though a read may miss it, since reads lag behind.
+    pub(crate) standing: BTreeMap<Spot, Standing>,
+    /// What we deleted: a read that still shows it is stale.
+    pub(crate) gone: BTreeSet<Spot>,
+    /// What we began to delete.
+    pub(crate) leaving: BTreeSet<Spot>,
+    /// The object that stands for a part in this run, once decided.
+    pub(crate) chosen: BTreeMap<Key, Spot>,
+    /// All of it, matched to parts.
+    pub(crate) picture: Picture,
+}
+
+pub(crate) struct Answer {
+    pub objects: Vec<Arc<Object>>,
+    /// When the look began.
+    pub at: Moment,
+}
+
+pub(crate) struct Standing {
+    pub key: Key,
+    /// As last seen or as made; none where only its id is known, from the state.
+    pub object: Option<Arc<Object>>,
+    /// When it was last seen, or made.
+    pub seen: Moment,
+}
+
+impl Observation {
+    pub(crate) async fn look(engine: &Engine, graphs: &[Graph], known: &Known) -> Self {
+        let mut observation = Self::blank(engine, graphs, known);
+        let asked_root = observation.root_id();
+        let every: Vec<&'static str> = engine.kinds.iter().map(|(name, _)| name).collect();
+        observation.look_at(&every).await;
+        // Under a root that was found only now there may be more to find.
+        if let Some(found) = observation
+            .root_id()
+            .filter(|_| asked_root.is_none() && !known.ids.is_empty())
+        {
+            tracing::debug!(root = found, "looking again under the root");
+            observation.look_at(&every).await;
+        }
+        // A known id that is missing may have been made a moment ago: it counts as absent only after a while.
+        let mut pause = Duration::from_secs(1);
+        loop {
+            let awaited = observation.awaited();
+            if awaited.is_empty() || engine.cancel.is_cancelled() {
+                return observation;
+            }
+            tokio::select! {
+                () = engine.clock.sleep(pause) => {}
+                () = engine.cancel.cancelled() => return observation,
+            }
+            pause = (pause * 2).min(Duration::from_secs(10));
+            observation.look_at(&awaited).await;
+        }
+    }
+
+    fn blank(engine: &Engine, graphs: &[Graph], known: &Known) -> Self {
+        let mut observation = Self {
+            engine: engine.clone(),
+            known: known.clone(),
+            graphs: graphs.to_vec(),
+            answers: BTreeMap::new(),
+            blind: BTreeMap::new(),
+            standing: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            leaving: BTreeSet::new(),
+            chosen: BTreeMap::new(),
+            picture: Picture::default(),
+        };
+        let now = engine.clock.now();
+        for (key, id) in &known.ids {
+            if let Some(kind) = observation.kind_of(key) {
+                let standing = Standing {
+                    key: key.clone(),
+                    object: None,
+                    seen: now,
+                };
+                observation.standing.insert((kind, id.clone()), standing);
+            }
+        }
+        observation
+    }
+
+    async fn look_at(&mut self, kinds: &[&'static str]) {
+        let looks = kinds.iter().map(|kind| {
+            let (ask, engine) = (self.ask(kind), &self.engine);
+            async move {
+                let at = engine.clock.now();
+                (*kind, at, ask_kind(engine, kind, &ask).await)
+            }
+        });
+        for (kind, at, answer) in join_all(looks).await {
+            self.take(kind, at, answer);
+        }
+        self.sort_out();
+    }
+
+    /// Notes an answer; [`Observation::sort_out`] makes something of it.
+    pub(crate) fn take(&mut self, kind: &'static str, at: Moment, answer: Result<Vec<Object>, Failure>) {
+        match answer {
+            Ok(objects) => {
+                self.blind.remove(kind);
+                self.answers.insert(
+                    kind,
+                    Answer {
+                        objects: objects.into_iter().map(Arc::new).collect(),
+                        at,
+                    },
+                );
+            }
+            Err(failure) => {
+                self.blind.insert(kind, failure);
+            }
+        }
+    }
+
+    /// What to ask a kind.
+    pub(crate) fn ask(&self, kind: &str) -> Ask {
+        let mut ask = Ask {
+            owner: self.engine.owner.clone(),
+            known: BTreeMap::new(),
+            declared: BTreeMap::new(),
+            root: self.root_id(),
+        };
+        for ((of, id), standing) in &self.standing {
+            if *of == kind
+                && (standing.object.is_none()
+                    || self.chosen.get(&standing.key).is_none_or(|spot| spot.1 == *id))
+            {
+                ask.known.insert(standing.key.clone(), id.clone());
+            }
+        }
+        for (key, fields) in &self.known.objects {
+            if self.kind_of(key) == Some(kind) {
+                ask.declared.insert(key.clone(), fields.clone());
+            }
+        }
+        for part in self
+            .graphs
+            .iter()
+            .rev()
+            .flat_map(Graph::iter)
+            .filter(|part| part.kind == kind)
+        {
+            ask.declared.insert(part.key.clone(), part.fields.clone());
+        }
+        ask
+    }
+
+    /// The declared part of this key: of this stage, else of the next that has it.
+    pub(crate) fn declared(&self, key: &Key) -> Option<&Arc<Declared>> {
+        self.graphs.iter().find_map(|graph| graph.get(key))
+    }
+
+    pub(crate) fn kind_of(&self, key: &Key) -> Option<&'static str> {
+        if let Some(part) = self.declared(key) {
+            return Some(part.kind);
+        }
+        let by_prefix = || key.0.split('/').next().unwrap_or_default();
+        let name = self.known.kinds.get(key).map_or_else(by_prefix, String::as_str);
+        self.engine
+            .kinds
+            .iter()
+            .map(|(kind, _)| kind)
+            .find(|kind| *kind == name)
+    }
+
+    /// The key of the root: the graph says it, else the tags that only a root has.
+    pub(crate) fn root_key(&self) -> Option<Key> {
+        let declared = self
+            .graphs
+            .last()
+            .and_then(Graph::root_key)
+            .or(self.known.root.as_ref());
+        declared.cloned().or_else(|| self.picture.root_by_tags.clone())
+    }
+
+    pub(crate) fn root_id(&self) -> Option<String> {
+        let root = self.root_key()?;
+        self.id(&root).or_else(|| self.known.ids.get(&root).cloned())
+    }
+
+    /// The id of the object that stands for the part.
+    pub(crate) fn id(&self, key: &Key) -> Option<String> {
+        match self.picture.parts.get(key)? {
+            Seen::Found(found) => Some(found.object.id.clone()),
+            Seen::Unseen(_) => self.known.ids.get(key).cloned(),
+            Seen::Absent | Seen::Foreign(_) => None,
+        }
+    }
+
+    pub(crate) fn ids(&self) -> BTreeMap<Key, String> {
+        self.picture
+            .parts
+            .keys()
+            .filter_map(|key| Some((key.clone(), self.id(key)?)))
+            .collect()
+    }
+
+    /// Kinds with ids of the state that no look has shown so far.
+    fn awaited(&self) -> Vec<&'static str> {
+        let missing = self.standing.iter().filter(|((kind, _), standing)| {
+            standing.object.is_none()
+                && !self.chosen.contains_key(&standing.key)
+                && !self.blind.contains_key(kind)
+        });
+        missing
+            .map(|((kind, _), _)| *kind)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
+    /// The differences of a part that was found, from what the graph says. Parts in `replaced` count as having no id.
+    pub(crate) fn differences(
+        &self,
+        part: &Declared,
+        object: &Object,
+        replaced: &BTreeSet<Key>,
+    ) -> Vec<compare::Found> {
+        let is = self.keyed(part.kind, Some(part), &object.fields, replaced);
+        let later: Vec<&Declared> = self
+            .graphs
+            .iter()
+            .skip(1)
+            .filter_map(|graph| graph.get(&part.key))
+            .map(|part| &**part)
+            .collect();
+        compare::differences(
+            part,
+            &is,
+            self.known.objects.get(&part.key),
+            &later,
+            &self.engine.ignore_drift,
+        )
+    }
+
+    /// How things are, for the state.
+    pub fn report(&self) -> Report {
+        let mut report = Report {
+            warnings: self.blind.values().cloned().collect(),
+            ..Report::default()
+        };
+        let nothing = BTreeSet::new();
+        for (key, seen) in &self.picture.parts {
+            let known = self.known.ids.contains_key(key);
+            let part = self.graphs.last().and_then(|graph| graph.get(key));
+            let applied = self.known.objects.get(key);
+            if let Some(kind) = self.kind_of(key) {
+                report.kinds.insert(key.clone(), kind.to_owned());
+            }
+            match seen {
+                Seen::Absent if known => report.drift.push(format!("{key}: deleted outside")),
+                Seen::Absent if part.is_some() => report.drift.push(format!("{key}: missing")),
+                Seen::Absent => {}
+                Seen::Foreign(failure) => report.foreign.push(failure.clone()),
+                Seen::Unseen(_) => {
+                    report
+                        .ids
+                        .extend(self.known.ids.get(key).map(|id| (key.clone(), id.clone())));
+                    report.objects.extend(
+                        applied
+                            .filter(|_| known)
+                            .map(|fields| (key.clone(), fields.clone())),
+                    );
+                }
+                Seen::Found(found) => {
+                    let object = &*found.object;
+                    report.kinds.insert(key.clone(), found.kind.to_owned());
+                    let is = without_ownership(self.keyed(
+                        found.kind,
+                        part.map(|part| &**part),
+                        &object.fields,
+                        &nothing,
+                    ));
+                    let fields = match part {
+                        Some(part) => compare::view(part, &is, applied, &self.engine.ignore_drift),
+                        None => undeclared_view(&is),
+                    };
+                    report.objects.insert(key.clone(), fields);
+                    report.ids.insert(key.clone(), object.id.clone());
+                    report
+                        .arns
+                        .extend(object.arn.clone().map(|arn| (key.clone(), arn)));
+                    report.found.insert(key.clone(), object.clone());
+                    match &object.condition {
+                        Condition::Failed(reason) => report.drift.push(format!("{key}: failed: {reason}")),
+                        Condition::Deleting => report.drift.push(format!("{key}: being deleted")),
+                        _ => {}
+                    }
+                    let Some(part) = part else {
+                        if !self.graphs.is_empty() {
+                            report
+                                .drift
+                                .push(format!("{key}: no longer declared, still there ({})", object.id));
+                        }
+                        continue;
+                    };
+                    for found in self.differences(part, object, &nothing) {
+                        report.drift.extend(
+                            found
+                                .leaves
+                                .iter()
+                                .map(|leaf| format!("{key}: {}", leaf.sentence())),
+                        );
+                    }
+                    if self.carries_tags(found.kind) {
+                        for (name, is, should) in missing_tags(&self.engine.owner, key, object) {
+                            report.drift.push(match is {
+                                None => format!("{key}: tags {name}: missing"),
+                                Some(is) => format!("{key}: tags {name}: is {is}, should be {should}"),
+                            });
+                        }
+                    }
+                }
+            }
+        }
+        for spare in self.picture.spares.iter().filter(|spare| spare.is_removable()) {
+            report.drift.push(format!(
+                "{}: there is a second one, {}, of an interrupted run",
+                spare.found.key, spare.found.object.id
+            ));
+        }
+        report.warnings.extend(self.picture.warnings.iter().cloned());
+        report.root = self.picture.root.clone();
+        report
+    }
+
+    pub(crate) fn carries_tags(&self, kind: &str) -> bool {
+        self.engine
+            .kinds
+            .get(kind)
+            .is_some_and(|kind| kind.carries_tags())
+    }
+}
+
+/// One look at a kind, tried again while it is throttled and the like.
+pub(crate) async fn ask_kind(engine: &Engine, name: &str, ask: &Ask) -> Result<Vec<Object>, Failure> {
+    let Some(kind) = engine.kinds.get(name) else {
+        return Err(Failure::new(
+            Class::Other,
+            format!("looking at {name}"),
+            "no such kind (a defect of the provider)",
+        ));
+    };
+    let begun = engine.clock.now();
+    let mut pause = Duration::from_millis(500);
+    loop {
+        if engine.cancel.is_cancelled() {
+            return Err(Failure::new(
+                Class::Cancelled,
+                format!("looking at {name}"),
+                "the run was cancelled",
+            ));
+        }
+        let failure = tokio::select! {
+            answer = kind.observe(ask) => match answer {
+                Ok(objects) => return Ok(objects),
+                Err(failure) => failure,
+            },
+            () = engine.cancel.cancelled() => continue,
+        };
+        // A read that may or may not have been carried out can be repeated.
+        let again = matches!(
+            failure.class,
+            Class::Throttled | Class::Transient | Class::Unknown | Class::NotYet | Class::Busy
+        );
+        if !again || engine.clock.now().since(begun) > LOOK_LIMIT {
+            return Err(failure);
+        }
+        tokio::select! {
+            () = engine.clock.sleep(engine.clock.jitter(pause)) => {}
+            () = engine.cancel.cancelled() => {}
+        }
+        pause = (pause * 2).min(Duration::from_secs(10));
+    }
+}

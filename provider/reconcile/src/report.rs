@@ -1,0 +1,218 @@
+//! What the engine is told from the state, and what it gives back for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::compare;
+use crate::failure::Failure;
+use crate::graph::{Graph, without_nulls};
+use crate::ownership::RootTags;
+use crate::part::{Key, Object, Remedy};
+
+/// What the state says of the parts. All maps are by part.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Their ids.
+    pub ids: BTreeMap<Key, String>,
+    /// Their fields when they were last read or applied (`objects` of the state): of fields with foreign entries, the
+    /// entries that are ours.
+    pub objects: BTreeMap<Key, Value>,
+    /// Their kinds. Where missing, the graph says it, else the key's text up to `/`.
+    pub kinds: BTreeMap<Key, String>,
+    /// The root, where no graph says it.
+    pub root: Option<Key>,
+    /// Whether things without our tags that lie where a part is meant are taken for it: import only.
+    pub import: bool,
+}
+
+impl Known {
+    /// The same, with kinds and root of this graph (the one that follows from the state's arguments).
+    #[must_use]
+    pub fn of(mut self, graph: &Graph) -> Self {
+        self.kinds.extend(graph.kinds());
+        self.root = graph.root_key().cloned();
+        self
+    }
+}
+
+/// How things are, for the state.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Per part that is there the fields that we own as they are, references as part keys, without nulls.
+    pub objects: BTreeMap<Key, Value>,
+    /// Their ids.
+    pub ids: BTreeMap<Key, String>,
+    /// Their ARNs, where they have one and it is known.
+    pub arns: BTreeMap<Key, String>,
+    /// Their kinds.
+    pub kinds: BTreeMap<Key, String>,
+    /// The objects themselves as observed, with ids: for computed attributes (the public IP of an address).
+    pub found: BTreeMap<Key, Object>,
+    /// Sentences on what is not as it should be. `part: field entry: missing`, `part: field: is X, should be Y`,
+    /// `part: deleted outside`.
+    pub drift: Vec<String>,
+    /// What could not be looked at, and the like.
+    pub warnings: Vec<Failure>,
+    /// Declared parts that belong to somebody else.
+    pub foreign: Vec<Failure>,
+    /// What the root's tags say; none where there is no root.
+    pub root: Option<RootTags>,
+}
+
+impl Report {
+    /// This report as what the state says.
+    pub fn known(&self) -> Known {
+        Known {
+            ids: self.ids.clone(),
+            objects: self.objects.clone(),
+            kinds: self.kinds.clone(),
+            ..Known::default()
+        }
+    }
+
+    /// Whether nothing is there: no part found, and none that could not be looked at but was known.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// What became of a reconcile or destroy.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// How things are now; complete also after errors.
+    pub report: Report,
+    /// Everything that went wrong, in the order of the parts' keys.
+    pub errors: Vec<Failure>,
+    /// Nothing was changed: the errors came before any change.
+    pub refused: bool,
+    /// Everything was left on purpose: a later create has taken the parts over (destroy only).
+    pub left: bool,
+    /// What remains on purpose.
+    pub kept: Vec<Kept>,
+}
+
+impl Outcome {
+    /// Whether all went well.
+    pub fn is_done(&self) -> bool {
+        self.errors.is_empty()
+    }
+}
+
+/// Something that remains after a deletion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The part.
+    pub key: Key,
+    /// The id of what remains: the object's, or its final snapshot's.
+    pub id: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why something remains after a deletion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// Kept on purpose, for this reason.
+    Kept(String),
+    /// It is the final snapshot.
+    FinalSnapshot,
+}
+
+/// What an apply would do to a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Make it.
+    Create,
+    /// Change these fields in place.
+    Update(Vec<String>),
+    /// Delete it and make it again, because of these fields.
+    Replace(Vec<String>),
+    /// Delete it.
+    Delete,
+}
+
+impl Graph {
+    /// What an apply would do to parts that are as `known` says: pure, for plan. Parts without change are left out.
+    pub fn changes(&self, known: &Known) -> BTreeMap<Key, Change> {
+        let mut changes = BTreeMap::new();
+        let mut replaced = BTreeSet::new();
+        // A replaced part has a new id, so whatever refers to it differs too: until nothing is added.
+        loop {
+            let before = replaced.len();
+            for part in self.iter() {
+                let Some(is) = known.objects.get(&part.key) else {
+                    if !known.ids.contains_key(&part.key) {
+                        changes.insert(part.key.clone(), Change::Create);
+                    }
+                    continue;
+                };
+                let mut fields = Vec::new();
+                let mut replace = false;
+                for found in compare::differences(part, is, Some(is), &[], &[]) {
+                    replace |= found.difference.remedy == Remedy::Replace;
+                    fields.push(found.difference.field);
+                }
+                for (field, keys) in &part.referring {
+                    if !fields.contains(field) && keys.iter().any(|key| replaced.contains(key)) {
+                        replace |= part.remedy(field) == Remedy::Replace;
+                        fields.push(field.clone());
+                    }
+                }
+                if replace {
+                    replaced.insert(part.key.clone());
+                    changes.insert(part.key.clone(), Change::Replace(fields));
+                } else if !fields.is_empty() {
+                    changes.insert(part.key.clone(), Change::Update(fields));
+                }
+            }
+            if replaced.len() == before {
+                break;
+            }
+        }
+        for key in known.ids.keys().filter(|key| self.get(key).is_none()) {
+            changes.insert(key.clone(), Change::Delete);
+        }
+        changes
+    }
+}
+
+/// What a plan allowed an apply to delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Allowed {
+    /// Anything of ours (create: what a half-made one left).
+    All,
+    /// These parts may be deleted, or deleted and made again.
+    Only(BTreeSet<Key>),
+}
+
+impl Allowed {
+    /// Nothing.
+    pub fn none() -> Self {
+        Self::Only(BTreeSet::new())
+    }
+
+    /// What the changes of a plan say.
+    pub fn of(changes: &BTreeMap<Key, Change>) -> Self {
+        let destructive = |change: &Change| matches!(change, Change::Replace(_) | Change::Delete);
+        Self::Only(
+            changes
+                .iter()
+                .filter(|(_, change)| destructive(change))
+                .map(|(key, _)| key.clone())
+                .collect(),
+        )
+    }
+
+    pub(crate) fn allows(&self, key: &Key) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(keys) => keys.contains(key),
+        }
+    }
+}
+
+/// The part of an object that the state shows where nothing is declared for it: all but tags of ownership.
+pub(crate) fn undeclared_view(fields: &Value) -> Value {
+    without_nulls(fields)
+}
