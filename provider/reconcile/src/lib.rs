@@ -12,4 +12,5 @@ pub mod observe;
 pub mod ownership;
 pub mod part;
 pub mod report;
+pub mod resource;
 mod run;

@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use framework::path::Step;
 use framework::{
-    Applied, Attr, Context, Create, Delete, Diagnostic, Diagnostics, Import, Model, Path, Plan, PlanKind,
-    PrivateState, Read, Resource, Timeouts, Update,
+    Applied, Attr, AttributeType, Context, Create, Delete, Diagnostic, Diagnostics, Import, Model, Path,
+    Plan, PlanKind, PrivateState, Read, Resource, Timeouts, Update,
 };
 
 use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::failure::{Class, Failure};
+use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::kinds::Kinds;
 use crate::locks::Locks;
@@ -140,9 +141,9 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     /// Its time-outs.
     fn timeouts(model: &Self::Model) -> &Attr<Timeouts>;
 
-    /// Checks a configuration. No network; values may be unknown. Called at validate, and again at plan where something
-    /// changes.
-    fn validate(&self, _config: &Self::Model, _out: &mut Diagnostics) {}
+    /// Checks what is planned, each refusal at the path of its argument. Pure; values may be unknown. Refusals of
+    /// arguments that do not change are dropped: a plan without changes, and so a destroy, is never blocked.
+    fn check(&self, _planned: &Self::Model, _out: &mut Diagnostics) {}
 
     /// Sets the computed attributes that follow from arguments. Looks up only what the prior state does not have, and
     /// what hardly ever changes (zones); what cannot be known yet stays unknown. Without a context the provider's
@@ -177,6 +178,9 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
         false
     }
 
+    /// The key of the root part.
+    fn root_key(&self) -> Key;
+
     /// Sets the arguments from what is there: import and data source.
     fn adopt(&self, model: &mut Self::Model, report: &Report);
 
@@ -200,12 +204,19 @@ impl Failure {
             detail.push_str(&format!("\n\nAWS request id: {id}"));
         }
         let diagnostic = Diagnostic::error(self.code, summary, detail);
-        if self.hint.is_empty() { diagnostic } else { diagnostic.hint(self.hint.clone()) }
+        if self.hint.is_empty() {
+            diagnostic
+        } else {
+            diagnostic.hint(self.hint.clone())
+        }
     }
 
     fn warning(&self) -> Diagnostic {
         let error = self.diagnostic();
-        Diagnostic { severity: framework::Severity::Warning, ..error }
+        Diagnostic {
+            severity: framework::Severity::Warning,
+            ..error
+        }
     }
 }
 
@@ -217,14 +228,22 @@ struct Imported {
 }
 
 impl<D> Reconciled<D> {
-    fn engine<C: Surroundings>(&self, cx: &Context<C>, context: &C, model: &D::Model, timeout: Duration) -> Result<Engine, Diagnostic>
+    fn engine<C: Surroundings>(
+        &self,
+        cx: &Context<C>,
+        context: &C,
+        model: &D::Model,
+        timeout: Duration,
+    ) -> Result<Engine, Diagnostic>
     where
         D: Declared<C>,
     {
         let common = D::common(model);
-        let (Some(environment), Some(region), Some(name)) =
-            (common.environment.known(), common.region.known(), D::name(model).known())
-        else {
+        let (Some(environment), Some(region), Some(name)) = (
+            common.environment.known(),
+            common.region.known(),
+            D::name(model).known(),
+        ) else {
             return Err(Diagnostic::error(
                 "EKB2010",
                 format!("The {} has no place", D::TITLE),
@@ -242,8 +261,11 @@ impl<D> Reconciled<D> {
             )
             .hint("Set `environment` of the provider block back, or use the state of the other environment."));
         }
-        let owner =
-            Owner { environment: environment.clone(), region: region.clone(), resource: format!("{}/{name}", owner_type::<C, D>()) };
+        let owner = Owner {
+            environment: environment.clone(),
+            region: region.clone(),
+            resource: format!("{}/{name}", owner_type::<C, D>()),
+        };
         let mut engine = Engine::new(owner, self.0.kinds(context, region));
         engine.cancel = cx.cancel().clone();
         engine.locks = context.locks().clone();
@@ -260,12 +282,17 @@ impl<D> Reconciled<D> {
     {
         let account = context.account().await.map_err(|failure| failure.diagnostic())?;
         match D::common(model).account_id.known() {
-            Some(known) if !account.is_empty() && !known.is_empty() && *known != account => Err(Diagnostic::error(
-                "EKB2012",
-                "Another account",
-                format!("The {} lies in account {known}; the credentials are those of account {account}.", D::TITLE),
-            )
-            .hint("Use credentials of that account.")),
+            Some(known) if !account.is_empty() && !known.is_empty() && *known != account => {
+                Err(Diagnostic::error(
+                    "EKB2012",
+                    "Another account",
+                    format!(
+                        "The {} lies in account {known}; the credentials are those of account {account}.",
+                        D::TITLE
+                    ),
+                )
+                .hint("Use credentials of that account."))
+            }
             _ => Ok(account),
         }
     }
@@ -279,7 +306,9 @@ impl<D> Reconciled<D> {
         let ids = common.ids.known().into_iter().flatten();
         let objects = common.objects.known().into_iter().flatten();
         let known = Known {
-            ids: ids.filter_map(|(key, id)| Some((Key(key.clone()), id.known()?.clone()))).collect(),
+            ids: ids
+                .filter_map(|(key, id)| Some((Key(key.clone()), id.known()?.clone())))
+                .collect(),
             objects: objects
                 .filter_map(|(key, text)| Some((Key(key.clone()), serde_json::from_str(text).ok()?)))
                 .collect(),
@@ -298,8 +327,13 @@ impl<D> Reconciled<D> {
     {
         self.0.outputs(model, report);
         let common = D::common_mut(model);
-        common.ids =
-            Attr::Known(report.ids.iter().map(|(key, id)| (key.0.clone(), Attr::Known(id.clone()))).collect());
+        common.ids = Attr::Known(
+            report
+                .ids
+                .iter()
+                .map(|(key, id)| (key.0.clone(), Attr::Known(id.clone())))
+                .collect(),
+        );
         common.objects = Attr::Known(texts(report.objects.iter()));
         common.drift = Attr::Known(report.drift.clone());
     }
@@ -338,7 +372,9 @@ impl<D> Reconciled<D> {
             return Applied::failed(prior, private, messages);
         }
         self.fill(&mut state, &outcome.report);
-        let status = prior.as_ref().map_or(Attr::Known("incomplete".to_owned()), |p| D::common(p).status.clone());
+        let status = prior.as_ref().map_or(Attr::Known("incomplete".to_owned()), |p| {
+            D::common(p).status.clone()
+        });
         let common = D::common_mut(&mut state);
         common.status = status;
         if let Some(incarnation) = incarnation {
@@ -375,21 +411,16 @@ impl<D> Reconciled<D> {
         let mut known = self.known(&state);
         if let Some(imported) = &imported {
             if let Some(root) = &imported.root {
-                // The root is the only thing known of something that others made: its graph has to tell its key.
-                if let Some(key) = self.0.graph(&D::blank()).as_ref().and_then(Graph::root_key) {
-                    known.ids.insert(key.clone(), root.clone());
-                } else {
-                    known.ids.insert(Key::from("vpc"), root.clone());
-                }
+                known.ids.insert(self.0.root_key(), root.clone());
             }
-            let report = engine.observe(None, &known).await.report(None, &known);
+            let report = engine.observe(None, &known).await.report();
             if report.is_empty() {
                 return Ok((None, report.warnings.iter().map(Failure::warning).collect()));
             }
             self.0.adopt(&mut state, &report);
         }
         let graph = self.0.graph(&state);
-        let report = engine.observe(graph.as_ref(), &known).await.report(graph.as_ref(), &known);
+        let report = engine.observe(graph.as_ref(), &known).await.report();
         let mut messages: Diagnostics = report.warnings.iter().map(Failure::warning).collect();
         if report.is_empty() {
             return Ok((None, messages));
@@ -413,7 +444,12 @@ impl<D> Reconciled<D> {
                 _ => {}
             }
             if common.status.is_null() {
-                common.status = if root.phase == Some(Phase::Making) { "incomplete" } else { "complete" }.into();
+                common.status = if root.phase == Some(Phase::Making) {
+                    "incomplete"
+                } else {
+                    "complete"
+                }
+                .into();
             }
         } else if common.status.is_null() {
             common.status = "complete".into();
@@ -431,7 +467,9 @@ fn owner_type<C: Surroundings, D: Declared<C>>() -> &'static str {
 }
 
 fn texts<'a>(objects: impl Iterator<Item = (&'a Key, &'a serde_json::Value)>) -> BTreeMap<String, String> {
-    objects.map(|(key, fields)| (key.0.clone(), fields.to_string())).collect()
+    objects
+        .map(|(key, fields)| (key.0.clone(), fields.to_string()))
+        .collect()
 }
 
 fn kept(kept: &crate::report::Kept) -> Diagnostic {
@@ -439,12 +477,21 @@ fn kept(kept: &crate::report::Kept) -> Diagnostic {
         Why::Kept(reason) => reason.clone(),
         Why::FinalSnapshot => "it is the final snapshot".to_owned(),
     };
-    Diagnostic::warning("EKB2022", format!("Kept {}", kept.id), format!("{} remains: {why}.", kept.key))
+    Diagnostic::warning(
+        "EKB2022",
+        format!("Kept {}", kept.id),
+        format!("{} remains: {why}.", kept.key),
+    )
 }
 
 /// The tags of everything: the provider's defaults under those of the resource, without the ignored ones.
-fn all_tags<C: Surroundings>(context: Option<&C>, tags: &Attr<BTreeMap<String, String>>) -> Attr<BTreeMap<String, String>> {
-    let Some(context) = context else { return Attr::Unknown };
+fn all_tags<C: Surroundings>(
+    context: Option<&C>,
+    tags: &Attr<BTreeMap<String, String>>,
+) -> Attr<BTreeMap<String, String>> {
+    let Some(context) = context else {
+        return Attr::Unknown;
+    };
     let own = match tags {
         Attr::Unknown => return Attr::Unknown,
         Attr::Null => BTreeMap::new(),
@@ -459,11 +506,15 @@ fn all_tags<C: Surroundings>(context: Option<&C>, tags: &Attr<BTreeMap<String, S
 /// Refuses tags that cannot be.
 fn check_tags(all: &Attr<BTreeMap<String, String>>, out: &mut Diagnostics) {
     let Some(all) = all.known() else { return };
-    let at = Path::from("tags");
+    let at = Path::from("tags_all");
     for key in all.keys().filter(|key| key.starts_with(PREFIX)) {
-        out.extend([Diagnostic::error("EKB2013", "Reserved tag", format!("Tags that begin with `{PREFIX}` are the provider's own: {key}."))
-            .hint("Give the tag another key, in `tags` or in `default_tags` of the provider.")
-            .at(at.clone())]);
+        out.extend([Diagnostic::error(
+            "EKB2013",
+            "Reserved tag",
+            format!("Tags that begin with `{PREFIX}` are the provider's own: {key}."),
+        )
+        .hint("Give the tag another key, in `tags` or in `default_tags` of the provider.")
+        .at(at.clone())]);
     }
     if all.len() > MOST_TAGS - OWN_TAGS - 4 {
         out.extend([Diagnostic::error(
@@ -487,11 +538,6 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
 
     const NAME: &'static str = D::NAME;
 
-    fn validate(&self, config: &D::Model, out: &mut Diagnostics) {
-        check_tags(&D::common(config).tags, out);
-        self.0.validate(config, out);
-    }
-
     async fn plan(&self, cx: &Context<C>, plan: &mut Plan<D::Model>) {
         let context = cx.ready().map(|context| &**context);
         if let (Some(context), Some(prior)) = (context, &plan.prior) {
@@ -504,7 +550,9 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 return;
             }
         }
-        let (Some(config), Some(mut planned)) = (plan.config.clone(), plan.planned.take()) else { return };
+        let (Some(config), Some(mut planned)) = (plan.config.clone(), plan.planned.take()) else {
+            return;
+        };
         let out = &mut plan.diagnostics;
         let prior = plan.prior.as_ref();
         let making = matches!(plan.kind, PlanKind::Create | PlanKind::Replace);
@@ -530,17 +578,20 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                     (common.region.is_null(), "region", "AWS_REGION"),
                 ] {
                     if missing {
-                        out.extend([Diagnostic::error("EKB2015", format!("No {argument}"), format!("The provider has no `{argument}`."))
-                            .hint(format!("Set `{argument}` in the provider block, or {variable} in the environment."))]);
+                        out.extend([Diagnostic::error(
+                            "EKB2015",
+                            format!("No {argument}"),
+                            format!("The provider has no `{argument}`."),
+                        )
+                        .hint(format!(
+                            "Set `{argument}` in the provider block, or {variable} in the environment."
+                        ))]);
                         return;
                     }
                 }
             }
         }
         common.tags_all = all_tags(context, &tags);
-        if context.is_some() {
-            check_tags(&common.tags_all, out);
-        }
         let environment = common.environment.clone();
         if D::name(&config).is_null() && making {
             *D::name_mut(&mut planned) = environment;
@@ -573,8 +624,11 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         } else if let Some(prior) = prior {
             let known = self.known(prior);
             let changes = graph.changes(&known);
-            let moved: Vec<&Key> =
-                changes.iter().filter(|(_, change)| !matches!(change, Change::Update(_))).map(|(key, _)| key).collect();
+            let moved: Vec<&Key> = changes
+                .iter()
+                .filter(|(_, change)| !matches!(change, Change::Update(_)))
+                .map(|(key, _)| key)
+                .collect();
             let id = |key: &Key| match known.ids.get(key).filter(|_| !moved.contains(&key)) {
                 Some(id) => Attr::Known(id.clone()),
                 None => Attr::Unknown,
@@ -583,16 +637,25 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             if common.incarnation.is_null() {
                 common.incarnation = Attr::Unknown;
             }
-            self.0.unsettle(&mut planned, &|start| moved.iter().any(|key| key.0.starts_with(start)));
+            self.0.unsettle(&mut planned, &|start| {
+                moved.iter().any(|key| key.0.starts_with(start))
+            });
             if !plan.replace.is_empty() {
                 self.0.on_replace(prior, out);
             }
         }
-        let changed = making || prior.is_some_and(|prior| prior.encode() != planned.encode());
-        if changed {
-            // What plan refuses, it refuses only where something changes: a destroy plans first.
-            self.0.validate(&config, out);
-        }
+        let mut refused = Diagnostics::new();
+        check_tags(&D::common(&planned).tags_all, &mut refused);
+        self.0.check(&planned, &mut refused);
+        let (before, after) = (prior.map(|prior| prior.encode()), planned.encode());
+        out.extend(
+            refused
+                .into_iter()
+                .filter(|refusal| match (&before, refusal.path.0.first()) {
+                    (Some(before), Some(Step::Attribute(name))) => before.get(name) != after.get(name),
+                    _ => true,
+                }),
+        );
         if plan.kind != PlanKind::Replace
             && let (Attr::Known(name), Attr::Known(region)) = (D::name(&planned), &D::common(&planned).region)
             && !cx.claim(&format!("{region}/{}/{name}", D::NAME))
@@ -610,14 +673,20 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
 
     async fn create(&self, cx: &Context<C>, request: Create<D::Model>) -> Applied<D::Model> {
         let planned = request.planned;
-        let prepared = self.prepare(cx, &planned, D::timeouts(&planned).create(D::TIMEOUTS.create)).await;
+        let prepared = self
+            .prepare(cx, &planned, D::timeouts(&planned).create(D::TIMEOUTS.create))
+            .await;
         let (engine, graph) = match prepared {
             Ok(prepared) => prepared,
             Err(errors) => return Applied::failed(None, request.private, errors),
         };
         let incarnation = Clock::from_env().id();
-        let purpose = Purpose::Create { incarnation: incarnation.clone() };
-        let outcome = engine.reconcile(&[graph], &Known::default(), &Allowed::All, &purpose).await;
+        let purpose = Purpose::Create {
+            incarnation: incarnation.clone(),
+        };
+        let outcome = engine
+            .reconcile(&[graph], &Known::default(), &Allowed::All, &purpose)
+            .await;
         self.applied(planned, None, request.private, outcome, Some(incarnation))
     }
 
@@ -638,7 +707,9 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
 
     async fn update(&self, cx: &Context<C>, request: Update<D::Model>) -> Applied<D::Model> {
         let planned = request.planned;
-        let prepared = self.prepare(cx, &planned, D::timeouts(&planned).update(D::TIMEOUTS.update)).await;
+        let prepared = self
+            .prepare(cx, &planned, D::timeouts(&planned).update(D::TIMEOUTS.update))
+            .await;
         let (engine, graph) = match prepared {
             Ok(prepared) => prepared,
             Err(errors) => return Applied::failed(Some(request.prior), request.private, errors),
@@ -646,15 +717,27 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let known = self.known(&request.prior);
         let allowed = Allowed::of(&graph.changes(&known));
         // An imported thing that others made has no incarnation yet: it gets one here.
-        let fresh = D::common(&request.prior).incarnation.is_null().then(|| Clock::from_env().id());
-        let incarnation = D::common(&request.prior).incarnation.known().cloned().or_else(|| fresh.clone());
-        let outcome = engine.reconcile(&[graph], &known, &allowed, &Purpose::Update { incarnation }).await;
+        let fresh = D::common(&request.prior)
+            .incarnation
+            .is_null()
+            .then(|| Clock::from_env().id());
+        let incarnation = D::common(&request.prior)
+            .incarnation
+            .known()
+            .cloned()
+            .or_else(|| fresh.clone());
+        let outcome = engine
+            .reconcile(&[graph], &known, &allowed, &Purpose::Update { incarnation })
+            .await;
         self.applied(planned, Some(request.prior), request.private, outcome, fresh)
     }
 
     async fn delete(&self, cx: &Context<C>, request: Delete<D::Model>) -> Applied<D::Model> {
         let prior = request.prior;
-        let incomplete = D::common(&prior).status.known().is_some_and(|status| status == "incomplete");
+        let incomplete = D::common(&prior)
+            .status
+            .known()
+            .is_some_and(|status| status == "incomplete");
         if incomplete && request.marker.same_place(&prior) {
             // The create that follows finds the parts and goes on.
             return Applied::gone();
@@ -674,7 +757,9 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let known = self.known(&prior);
         let graph = self.0.graph(&prior);
         let incarnation = D::common(&prior).incarnation.known().cloned();
-        let outcome = engine.destroy(graph.as_ref(), &known, incarnation.as_deref()).await;
+        let outcome = engine
+            .destroy(graph.as_ref(), &known, incarnation.as_deref())
+            .await;
         let mut messages: Diagnostics = outcome.report.warnings.iter().map(Failure::warning).collect();
         messages.extend(outcome.kept.iter().map(kept));
         if outcome.is_done() {
@@ -696,10 +781,17 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         };
         let ours = context.environment().map(str::to_owned);
         let (environment, name, region, root) = match from {
-            Import::Identity(id) => (id.environment.into_known(), id.name.into_known(), id.region.into_known(), None),
+            Import::Identity(id) => (
+                id.environment.into_known(),
+                id.name.into_known(),
+                id.region.into_known(),
+                None,
+            ),
             Import::Id(text) if self.0.is_root_id(&text) => (ours.clone(), ours.clone(), None, Some(text)),
             Import::Id(text) => match text.split_once('/') {
-                Some((environment, name)) => (Some(environment.to_owned()), Some(name.to_owned()), None, None),
+                Some((environment, name)) => {
+                    (Some(environment.to_owned()), Some(name.to_owned()), None, None)
+                }
                 None => (ours.clone(), Some(text), None, None),
             },
         };
@@ -743,7 +835,11 @@ impl<D> Reconciled<D> {
         self.same_account(&**context, planned).await?;
         let engine = self.engine(cx, context, planned, timeout)?;
         let graph = self.0.graph(planned).ok_or_else(|| {
-            Diagnostic::error("EKB2017", "Arguments are not known", "An argument that the parts follow from is not known at apply.")
+            Diagnostic::error(
+                "EKB2017",
+                "Arguments are not known",
+                "An argument that the parts follow from is not known at apply.",
+            )
         })?;
         Ok((engine, graph))
     }
@@ -766,18 +862,25 @@ pub async fn find<C: Surroundings, D: Declared<C>>(
     common.region = Attr::from_option(region.or_else(|| context.region()));
     let environment = common.environment.clone();
     *D::name_mut(&mut state) = name.map_or(environment, Attr::Known);
-    let looked = Reconciled(declared).look(cx, context, state, Some(Imported { root: None })).await;
+    let looked = Reconciled(declared)
+        .look(cx, context, state, Some(Imported { root: None }))
+        .await;
     Ok(looked?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Class;
 
     #[test]
     fn a_failure_tells_what_why_and_what_next() {
-        let mut failure = Failure::new(Class::Denied, "creating NAT gateway (eu-central-1a)", "UnauthorizedOperation: no")
-            .hint("Allow ec2:CreateNatGateway.");
+        let mut failure = Failure::new(
+            Class::Denied,
+            "creating NAT gateway (eu-central-1a)",
+            "UnauthorizedOperation: no",
+        )
+        .hint("Allow ec2:CreateNatGateway.");
         failure.request_id = Some("abc".to_owned());
         let diagnostic = failure.diagnostic();
         assert_eq!(diagnostic.summary, "Creating NAT gateway (eu-central-1a)");
