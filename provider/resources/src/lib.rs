@@ -1,3 +1,5 @@
 //! Floor 5: the ekb_* resources, data sources and functions.
 
 pub mod network;
+pub mod platform;
+pub mod provider;

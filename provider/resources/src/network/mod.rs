@@ -1,3 +1,263 @@
-//! The network of an environment.
+//! `ekb_network`: the network of an environment.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use framework::{Attr, Diagnostic, Diagnostics, Path, Timeouts};
+use ipnet::Ipv4Net;
+use reconcile::graph::Graph;
+use reconcile::kinds::Kinds;
+use reconcile::part::{Key, Object, key};
+use reconcile::report::Report;
+use reconcile::resource::{Common, Declared, DefaultTimeouts};
+
+pub mod adopt;
+pub mod checks;
+pub mod data_source;
+pub mod functions;
+pub mod graph;
 pub mod layout;
+pub mod model;
+
+use crate::platform::Platform;
+use model::Network;
+
+/// How many zones a network has where the user says nothing: what quorums need.
+const DEFAULT_ZONES: usize = 3;
+
+/// The resource `ekb_network`.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NetworkResource;
+
+#[async_trait]
+impl Declared<Platform> for NetworkResource {
+    type Model = Network;
+
+    const NAME: &'static str = "ekb_network";
+    const TITLE: &'static str = "network";
+    const TIMEOUTS: DefaultTimeouts = DefaultTimeouts {
+        create: Duration::from_secs(30 * 60),
+        read: Duration::from_secs(10 * 60),
+        update: Duration::from_secs(30 * 60),
+        delete: Duration::from_secs(30 * 60),
+    };
+
+    fn common(model: &Network) -> &Common {
+        &model.common
+    }
+
+    fn common_mut(model: &mut Network) -> &mut Common {
+        &mut model.common
+    }
+
+    fn name(model: &Network) -> &Attr<String> {
+        &model.name
+    }
+
+    fn name_mut(model: &mut Network) -> &mut Attr<String> {
+        &mut model.name
+    }
+
+    fn timeouts(model: &Network) -> &Attr<Timeouts> {
+        &model.timeouts
+    }
+
+    fn blank() -> Network {
+        Network::default()
+    }
+
+    fn check(&self, planned: &Network, out: &mut Diagnostics) {
+        checks::check(planned, out);
+    }
+
+    async fn complete(
+        &self,
+        context: Option<&Platform>,
+        config: &Network,
+        prior: Option<&Network>,
+        planned: &mut Network,
+        out: &mut Diagnostics,
+    ) {
+        if config.cluster_name.is_null() {
+            planned.cluster_name = match prior {
+                Some(prior) if prior.cluster_name.is_known() => prior.cluster_name.clone(),
+                _ => planned.common.environment.clone(),
+            };
+        }
+        self.complete_zones(context, config, prior, planned, out).await;
+        let zones = graph::zones(planned);
+        let nets = |which: fn(&layout::ZoneSubnets) -> Ipv4Net| match &zones {
+            Some(zones) => Attr::Known(zones.iter().map(|(zone, subnets)| (zone.clone(), which(subnets))).collect()),
+            None => Attr::Unknown,
+        };
+        planned.public_subnets = nets(|subnets| subnets.public);
+        planned.private_subnets = nets(|subnets| subnets.private);
+    }
+
+    fn graph(&self, model: &Network) -> Option<Graph> {
+        graph::graph(model)
+    }
+
+    fn kinds(&self, context: &Platform, region: &str) -> Kinds {
+        aws::network::kinds(&context.aws, region)
+    }
+
+    fn outputs(&self, model: &mut Network, report: &Report) {
+        let id = |key: &str| Attr::from_option(report.ids.get(&Key::from(key)).cloned());
+        model.id = id("vpc");
+        model.vpc_id = id("vpc");
+        model.arn = Attr::from_option(report.arns.get(&Key::from("vpc")).cloned());
+        model.default_security_group_id = id("default_security_group");
+        model.public_subnet_ids = Attr::Known(ids(report, "public_subnet"));
+        model.private_subnet_ids = Attr::Known(ids(report, "private_subnet"));
+        let address = |object: &Object| Some(object.detail.get("public_ip")?.as_str()?.to_owned());
+        let addresses = of_kind(report, "nat_address").filter_map(|key| address(report.found.get(key)?));
+        model.nat_public_ips = Attr::Known(addresses.collect());
+    }
+
+    fn unsettle(&self, planned: &mut Network, touched: &dyn Fn(&str) -> bool) {
+        if touched("vpc") {
+            planned.id = Attr::Unknown;
+            planned.vpc_id = Attr::Unknown;
+            planned.arn = Attr::Unknown;
+        }
+        if touched("default_security_group") {
+            planned.default_security_group_id = Attr::Unknown;
+        }
+        if touched("public_subnet/") {
+            planned.public_subnet_ids = Attr::Unknown;
+        }
+        if touched("private_subnet/") {
+            planned.private_subnet_ids = Attr::Unknown;
+        }
+        if touched("nat_address/") {
+            planned.nat_public_ips = Attr::Unknown;
+        }
+    }
+
+    fn on_replace(&self, prior: &Network, out: &mut Diagnostics) {
+        let id = prior.vpc_id.known().map_or("it", String::as_str);
+        out.extend([Diagnostic::warning(
+            "EKB2110",
+            "The network will be replaced",
+            format!(
+                "The VPC {id} is destroyed and made anew: everything that stands in it (cluster, nodes, databases, load \
+                 balancers) has to go first, and its NAT gateways get other public addresses."
+            ),
+        )
+        .at(Path::from("cidr"))]);
+    }
+
+    fn is_root_id(&self, text: &str) -> bool {
+        text.starts_with("vpc-")
+    }
+
+    fn root_key(&self) -> Key {
+        Key::from("vpc")
+    }
+
+    fn adopt(&self, model: &mut Network, report: &Report) {
+        adopt::adopt(model, report);
+    }
+}
+
+impl NetworkResource {
+    /// Which zones: the given ones, else those of the state, else the first that EKS can use.
+    async fn complete_zones(
+        &self,
+        context: Option<&Platform>,
+        config: &Network,
+        prior: Option<&Network>,
+        planned: &mut Network,
+        out: &mut Diagnostics,
+    ) {
+        let before = prior.and_then(|prior| prior.availability_zones.known()).cloned().unwrap_or_default();
+        let given = match (&config.availability_zones, &config.subnets) {
+            (Attr::Unknown, _) | (_, Attr::Unknown) => {
+                planned.availability_zones = Attr::Unknown;
+                return;
+            }
+            (Attr::Known(zones), _) => Some(zones.clone()),
+            (Attr::Null, Attr::Known(subnets)) => Some(subnets.keys().cloned().collect()),
+            (Attr::Null, Attr::Null) => None,
+        };
+        let wanted = match (&given, &config.zone_count) {
+            (Some(zones), _) => zones.len(),
+            (None, Attr::Unknown) => {
+                planned.availability_zones = Attr::Unknown;
+                return;
+            }
+            // Without a count the zones of the state stay, however many they are.
+            (None, Attr::Null) if !before.is_empty() => before.len(),
+            (None, count) => count.known().and_then(|n| usize::try_from(*n).ok()).unwrap_or(DEFAULT_ZONES),
+        };
+        let mut zones = given.clone().unwrap_or_else(|| before.iter().take(wanted).cloned().collect());
+        let new = zones.len() < wanted || zones.iter().any(|zone| !before.contains(zone));
+        let (Some(context), Attr::Known(region), true) = (context, &planned.common.region, new) else {
+            planned.availability_zones = if zones.len() < wanted { Attr::Unknown } else { Attr::Known(zones) };
+            return;
+        };
+        let there = match context.aws.zones(region).await {
+            Ok(there) => there,
+            Err(failure) => {
+                out.extend([failure.diagnostic()]);
+                return;
+            }
+        };
+        let usable: Vec<&str> = there.iter().filter(|zone| zone.usable()).map(|zone| zone.name.as_str()).collect();
+        let at = if config.subnets.is_known() { "subnets" } else { "availability_zones" };
+        for zone in zones.iter().filter(|zone| !before.contains(zone) && !usable.contains(&zone.as_str())) {
+            let why = match there.iter().find(|z| z.name == *zone) {
+                None => format!("There is no zone {zone} in {region}."),
+                Some(z) => format!("{zone} ({}) cannot be used: {}.", z.id, z.why_not()),
+            };
+            out.extend([Diagnostic::error("EKB2109", "Zone cannot be used", why)
+                .hint(format!("Zones of {region} that EKS can use: {}.", usable.join(", ")))
+                .at(Path::from(at))]);
+        }
+        zones.extend(
+            usable
+                .iter()
+                .filter(|zone| !before.iter().any(|b| b == *zone))
+                .map(|zone| (*zone).to_owned())
+                .take(wanted.saturating_sub(zones.len()))
+                .collect::<Vec<_>>(),
+        );
+        if zones.len() < wanted {
+            out.extend([Diagnostic::error(
+                "EKB2109",
+                "Not enough zones",
+                format!("{wanted} zones are wanted; {region} has {} that EKS can use: {}.", usable.len(), usable.join(", ")),
+            )
+            .hint(format!("Set `zone_count` to {} or less.", usable.len()))
+            .at(Path::from("zone_count"))]);
+        }
+        planned.availability_zones = Attr::Known(zones);
+    }
+}
+
+/// The keys `kind/…` in the report, in order.
+fn of_kind<'a>(report: &'a Report, kind: &'a str) -> impl Iterator<Item = &'a Key> {
+    report.ids.keys().filter(move |k| k.0.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/')))
+}
+
+fn ids(report: &Report, kind: &str) -> Vec<String> {
+    of_kind(report, kind).filter_map(|key| report.ids.get(key).cloned()).collect()
+}
+
+/// What follows the kind in the keys `kind/…`.
+fn positions(report: &Report, kind: &str) -> Vec<String> {
+    of_kind(report, kind).filter_map(|key| Some(key.0.split_once('/')?.1.to_owned())).collect()
+}
+
+/// The fields of the part `kind/position`.
+fn fields<'a>(report: &'a Report, kind: &str, position: &str) -> Option<&'a serde_json::Value> {
+    report.objects.get(&key(kind, position))
+}
+
+/// The ranges of the subnets `kind/…` by zone.
+fn ranges(report: &Report, kind: &str) -> BTreeMap<String, Ipv4Net> {
+    let range = |zone: &String| fields(report, kind, zone)?.get("cidr")?.as_str()?.parse().ok();
+    positions(report, kind).into_iter().filter_map(|zone| Some((zone.clone(), range(&zone)?))).collect()
+}

@@ -1,0 +1,185 @@
+//! What is refused at plan, each with the reason and the fix.
+
+use std::collections::BTreeSet;
+
+use framework::{Attr, Diagnostic, Diagnostics, Path};
+use ipnet::Ipv4Net;
+
+use super::graph::{flow_logs_role, prefix};
+use super::layout::{LayoutError, check_range, layout};
+use super::model::Network;
+
+/// Most characters of the name of an IAM role (AWS IAM CreateRole).
+const ROLE_NAME: usize = 64;
+/// Sizes of a subnet (AWS EC2 CreateSubnet).
+const SUBNET_PREFIXES: std::ops::RangeInclusive<u8> = 16..=28;
+
+/// Checks arguments by themselves and against each other; unknown ones are left for later.
+pub fn check(network: &Network, out: &mut Diagnostics) {
+    let range_is_good = check_cidr(network, out);
+    check_zones(network, range_is_good, out);
+    if let (Attr::Known(subnets), Attr::Known(cidr)) = (&network.subnets, &network.cidr) {
+        check_explicit(subnets, *cidr, out);
+    }
+    check_names(network, out);
+    if let Some(destination) = network.flow_logs.known().and_then(|logs| logs.destination.known())
+        && destination != "cloudwatch"
+        && !(destination.starts_with("arn:") && destination.contains(":s3:::"))
+    {
+        out.extend([Diagnostic::error(
+            "EKB2107",
+            "Invalid destination of flow logs",
+            format!("`{destination}` is neither `cloudwatch` nor the ARN of an S3 bucket."),
+        )
+        .hint("Write `cloudwatch`, or for example `arn:aws:s3:::my-logs`.")
+        .at(Path::from("flow_logs.destination"))]);
+    }
+}
+
+fn check_cidr(network: &Network, out: &mut Diagnostics) -> bool {
+    let Some(cidr) = network.cidr.known() else { return false };
+    let Err(error) = check_range(*cidr) else { return true };
+    let code = match error {
+        LayoutError::HostBits { .. } => "EKB2101",
+        LayoutError::Size(_) => "EKB2102",
+        _ => "EKB2103",
+    };
+    out.extend([Diagnostic::error(code, "Invalid range of the network", format!("{error}.")).at(Path::from("cidr"))]);
+    false
+}
+
+fn check_zones(network: &Network, range_is_good: bool, out: &mut Diagnostics) {
+    let Some(zones) = network.availability_zones.known() else { return };
+    let at = || Path::from("availability_zones");
+    let mut seen = BTreeSet::new();
+    for zone in zones.iter().filter(|zone| !seen.insert(zone.as_str())) {
+        out.extend([Diagnostic::error("EKB2104", "Zone given twice", format!("{zone} is given more than once."))
+            .hint("Name every zone once.")
+            .at(at())]);
+    }
+    if zones.is_empty() {
+        out.extend([Diagnostic::error("EKB2104", "No zones", "A network has at least one availability zone.")
+            .hint("Name zones, or leave the argument out for the default of three.")
+            .at(at())]);
+    }
+    if let (true, Attr::Null, Some(cidr)) = (range_is_good, &network.subnets, network.cidr.known()) {
+        for zone in seen {
+            if let Err(error) = layout(*cidr, [zone]) {
+                out.extend([Diagnostic::error("EKB2105", "Zone without subnets", format!("{error}.")).at(at())]);
+            }
+        }
+    }
+}
+
+fn check_explicit(
+    subnets: &std::collections::BTreeMap<String, super::model::Subnets>,
+    cidr: Ipv4Net,
+    out: &mut Diagnostics,
+) {
+    let mut all: Vec<(String, Ipv4Net)> = Vec::new();
+    for (zone, pair) in subnets {
+        for (which, net) in [("public", &pair.public), ("private", &pair.private)] {
+            let Some(net) = net.known() else { continue };
+            let name = format!("the {which} subnet of {zone}");
+            let at = Path::from("subnets").key(zone.clone()).attribute(which);
+            let mut refuse = |text: String, hint: String| {
+                out.extend([Diagnostic::error("EKB2106", "Invalid subnet", text).hint(hint).at(at.clone())]);
+            };
+            if net.addr() != net.network() {
+                refuse(format!("{net}, {name}, has host bits set."), format!("Write {}.", net.trunc()));
+            } else if !SUBNET_PREFIXES.contains(&net.prefix_len()) {
+                refuse(
+                    format!("{net}, {name}, is a /{}; AWS allows /16 to /28.", net.prefix_len()),
+                    "Choose another size.".to_owned(),
+                );
+            } else if !cidr.contains(net) {
+                refuse(format!("{net}, {name}, lies outside the network's range {cidr}."), format!("Choose a part of {cidr}."));
+            }
+            if let Some((other, their)) = all.iter().find(|(_, o)| o.contains(net) || net.contains(o)) {
+                refuse(
+                    format!("{net}, {name}, overlaps {their}, {other}."),
+                    "Give every subnet a range of its own.".to_owned(),
+                );
+            }
+            all.push((name, *net));
+        }
+    }
+}
+
+fn check_names(network: &Network, out: &mut Diagnostics) {
+    let (Some(environment), Some(name)) = (network.common.environment.known(), network.name.known()) else { return };
+    let role = flow_logs_role(&prefix(environment, name));
+    if network.flow_logs.is_known() && role.len() > ROLE_NAME {
+        out.extend([Diagnostic::error(
+            "EKB2108",
+            "Name too long",
+            format!("The IAM role {role} would have {} characters; AWS allows {ROLE_NAME}.", role.len()),
+        )
+        .hint(format!("Shorten the name by {}.", role.len() - ROLE_NAME))
+        .at(Path::from("name"))]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::network::model::{FlowLogs, Subnets};
+
+    fn network() -> Network {
+        let mut network = Network { cidr: Attr::Known("10.20.0.0/16".parse().unwrap()), ..Network::default() };
+        network.common.environment = "staging".into();
+        network.name = "main".into();
+        network
+    }
+
+    fn codes(network: &Network) -> Vec<String> {
+        let mut out = Diagnostics::new();
+        check(network, &mut out);
+        out.into_iter().map(|d| format!("{} {}", d.code, d.path)).collect()
+    }
+
+    #[test]
+    fn a_good_network_is_not_refused() {
+        assert_eq!(codes(&network()), [""; 0]);
+    }
+
+    #[test]
+    fn each_mistake_has_its_code_and_place() {
+        for (cidr, code) in [
+            ("10.20.0.1/16", "EKB2101 cidr"),
+            ("10.0.0.0/12", "EKB2102 cidr"),
+            ("10.0.0.0/28", "EKB2102 cidr"),
+            ("9.0.0.0/16", "EKB2103 cidr"),
+        ] {
+            let wrong = Network { cidr: Attr::Known(cidr.parse().unwrap()), ..network() };
+            assert_eq!(codes(&wrong), [code], "{cidr}");
+        }
+        let zones = |zones: &[&str]| Attr::Known(zones.iter().map(|z| (*z).to_owned()).collect());
+        let twice = Network { availability_zones: zones(&["eu-west-1a", "eu-west-1a"]), ..network() };
+        assert_eq!(codes(&twice), ["EKB2104 availability_zones"]);
+        let local = Network { availability_zones: zones(&["us-west-2-lax-1a"]), ..network() };
+        assert_eq!(codes(&local), ["EKB2105 availability_zones"]);
+
+        let pair = |public: &str, private: &str| Subnets {
+            public: Attr::Known(public.parse().unwrap()),
+            private: Attr::Known(private.parse().unwrap()),
+        };
+        let explicit = |pairs: &[Subnets]| {
+            let zones = ["eu-west-1a", "eu-west-1b"].map(str::to_owned);
+            let subnets: BTreeMap<_, _> = zones.into_iter().zip(pairs.iter().cloned()).collect();
+            codes(&Network { subnets: Attr::Known(subnets), ..network() })
+        };
+        assert_eq!(explicit(&[pair("10.20.0.0/24", "10.20.1.0/24")]), [""; 0]);
+        assert_eq!(explicit(&[pair("10.20.0.0/24", "10.21.1.0/24")]), ["EKB2106 subnets[\"eu-west-1a\"].private"]);
+        assert_eq!(explicit(&[pair("10.20.0.0/24", "10.20.0.0/25")]), ["EKB2106 subnets[\"eu-west-1a\"].private"]);
+        assert_eq!(explicit(&[pair("10.20.0.0/29", "10.20.1.0/24")]), ["EKB2106 subnets[\"eu-west-1a\"].public"]);
+
+        let logs = FlowLogs { destination: "kinesis".into(), retention_days: Attr::Known(14) };
+        assert_eq!(codes(&Network { flow_logs: Attr::Known(logs), ..network() }), ["EKB2107 flow_logs.destination"]);
+        let logs = FlowLogs { destination: "cloudwatch".into(), retention_days: Attr::Known(14) };
+        let long = Network { name: "x".repeat(60).as_str().into(), flow_logs: Attr::Known(logs), ..network() };
+        assert_eq!(codes(&long), ["EKB2108 name"]);
+    }
+}

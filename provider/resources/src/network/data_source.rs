@@ -1,0 +1,116 @@
+//! The data source `ekb_network`.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use framework::{Attr, Context, DataSource, Diagnostic, Diagnostics, Model};
+use ipnet::Ipv4Net;
+use reconcile::resource::find;
+
+use super::NetworkResource;
+use crate::platform::Platform;
+
+/// A network of the environment, whichever state or unit made it.
+#[derive(Model, Debug, Clone, Default)]
+pub struct NetworkData {
+    /// Name within the environment. Default: the environment's name.
+    #[attribute(optional, computed)]
+    pub name: Attr<String>,
+    /// AWS region. Default: the provider's.
+    #[attribute(optional, computed)]
+    pub region: Attr<String>,
+    /// Id of the VPC.
+    #[attribute(computed)]
+    pub id: Attr<String>,
+    /// ARN of the VPC.
+    #[attribute(computed)]
+    pub arn: Attr<String>,
+    /// Id of the VPC.
+    #[attribute(computed)]
+    pub vpc_id: Attr<String>,
+    /// IPv4 range of the VPC.
+    #[attribute(computed)]
+    pub cidr: Attr<Ipv4Net>,
+    /// Availability zones.
+    #[attribute(computed)]
+    pub availability_zones: Attr<Vec<String>>,
+    /// Ids of the public subnets, in the order of their zones' names.
+    #[attribute(computed)]
+    pub public_subnet_ids: Attr<Vec<String>>,
+    /// Ids of the private subnets, in the order of their zones' names.
+    #[attribute(computed)]
+    pub private_subnet_ids: Attr<Vec<String>>,
+    /// Ranges of the public subnets by zone.
+    #[attribute(computed)]
+    pub public_subnets: Attr<BTreeMap<String, Ipv4Net>>,
+    /// Ranges of the private subnets by zone.
+    #[attribute(computed)]
+    pub private_subnets: Attr<BTreeMap<String, Ipv4Net>>,
+    /// Public addresses of the NAT gateways.
+    #[attribute(computed)]
+    pub nat_public_ips: Attr<Vec<String>>,
+    /// Id of the VPC's default security group.
+    #[attribute(computed)]
+    pub default_security_group_id: Attr<String>,
+    /// The AWS account it lies in.
+    #[attribute(computed)]
+    pub account_id: Attr<String>,
+    /// `complete`, or `incomplete` where creating ended half way.
+    #[attribute(computed)]
+    pub status: Attr<String>,
+    /// Ids of its parts.
+    #[attribute(computed)]
+    pub ids: Attr<BTreeMap<String, Attr<String>>>,
+}
+
+/// The data source `ekb_network`.
+#[derive(Debug, Default)]
+pub struct NetworkDataSource;
+
+#[async_trait]
+impl DataSource<Platform> for NetworkDataSource {
+    type Model = NetworkData;
+
+    const NAME: &'static str = "ekb_network";
+
+    async fn read(
+        &self,
+        cx: &Context<Platform>,
+        config: NetworkData,
+        warnings: &mut Diagnostics,
+    ) -> Result<NetworkData, Diagnostics> {
+        let name = config.name.into_known();
+        let (found, messages) = find(NetworkResource, cx, name.clone(), config.region.into_known()).await?;
+        warnings.extend(messages);
+        let Some(network) = found else {
+            let environment = cx.configured()?.environment.clone().unwrap_or_default();
+            let name = name.unwrap_or_else(|| environment.clone());
+            return Err(Diagnostic::error(
+                "EKB2111",
+                "No such network",
+                format!("The environment {environment} has no network {name}."),
+            )
+            .hint("Check `name`, and the provider's `environment` and `region`; or create it with a resource `ekb_network`.")
+            .into());
+        };
+        let common = network.common;
+        Ok(NetworkData {
+            name: network.name,
+            region: common.region,
+            id: network.id,
+            arn: network.arn,
+            vpc_id: network.vpc_id,
+            cidr: network.cidr,
+            availability_zones: network.availability_zones,
+            public_subnet_ids: network.public_subnet_ids,
+            private_subnet_ids: network.private_subnet_ids,
+            public_subnets: network.public_subnets,
+            private_subnets: network.private_subnets,
+            nat_public_ips: network.nat_public_ips,
+            default_security_group_id: network.default_security_group_id,
+            account_id: common.account_id,
+            status: common.status,
+            ids: common.ids,
+        })
+    }
+}

@@ -1,0 +1,223 @@
+//! The parts of a network, and how they hang together.
+
+use std::collections::BTreeMap;
+
+use aws::network::{
+    DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, IamRole, InterfaceEndpoint, InternetGateway, LogGroup,
+    NatGateway, RouteTable, SecurityGroup, Subnet, Vpc,
+};
+use framework::Attr;
+use ipnet::Ipv4Net;
+use reconcile::graph::Graph;
+use reconcile::part::{Tags, key};
+
+use super::layout::{ZoneSubnets, layout};
+use super::model::{Network, Subnets};
+
+/// Everywhere.
+const ANYWHERE: &str = "0.0.0.0/0";
+
+/// The subnets of each zone; `None` while they cannot be known, or are wrong (the checks say what).
+pub fn zones(model: &Network) -> Option<BTreeMap<String, ZoneSubnets>> {
+    match &model.subnets {
+        Attr::Unknown => None,
+        Attr::Known(explicit) => explicit
+            .iter()
+            .map(|(zone, Subnets { public, private })| {
+                Some((zone.clone(), ZoneSubnets { public: *public.known()?, private: *private.known()? }))
+            })
+            .collect(),
+        Attr::Null => {
+            let zones = model.availability_zones.known()?;
+            layout(*model.cidr.known()?, zones.iter().map(String::as_str)).ok()
+        }
+    }
+}
+
+/// What names begin with: the environment, and the network's name where it is another.
+pub fn prefix(environment: &str, name: &str) -> String {
+    if environment == name { environment.to_owned() } else { format!("{environment}-{name}") }
+}
+
+/// The name of the log group of flow logs.
+pub fn log_group(prefix: &str) -> String {
+    format!("/ekb/{prefix}/flow-logs")
+}
+
+/// The name of the role that writes flow logs.
+pub fn flow_logs_role(prefix: &str) -> String {
+    format!("{prefix}-flow-logs")
+}
+
+/// The parts; `None` while something that they follow from is unknown.
+pub fn graph(model: &Network) -> Option<Graph> {
+    let cidr: Ipv4Net = *model.cidr.known()?;
+    let zones = zones(model)?;
+    let common = &model.common;
+    let region = common.region.known()?;
+    let prefix = prefix(common.environment.known()?, model.name.known()?);
+    let cluster = model.cluster_name.known()?;
+    let tags_all = common.tags_all.known()?;
+    let named = |what: &str, more: &[(&str, &str)]| -> Tags {
+        let name = if what.is_empty() { prefix.clone() } else { format!("{prefix}-{what}") };
+        let mut tags = Tags::from([("Name".to_owned(), name)]);
+        tags.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        // What the user says goes before what we say, but for the tags that other programs look for.
+        tags.extend(tags_all.iter().filter(|(k, _)| !more.iter().any(|(m, _)| m == k)).map(|(k, v)| (k.clone(), v.clone())));
+        tags
+    };
+
+    let mut graph = Graph::new();
+    let vpc = graph.part("vpc", Vpc { cidr, dns_support: true, dns_hostnames: true, tags: named("", &[]) });
+    graph.part(
+        "default_security_group",
+        DefaultSecurityGroup { vpc: vpc.made(), closed: true, tags: named("default-closed", &[]) },
+    );
+    let gateway = graph.part("internet_gateway", InternetGateway { vpc: vpc.made(), tags: named("", &[]) });
+
+    let mut public = Vec::new();
+    let mut private = Vec::new();
+    for (zone, subnets) in &zones {
+        public.push(graph.part(
+            key("public_subnet", zone),
+            Subnet {
+                vpc: vpc.made(),
+                zone: zone.clone(),
+                cidr: subnets.public,
+                public_ips: true,
+                tags: named(&format!("public-{zone}"), &[("kubernetes.io/role/elb", "1")]),
+            },
+        ));
+        private.push(graph.part(
+            key("private_subnet", zone),
+            Subnet {
+                vpc: vpc.made(),
+                zone: zone.clone(),
+                cidr: subnets.private,
+                public_ips: false,
+                tags: named(
+                    &format!("private-{zone}"),
+                    &[("kubernetes.io/role/internal-elb", "1"), ("karpenter.sh/discovery", cluster)],
+                ),
+            },
+        ));
+    }
+
+    graph.part(
+        "public_routes",
+        RouteTable {
+            vpc: vpc.made(),
+            subnets: public.iter().map(|subnet| subnet.made()).collect(),
+            routes: BTreeMap::from([(ANYWHERE.to_owned(), gateway.ready())]),
+            tags: named("public", &[]),
+        },
+    );
+
+    let with_nat = match model.nat_gateways.known()?.as_str() {
+        "per_zone" => zones.len(),
+        "single" => 1,
+        _ => 0,
+    };
+    let mut nats = Vec::new();
+    for (zone, subnet) in zones.keys().zip(&public).take(with_nat) {
+        let tags = named(zone, &[]);
+        let address = graph.part(key("nat_address", zone), ElasticIp { tags: tags.clone() });
+        let nat = NatGateway { subnet: subnet.made(), address: address.made(), gateway: gateway.ready(), tags };
+        nats.push(graph.part(key("nat_gateway", zone), nat));
+    }
+    let mut tables = Vec::new();
+    for (index, (zone, subnet)) in zones.keys().zip(&private).enumerate() {
+        // Its own zone's, else the only one.
+        let nat = nats.get(index).or(nats.first());
+        tables.push(graph.part(
+            key("private_routes", zone),
+            RouteTable {
+                vpc: vpc.made(),
+                subnets: vec![subnet.made()],
+                routes: nat.map(|nat| (ANYWHERE.to_owned(), nat.ready())).into_iter().collect(),
+                tags: named(&format!("private-{zone}"), &[]),
+            },
+        ));
+    }
+
+    if *model.s3_endpoint.known()? {
+        graph.part(
+            "s3_endpoint",
+            GatewayEndpoint {
+                vpc: vpc.made(),
+                service: format!("com.amazonaws.{region}.s3"),
+                route_tables: tables.iter().map(|table| table.made()).collect(),
+                tags: named("s3", &[]),
+            },
+        );
+    }
+    let endpoints = match &model.interface_endpoints {
+        Attr::Unknown => return None,
+        other => other.known().cloned().unwrap_or_default(),
+    };
+    if !endpoints.is_empty() {
+        let group = graph.part(
+            "endpoint_security_group",
+            SecurityGroup {
+                vpc: vpc.made(),
+                name: format!("{prefix}-endpoints"),
+                description: "HTTPS from the VPC to its interface endpoints".to_owned(),
+                ingress: vec![aws::network::Rule::tcp(443, cidr, "HTTPS from the VPC")],
+                tags: named("endpoints", &[]),
+            },
+        );
+        for service in endpoints {
+            graph.part(
+                key("interface_endpoint", &service),
+                InterfaceEndpoint {
+                    vpc: vpc.made(),
+                    service: format!("com.amazonaws.{region}.{service}"),
+                    subnets: private.iter().map(|subnet| subnet.made()).collect(),
+                    security_groups: vec![group.made()],
+                    private_dns: true,
+                    tags: named(&service, &[]),
+                },
+            );
+        }
+    }
+    flow_logs(model, &mut graph, &vpc, &prefix, &named)?;
+    Some(graph)
+}
+
+fn flow_logs(
+    model: &Network,
+    graph: &mut Graph,
+    vpc: &reconcile::graph::Handle,
+    prefix: &str,
+    named: &dyn Fn(&str, &[(&str, &str)]) -> Tags,
+) -> Option<()> {
+    let logs = match &model.flow_logs {
+        Attr::Unknown => return None,
+        Attr::Null => return Some(()),
+        Attr::Known(logs) => logs,
+    };
+    let destination = logs.destination.known()?;
+    let tags = named("flow-logs", &[]);
+    let part = if destination == "cloudwatch" {
+        let group = graph.part(
+            "flow_log_group",
+            LogGroup { name: log_group(prefix), retention_days: *logs.retention_days.known()?, tags: tags.clone() },
+        );
+        let role = graph.part(
+            "flow_log_role",
+            IamRole {
+                name: flow_logs_role(prefix),
+                service: "vpc-flow-logs.amazonaws.com".to_owned(),
+                actions: ["CreateLogStream", "PutLogEvents", "DescribeLogGroups", "DescribeLogStreams"]
+                    .map(|action| format!("logs:{action}"))
+                    .to_vec(),
+                tags: tags.clone(),
+            },
+        );
+        FlowLog { vpc: vpc.made(), bucket: None, log_group: Some(group.ready()), role: Some(role.ready()), tags }
+    } else {
+        FlowLog { vpc: vpc.made(), bucket: Some(destination.clone()), log_group: None, role: None, tags }
+    };
+    graph.part("flow_log", part);
+    Some(())
+}

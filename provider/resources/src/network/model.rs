@@ -1,0 +1,105 @@
+//! What users write and see of `ekb_network`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use framework::{Attr, Model, Timeouts};
+use ipnet::Ipv4Net;
+use reconcile::resource::Common;
+
+/// The network of an environment: a VPC with a public and a private subnet in each availability zone, internet and
+/// NAT gateways, routes, and the tags that load balancers and Karpenter look for.
+///
+/// The subnets are computed from the VPC's range: one slot for each zone letter, so that a zone that comes or goes
+/// moves nothing. See the function [`subnets`](../functions/subnets.md).
+#[derive(Model, Debug, Clone, Default)]
+pub struct Network {
+    /// Name within the environment. Default: the environment's name.
+    #[attribute(optional, computed, replace, validate(pattern("^[a-z][a-z0-9-]*$"), length(1..=40)))]
+    pub name: Attr<String>,
+    /// IPv4 range of the VPC, /16 to /24, for example `10.20.0.0/16`. A change replaces the network and what stands in it.
+    #[attribute(required, replace)]
+    pub cidr: Attr<Ipv4Net>,
+    /// Names of the availability zones. Default: the first zones of the region that EKS can use, `zone_count` of them;
+    /// looked up once and kept.
+    #[attribute(optional, computed, conflicts("zone_count", "subnets"))]
+    pub availability_zones: Attr<Vec<String>>,
+    /// How many availability zones to take where none are named, 1 to 6. Default 3.
+    #[attribute(optional, conflicts("subnets"), validate(range(1..=6)))]
+    pub zone_count: Attr<i64>,
+    /// `per_zone` (a NAT gateway in every zone: survives the loss of a zone), `single` (one for all: cheaper), or
+    /// `none` (private subnets reach only VPC endpoints).
+    #[attribute(optional, computed, default = "per_zone", validate(one_of("per_zone", "single", "none")))]
+    pub nat_gateways: Attr<String>,
+    /// Subnets by zone, where they shall not be computed.
+    #[attribute(optional)]
+    pub subnets: Attr<BTreeMap<String, Subnets>>,
+    /// Name of the EKS cluster that will run here: value of the tag `karpenter.sh/discovery`. Default: the environment's name.
+    #[attribute(optional, computed)]
+    pub cluster_name: Attr<String>,
+    /// Whether S3 is reached by a gateway endpoint (free of charge) and not through the NAT gateways. Default `true`.
+    #[attribute(optional, computed, default = true)]
+    pub s3_endpoint: Attr<bool>,
+    /// AWS services reached by an interface endpoint in every private subnet, for example `ecr.api`.
+    #[attribute(optional)]
+    pub interface_endpoints: Attr<BTreeSet<String>>,
+    /// Flow logs of the VPC.
+    #[attribute(optional)]
+    pub flow_logs: Attr<FlowLogs>,
+
+    /// Id of the VPC.
+    #[attribute(computed, keep)]
+    pub id: Attr<String>,
+    /// ARN of the VPC.
+    #[attribute(computed, keep)]
+    pub arn: Attr<String>,
+    /// Id of the VPC.
+    #[attribute(computed, keep)]
+    pub vpc_id: Attr<String>,
+    /// Ids of the public subnets, in the order of their zones' names.
+    #[attribute(computed, keep)]
+    pub public_subnet_ids: Attr<Vec<String>>,
+    /// Ids of the private subnets, in the order of their zones' names.
+    #[attribute(computed, keep)]
+    pub private_subnet_ids: Attr<Vec<String>>,
+    /// Ranges of the public subnets by zone.
+    #[attribute(computed, keep)]
+    pub public_subnets: Attr<BTreeMap<String, Ipv4Net>>,
+    /// Ranges of the private subnets by zone.
+    #[attribute(computed, keep)]
+    pub private_subnets: Attr<BTreeMap<String, Ipv4Net>>,
+    /// Public addresses of the NAT gateways, in the order of their zones' names: what others allow in their firewalls.
+    #[attribute(computed, keep)]
+    pub nat_public_ips: Attr<Vec<String>>,
+    /// Id of the VPC's default security group, which is kept closed.
+    #[attribute(computed, keep)]
+    pub default_security_group_id: Attr<String>,
+
+    #[flatten]
+    #[expect(missing_docs, reason = "its attributes have their own")]
+    pub common: Common,
+    /// How long operations may take. Defaults: create 30m, read 10m, update 30m, delete 30m.
+    #[block]
+    pub timeouts: Attr<Timeouts>,
+}
+
+/// Explicit subnets of a zone.
+#[derive(Model, Debug, Clone)]
+pub struct Subnets {
+    /// Range of the public subnet.
+    #[attribute(required)]
+    pub public: Attr<Ipv4Net>,
+    /// Range of the private subnet.
+    #[attribute(required)]
+    pub private: Attr<Ipv4Net>,
+}
+
+/// Flow logs of the VPC.
+#[derive(Model, Debug, Clone)]
+pub struct FlowLogs {
+    /// `cloudwatch` for a log group of our own, or the ARN of an S3 bucket.
+    #[attribute(required)]
+    pub destination: Attr<String>,
+    /// How many days CloudWatch keeps them. Default 14.
+    #[attribute(optional, computed, default = 14)]
+    pub retention_days: Attr<i64>,
+}

@@ -1,0 +1,52 @@
+//! What the configured provider gives its resources.
+
+use async_trait::async_trait;
+use aws::Aws;
+use reconcile::failure::Failure;
+use reconcile::locks::Locks;
+use reconcile::part::Tags;
+use reconcile::resource::Surroundings;
+
+/// The configured provider.
+#[derive(Debug)]
+pub struct Platform {
+    /// The environment; none where the provider block does not say.
+    pub environment: Option<String>,
+    /// AWS, connected at first use.
+    pub aws: Aws,
+    /// Tags of everything.
+    pub default_tags: Tags,
+    /// Tags that are left alone, by key.
+    pub ignored_keys: Vec<String>,
+    /// Tags that are left alone, by what their key begins with.
+    pub ignored_prefixes: Vec<String>,
+    /// The locks of the process.
+    pub locks: Locks,
+}
+
+#[async_trait]
+impl Surroundings for Platform {
+    fn environment(&self) -> Option<&str> {
+        self.environment.as_deref()
+    }
+
+    fn region(&self) -> Option<String> {
+        self.aws.region()
+    }
+
+    async fn account(&self) -> Result<String, Failure> {
+        Ok(self.aws.account().await?.id)
+    }
+
+    fn default_tags(&self) -> &Tags {
+        &self.default_tags
+    }
+
+    fn ignores_tag(&self, key: &str) -> bool {
+        self.ignored_keys.iter().any(|k| k == key) || self.ignored_prefixes.iter().any(|p| key.starts_with(p))
+    }
+
+    fn locks(&self) -> &Locks {
+        &self.locks
+    }
+}
