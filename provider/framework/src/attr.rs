@@ -79,7 +79,11 @@ impl<T> Attr<T> {
     /// The same with a value in place of null; unknown stays unknown.
     #[must_use]
     pub fn or(self, default: T) -> Self {
-        if self.is_null() { Self::Known(default) } else { self }
+        if self.is_null() {
+            Self::Known(default)
+        } else {
+            self
+        }
     }
 
     /// The known value, or another where it is null *or unknown*.
@@ -126,14 +130,27 @@ pub enum DecodeError {
 impl DecodeError {
     /// One wrong value.
     pub fn invalid(at: &Path, reason: impl Into<String>) -> Self {
-        Self::Invalid(Diagnostic::error("F101", "Invalid value", reason).at(at.clone()).into())
+        Self::Invalid(
+            Diagnostic::error("F101", "Invalid value", reason)
+                .at(at.clone())
+                .into(),
+        )
     }
 
     /// The same as messages to the user.
     pub fn into_diagnostics(self) -> Diagnostics {
         match self {
-            Self::Unknown => Diagnostic::error("F102", "Value not known", "A value is needed here that is known only after apply.").into(),
-            Self::Null(at) => Diagnostic::error("F103", "Null is not allowed", "This value must not be null.").at(at).into(),
+            Self::Unknown => Diagnostic::error(
+                "F102",
+                "Value not known",
+                "A value is needed here that is known only after apply.",
+            )
+            .into(),
+            Self::Null(at) => {
+                Diagnostic::error("F103", "Null is not allowed", "This value must not be null.")
+                    .at(at)
+                    .into()
+            }
             Self::Invalid(all) => all,
         }
     }
@@ -223,7 +240,11 @@ impl<T: AttributeType> AttributeType for Option<T> {
     }
 
     fn decode(value: &Value, at: &Path) -> Result<Self, DecodeError> {
-        if value.is_null() { Ok(None) } else { T::decode(value, at).map(Some) }
+        if value.is_null() {
+            Ok(None)
+        } else {
+            T::decode(value, at).map(Some)
+        }
     }
 
     fn encode(&self) -> Value {
@@ -269,9 +290,12 @@ impl AttributeType for i64 {
 
     fn decode(value: &Value, at: &Path) -> Result<Self, DecodeError> {
         match present(value, at)? {
-            Value::Number(number) => number
-                .as_i64()
-                .ok_or_else(|| DecodeError::invalid(at, format!("A whole number of at most 64 bits is needed, got {number}."))),
+            Value::Number(number) => number.as_i64().ok_or_else(|| {
+                DecodeError::invalid(
+                    at,
+                    format!("A whole number of at most 64 bits is needed, got {number}."),
+                )
+            }),
             other => Err(mismatch("a number", other, at)),
         }
     }
@@ -345,7 +369,9 @@ impl<T: AttributeType + Zeroize> AttributeType for Secret<T> {
 }
 
 /// Reads all elements, so that every wrong one is reported; null and unknown ones decide for the whole afterwards.
-fn decode_all<'a, T: AttributeType>(elements: impl Iterator<Item = (&'a Value, Path)>) -> Result<Vec<T>, DecodeError> {
+fn decode_all<'a, T: AttributeType>(
+    elements: impl Iterator<Item = (&'a Value, Path)>,
+) -> Result<Vec<T>, DecodeError> {
     let mut good = Vec::new();
     let mut wrong = Diagnostics::new();
     let mut unknown = false;
@@ -458,7 +484,10 @@ macro_rules! text_attribute {
             fn decode(value: &$crate::Value, at: &$crate::Path) -> Result<Self, $crate::DecodeError> {
                 let text = <String as $crate::AttributeType>::decode(value, at)?;
                 text.parse().map_err(|error| {
-                    $crate::DecodeError::invalid(at, format!("Expected {}, got `{text}`: {error}.", $expected))
+                    $crate::DecodeError::invalid(
+                        at,
+                        format!("Expected {}, got `{text}`: {error}.", $expected),
+                    )
                 })
             }
 
@@ -469,7 +498,13 @@ macro_rules! text_attribute {
     };
 }
 
-text_attribute!(Ipv4Net, "an IPv4 network in CIDR notation, for example `10.20.0.0/16`");
-text_attribute!(IpNet, "an IP network in CIDR notation, for example `10.20.0.0/16`");
+text_attribute!(
+    Ipv4Net,
+    "an IPv4 network in CIDR notation, for example `10.20.0.0/16`"
+);
+text_attribute!(
+    IpNet,
+    "an IP network in CIDR notation, for example `10.20.0.0/16`"
+);
 text_attribute!(std::net::Ipv4Addr, "an IPv4 address, for example `10.20.0.1`");
 text_attribute!(std::net::IpAddr, "an IP address, for example `10.20.0.1`");

@@ -86,7 +86,11 @@ impl<C> Context<C> {
             Some(Configured::Ready(context)) => Ok(context),
             Some(Configured::Unknown) => {
                 let names: Vec<_> = self.unknown.iter().map(|path| format!("`{path}`")).collect();
-                let which = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+                let which = if names.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", names.join(", "))
+                };
                 Err(Diagnostic::error(
                     "F202",
                     "The provider's configuration is not known yet",
@@ -143,7 +147,9 @@ pub(crate) struct Scratch(Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
 impl Scratch {
     fn get<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         let mut things = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let thing = things.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));
+        let thing = things
+            .entry(TypeId::of::<T>())
+            .or_insert_with(|| Arc::new(T::default()));
         Arc::clone(thing).downcast().unwrap_or_default()
     }
 }

@@ -23,5 +23,10 @@ pub trait DataSource<C: Send + Sync + 'static>: Send + Sync + 'static {
     ///
     /// # Errors
     /// What the user is told. Warnings go with a successful answer.
-    async fn read(&self, cx: &Context<C>, config: Self::Model, warnings: &mut Diagnostics) -> Result<Self::Model, Diagnostics>;
+    async fn read(
+        &self,
+        cx: &Context<C>,
+        config: Self::Model,
+        warnings: &mut Diagnostics,
+    ) -> Result<Self::Model, Diagnostics>;
 }

@@ -33,7 +33,11 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// An error.
-    pub fn error(code: impl Into<Cow<'static, str>>, summary: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn error(
+        code: impl Into<Cow<'static, str>>,
+        summary: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
         Self {
             severity: Severity::Error,
             path: Path::root(),
@@ -45,8 +49,15 @@ impl Diagnostic {
     }
 
     /// A warning.
-    pub fn warning(code: impl Into<Cow<'static, str>>, summary: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(code, summary, detail) }
+    pub fn warning(
+        code: impl Into<Cow<'static, str>>,
+        summary: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, summary, detail)
+        }
     }
 
     /// The same at a path: `"cidr"`, `"flow_logs.destination"` or a [`Path`].
@@ -65,12 +76,21 @@ impl Diagnostic {
 
     /// The line shown first.
     pub fn headline(&self) -> String {
-        if self.code.is_empty() { self.summary.clone() } else { format!("{} ({})", self.summary, self.code) }
+        if self.code.is_empty() {
+            self.summary.clone()
+        } else {
+            format!("{} ({})", self.summary, self.code)
+        }
     }
 
     /// The paragraphs shown below it.
     pub fn body(&self) -> String {
-        [self.detail.as_str(), self.hint.as_str()].iter().filter(|t| !t.is_empty()).copied().collect::<Vec<_>>().join("\n\n")
+        [self.detail.as_str(), self.hint.as_str()]
+            .iter()
+            .filter(|t| !t.is_empty())
+            .copied()
+            .collect::<Vec<_>>()
+            .join("\n\n")
     }
 }
 
@@ -81,7 +101,11 @@ impl fmt::Display for Diagnostic {
             write!(f, " at {}", self.path)?;
         }
         let body = self.body();
-        if body.is_empty() { Ok(()) } else { write!(f, ": {body}") }
+        if body.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ": {body}")
+        }
     }
 }
 
@@ -101,12 +125,24 @@ impl Diagnostics {
     }
 
     /// Adds an error.
-    pub fn error(&mut self, code: &'static str, path: impl Into<Path>, summary: impl Into<String>, detail: impl Into<String>) {
+    pub fn error(
+        &mut self,
+        code: &'static str,
+        path: impl Into<Path>,
+        summary: impl Into<String>,
+        detail: impl Into<String>,
+    ) {
         self.push(Diagnostic::error(code, summary, detail).at(path));
     }
 
     /// Adds a warning.
-    pub fn warning(&mut self, code: &'static str, path: impl Into<Path>, summary: impl Into<String>, detail: impl Into<String>) {
+    pub fn warning(
+        &mut self,
+        code: &'static str,
+        path: impl Into<Path>,
+        summary: impl Into<String>,
+        detail: impl Into<String>,
+    ) {
         self.push(Diagnostic::warning(code, summary, detail).at(path));
     }
 

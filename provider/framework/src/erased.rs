@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::data_source::DataSource;
 use crate::diagnostics::Diagnostics;
 use crate::function::{Arguments, Function, FunctionError, Parameter};
-use crate::marker::Marker;
+
 use crate::model::Model;
 use crate::path::Path;
 use crate::private::PrivateState;
@@ -42,7 +42,12 @@ pub(crate) trait AnyDataSource<C>: Send + Sync {
     fn name(&self) -> &'static str;
     fn schema(&self) -> Schema;
     fn validate(&self, config: &Value, out: &mut Diagnostics);
-    async fn read(&self, cx: &Context<C>, config: Value, warnings: &mut Diagnostics) -> Result<Value, Diagnostics>;
+    async fn read(
+        &self,
+        cx: &Context<C>,
+        config: Value,
+        warnings: &mut Diagnostics,
+    ) -> Result<Value, Diagnostics>;
 }
 
 /// A function on values.
@@ -101,8 +106,16 @@ fn overlay(raw: &Value, before: &Value, after: Value) -> Value {
             };
             Value::Map(after.into_iter().map(one).collect())
         }
-        (Value::List(raw), Value::List(before), Value::List(after)) if raw.len() == after.len() && before.len() == after.len() => {
-            Value::List(raw.iter().zip(before).zip(after).map(|((raw, before), after)| overlay(raw, before, after)).collect())
+        (Value::List(raw), Value::List(before), Value::List(after))
+            if raw.len() == after.len() && before.len() == after.len() =>
+        {
+            Value::List(
+                raw.iter()
+                    .zip(before)
+                    .zip(after)
+                    .map(|((raw, before), after)| overlay(raw, before, after))
+                    .collect(),
+            )
         }
         (_, _, after) => after,
     }
@@ -114,7 +127,11 @@ fn encode<M: Model>(answer: Applied<M>, raw: &Value, began: Option<&M>) -> Appli
         Some(began) => overlay(raw, &began.encode(), state.encode()),
         None => state.encode(),
     });
-    Applied { state, private: answer.private, diagnostics: answer.diagnostics }
+    Applied {
+        state,
+        private: answer.private,
+        diagnostics: answer.diagnostics,
+    }
 }
 
 #[async_trait]
@@ -124,7 +141,10 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
     }
 
     fn schema(&self) -> Schema {
-        Schema { version: R::VERSION, block: R::Model::block() }
+        Schema {
+            version: R::VERSION,
+            block: R::Model::block(),
+        }
     }
 
     fn identity_schema(&self) -> Option<(i64, Block)> {
@@ -173,11 +193,17 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
     }
 
     async fn create(&self, cx: &Context<C>, request: Create<Value>) -> Applied<Value> {
-        let decoded = decode::<R::Model>(&request.config).and_then(|c| Ok((c, decode::<R::Model>(&request.planned)?)));
+        let decoded =
+            decode::<R::Model>(&request.config).and_then(|c| Ok((c, decode::<R::Model>(&request.planned)?)));
         match decoded {
             Ok((config, planned)) => {
                 let began = planned.clone();
-                let typed = Create { config, planned, private: request.private, marker: request.marker };
+                let typed = Create {
+                    config,
+                    planned,
+                    private: request.private,
+                    marker: request.marker,
+                };
                 encode(self.0.create(cx, typed).await, &request.planned, Some(&began))
             }
             Err(errors) => Applied::failed(None, request.private, errors),
@@ -185,12 +211,16 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
     }
 
     async fn read(&self, cx: &Context<C>, request: Read<Value, Value>) -> Applied<Value> {
-        let decoded =
-            decode::<R::Model>(&request.state).and_then(|s| Ok((s, decode_optional::<R::Identity>(request.identity.as_ref())?)));
+        let decoded = decode::<R::Model>(&request.state)
+            .and_then(|s| Ok((s, decode_optional::<R::Identity>(request.identity.as_ref())?)));
         match decoded {
             Ok((state, identity)) => {
                 let began = state.clone();
-                let typed = Read { state, private: request.private, identity };
+                let typed = Read {
+                    state,
+                    private: request.private,
+                    identity,
+                };
                 encode(self.0.read(cx, typed).await, &request.state, Some(&began))
             }
             Err(errors) => Applied::failed(Some(request.state), request.private, errors),
@@ -208,7 +238,13 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
         match decoded {
             Ok((config, prior, planned)) => {
                 let began = planned.clone();
-                let typed = Update { config, prior, planned, private: request.private, marker: request.marker };
+                let typed = Update {
+                    config,
+                    prior,
+                    planned,
+                    private: request.private,
+                    marker: request.marker,
+                };
                 encode(self.0.update(cx, typed).await, &request.planned, Some(&began))
             }
             Err(errors) => Applied::failed(Some(request.prior), request.private, errors),
@@ -219,7 +255,11 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
         match decode::<R::Model>(&request.prior) {
             Ok(prior) => {
                 let began = prior.clone();
-                let typed = Delete { prior, private: request.private, marker: request.marker };
+                let typed = Delete {
+                    prior,
+                    private: request.private,
+                    marker: request.marker,
+                };
                 encode(self.0.delete(cx, typed).await, &request.prior, Some(&began))
             }
             Err(errors) => Applied::failed(Some(request.prior), request.private, errors),
@@ -251,7 +291,9 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
     }
 
     fn move_from(&self, source: &MoveSource) -> Option<Applied<Value>> {
-        self.0.move_from(source).map(|answer| encode(answer, &Value::Null, None))
+        self.0
+            .move_from(source)
+            .map(|answer| encode(answer, &Value::Null, None))
     }
 }
 
@@ -262,7 +304,10 @@ impl<C: Send + Sync + 'static, D: DataSource<C>> AnyDataSource<C> for Erased<D> 
     }
 
     fn schema(&self) -> Schema {
-        Schema { version: 0, block: D::Model::block() }
+        Schema {
+            version: 0,
+            block: D::Model::block(),
+        }
     }
 
     fn validate(&self, config: &Value, out: &mut Diagnostics) {
@@ -272,7 +317,12 @@ impl<C: Send + Sync + 'static, D: DataSource<C>> AnyDataSource<C> for Erased<D> 
         }
     }
 
-    async fn read(&self, cx: &Context<C>, config: Value, warnings: &mut Diagnostics) -> Result<Value, Diagnostics> {
+    async fn read(
+        &self,
+        cx: &Context<C>,
+        config: Value,
+        warnings: &mut Diagnostics,
+    ) -> Result<Value, Diagnostics> {
         let began = decode::<D::Model>(&config)?;
         let before = began.encode();
         let state = self.0.read(cx, began, warnings).await?;
@@ -286,7 +336,11 @@ impl<F: Function> AnyFunction for Erased<F> {
     }
 
     fn texts(&self) -> FunctionTexts {
-        FunctionTexts { summary: F::SUMMARY, description: F::DESCRIPTION, deprecated: F::DEPRECATED }
+        FunctionTexts {
+            summary: F::SUMMARY,
+            description: F::DESCRIPTION,
+            deprecated: F::DEPRECATED,
+        }
     }
 
     fn parameters(&self) -> Vec<Parameter> {

@@ -40,12 +40,18 @@ pub struct FunctionError {
 impl FunctionError {
     /// An error that concerns no single argument.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), argument: None }
+        Self {
+            text: text.into(),
+            argument: None,
+        }
     }
 
     /// An error of one argument.
     pub fn of_argument(argument: usize, text: impl Into<String>) -> Self {
-        Self { text: text.into(), argument: Some(argument) }
+        Self {
+            text: text.into(),
+            argument: Some(argument),
+        }
     }
 }
 
@@ -98,7 +104,9 @@ impl Parameter {
 /// # Errors
 /// Where the value has no place in the type, or there is none.
 pub fn decode_argument<T: AttributeType>(values: &[Value], index: usize) -> Result<T, FunctionError> {
-    let value = values.get(index).ok_or_else(|| FunctionError::new("too few arguments"))?;
+    let value = values
+        .get(index)
+        .ok_or_else(|| FunctionError::new("too few arguments"))?;
     T::decode(value, &Path::root()).map_err(|error| {
         let text: Vec<_> = error.into_diagnostics().into_iter().map(|d| d.body()).collect();
         FunctionError::of_argument(index, text.join("\n"))

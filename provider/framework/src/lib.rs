@@ -15,14 +15,18 @@ pub mod function;
 pub mod marker;
 pub mod model;
 pub mod path;
+mod plan;
 pub mod private;
 pub mod provider;
 pub mod resource;
+mod rules;
 pub mod schema;
 pub mod secret;
+pub mod server;
 pub mod timeouts;
 pub mod validate;
 pub mod value;
+mod walk;
 
 pub use framework_derive::{Arguments, Choice, Model};
 
@@ -38,5 +42,6 @@ pub use private::PrivateState;
 pub use provider::{Offers, Provider};
 pub use resource::{Applied, Create, Delete, Import, MoveSource, Plan, PlanKind, Read, Resource, Update};
 pub use secret::Secret;
+pub use server::Server;
 pub use timeouts::Timeouts;
 pub use value::{Number, Type, Value};

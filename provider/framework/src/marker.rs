@@ -41,7 +41,9 @@ pub enum Marker {
 impl Marker {
     /// The marker of a create with the planned value.
     pub(crate) fn create(block: &Block, planned: &Value) -> Self {
-        Self::Create { force_new: force_new(block, planned) }
+        Self::Create {
+            force_new: force_new(block, planned),
+        }
     }
 
     /// Whether this is the create plan of something that takes the very place of the prior state: all values that force
@@ -83,7 +85,11 @@ fn force_new(block: &Block, value: &Value) -> BTreeMap<String, Option<Json>> {
     attributes
         .map(|a| {
             let value = value.get(&a.name);
-            let json = if value.is_wholly_known() { value.to_json(&a.shape.ty()).ok() } else { None };
+            let json = if value.is_wholly_known() {
+                value.to_json(&a.shape.ty()).ok()
+            } else {
+                None
+            };
             (a.name.clone(), json)
         })
         .collect()

@@ -57,16 +57,26 @@ impl<'a> Fields<'a> {
         match value {
             Value::Null => Err(DecodeError::Null(at.clone())),
             Value::Unknown(_) => Err(DecodeError::Unknown),
-            Value::Object(object) | Value::Map(object) => {
-                Ok(Self { value, object, at, wrong: Diagnostics::new(), unknown: false })
-            }
-            other => Err(DecodeError::invalid(at, format!("Expected an object, got {}.", other.kind()))),
+            Value::Object(object) | Value::Map(object) => Ok(Self {
+                value,
+                object,
+                at,
+                wrong: Diagnostics::new(),
+                unknown: false,
+            }),
+            other => Err(DecodeError::invalid(
+                at,
+                format!("Expected an object, got {}.", other.kind()),
+            )),
         }
     }
 
     /// The field of that name; `None` where it is wrong or has no place for "unknown".
     pub fn take<T: AttributeType>(&mut self, name: &str) -> Option<T> {
-        let result = T::decode(self.object.get(name).unwrap_or(&Value::Null), &self.at.attribute(name));
+        let result = T::decode(
+            self.object.get(name).unwrap_or(&Value::Null),
+            &self.at.attribute(name),
+        );
         self.keep(result)
     }
 

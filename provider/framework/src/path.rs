@@ -63,7 +63,11 @@ impl Path {
     /// The path without its last step.
     #[must_use]
     pub fn parent(&self) -> Self {
-        Self(self.0.split_last().map_or_else(Vec::new, |(_, rest)| rest.to_vec()))
+        Self(
+            self.0
+                .split_last()
+                .map_or_else(Vec::new, |(_, rest)| rest.to_vec()),
+        )
     }
 
     /// Whether it is the other or lies within it.
@@ -74,14 +78,26 @@ impl Path {
     /// The part that Terraform can be told: up to the first set.
     #[must_use]
     pub fn addressable(&self) -> Self {
-        Self(self.0.iter().take_while(|step| **step != Step::Element).cloned().collect())
+        Self(
+            self.0
+                .iter()
+                .take_while(|step| **step != Step::Element)
+                .cloned()
+                .collect(),
+        )
     }
 }
 
 impl From<&str> for Path {
     /// Attribute names joined by dots: `"flow_logs.destination"`.
     fn from(names: &str) -> Self {
-        Self(names.split('.').filter(|n| !n.is_empty()).map(|n| Step::Attribute(n.to_owned())).collect())
+        Self(
+            names
+                .split('.')
+                .filter(|n| !n.is_empty())
+                .map(|n| Step::Attribute(n.to_owned()))
+                .collect(),
+        )
     }
 }
 

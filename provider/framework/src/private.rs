@@ -64,7 +64,9 @@ impl PrivateState {
         let texts: BTreeMap<String, String> =
             serde_json::from_slice(bytes).map_err(|e| UnreadablePrivateState(e.to_string()))?;
         let decode = |(key, text): (String, String)| {
-            let bytes = STANDARD.decode(text).map_err(|e| UnreadablePrivateState(format!("{key}: {e}")))?;
+            let bytes = STANDARD
+                .decode(text)
+                .map_err(|e| UnreadablePrivateState(format!("{key}: {e}")))?;
             Ok((key, bytes))
         };
         texts.into_iter().map(decode).collect::<Result<_, _>>().map(Self)

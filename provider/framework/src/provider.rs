@@ -57,7 +57,11 @@ impl<C: Send + Sync + 'static> Default for Offers<C> {
 impl<C: Send + Sync + 'static> Offers<C> {
     /// Nothing.
     pub fn new() -> Self {
-        Self { resources: Vec::new(), data_sources: Vec::new(), functions: Vec::new() }
+        Self {
+            resources: Vec::new(),
+            data_sources: Vec::new(),
+            functions: Vec::new(),
+        }
     }
 
     /// And a resource.
@@ -70,7 +74,8 @@ impl<C: Send + Sync + 'static> Offers<C> {
     /// And a data source.
     #[must_use]
     pub fn data_source<D: DataSource<C>>(mut self, data_source: D) -> Self {
-        self.data_sources.push(Box::new(crate::erased::Erased(data_source)));
+        self.data_sources
+            .push(Box::new(crate::erased::Erased(data_source)));
         self
     }
 

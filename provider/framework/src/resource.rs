@@ -42,7 +42,8 @@ pub trait Resource<C: Send + Sync + 'static>: Send + Sync + 'static {
     async fn create(&self, cx: &Context<C>, request: Create<Self::Model>) -> Applied<Self::Model>;
 
     /// Looks at the thing. No state in the answer means that it is gone. On failure the old state is kept.
-    async fn read(&self, cx: &Context<C>, request: Read<Self::Model, Self::Identity>) -> Applied<Self::Model>;
+    async fn read(&self, cx: &Context<C>, request: Read<Self::Model, Self::Identity>)
+    -> Applied<Self::Model>;
 
     /// Changes the thing. On failure the state as it is now goes back together with the error.
     async fn update(&self, cx: &Context<C>, request: Update<Self::Model>) -> Applied<Self::Model>;
@@ -56,7 +57,11 @@ pub trait Resource<C: Send + Sync + 'static>: Send + Sync + 'static {
         Applied::failed(
             None,
             PrivateState::new(),
-            Diagnostic::error("F203", "Import is not supported", format!("{} cannot be imported.", Self::NAME)),
+            Diagnostic::error(
+                "F203",
+                "Import is not supported",
+                format!("{} cannot be imported.", Self::NAME),
+            ),
         )
     }
 
@@ -90,8 +95,12 @@ pub trait Resource<C: Send + Sync + 'static>: Send + Sync + 'static {
 }
 
 fn no_upgrade(name: &str, version: i64) -> Diagnostics {
-    Diagnostic::error("F204", "State cannot be upgraded", format!("{name} knows no way from version {version} of its state."))
-        .into()
+    Diagnostic::error(
+        "F204",
+        "State cannot be upgraded",
+        format!("{name} knows no way from version {version} of its state."),
+    )
+    .into()
 }
 
 /// What kind of change is planned.
@@ -218,17 +227,29 @@ pub struct Applied<M> {
 impl<M> Applied<M> {
     /// Done: this is the state.
     pub fn done(state: M, private: PrivateState) -> Self {
-        Self { state: Some(state), private, diagnostics: Diagnostics::new() }
+        Self {
+            state: Some(state),
+            private,
+            diagnostics: Diagnostics::new(),
+        }
     }
 
     /// It does not exist (any more).
     pub fn gone() -> Self {
-        Self { state: None, private: PrivateState::new(), diagnostics: Diagnostics::new() }
+        Self {
+            state: None,
+            private: PrivateState::new(),
+            diagnostics: Diagnostics::new(),
+        }
     }
 
     /// It failed; this is what is there now.
     pub fn failed(state: Option<M>, private: PrivateState, errors: impl Into<Diagnostics>) -> Self {
-        Self { state, private, diagnostics: errors.into() }
+        Self {
+            state,
+            private,
+            diagnostics: errors.into(),
+        }
     }
 
     /// The same with messages.

@@ -178,7 +178,14 @@ impl NestedBlock {
         if !description.is_empty() {
             block.description = description.to_owned();
         }
-        Self { name: name.to_owned(), nesting, block, relations: Vec::new(), min: 0, max: 0 }
+        Self {
+            name: name.to_owned(),
+            nesting,
+            block,
+            relations: Vec::new(),
+            min: 0,
+            max: 0,
+        }
     }
 
     /// The type of the block's value.

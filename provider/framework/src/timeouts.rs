@@ -32,29 +32,56 @@ impl FromStr for GoDuration {
     fn from_str(text: &str) -> Result<Self, NotADuration> {
         let mut rest = text.strip_prefix('+').unwrap_or(text);
         if rest == "0" {
-            return Ok(Self { duration: Duration::ZERO, text: text.to_owned() });
+            return Ok(Self {
+                duration: Duration::ZERO,
+                text: text.to_owned(),
+            });
         }
         if rest.is_empty() {
             return Err(NotADuration);
         }
         let mut nanos: u128 = 0;
         while !rest.is_empty() {
-            let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(NotADuration)?;
+            let end = rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .ok_or(NotADuration)?;
             let (number, tail) = rest.split_at(end);
-            let units = [("ns", 1), ("us", 1000), ("µs", 1000), ("ms", 1_000_000), ("s", 1_000_000_000)];
+            let units = [
+                ("ns", 1),
+                ("us", 1000),
+                ("µs", 1000),
+                ("ms", 1_000_000),
+                ("s", 1_000_000_000),
+            ];
             let long = [("m", 60_000_000_000), ("h", 3_600_000_000_000_u128)];
-            let (unit, size) =
-                units.into_iter().chain(long).find(|(unit, _)| tail.starts_with(unit)).ok_or(NotADuration)?;
+            let (unit, size) = units
+                .into_iter()
+                .chain(long)
+                .find(|(unit, _)| tail.starts_with(unit))
+                .ok_or(NotADuration)?;
             let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-            if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') || whole.len() > 18 || fraction.len() > 15 {
+            if (whole.is_empty() && fraction.is_empty())
+                || fraction.contains('.')
+                || whole.len() > 18
+                || fraction.len() > 15
+            {
                 return Err(NotADuration);
             }
-            let read = |digits: &str| if digits.is_empty() { Ok(0) } else { digits.parse::<u128>().map_err(|_| NotADuration) };
+            let read = |digits: &str| {
+                if digits.is_empty() {
+                    Ok(0)
+                } else {
+                    digits.parse::<u128>().map_err(|_| NotADuration)
+                }
+            };
             nanos += read(whole)? * size + read(fraction)? * size / 10_u128.pow(fraction.len() as u32);
             rest = &tail[unit.len()..];
         }
         let nanos = u64::try_from(nanos).map_err(|_| NotADuration)?;
-        Ok(Self { duration: Duration::from_nanos(nanos), text: text.to_owned() })
+        Ok(Self {
+            duration: Duration::from_nanos(nanos),
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -105,7 +132,9 @@ impl Attr<Timeouts> {
     }
 
     fn pick(&self, which: impl Fn(&Timeouts) -> &Attr<GoDuration>, default: Duration) -> Duration {
-        self.known().and_then(|t| which(t).known()).map_or(default, GoDuration::duration)
+        self.known()
+            .and_then(|t| which(t).known())
+            .map_or(default, GoDuration::duration)
     }
 }
 
@@ -124,10 +153,17 @@ mod tests {
             ("1h0m0.5s", 3_600_500),
             (".5s", 500),
         ] {
-            assert_eq!(text.parse::<GoDuration>().unwrap().duration(), Duration::from_millis(millis), "{text}");
+            assert_eq!(
+                text.parse::<GoDuration>().unwrap().duration(),
+                Duration::from_millis(millis),
+                "{text}"
+            );
         }
         for text in ["", "5", "m", "1x", "-1s", "1h 30m", "1..5s", "99999999999999h"] {
-            assert!(text.parse::<GoDuration>().is_err(), "{text:?} was taken for a duration");
+            assert!(
+                text.parse::<GoDuration>().is_err(),
+                "{text:?} was taken for a duration"
+            );
         }
     }
 
@@ -139,7 +175,10 @@ mod tests {
     #[test]
     fn what_is_not_set_is_the_default() {
         let hour = Duration::from_secs(3600);
-        let set = Attr::Known(Timeouts { create: Attr::Known("5m".parse().unwrap()), ..Timeouts::default() });
+        let set = Attr::Known(Timeouts {
+            create: Attr::Known("5m".parse().unwrap()),
+            ..Timeouts::default()
+        });
         assert_eq!(set.create(hour), Duration::from_secs(300));
         assert_eq!(set.delete(hour), hour);
         assert_eq!(Attr::<Timeouts>::Null.create(hour), hour);

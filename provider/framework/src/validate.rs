@@ -32,21 +32,35 @@ impl fmt::Debug for Validator {
 impl Validator {
     fn leaves(description: String, check: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Self {
         let complaint = description.clone();
-        let check = move |value: &Value| if check(value) { Ok(()) } else { Err(format!("Must be {complaint}, got {}.", show(value))) };
-        Self { description, whole: false, check: Arc::new(check) }
+        let check = move |value: &Value| {
+            if check(value) {
+                Ok(())
+            } else {
+                Err(format!("Must be {complaint}, got {}.", show(value)))
+            }
+        };
+        Self {
+            description,
+            whole: false,
+            check: Arc::new(check),
+        }
     }
 
     /// One of these texts.
     pub fn one_of(choices: &'static [&'static str]) -> Self {
         let names: Vec<_> = choices.iter().map(|c| format!("`{c}`")).collect();
-        Self::leaves(format!("one of {}", names.join(", ")), move |v| v.as_str().is_some_and(|t| choices.contains(&t)))
+        Self::leaves(format!("one of {}", names.join(", ")), move |v| {
+            v.as_str().is_some_and(|t| choices.contains(&t))
+        })
     }
 
     /// A number within bounds, both included.
     pub fn range(least: Option<i64>, greatest: Option<i64>) -> Self {
         let description = bounds("a number", least, greatest);
         Self::leaves(description, move |v| match v {
-            Value::Number(n) => least.is_none_or(|l| *n >= Number::from(l)) && greatest.is_none_or(|g| *n <= Number::from(g)),
+            Value::Number(n) => {
+                least.is_none_or(|l| *n >= Number::from(l)) && greatest.is_none_or(|g| *n <= Number::from(g))
+            }
             _ => true,
         })
     }
@@ -66,7 +80,11 @@ impl Validator {
             }
             Ok(())
         };
-        Self { description, whole: true, check: Arc::new(check) }
+        Self {
+            description,
+            whole: true,
+            check: Arc::new(check),
+        }
     }
 
     /// A text that matches the regular expression as a whole.
@@ -74,32 +92,42 @@ impl Validator {
         let regex = regex::Regex::new(&format!("^(?:{pattern})$"));
         Self::leaves(format!("text of the form `{pattern}`"), move |v| {
             // A pattern that is none lets nothing pass, which the first test of the resource shows.
-            v.as_str().is_some_and(|text| regex.as_ref().is_ok_and(|r| r.is_match(text)))
+            v.as_str()
+                .is_some_and(|text| regex.as_ref().is_ok_and(|r| r.is_match(text)))
         })
     }
 
     /// A network in CIDR notation without host bits.
     pub fn cidr() -> Self {
-        Self::leaves("a network in CIDR notation without host bits, for example `10.20.0.0/16`".to_owned(), |v| {
-            v.as_str().and_then(|t| t.parse::<ipnet::IpNet>().ok()).is_some_and(|net| net.addr() == net.network())
-        })
+        Self::leaves(
+            "a network in CIDR notation without host bits, for example `10.20.0.0/16`".to_owned(),
+            |v| {
+                v.as_str()
+                    .and_then(|t| t.parse::<ipnet::IpNet>().ok())
+                    .is_some_and(|net| net.addr() == net.network())
+            },
+        )
     }
 
     /// An ARN: six parts, of which partition, service and resource are not empty.
     pub fn arn() -> Self {
-        Self::leaves("an ARN, for example `arn:aws:iam::111122223333:role/name`".to_owned(), |v| {
-            v.as_str().is_some_and(|text| {
-                let parts: Vec<_> = text.splitn(6, ':').collect();
-                parts.len() == 6 && parts[0] == "arn" && [1, 2, 5].iter().all(|i| !parts[*i].is_empty())
-            })
-        })
+        Self::leaves(
+            "an ARN, for example `arn:aws:iam::111122223333:role/name`".to_owned(),
+            |v| {
+                v.as_str().is_some_and(|text| {
+                    let parts: Vec<_> = text.splitn(6, ':').collect();
+                    parts.len() == 6 && parts[0] == "arn" && [1, 2, 5].iter().all(|i| !parts[*i].is_empty())
+                })
+            },
+        )
     }
 
     /// A schedule of five fields, or a word such as `@daily`.
     pub fn cron() -> Self {
-        Self::leaves("a cron schedule of five fields, for example `0 3 * * *`".to_owned(), |v| {
-            v.as_str().is_some_and(is_cron)
-        })
+        Self::leaves(
+            "a cron schedule of five fields, for example `0 3 * * *`".to_owned(),
+            |v| v.as_str().is_some_and(is_cron),
+        )
     }
 
     /// A check by a function of the attribute's Rust type: the complaint as a sentence. Applies to the whole value.
@@ -109,7 +137,11 @@ impl Validator {
             // Unknown is checked when it is known; what is wrong is reported by decoding.
             Err(DecodeError::Unknown | DecodeError::Null(_) | DecodeError::Invalid(_)) => Ok(()),
         };
-        Self { description: String::new(), whole: true, check: Arc::new(check) }
+        Self {
+            description: String::new(),
+            whole: true,
+            check: Arc::new(check),
+        }
     }
 
     fn run(&self, value: &Value, at: &Path, out: &mut Diagnostics) {
@@ -119,10 +151,17 @@ impl Validator {
         match value {
             Value::Dynamic(inner) => return self.run(&inner.1, at, out),
             Value::List(all) | Value::Tuple(all) if !self.whole => {
-                return all.iter().enumerate().for_each(|(i, v)| self.run(v, &at.index(i), out));
+                return all
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, v)| self.run(v, &at.index(i), out));
             }
-            Value::Set(all) if !self.whole => return all.iter().for_each(|v| self.run(v, &at.element(), out)),
-            Value::Map(all) if !self.whole => return all.iter().for_each(|(k, v)| self.run(v, &at.key(k), out)),
+            Value::Set(all) if !self.whole => {
+                return all.iter().for_each(|v| self.run(v, &at.element(), out));
+            }
+            Value::Map(all) if !self.whole => {
+                return all.iter().for_each(|(k, v)| self.run(v, &at.key(k), out));
+            }
             _ => {}
         }
         if let Err(complaint) = (self.check)(value) {
@@ -152,20 +191,36 @@ fn show(value: &Value) -> String {
 
 fn is_cron(text: &str) -> bool {
     if let Some(word) = text.strip_prefix('@') {
-        return ["yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly"].contains(&word);
+        return [
+            "yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly",
+        ]
+        .contains(&word);
     }
-    let names = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let names = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ];
     let days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
     let fields: Vec<_> = text.split_ascii_whitespace().collect();
-    let limits: [(u32, u32, &[&str]); 5] = [(0, 59, &[]), (0, 23, &[]), (1, 31, &[]), (1, 12, &names), (0, 7, &days)];
+    let limits: [(u32, u32, &[&str]); 5] = [
+        (0, 59, &[]),
+        (0, 23, &[]),
+        (1, 31, &[]),
+        (1, 12, &names),
+        (0, 7, &days),
+    ];
     let point = |text: &str, (least, greatest, words): &(u32, u32, &[&str])| {
         let named = words.contains(&text.to_ascii_lowercase().as_str());
-        named || text.parse::<u32>().is_ok_and(|n| (*least..=*greatest).contains(&n))
+        named
+            || text
+                .parse::<u32>()
+                .is_ok_and(|n| (*least..=*greatest).contains(&n))
     };
     fields.len() == 5
         && fields.iter().zip(&limits).all(|(field, limit)| {
             field.split(',').all(|part| {
-                let (range, step) = part.split_once('/').map_or((part, "1"), |(range, step)| (range, step));
+                let (range, step) = part
+                    .split_once('/')
+                    .map_or((part, "1"), |(range, step)| (range, step));
                 let whole = match range.split_once('-') {
                     Some((from, to)) => point(from, limit) && point(to, limit),
                     None => range == "*" || point(range, limit),
@@ -187,22 +242,46 @@ pub enum Relation {
 }
 
 /// Checks a configuration against what its schema declares.
-pub(crate) fn check(block: &Block, config: &Value, at: &Path, write_only_allowed: bool, out: &mut Diagnostics) {
+pub(crate) fn check(
+    block: &Block,
+    config: &Value,
+    at: &Path,
+    write_only_allowed: bool,
+    out: &mut Diagnostics,
+) {
     let mut checked_groups: Vec<Vec<String>> = Vec::new();
     for attribute in &block.attributes {
         let value = config.get(&attribute.name);
         let here = at.attribute(&attribute.name);
         check_attribute(attribute, value, &here, write_only_allowed, out);
-        check_relations(&attribute.relations, &attribute.name, config, at, &mut checked_groups, out);
+        check_relations(
+            &attribute.relations,
+            &attribute.name,
+            config,
+            at,
+            &mut checked_groups,
+            out,
+        );
         if let Shape::Nested(nesting, inner) = &attribute.shape {
-            each(*nesting, value, &here, |value, at| check(inner, value, at, write_only_allowed, out));
+            each(*nesting, value, &here, |value, at| {
+                check(inner, value, at, write_only_allowed, out)
+            });
         }
     }
     for nested in &block.blocks {
         let value = config.get(&nested.name);
         let here = at.attribute(&nested.name);
-        check_relations(&nested.relations, &nested.name, config, at, &mut checked_groups, out);
-        each(nested.nesting, value, &here, |value, at| check(&nested.block, value, at, write_only_allowed, out));
+        check_relations(
+            &nested.relations,
+            &nested.name,
+            config,
+            at,
+            &mut checked_groups,
+            out,
+        );
+        each(nested.nesting, value, &here, |value, at| {
+            check(&nested.block, value, at, write_only_allowed, out)
+        });
     }
 }
 
@@ -210,22 +289,36 @@ pub(crate) fn check(block: &Block, config: &Value, at: &Path, write_only_allowed
 pub(crate) fn each(nesting: Nesting, value: &Value, at: &Path, mut call: impl FnMut(&Value, &Path)) {
     match (nesting, value) {
         (Nesting::Single, Value::Object(_)) => call(value, at),
-        (_, Value::List(all) | Value::Tuple(all)) => all.iter().enumerate().for_each(|(i, v)| call(v, &at.index(i))),
+        (_, Value::List(all) | Value::Tuple(all)) => {
+            all.iter().enumerate().for_each(|(i, v)| call(v, &at.index(i)))
+        }
         (_, Value::Set(all)) => all.iter().for_each(|v| call(v, &at.element())),
-        (Nesting::Map, Value::Map(all) | Value::Object(all)) => all.iter().for_each(|(k, v)| call(v, &at.key(k))),
+        (Nesting::Map, Value::Map(all) | Value::Object(all)) => {
+            all.iter().for_each(|(k, v)| call(v, &at.key(k)))
+        }
         _ => {}
     }
 }
 
-fn check_attribute(attribute: &Attribute, value: &Value, at: &Path, write_only_allowed: bool, out: &mut Diagnostics) {
+fn check_attribute(
+    attribute: &Attribute,
+    value: &Value,
+    at: &Path,
+    write_only_allowed: bool,
+    out: &mut Diagnostics,
+) {
     if value.is_null() {
         return;
     }
     if attribute.write_only && !write_only_allowed {
         out.push(
-            Diagnostic::error("F302", "Write-only arguments are not supported", "This argument is never stored, which needs a newer host.")
-                .hint("Use Terraform 1.11 or OpenTofu 1.11 or newer.")
-                .at(at.clone()),
+            Diagnostic::error(
+                "F302",
+                "Write-only arguments are not supported",
+                "This argument is never stored, which needs a newer host.",
+            )
+            .hint("Use Terraform 1.11 or OpenTofu 1.11 or newer.")
+            .at(at.clone()),
         );
     }
     for validator in &attribute.validators {
@@ -257,9 +350,13 @@ fn check_relations(
         match relation {
             Relation::Conflicts(other) if given(name) && given(other) => {
                 out.push(
-                    Diagnostic::error("F304", "Conflicting arguments", format!("`{name}` and `{other}` exclude each other."))
-                        .hint("Remove one of them.")
-                        .at(here()),
+                    Diagnostic::error(
+                        "F304",
+                        "Conflicting arguments",
+                        format!("`{name}` and `{other}` exclude each other."),
+                    )
+                    .hint("Remove one of them.")
+                    .at(here()),
                 );
             }
             Relation::RequiredWith(other) if given(name) && !given(other) && !perhaps(other) => {
@@ -281,7 +378,11 @@ fn check_relations(
                 let open = group.iter().any(|n| perhaps(n));
                 if count > 1 || (count == 0 && !open) {
                     let names: Vec<_> = group.iter().map(|n| format!("`{n}`")).collect();
-                    let got = if count == 0 { "none is set".to_owned() } else { format!("{count} are set") };
+                    let got = if count == 0 {
+                        "none is set".to_owned()
+                    } else {
+                        format!("{count} are set")
+                    };
                     let text = format!("Exactly one of {} must be set; {got}.", names.join(", "));
                     let path = if given(name) { here() } else { at.clone() };
                     out.push(Diagnostic::error("F306", "Exactly one argument expected", text).at(path));

@@ -25,11 +25,15 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
             })?;
         }
         if let Some(previous) = last {
-            return Err(syn::Error::new_spanned(previous, "a variadic parameter must be the last"));
+            return Err(syn::Error::new_spanned(
+                previous,
+                "a variadic parameter must be the last",
+            ));
         }
         if is_variadic {
             last = Some(field);
-            let element = element_of(ty).ok_or_else(|| syn::Error::new_spanned(ty, "a variadic parameter is a `Vec`"))?;
+            let element = element_of(ty)
+                .ok_or_else(|| syn::Error::new_spanned(ty, "a variadic parameter is a `Vec`"))?;
             variadic = quote!(::std::option::Option::Some(::framework::function::Parameter::of::<#element>(#title, #text)));
             reads.push(quote! {
                 #ident: (#index..values.len())
@@ -62,6 +66,14 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
 fn element_of(ty: &Type) -> Option<&Type> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last().filter(|s| s.ident == "Vec")?;
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
-    arguments.args.iter().find_map(|a| if let GenericArgument::Type(ty) = a { Some(ty) } else { None })
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|a| {
+        if let GenericArgument::Type(ty) = a {
+            Some(ty)
+        } else {
+            None
+        }
+    })
 }

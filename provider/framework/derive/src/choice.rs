@@ -14,7 +14,10 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let mut texts = Vec::new();
     for variant in &data.variants {
         if !matches!(variant.fields, Fields::Unit) {
-            return Err(syn::Error::new_spanned(variant, "a variant without fields is expected"));
+            return Err(syn::Error::new_spanned(
+                variant,
+                "a variant without fields is expected",
+            ));
         }
         let mut text = snake_case(&variant.ident.to_string());
         for attribute in variant.attrs.iter().filter(|a| a.path().is_ident("choice")) {
@@ -24,7 +27,11 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
         texts.push(text);
     }
     let name = &input.ident;
-    let listed = texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
+    let listed = texts
+        .iter()
+        .map(|text| format!("`{text}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
     let complaint = format!("Must be one of {listed}, got ");
     Ok(quote! {
         impl #name {

@@ -9,7 +9,10 @@ pub fn named_fields(input: &DeriveInput) -> syn::Result<&Punctuated<Field, Token
     match &input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Named(named) => Ok(&named.named),
-            _ => Err(syn::Error::new_spanned(input, "a struct with named fields is expected")),
+            _ => Err(syn::Error::new_spanned(
+                input,
+                "a struct with named fields is expected",
+            )),
         },
         _ => Err(syn::Error::new_spanned(input, "a struct is expected")),
     }
@@ -17,19 +20,30 @@ pub fn named_fields(input: &DeriveInput) -> syn::Result<&Punctuated<Field, Token
 
 /// The field's name as users write it.
 pub fn name(field: &Field) -> String {
-    field.ident.as_ref().map(|ident| ident.unraw().to_string()).unwrap_or_default()
+    field
+        .ident
+        .as_ref()
+        .map(|ident| ident.unraw().to_string())
+        .unwrap_or_default()
 }
 
 /// The doc comment as markdown: one leading space per line goes, paragraphs stay.
 pub fn doc(attributes: &[Attribute]) -> String {
-    let lines = attributes.iter().filter(|a| a.path().is_ident("doc")).filter_map(|a| match &a.meta {
-        Meta::NameValue(pair) => match &pair.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+    let lines = attributes
+        .iter()
+        .filter(|a| a.path().is_ident("doc"))
+        .filter_map(|a| match &a.meta {
+            Meta::NameValue(pair) => match &pair.value {
+                Expr::Lit(ExprLit {
+                    lit: Lit::Str(text), ..
+                }) => Some(text.value()),
+                _ => None,
+            },
             _ => None,
-        },
-        _ => None,
-    });
-    let lines: Vec<String> = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
+        });
+    let lines: Vec<String> = lines
+        .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
+        .collect();
     lines.join("\n").trim().to_owned()
 }
 

@@ -21,7 +21,9 @@ use syn::{DeriveInput, parse_macro_input};
 #[proc_macro_derive(Model, attributes(attribute, block, flatten, model))]
 pub fn model(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    model::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    model::expand(&input)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
 
 /// Makes an enum of unit variants an attribute type: text, each variant by its name in snake case, or as `#[choice("…")]`
@@ -29,12 +31,16 @@ pub fn model(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Choice, attributes(choice))]
 pub fn choice(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    choice::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    choice::expand(&input)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
 
 /// Makes a struct the parameters of a function, one per field, in order. `#[argument(variadic)]` on a last `Vec` field.
 #[proc_macro_derive(Arguments, attributes(argument))]
 pub fn arguments(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    arguments::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    arguments::expand(&input)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }

@@ -104,7 +104,10 @@ fn read_field(field: &Field) -> syn::Result<(Part, String, TokenStream)> {
             _ => continue,
         };
         if part.is_some() {
-            return Err(syn::Error::new_spanned(attribute, "one of `attribute`, `block` and `flatten`, once"));
+            return Err(syn::Error::new_spanned(
+                attribute,
+                "one of `attribute`, `block` and `flatten`, once",
+            ));
         }
         if attribute.meta.require_path_only().is_err() {
             attribute.parse_nested_meta(|meta| match kind {
@@ -115,9 +118,14 @@ fn read_field(field: &Field) -> syn::Result<(Part, String, TokenStream)> {
         }
         part = Some(kind);
     }
-    let part = part.ok_or_else(|| syn::Error::new_spanned(field, "`#[attribute(…)]`, `#[block]` or `#[flatten]` is missing"))?;
+    let part = part.ok_or_else(|| {
+        syn::Error::new_spanned(field, "`#[attribute(…)]`, `#[block]` or `#[flatten]` is missing")
+    })?;
     if text.is_empty() && !matches!(part, Part::Flatten) {
-        return Err(syn::Error::new_spanned(field, "a doc comment is missing: it is the attribute's documentation"));
+        return Err(syn::Error::new_spanned(
+            field,
+            "a doc comment is missing: it is the attribute's documentation",
+        ));
     }
     let schema = match part {
         Part::Attribute => quote! {{
@@ -144,7 +152,14 @@ fn attribute_setting(
     let ty = &field.ty;
     let key = meta.path.require_ident()?.to_string();
     match key.as_str() {
-        "required" | "optional" | "computed" | "sensitive" | "write_only" | "replace" | "keep" | "optional_for_import" => {
+        "required"
+        | "optional"
+        | "computed"
+        | "sensitive"
+        | "write_only"
+        | "replace"
+        | "keep"
+        | "optional_for_import" => {
             let flag = meta.path.require_ident()?;
             settings.push(quote!(attribute.#flag = true;));
         }
@@ -226,10 +241,16 @@ fn validator(check: &ParseNestedMeta<'_>, ty: &syn::Type) -> syn::Result<TokenSt
         "range" | "length" => {
             let expression = one::<Expr>(check)?;
             let Expr::Range(range) = &expression else {
-                return Err(syn::Error::new_spanned(expression, "a range such as `1..=5` is expected"));
+                return Err(syn::Error::new_spanned(
+                    expression,
+                    "a range such as `1..=5` is expected",
+                ));
             };
             if matches!((&range.limits, &range.end), (RangeLimits::HalfOpen(_), Some(_))) {
-                return Err(syn::Error::new_spanned(range, "both bounds are included: write `..=`"));
+                return Err(syn::Error::new_spanned(
+                    range,
+                    "both bounds are included: write `..=`",
+                ));
             }
             let bound = |bound: &Option<Box<Expr>>| match bound {
                 Some(bound) => quote!(::std::option::Option::Some(#bound)),
@@ -274,11 +295,26 @@ fn default_value(expression: &Expr, ty: &syn::Type) -> TokenStream {
 
 fn literal(expression: &Expr) -> Option<TokenStream> {
     match expression {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(quote!(::framework::Value::string(#text))),
-        Expr::Lit(ExprLit { lit: Lit::Bool(value), .. }) => Some(quote!(::framework::Value::Bool(#value))),
-        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => Some(quote!(::framework::Value::from(#number as i64))),
-        Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), expr, .. }) => match &**expr {
-            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => Some(quote!(::framework::Value::from(-(#number as i64)))),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text), ..
+        }) => Some(quote!(::framework::Value::string(#text))),
+        Expr::Lit(ExprLit {
+            lit: Lit::Bool(value),
+            ..
+        }) => Some(quote!(::framework::Value::Bool(#value))),
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(number),
+            ..
+        }) => Some(quote!(::framework::Value::from(#number as i64))),
+        Expr::Unary(syn::ExprUnary {
+            op: syn::UnOp::Neg(_),
+            expr,
+            ..
+        }) => match &**expr {
+            Expr::Lit(ExprLit {
+                lit: Lit::Int(number),
+                ..
+            }) => Some(quote!(::framework::Value::from(-(#number as i64)))),
             _ => None,
         },
         Expr::Array(array) => {
@@ -292,13 +328,20 @@ fn literal(expression: &Expr) -> Option<TokenStream> {
 fn list<T: Parse>(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<T>> {
     let content;
     syn::parenthesized!(content in meta.input);
-    Ok(Punctuated::<T, Token![,]>::parse_terminated_with(&content, T::parse)?.into_iter().collect())
+    Ok(
+        Punctuated::<T, Token![,]>::parse_terminated_with(&content, T::parse)?
+            .into_iter()
+            .collect(),
+    )
 }
 
 fn one<T: Parse>(meta: &ParseNestedMeta<'_>) -> syn::Result<T> {
     let mut all = list::<T>(meta)?;
     match (all.pop(), all.is_empty()) {
         (Some(one), true) => Ok(one),
-        _ => Err(syn::Error::new(Span::call_site(), "exactly one argument is expected")),
+        _ => Err(syn::Error::new(
+            Span::call_site(),
+            "exactly one argument is expected",
+        )),
     }
 }

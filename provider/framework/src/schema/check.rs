@@ -17,25 +17,43 @@ pub fn defects(schema: &Schema) -> Vec<String> {
 
 fn check_block(block: &Block, at: &Path, in_set: bool, out: &mut Vec<String>) {
     let mut names = BTreeSet::new();
-    let all = block.attributes.iter().map(|a| &a.name).chain(block.blocks.iter().map(|b| &b.name));
+    let all = block
+        .attributes
+        .iter()
+        .map(|a| &a.name)
+        .chain(block.blocks.iter().map(|b| &b.name));
     for name in all.clone() {
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if name.is_empty() || !name.chars().all(legal) {
-            out.push(format!("{}: a name has lower-case letters, digits and underscores only", at.attribute(name)));
+            out.push(format!(
+                "{}: a name has lower-case letters, digits and underscores only",
+                at.attribute(name)
+            ));
         }
         if !names.insert(name) {
             out.push(format!("{}: declared twice", at.attribute(name)));
         }
     }
-    let relations = block.attributes.iter().flat_map(|a| a.relations.iter().map(move |r| (&a.name, r)));
-    for (name, relation) in relations.chain(block.blocks.iter().flat_map(|b| b.relations.iter().map(move |r| (&b.name, r)))) {
+    let relations = block
+        .attributes
+        .iter()
+        .flat_map(|a| a.relations.iter().map(move |r| (&a.name, r)));
+    for (name, relation) in relations.chain(
+        block
+            .blocks
+            .iter()
+            .flat_map(|b| b.relations.iter().map(move |r| (&b.name, r))),
+    ) {
         use crate::validate::Relation;
         let others = match relation {
             Relation::Conflicts(other) | Relation::RequiredWith(other) => std::slice::from_ref(other),
             Relation::ExactlyOneOf(others) => others,
         };
         for other in others.iter().filter(|other| !all.clone().any(|n| n == *other)) {
-            out.push(format!("{}: names `{other}`, which is no sibling", at.attribute(name)));
+            out.push(format!(
+                "{}: names `{other}`, which is no sibling",
+                at.attribute(name)
+            ));
         }
     }
     for attribute in &block.attributes {
@@ -48,7 +66,9 @@ fn check_block(block: &Block, at: &Path, in_set: bool, out: &mut Vec<String>) {
             out.push(format!("{here}: a set holds no dynamic types"));
         }
         if nested.block.attributes.is_empty() && nested.block.blocks.is_empty() {
-            out.push(format!("{here}: a block needs the type of a model, or a list, set or map of models"));
+            out.push(format!(
+                "{here}: a block needs the type of a model, or a list, set or map of models"
+            ));
         }
         check_block(&nested.block, &here, ty_in_set, out);
     }

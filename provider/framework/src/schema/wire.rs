@@ -8,7 +8,10 @@ use crate::value::Value;
 impl Schema {
     /// The protocol's form.
     pub fn to_wire(&self) -> wire::Schema {
-        wire::Schema { version: self.version, block: Some(self.block.to_wire()) }
+        wire::Schema {
+            version: self.version,
+            block: Some(self.block.to_wire()),
+        }
     }
 }
 
@@ -54,7 +57,12 @@ impl Attribute {
             let choices: Vec<_> = self.choices.iter().map(|c| format!("`{c}`")).collect();
             notes.push(format!("One of {}.", choices.join(", ")));
         }
-        notes.extend(self.validators.iter().filter(|v| !v.description.is_empty()).map(|v| format!("Must be {}.", v.description)));
+        notes.extend(
+            self.validators
+                .iter()
+                .filter(|v| !v.description.is_empty())
+                .map(|v| format!("Must be {}.", v.description)),
+        );
         if let Some(default) = &self.default {
             notes.push(format!("Default: `{}`.", default_text(default)));
         }
@@ -94,7 +102,10 @@ impl Attribute {
 fn default_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        other => other.to_json(&other.infer_type()).map(|json| json.to_string()).unwrap_or_default(),
+        other => other
+            .to_json(&other.infer_type())
+            .map(|json| json.to_string())
+            .unwrap_or_default(),
     }
 }
 

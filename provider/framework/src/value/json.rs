@@ -38,7 +38,9 @@ fn read(json: &Json, ty: &Type, at: &Path, depth: usize) -> Result<Value, WireEr
             "false" | "0" => Ok(Value::Bool(false)),
             _ => Err(wrong()),
         },
-        (Type::Number, Json::Number(number)) => number.to_string().parse().map(Value::Number).map_err(|_| wrong()),
+        (Type::Number, Json::Number(number)) => {
+            number.to_string().parse().map(Value::Number).map_err(|_| wrong())
+        }
         (Type::Number, Json::String(text)) => text.parse().map(Value::Number).map_err(|_| wrong()),
         (Type::String, Json::String(text)) => Ok(Value::string(text)),
         (Type::String, Json::Number(number)) => {
@@ -47,20 +49,29 @@ fn read(json: &Json, ty: &Type, at: &Path, depth: usize) -> Result<Value, WireEr
         }
         (Type::String, Json::Bool(value)) => Ok(Value::string(value.to_string())),
         (Type::Dynamic, Json::Object(both)) => {
-            let (Some(ty), Some(value)) = (both.get("type"), both.get("value")) else { return Err(wrong()) };
+            let (Some(ty), Some(value)) = (both.get("type"), both.get("value")) else {
+                return Err(wrong());
+            };
             let ty = Type::from_json(ty).map_err(|e| WireError::new(at, e.to_string()))?;
             let value = read(value, &ty, at, deeper)?;
             Ok(Value::Dynamic(Box::new((ty, value))))
         }
         (Type::List(of), Json::Array(all)) => elements(all, |_| of, at, deeper).map(Value::List),
         (Type::Set(of), Json::Array(all)) => {
-            let all: Result<_, _> = all.iter().map(|json| read(json, of, &at.element(), deeper)).collect();
+            let all: Result<_, _> = all
+                .iter()
+                .map(|json| read(json, of, &at.element(), deeper))
+                .collect();
             all.map(Value::set)
         }
-        (Type::Tuple(of), Json::Array(all)) if of.len() == all.len() => elements(all, |i| &of[i], at, deeper).map(Value::Tuple),
+        (Type::Tuple(of), Json::Array(all)) if of.len() == all.len() => {
+            elements(all, |i| &of[i], at, deeper).map(Value::Tuple)
+        }
         (Type::Map(of), Json::Object(all)) => {
-            let all: Result<_, _> =
-                all.iter().map(|(k, json)| Ok((super::nfc(k), read(json, of, &at.key(k), deeper)?))).collect();
+            let all: Result<_, _> = all
+                .iter()
+                .map(|(k, json)| Ok((super::nfc(k), read(json, of, &at.key(k), deeper)?)))
+                .collect();
             all.map(Value::Map)
         }
         (Type::Object(of), Json::Object(all)) => {
@@ -71,14 +82,25 @@ fn read(json: &Json, ty: &Type, at: &Path, depth: usize) -> Result<Value, WireEr
                 let json = all.get(name).unwrap_or(&Json::Null);
                 Ok((name.clone(), read(json, ty, &at.attribute(name), deeper)?))
             };
-            of.iter().map(attribute).collect::<Result<_, _>>().map(Value::Object)
+            of.iter()
+                .map(attribute)
+                .collect::<Result<_, _>>()
+                .map(Value::Object)
         }
         _ => Err(wrong()),
     }
 }
 
-fn elements<'a>(all: &[Json], ty: impl Fn(usize) -> &'a Type, at: &Path, depth: usize) -> Result<Vec<Value>, WireError> {
-    all.iter().enumerate().map(|(i, json)| read(json, ty(i), &at.index(i), depth)).collect()
+fn elements<'a>(
+    all: &[Json],
+    ty: impl Fn(usize) -> &'a Type,
+    at: &Path,
+    depth: usize,
+) -> Result<Vec<Value>, WireError> {
+    all.iter()
+        .enumerate()
+        .map(|(i, json)| read(json, ty(i), &at.index(i), depth))
+        .collect()
 }
 
 fn word(json: &Json) -> &'static str {
@@ -97,34 +119,53 @@ fn write(value: &Value, ty: &Type, at: &Path) -> Result<Json, WireError> {
         (Value::Null, _) => Ok(Json::Null),
         (Value::Unknown(_), _) => Err(WireError::new(at, "an unknown value has no JSON")),
         (Value::Bool(value), Type::Bool) => Ok(Json::Bool(*value)),
-        (Value::Number(number), Type::Number) => {
-            number.to_string().parse().map(Json::Number).map_err(|_| WireError::new(at, format!("{number} has no JSON")))
-        }
+        (Value::Number(number), Type::Number) => number
+            .to_string()
+            .parse()
+            .map(Json::Number)
+            .map_err(|_| WireError::new(at, format!("{number} has no JSON"))),
         (Value::String(text), Type::String) => Ok(Json::String(text.clone())),
         (Value::Dynamic(inner), Type::Dynamic) => {
             let (ty, value) = &**inner;
             Ok(serde_json::json!({ "value": write(value, ty, at)?, "type": ty.to_json() }))
         }
         (other, Type::Dynamic) => write(&other.clone().into_dynamic(), ty, at),
-        (Value::List(all), Type::List(of)) => {
-            all.iter().enumerate().map(|(i, v)| write(v, of, &at.index(i))).collect::<Result<_, _>>().map(Json::Array)
-        }
-        (Value::Set(all), Type::Set(of)) => {
-            all.iter().map(|v| write(v, of, &at.element())).collect::<Result<_, _>>().map(Json::Array)
-        }
+        (Value::List(all), Type::List(of)) => all
+            .iter()
+            .enumerate()
+            .map(|(i, v)| write(v, of, &at.index(i)))
+            .collect::<Result<_, _>>()
+            .map(Json::Array),
+        (Value::Set(all), Type::Set(of)) => all
+            .iter()
+            .map(|v| write(v, of, &at.element()))
+            .collect::<Result<_, _>>()
+            .map(Json::Array),
         (Value::Tuple(all), Type::Tuple(of)) if all.len() == of.len() => {
-            let all: Result<_, _> =
-                all.iter().zip(of).enumerate().map(|(i, (v, ty))| write(v, ty, &at.index(i))).collect();
+            let all: Result<_, _> = all
+                .iter()
+                .zip(of)
+                .enumerate()
+                .map(|(i, (v, ty))| write(v, ty, &at.index(i)))
+                .collect();
             all.map(Json::Array)
         }
         (Value::Map(all), Type::Map(of)) => {
-            let all: Result<_, _> = all.iter().map(|(k, v)| Ok((k.clone(), write(v, of, &at.key(k))?))).collect();
+            let all: Result<_, _> = all
+                .iter()
+                .map(|(k, v)| Ok((k.clone(), write(v, of, &at.key(k))?)))
+                .collect();
             all.map(Json::Object)
         }
         (Value::Object(all), Type::Object(of)) => {
             let all: Result<_, _> = of
                 .iter()
-                .map(|(n, ty)| Ok((n.clone(), write(all.get(n).unwrap_or(&Value::Null), ty, &at.attribute(n))?)))
+                .map(|(n, ty)| {
+                    Ok((
+                        n.clone(),
+                        write(all.get(n).unwrap_or(&Value::Null), ty, &at.attribute(n))?,
+                    ))
+                })
                 .collect();
             all.map(Json::Object)
         }

@@ -72,7 +72,10 @@ pub struct WireError {
 
 impl WireError {
     pub(crate) fn new(path: &Path, reason: impl Into<String>) -> Self {
-        Self { path: path.clone(), reason: reason.into() }
+        Self {
+            path: path.clone(),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -81,7 +84,11 @@ pub(crate) const MAX_DEPTH: usize = 200;
 
 /// Text in Unicode's normal form C, as Terraform's core compares it.
 pub fn nfc(text: &str) -> String {
-    if unicode_normalization::is_nfc(text) { text.to_owned() } else { text.nfc().collect() }
+    if unicode_normalization::is_nfc(text) {
+        text.to_owned()
+    } else {
+        text.nfc().collect()
+    }
 }
 
 impl Value {
@@ -102,12 +109,22 @@ impl Value {
 
     /// An object of these attributes.
     pub fn object<N: Into<String>>(attributes: impl IntoIterator<Item = (N, Self)>) -> Self {
-        Self::Object(attributes.into_iter().map(|(name, value)| (name.into(), value)).collect())
+        Self::Object(
+            attributes
+                .into_iter()
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
+        )
     }
 
     /// A map of these elements.
     pub fn map<N: Into<String>>(elements: impl IntoIterator<Item = (N, Self)>) -> Self {
-        Self::Map(elements.into_iter().map(|(name, value)| (name.into(), value)).collect())
+        Self::Map(
+            elements
+                .into_iter()
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
+        )
     }
 
     /// Whether it is null; a typed null in a dynamic place counts.
@@ -152,7 +169,9 @@ impl Value {
             Self::Set(all) => Self::set(all.into_iter().map(|v| v.map_leaves(change)).collect()),
             Self::Tuple(all) => Self::Tuple(all.into_iter().map(|v| v.map_leaves(change)).collect()),
             Self::Map(all) => Self::Map(all.into_iter().map(|(n, v)| (n, v.map_leaves(change))).collect()),
-            Self::Object(all) => Self::Object(all.into_iter().map(|(n, v)| (n, v.map_leaves(change))).collect()),
+            Self::Object(all) => {
+                Self::Object(all.into_iter().map(|(n, v)| (n, v.map_leaves(change))).collect())
+            }
             Self::Dynamic(inner) => {
                 let (ty, value) = *inner;
                 Self::Dynamic(Box::new((ty, value.map_leaves(change))))
@@ -238,12 +257,17 @@ impl Value {
             | (Self::String(_), Type::String) => {}
             (Self::Dynamic(inner), Type::Dynamic) => inner.1.conform(&inner.0, at, out),
             (Self::List(all), Type::List(of)) => {
-                all.iter().enumerate().for_each(|(i, v)| v.conform(of, &at.index(i), out));
+                all.iter()
+                    .enumerate()
+                    .for_each(|(i, v)| v.conform(of, &at.index(i), out));
             }
             (Self::Set(all), Type::Set(of)) => all.iter().for_each(|v| v.conform(of, &at.element(), out)),
             (Self::Map(all), Type::Map(of)) => all.iter().for_each(|(n, v)| v.conform(of, &at.key(n), out)),
             (Self::Tuple(all), Type::Tuple(of)) if all.len() == of.len() => {
-                all.iter().zip(of).enumerate().for_each(|(i, (v, t))| v.conform(t, &at.index(i), out));
+                all.iter()
+                    .zip(of)
+                    .enumerate()
+                    .for_each(|(i, (v, t))| v.conform(t, &at.index(i), out));
             }
             (Self::Object(all), Type::Object(of)) => {
                 for (name, ty) in of {

@@ -23,7 +23,11 @@ impl Value {
     pub fn from_msgpack(bytes: &[u8], ty: &Type) -> Result<Self, WireError> {
         let mut reader = Reader { rest: bytes };
         let value = reader.value(ty, &Path::root(), 0)?;
-        if reader.rest.is_empty() { Ok(value) } else { Err(WireError::new(&Path::root(), "bytes after the value")) }
+        if reader.rest.is_empty() {
+            Ok(value)
+        } else {
+            Err(WireError::new(&Path::root(), "bytes after the value"))
+        }
     }
 
     /// Writes a value of the type.
@@ -43,17 +47,25 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn bytes(&mut self, count: usize, at: &Path) -> Result<&'a [u8], WireError> {
-        let (head, tail) = self.rest.split_at_checked(count).ok_or_else(|| WireError::new(at, "the bytes end too early"))?;
+        let (head, tail) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or_else(|| WireError::new(at, "the bytes end too early"))?;
         self.rest = tail;
         Ok(head)
     }
 
     fn big_endian<const N: usize>(&mut self, at: &Path) -> Result<[u8; N], WireError> {
-        self.bytes(N, at)?.try_into().map_err(|_| WireError::new(at, "the bytes end too early"))
+        self.bytes(N, at)?
+            .try_into()
+            .map_err(|_| WireError::new(at, "the bytes end too early"))
     }
 
     fn length(&mut self, width: usize, at: &Path) -> Result<usize, WireError> {
-        Ok(self.bytes(width, at)?.iter().fold(0, |n, byte| n << 8 | usize::from(*byte)))
+        Ok(self
+            .bytes(width, at)?
+            .iter()
+            .fold(0, |n, byte| n << 8 | usize::from(*byte)))
     }
 
     fn marker(&mut self, at: &Path) -> Result<Marker, WireError> {
@@ -123,8 +135,11 @@ impl<'a> Reader<'a> {
             Marker::I32 => Number::from(i64::from(i32::from_be_bytes(self.big_endian(at)?))),
             Marker::I64 => Number::from(i64::from_be_bytes(self.big_endian(at)?)),
             // Core writes a float only for a value that it equals exactly, so the exact expansion is meant.
-            Marker::F32 => Number::from_f64_exact(f64::from(f32::from_be_bytes(self.big_endian(at)?))).ok_or_else(not_a_number)?,
-            Marker::F64 => Number::from_f64_exact(f64::from_be_bytes(self.big_endian(at)?)).ok_or_else(not_a_number)?,
+            Marker::F32 => Number::from_f64_exact(f64::from(f32::from_be_bytes(self.big_endian(at)?)))
+                .ok_or_else(not_a_number)?,
+            Marker::F64 => {
+                Number::from_f64_exact(f64::from_be_bytes(self.big_endian(at)?)).ok_or_else(not_a_number)?
+            }
             other => match self.text_length(other, at)? {
                 Some(length) => self.text(length, at)?.parse().map_err(|_| not_a_number())?,
                 None => return Ok(None),
@@ -162,23 +177,37 @@ impl<'a> Reader<'a> {
                 }
                 let marker = self.marker(at)?;
                 let length = self.text_length(marker, at)?.ok_or_else(wrong)?;
-                let ty = Type::from_json_bytes(self.bytes(length, at)?).map_err(|e| WireError::new(at, e.to_string()))?;
+                let ty = Type::from_json_bytes(self.bytes(length, at)?)
+                    .map_err(|e| WireError::new(at, e.to_string()))?;
                 let value = self.value(&ty, at, deeper)?;
                 Ok(Value::Dynamic(Box::new((ty, value))))
             }
             Type::List(of) => {
                 let length = self.array_length(marker, at)?.ok_or_else(wrong)?;
-                (0..length).map(|i| self.value(of, &at.index(i), deeper)).collect::<Result<_, _>>().map(Value::List)
+                (0..length)
+                    .map(|i| self.value(of, &at.index(i), deeper))
+                    .collect::<Result<_, _>>()
+                    .map(Value::List)
             }
             Type::Set(of) => {
                 let length = self.array_length(marker, at)?.ok_or_else(wrong)?;
-                (0..length).map(|_| self.value(of, &at.element(), deeper)).collect::<Result<_, _>>().map(Value::set)
+                (0..length)
+                    .map(|_| self.value(of, &at.element(), deeper))
+                    .collect::<Result<_, _>>()
+                    .map(Value::set)
             }
             Type::Tuple(of) => {
                 if self.array_length(marker, at)?.ok_or_else(wrong)? != of.len() {
-                    return Err(WireError::new(at, format!("{ty} expected, got another number of elements")));
+                    return Err(WireError::new(
+                        at,
+                        format!("{ty} expected, got another number of elements"),
+                    ));
                 }
-                of.iter().enumerate().map(|(i, ty)| self.value(ty, &at.index(i), deeper)).collect::<Result<_, _>>().map(Value::Tuple)
+                of.iter()
+                    .enumerate()
+                    .map(|(i, ty)| self.value(ty, &at.index(i), deeper))
+                    .collect::<Result<_, _>>()
+                    .map(Value::Tuple)
             }
             Type::Map(of) => {
                 let length = self.map_length(marker, at)?.ok_or_else(wrong)?;
@@ -196,7 +225,9 @@ impl<'a> Reader<'a> {
                 for _ in 0..length {
                     let name = self.key(at)?;
                     let here = at.attribute(&name);
-                    let ty = of.get(&name).ok_or_else(|| WireError::new(&here, "not in the schema"))?;
+                    let ty = of
+                        .get(&name)
+                        .ok_or_else(|| WireError::new(&here, "not in the schema"))?;
                     let value = self.value(ty, &here, deeper)?;
                     all.insert(name, value);
                 }
@@ -210,7 +241,9 @@ impl<'a> Reader<'a> {
 
     fn key(&mut self, at: &Path) -> Result<String, WireError> {
         let marker = self.marker(at)?;
-        let length = self.text_length(marker, at)?.ok_or_else(|| WireError::new(at, "a key is not text"))?;
+        let length = self
+            .text_length(marker, at)?
+            .ok_or_else(|| WireError::new(at, "a key is not text"))?;
         self.text(length, at).map(nfc)
     }
 }
@@ -224,7 +257,9 @@ fn unknown(kind: i8, body: &[u8], at: &Path) -> Result<Value, WireError> {
         return Err(WireError::new(at, "an extension that is no unknown value"));
     }
     let refinements = refinements(&mut Reader { rest: body }, at).unwrap_or_default();
-    Ok(Value::Unknown((refinements != Refinements::default()).then(|| Box::new(refinements))))
+    Ok(Value::Unknown(
+        (refinements != Refinements::default()).then(|| Box::new(refinements)),
+    ))
 }
 
 fn refinements(reader: &mut Reader<'_>, at: &Path) -> Result<Refinements, WireError> {
@@ -288,7 +323,9 @@ fn write(out: &mut Vec<u8>, value: &Value, ty: &Type, at: &Path) -> Result<(), W
         (other, Type::Dynamic) => write(out, &other.clone().into_dynamic(), ty, at)?,
         (Value::List(all), Type::List(of)) => {
             infallible(w::write_array_len(out, length(all.len(), at)?));
-            all.iter().enumerate().try_for_each(|(i, v)| write(out, v, of, &at.index(i)))?;
+            all.iter()
+                .enumerate()
+                .try_for_each(|(i, v)| write(out, v, of, &at.index(i)))?;
         }
         (Value::Set(all), Type::Set(of)) => {
             infallible(w::write_array_len(out, length(all.len(), at)?));
@@ -296,7 +333,10 @@ fn write(out: &mut Vec<u8>, value: &Value, ty: &Type, at: &Path) -> Result<(), W
         }
         (Value::Tuple(all), Type::Tuple(of)) if all.len() == of.len() => {
             infallible(w::write_array_len(out, length(all.len(), at)?));
-            all.iter().zip(of).enumerate().try_for_each(|(i, (v, ty))| write(out, v, ty, &at.index(i)))?;
+            all.iter()
+                .zip(of)
+                .enumerate()
+                .try_for_each(|(i, (v, ty))| write(out, v, ty, &at.index(i)))?;
         }
         (Value::Map(all), Type::Map(of)) => {
             infallible(w::write_map_len(out, length(all.len(), at)?));
@@ -312,7 +352,12 @@ fn write(out: &mut Vec<u8>, value: &Value, ty: &Type, at: &Path) -> Result<(), W
             infallible(w::write_map_len(out, length(of.len(), at)?));
             for (name, ty) in of {
                 write_text(out, name, at)?;
-                write(out, all.get(name).unwrap_or(&Value::Null), ty, &at.attribute(name))?;
+                write(
+                    out,
+                    all.get(name).unwrap_or(&Value::Null),
+                    ty,
+                    &at.attribute(name),
+                )?;
             }
         }
         _ => return Err(WireError::new(at, format!("{ty} expected, got {}", value.kind()))),
@@ -332,7 +377,11 @@ fn write_number(out: &mut Vec<u8>, number: &Number) {
         infallible(w::write_sint(out, integer));
         return;
     }
-    let float = if number.is_integer() { None } else { number.as_exact_f64() };
+    let float = if number.is_integer() {
+        None
+    } else {
+        number.as_exact_f64()
+    };
     match float {
         Some(float) => infallible(w::write_f64(out, float)),
         None if number.is_infinite() => infallible(w::write_f64(out, number.to_f64())),

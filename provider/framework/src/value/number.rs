@@ -30,9 +30,15 @@ const LARGEST_EXPONENT: i64 = 20_000;
 
 impl Number {
     /// Positive infinity.
-    pub const INFINITY: Self = Self { negative: false, magnitude: Magnitude::Infinite };
+    pub const INFINITY: Self = Self {
+        negative: false,
+        magnitude: Magnitude::Infinite,
+    };
     /// Negative infinity.
-    pub const NEGATIVE_INFINITY: Self = Self { negative: true, magnitude: Magnitude::Infinite };
+    pub const NEGATIVE_INFINITY: Self = Self {
+        negative: true,
+        magnitude: Magnitude::Infinite,
+    };
 
     /// The number as an `i64`, where it is one.
     pub fn as_i64(&self) -> Option<i64> {
@@ -73,7 +79,11 @@ impl Number {
             return None;
         }
         if float.is_infinite() {
-            return Some(if float < 0.0 { Self::NEGATIVE_INFINITY } else { Self::INFINITY });
+            return Some(if float < 0.0 {
+                Self::NEGATIVE_INFINITY
+            } else {
+                Self::INFINITY
+            });
         }
         // The longest exact expansion of an f64 has 1074 fractional digits.
         format!("{float:.1074}").parse().ok()
@@ -81,7 +91,11 @@ impl Number {
 
     /// The shortest decimal text that reads back as the float: what a person means by `0.1`. `None` for NaN.
     pub fn from_f64_shortest(float: f64) -> Option<Self> {
-        if float.is_infinite() { Self::from_f64_exact(float) } else { float.to_string().parse().ok() }
+        if float.is_infinite() {
+            Self::from_f64_exact(float)
+        } else {
+            float.to_string().parse().ok()
+        }
     }
 
     /// Position of the first digit: the number is below 10^order in size.
@@ -105,7 +119,9 @@ impl Number {
     }
 
     fn plain(&self) -> String {
-        let Magnitude::Finite { digits, exponent } = &self.magnitude else { return self.scientific() };
+        let Magnitude::Finite { digits, exponent } = &self.magnitude else {
+            return self.scientific();
+        };
         if digits.is_empty() {
             return "0".to_owned();
         }
@@ -133,38 +149,59 @@ impl FromStr for Number {
             None => (false, text.strip_prefix('+').unwrap_or(text)),
         };
         if rest.eq_ignore_ascii_case("inf") || rest.eq_ignore_ascii_case("infinity") {
-            return Ok(Self { negative, magnitude: Magnitude::Infinite });
+            return Ok(Self {
+                negative,
+                magnitude: Magnitude::Infinite,
+            });
         }
         let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().map_err(|_| wrong())?),
             None => (rest, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        if (whole.is_empty() && fraction.is_empty()) || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
+        if (whole.is_empty() && fraction.is_empty())
+            || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit())
+        {
             return Err(wrong());
         }
         let all = format!("{whole}{fraction}");
         let digits = all.trim_start_matches('0').trim_end_matches('0');
         if digits.is_empty() {
-            return Ok(Self { negative: false, magnitude: Magnitude::Finite { digits: String::new(), exponent: 0 } });
+            return Ok(Self {
+                negative: false,
+                magnitude: Magnitude::Finite {
+                    digits: String::new(),
+                    exponent: 0,
+                },
+            });
         }
         let trailing = all.len() - all.trim_end_matches('0').len();
-        let exponent = exponent.saturating_sub(fraction.len() as i64).saturating_add(trailing as i64);
+        let exponent = exponent
+            .saturating_sub(fraction.len() as i64)
+            .saturating_add(trailing as i64);
         if exponent.abs() > LARGEST_EXPONENT {
             return Err(wrong());
         }
-        Ok(Self { negative, magnitude: Magnitude::Finite { digits: digits.to_owned(), exponent: exponent as i32 } })
+        Ok(Self {
+            negative,
+            magnitude: Magnitude::Finite {
+                digits: digits.to_owned(),
+                exponent: exponent as i32,
+            },
+        })
     }
 }
 
 impl Ord for Number {
     fn cmp(&self, other: &Self) -> Ordering {
         let magnitude = |a: &Self, b: &Self| {
-            a.order().cmp(&b.order()).then_with(|| match (&a.magnitude, &b.magnitude) {
-                // Digits have no trailing zeros, so text order is number order.
-                (Magnitude::Finite { digits: a, .. }, Magnitude::Finite { digits: b, .. }) => a.cmp(b),
-                _ => Ordering::Equal,
-            })
+            a.order()
+                .cmp(&b.order())
+                .then_with(|| match (&a.magnitude, &b.magnitude) {
+                    // Digits have no trailing zeros, so text order is number order.
+                    (Magnitude::Finite { digits: a, .. }, Magnitude::Finite { digits: b, .. }) => a.cmp(b),
+                    _ => Ordering::Equal,
+                })
         };
         let zero = |n: &Self| matches!(&n.magnitude, Magnitude::Finite { digits, .. } if digits.is_empty());
         match (self.negative, other.negative) {
@@ -203,7 +240,11 @@ impl fmt::Display for Number {
             Magnitude::Finite { exponent, .. } => exponent.unsigned_abs(),
             Magnitude::Infinite => 0,
         };
-        f.write_str(&if places > 1200 { self.scientific() } else { self.plain() })
+        f.write_str(&if places > 1200 {
+            self.scientific()
+        } else {
+            self.plain()
+        })
     }
 }
 
@@ -245,14 +286,39 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "-", "1x", "1e", "e5", ".", "1.2.3", "1e999999999999", "0x10", "1_000", "NaN"] {
+        for text in [
+            "",
+            "-",
+            "1x",
+            "1e",
+            "e5",
+            ".",
+            "1.2.3",
+            "1e999999999999",
+            "0x10",
+            "1_000",
+            "NaN",
+        ] {
             assert!(text.parse::<Number>().is_err(), "{text:?} was taken for a number");
         }
     }
 
     #[test]
     fn order_is_that_of_numbers() {
-        let sorted = ["-Infinity", "-10", "-9.5", "-0.01", "0", "0.001", "0.01", "1", "9", "10", "1e30", "Infinity"];
+        let sorted = [
+            "-Infinity",
+            "-10",
+            "-9.5",
+            "-0.01",
+            "0",
+            "0.001",
+            "0.01",
+            "1",
+            "9",
+            "10",
+            "1e30",
+            "Infinity",
+        ];
         for pair in sorted.windows(2) {
             assert!(number(pair[0]) < number(pair[1]), "{} < {}", pair[0], pair[1]);
         }
@@ -267,7 +333,10 @@ mod tests {
         assert_eq!(number("1.5").as_exact_f64(), Some(1.5));
         assert_eq!(number("0.1").as_exact_f64(), None, "0.1 is no binary fraction");
         assert_eq!(Number::from_f64_shortest(0.1), Some(number("0.1")));
-        assert_eq!(Number::from_f64_exact(5e-324).unwrap().as_exact_f64(), Some(5e-324));
+        assert_eq!(
+            Number::from_f64_exact(5e-324).unwrap().as_exact_f64(),
+            Some(5e-324)
+        );
     }
 
     proptest::proptest! {

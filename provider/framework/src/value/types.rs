@@ -51,7 +51,12 @@ impl Type {
 
     /// An object of these attributes.
     pub fn object<N: Into<String>>(attributes: impl IntoIterator<Item = (N, Self)>) -> Self {
-        Self::Object(attributes.into_iter().map(|(name, ty)| (name.into(), ty)).collect())
+        Self::Object(
+            attributes
+                .into_iter()
+                .map(|(name, ty)| (name.into(), ty))
+                .collect(),
+        )
     }
 
     /// The JSON form, for example `["list","string"]`.
@@ -65,7 +70,8 @@ impl Type {
             Self::Set(of) => json!(["set", of.to_json()]),
             Self::Map(of) => json!(["map", of.to_json()]),
             Self::Object(attributes) => {
-                let attributes: serde_json::Map<_, _> = attributes.iter().map(|(n, t)| (n.clone(), t.to_json())).collect();
+                let attributes: serde_json::Map<_, _> =
+                    attributes.iter().map(|(n, t)| (n.clone(), t.to_json())).collect();
                 json!(["object", attributes])
             }
             Self::Tuple(elements) => json!(["tuple", elements.iter().map(Self::to_json).collect::<Vec<_>>()]),
@@ -92,14 +98,20 @@ impl Type {
                 _ => Err(wrong()),
             },
             Json::Array(parts) => {
-                let (Some(Json::String(kind)), Some(of)) = (parts.first(), parts.get(1)) else { return Err(wrong()) };
+                let (Some(Json::String(kind)), Some(of)) = (parts.first(), parts.get(1)) else {
+                    return Err(wrong());
+                };
                 match (kind.as_str(), of, parts.len()) {
                     ("list", of, 2) => Ok(Self::list(Self::from_json(of)?)),
                     ("set", of, 2) => Ok(Self::set(Self::from_json(of)?)),
                     ("map", of, 2) => Ok(Self::map(Self::from_json(of)?)),
-                    ("tuple", Json::Array(of), 2) => Ok(Self::Tuple(of.iter().map(Self::from_json).collect::<Result<_, _>>()?)),
+                    ("tuple", Json::Array(of), 2) => Ok(Self::Tuple(
+                        of.iter().map(Self::from_json).collect::<Result<_, _>>()?,
+                    )),
                     ("object", Json::Object(of), 2 | 3) => Ok(Self::Object(
-                        of.iter().map(|(n, t)| Ok((n.clone(), Self::from_json(t)?))).collect::<Result<_, NotAType>>()?,
+                        of.iter()
+                            .map(|(n, t)| Ok((n.clone(), Self::from_json(t)?)))
+                            .collect::<Result<_, NotAType>>()?,
                     )),
                     _ => Err(wrong()),
                 }

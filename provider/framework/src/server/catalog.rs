@@ -1,0 +1,115 @@
+//! Everything that a provider offers, by name, with its schemas. Built when first needed.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::erased::{AnyDataSource, AnyFunction, AnyResource};
+use crate::model::Model as _;
+use crate::provider::Provider;
+use crate::schema::{Block, Schema, defects};
+use crate::value::Type;
+
+pub(super) struct Catalog<C> {
+    pub config: Entry<()>,
+    pub resources: BTreeMap<&'static str, ResourceEntry<C>>,
+    pub data_sources: BTreeMap<&'static str, Entry<Box<dyn AnyDataSource<C>>>>,
+    pub functions: BTreeMap<&'static str, Box<dyn AnyFunction>>,
+}
+
+/// A thing with its schema and the type of its values.
+pub(super) struct Entry<T> {
+    pub any: T,
+    pub schema: Schema,
+    pub ty: Type,
+}
+
+pub(super) struct ResourceEntry<C> {
+    pub any: Box<dyn AnyResource<C>>,
+    pub schema: Schema,
+    pub ty: Type,
+    pub identity: Option<Identity>,
+}
+
+pub(super) struct Identity {
+    pub version: i64,
+    pub block: Block,
+    pub ty: Type,
+}
+
+impl<T> Entry<T> {
+    fn new(any: T, schema: Schema) -> Self {
+        let ty = schema.block.ty();
+        Self { any, schema, ty }
+    }
+}
+
+impl<C: Send + Sync + 'static> Catalog<C> {
+    pub fn new<P: Provider<Context = C>>(provider: &P) -> Self {
+        let offers = provider.offers();
+        let mut config = Schema {
+            version: 0,
+            block: P::Config::block(),
+        };
+        inputs_only(&mut config.block);
+        let resources = offers.resources.into_iter().map(|any| {
+            let schema = any.schema();
+            let identity = any.identity_schema().map(|(version, block)| {
+                let ty = block.ty();
+                Identity { version, block, ty }
+            });
+            let ty = schema.block.ty();
+            (
+                any.name(),
+                ResourceEntry {
+                    any,
+                    schema,
+                    ty,
+                    identity,
+                },
+            )
+        });
+        let data_sources = offers.data_sources.into_iter().map(|any| {
+            let schema = any.schema();
+            (any.name(), Entry::new(any, schema))
+        });
+        Self {
+            config: Entry::new((), config),
+            resources: resources.collect(),
+            data_sources: data_sources.collect(),
+            functions: offers
+                .functions
+                .into_iter()
+                .map(|any| (any.name(), any))
+                .collect(),
+        }
+    }
+
+    /// What Terraform would refuse the schemas for.
+    pub fn defects(&self) -> Diagnostics {
+        let resources = self.resources.iter().map(|(name, entry)| (*name, &entry.schema));
+        let data_sources = self
+            .data_sources
+            .iter()
+            .map(|(name, entry)| (*name, &entry.schema));
+        let all = resources
+            .chain(data_sources)
+            .chain([("provider", &self.config.schema)]);
+        all.flat_map(|(name, schema)| {
+            defects(schema)
+                .into_iter()
+                .map(move |text| Diagnostic::error("F402", "Defect of a schema", format!("{name}: {text}")))
+        })
+        .collect()
+    }
+}
+
+/// A configuration that is only read has nothing computed: a default is applied by the framework.
+pub(super) fn inputs_only(block: &mut Block) {
+    for attribute in &mut block.attributes {
+        attribute.computed = false;
+    }
+    block
+        .blocks
+        .iter_mut()
+        .for_each(|nested| inputs_only(&mut nested.block));
+}

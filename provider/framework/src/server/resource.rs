@@ -1,0 +1,451 @@
+//! Planning, applying and reading resources.
+
+use proto::tfplugin6 as pb;
+
+use super::catalog::ResourceEntry;
+use super::{Server, wire};
+use crate::diagnostics::{Diagnostic, Diagnostics, Severity};
+use crate::marker::{self, Marker};
+use crate::path::Path;
+use crate::plan;
+use crate::private::PrivateState;
+use crate::provider::Provider;
+use crate::resource::{Applied, Create, Delete, Read, Update};
+use crate::rules;
+use crate::schema::Block;
+use crate::validate;
+use crate::value::Value;
+use crate::walk;
+
+impl<P: Provider> Server<P> {
+    pub(super) fn resource(&self, name: &str) -> Result<&ResourceEntry<P::Context>, Diagnostics> {
+        self.catalog().resources.get(name).ok_or_else(|| {
+            Diagnostic::error(
+                "F003",
+                "Unknown resource type",
+                format!("This provider has no resource `{name}`."),
+            )
+            .into()
+        })
+    }
+
+    pub(super) fn validate_resource(&self, request: pb::validate_resource_config::Request) -> Diagnostics {
+        let mut out = Diagnostics::new();
+        let write_only = request
+            .client_capabilities
+            .is_some_and(|c| c.write_only_attributes_allowed);
+        match self
+            .resource(&request.type_name)
+            .and_then(|entry| Ok((entry, wire::read(request.config.as_ref(), &entry.ty)?)))
+        {
+            Ok((entry, config)) => {
+                validate::check(&entry.schema.block, &config, &Path::root(), write_only, &mut out);
+                entry.any.validate(&config, &mut out);
+            }
+            Err(errors) => out.extend(errors),
+        }
+        out
+    }
+
+    pub(super) async fn plan(
+        &self,
+        request: pb::plan_resource_change::Request,
+    ) -> pb::plan_resource_change::Response {
+        // Whatever fails, the private state goes back as it came.
+        let private = request.prior_private.clone();
+        self.try_plan(request)
+            .await
+            .unwrap_or_else(|errors| pb::plan_resource_change::Response {
+                planned_private: private,
+                diagnostics: wire::diagnostics(errors),
+                ..Default::default()
+            })
+    }
+
+    async fn try_plan(
+        &self,
+        request: pb::plan_resource_change::Request,
+    ) -> Result<pb::plan_resource_change::Response, Diagnostics> {
+        let entry = self.resource(&request.type_name)?;
+        let value = |value: &Option<pb::DynamicValue>| {
+            Ok::<_, Diagnostics>(wire::non_null(wire::read(value.as_ref(), &entry.ty)?))
+        };
+        let prior = value(&request.prior_state)?;
+        let asked = plan::Request {
+            config: value(&request.config)?,
+            prior: prior.clone(),
+            proposed: value(&request.proposed_new_state)?,
+            private: wire::private(&request.prior_private)?,
+        };
+        let prior_identity = read_identity(entry, request.prior_identity.as_ref())?;
+        let planned = plan::plan(entry.any.as_ref(), &entry.schema.block, &self.context(), asked).await;
+        let mut diagnostics = planned.diagnostics;
+        let identity = match (&planned.state, &prior) {
+            // In place, and for a destroy, the identity stays; it must be known.
+            (_, Some(prior)) => {
+                prior_identity.or_else(|| entry.identity.as_ref().and(entry.any.identity(prior)))
+            }
+            (Some(planned), None) => entry.identity.as_ref().and(entry.any.identity(planned)),
+            (None, None) => None,
+        };
+        let state = planned.state.unwrap_or(Value::Null);
+        Ok(pb::plan_resource_change::Response {
+            planned_state: wire::write(&state, &entry.ty, &mut diagnostics),
+            requires_replace: planned.replace.iter().filter_map(wire::path).collect(),
+            planned_private: planned.private.to_wire(),
+            planned_identity: write_identity(entry, identity, &mut diagnostics),
+            diagnostics: wire::diagnostics(diagnostics),
+            legacy_type_system: false,
+            deferred: None,
+        })
+    }
+
+    pub(super) async fn apply(
+        &self,
+        request: pb::apply_resource_change::Request,
+    ) -> pb::apply_resource_change::Response {
+        let (prior, private) = (request.prior_state.clone(), request.planned_private.clone());
+        self.try_apply(request)
+            .await
+            .unwrap_or_else(|errors| pb::apply_resource_change::Response {
+                new_state: prior,
+                private,
+                diagnostics: wire::diagnostics(errors),
+                ..Default::default()
+            })
+    }
+
+    async fn try_apply(
+        &self,
+        request: pb::apply_resource_change::Request,
+    ) -> Result<pb::apply_resource_change::Response, Diagnostics> {
+        let entry = self.resource(&request.type_name)?;
+        let value = |value: &Option<pb::DynamicValue>| {
+            Ok::<_, Diagnostics>(wire::non_null(wire::read(value.as_ref(), &entry.ty)?))
+        };
+        let (prior, planned, config) = (
+            value(&request.prior_state)?,
+            value(&request.planned_state)?,
+            value(&request.config)?,
+        );
+        let planned_private = wire::private(&request.planned_private)?;
+        let marker = Marker::of(&planned_private);
+        let cx = self.context();
+        let block = &entry.schema.block;
+        let identity_before = read_identity(entry, request.planned_identity.as_ref())?;
+        let answer = match (prior, planned) {
+            (Some(prior), None) => {
+                let private = match marker {
+                    // The plan of a create says nothing about what stood there before.
+                    Marker::Create { .. } => PrivateState::new(),
+                    _ => marker::replaced(&planned_private),
+                };
+                let kept = (prior.clone(), private.clone());
+                finish_delete(
+                    entry
+                        .any
+                        .delete(
+                            &cx,
+                            Delete {
+                                prior,
+                                private,
+                                marker,
+                            },
+                        )
+                        .await,
+                    kept,
+                )
+            }
+            (None, Some(planned)) => {
+                let private = planned_private.without_own();
+                let config = config.unwrap_or_else(|| planned.clone());
+                let request = Create {
+                    config,
+                    planned: planned.clone(),
+                    private,
+                    marker,
+                };
+                finish_create(block, &planned, entry.any.create(&cx, request).await)
+            }
+            (Some(prior), Some(planned)) => {
+                let private = planned_private.without_own();
+                let kept = (prior.clone(), private.clone());
+                let config = config.unwrap_or_else(|| planned.clone());
+                let request = Update {
+                    config,
+                    prior,
+                    planned: planned.clone(),
+                    private,
+                    marker,
+                };
+                finish_update(block, &planned, entry.any.update(&cx, request).await, kept)
+            }
+            (None, None) => Applied::gone(),
+        };
+        let mut diagnostics = answer.diagnostics;
+        let identity = answer
+            .state
+            .as_ref()
+            .filter(|_| entry.identity.is_some())
+            .and_then(|state| entry.any.identity(state));
+        let identity = identity
+            .filter(Value::is_wholly_known)
+            .or(identity_before.filter(Value::is_wholly_known));
+        if entry.identity.is_some()
+            && identity.is_none()
+            && answer.state.is_some()
+            && !diagnostics.has_errors()
+        {
+            diagnostics.push(Diagnostic {
+                severity: Severity::Warning,
+                ..rules::defect(&Path::root(), "the resource has no identity after apply")
+            });
+        }
+        let state = answer
+            .state
+            .map(|state| walk::without_write_only(block, state))
+            .unwrap_or(Value::Null);
+        Ok(pb::apply_resource_change::Response {
+            new_state: wire::write(&state, &entry.ty, &mut diagnostics),
+            private: answer.private.without_own().to_wire(),
+            new_identity: write_identity(entry, identity, &mut diagnostics),
+            diagnostics: wire::diagnostics(diagnostics),
+            legacy_type_system: false,
+        })
+    }
+
+    pub(super) async fn read(&self, request: pb::read_resource::Request) -> pb::read_resource::Response {
+        let (state, private, identity) = (
+            request.current_state.clone(),
+            request.private.clone(),
+            request.current_identity.clone(),
+        );
+        self.try_read(request)
+            .await
+            .unwrap_or_else(|errors| pb::read_resource::Response {
+                new_state: state,
+                private,
+                new_identity: identity,
+                diagnostics: wire::diagnostics(errors),
+                deferred: None,
+            })
+    }
+
+    async fn try_read(
+        &self,
+        request: pb::read_resource::Request,
+    ) -> Result<pb::read_resource::Response, Diagnostics> {
+        let entry = self.resource(&request.type_name)?;
+        let block = &entry.schema.block;
+        let Some(before) = wire::non_null(wire::read(request.current_state.as_ref(), &entry.ty)?) else {
+            return Ok(pb::read_resource::Response {
+                new_state: wire::null(),
+                private: request.private,
+                ..Default::default()
+            });
+        };
+        let private = wire::private(&request.private)?.without_own();
+        let identity = read_identity(entry, request.current_identity.as_ref())?;
+        let asked = Read {
+            state: before.clone(),
+            private: private.clone(),
+            identity: identity.clone(),
+        };
+        let mut answer = entry.any.read(&self.context(), asked).await;
+        if answer.diagnostics.has_errors() && answer.state.is_none() {
+            // Not having been able to look is not the same as having found nothing.
+            (answer.state, answer.private) = (Some(before), private);
+        }
+        let mut diagnostics = answer.diagnostics;
+        let state = answer.state.map(|state| {
+            for path in rules::unknown_paths(&state) {
+                diagnostics.push(rules::defect(&path, "the refresh gave an unknown value"));
+            }
+            walk::without_write_only(block, state.unknown_as_null())
+        });
+        let known = state
+            .as_ref()
+            .filter(|_| entry.identity.is_some())
+            .and_then(|state| entry.any.identity(state));
+        let identity = known.filter(Value::is_wholly_known).or(identity);
+        let state = state.unwrap_or(Value::Null);
+        Ok(pb::read_resource::Response {
+            new_state: wire::write(&state, &entry.ty, &mut diagnostics),
+            private: answer.private.without_own().to_wire(),
+            new_identity: write_identity(entry, identity, &mut diagnostics),
+            diagnostics: wire::diagnostics(diagnostics),
+            deferred: None,
+        })
+    }
+}
+
+/// Rules A1 to A4 after a create. Core taints whatever a create returns together with an error, be it ours or its own.
+/// So a complete resource whose answer contradicts the plan comes back *as planned*, with a warning: the next refresh
+/// shows the difference, and nothing is destroyed for a defect of ours.
+fn finish_create(block: &Block, planned: &Value, answer: Applied<Value>) -> Applied<Value> {
+    let Applied {
+        state,
+        private,
+        mut diagnostics,
+    } = answer;
+    let failed = diagnostics.has_errors();
+    let state = match state {
+        None if !failed => {
+            diagnostics.push(rules::defect(
+                &Path::root(),
+                "the create gave neither a state nor an error",
+            ));
+            None
+        }
+        None => None,
+        Some(state) if failed => Some(state.unknown_as_null()),
+        Some(state) => {
+            let state = walk::without_write_only(block, state);
+            let wrong = violations(block, planned, &state);
+            let conforms = state.conformance(&block.ty()).is_empty();
+            diagnostics.extend(wrong.into_iter().map(|error| Diagnostic {
+                severity: Severity::Warning,
+                detail: format!(
+                    "{} The resource was made; the next plan shows what is different.",
+                    error.detail
+                ),
+                ..error
+            }));
+            let state = if conforms {
+                state.unknown_as_null()
+            } else {
+                planned.clone().unknown_as_null()
+            };
+            Some(rules::follow_plan(planned, state))
+        }
+    };
+    Applied {
+        state,
+        private,
+        diagnostics,
+    }
+}
+
+/// Rules A1 to A4 after an update: a violation is an error, which for an update taints nothing, and the state is what the
+/// resource found.
+fn finish_update(
+    block: &Block,
+    planned: &Value,
+    answer: Applied<Value>,
+    before: (Value, PrivateState),
+) -> Applied<Value> {
+    let Applied {
+        state,
+        private,
+        mut diagnostics,
+    } = answer;
+    match state {
+        None => {
+            if !diagnostics.has_errors() {
+                diagnostics.push(rules::defect(
+                    &Path::root(),
+                    "the update gave neither a state nor an error",
+                ));
+            }
+            Applied {
+                state: Some(before.0),
+                private: before.1,
+                diagnostics,
+            }
+        }
+        Some(state) if diagnostics.has_errors() => Applied {
+            state: Some(state.unknown_as_null()),
+            private,
+            diagnostics,
+        },
+        Some(state) => {
+            let state = walk::without_write_only(block, state);
+            diagnostics.extend(violations(block, planned, &state));
+            let conforms = state.conformance(&block.ty()).is_empty();
+            let state = if conforms {
+                state.unknown_as_null()
+            } else {
+                before.0
+            };
+            Applied {
+                state: Some(state),
+                private,
+                diagnostics,
+            }
+        }
+    }
+}
+
+/// Rule A4 after a delete. An error without a state leaves the state as it was.
+fn finish_delete(answer: Applied<Value>, before: (Value, PrivateState)) -> Applied<Value> {
+    let Applied {
+        state,
+        private,
+        mut diagnostics,
+    } = answer;
+    match (state, diagnostics.has_errors()) {
+        (None, false) => Applied {
+            state: None,
+            private,
+            diagnostics,
+        },
+        (None, true) => Applied {
+            state: Some(before.0),
+            private: before.1,
+            diagnostics,
+        },
+        (Some(state), failed) => {
+            if !failed {
+                diagnostics.push(rules::defect(
+                    &Path::root(),
+                    "the delete left a state without an error",
+                ));
+            }
+            Applied {
+                state: Some(state.unknown_as_null()),
+                private,
+                diagnostics,
+            }
+        }
+    }
+}
+
+fn violations(block: &Block, planned: &Value, state: &Value) -> Vec<Diagnostic> {
+    let mut out: Vec<_> = state
+        .conformance(&block.ty())
+        .iter()
+        .map(|wrong| rules::defect(&wrong.path, format!("wrong type: {}", wrong.reason)))
+        .collect();
+    out.extend(
+        rules::unknown_paths(state)
+            .iter()
+            .map(|path| rules::defect(path, "still unknown after apply")),
+    );
+    let incompatible = rules::incompatible(planned, state, &Path::root());
+    out.extend(incompatible.iter().map(|(path, text)| rules::defect(path, text)));
+    out
+}
+
+pub(super) fn read_identity<C>(
+    entry: &ResourceEntry<C>,
+    data: Option<&pb::ResourceIdentityData>,
+) -> Result<Option<Value>, Diagnostics> {
+    let (Some(identity), Some(data)) = (&entry.identity, data) else {
+        return Ok(None);
+    };
+    Ok(wire::non_null(wire::read(
+        data.identity_data.as_ref(),
+        &identity.ty,
+    )?))
+}
+
+pub(super) fn write_identity<C>(
+    entry: &ResourceEntry<C>,
+    value: Option<Value>,
+    diagnostics: &mut Diagnostics,
+) -> Option<pb::ResourceIdentityData> {
+    let (identity, value) = (entry.identity.as_ref()?, value?);
+    Some(pb::ResourceIdentityData {
+        identity_data: wire::write(&value, &identity.ty, diagnostics),
+    })
+}

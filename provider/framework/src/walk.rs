@@ -1,0 +1,154 @@
+//! Walks over values along their schema.
+
+use std::collections::BTreeMap;
+
+use crate::schema::{Attribute, Block, Nesting, Shape};
+use crate::value::Value;
+
+/// Changes every attribute of a value that has a schema of its own, beside what the configuration has in its place.
+///
+/// The function gets the attribute, its value in the configuration, and its value; where it gives `Some`, that is the
+/// new value and the walk does not go into it. Elements of sets have the configuration's element that they were made of.
+pub(crate) fn change(
+    block: &Block,
+    config: &Value,
+    value: Value,
+    visit: &mut impl FnMut(&Attribute, &Value, &Value) -> Option<Value>,
+) -> Value {
+    let Value::Object(mut object) = value else {
+        return value;
+    };
+    for attribute in &block.attributes {
+        let Some(old) = object.remove(&attribute.name) else {
+            continue;
+        };
+        let config = config.get(&attribute.name);
+        let new = match visit(attribute, config, &old) {
+            Some(new) => new,
+            None => match &attribute.shape {
+                Shape::Plain(_) => old,
+                Shape::Nested(nesting, inner) => change_nested(*nesting, inner, config, old, visit),
+            },
+        };
+        object.insert(attribute.name.clone(), new);
+    }
+    for nested in &block.blocks {
+        if let Some(old) = object.remove(&nested.name) {
+            let new = change_nested(
+                nested.nesting,
+                &nested.block,
+                config.get(&nested.name),
+                old,
+                visit,
+            );
+            object.insert(nested.name.clone(), new);
+        }
+    }
+    Value::Object(object)
+}
+
+fn change_nested(
+    nesting: Nesting,
+    block: &Block,
+    config: &Value,
+    value: Value,
+    visit: &mut impl FnMut(&Attribute, &Value, &Value) -> Option<Value>,
+) -> Value {
+    match (nesting, value) {
+        (Nesting::Single, value @ Value::Object(_)) => change(block, config, value, visit),
+        (Nesting::Set, Value::Set(all)) => {
+            let one = |value: Value| {
+                let made_of = config
+                    .elements()
+                    .iter()
+                    .find(|c| made_of(block, c, &value))
+                    .cloned();
+                match made_of {
+                    Some(config) => change(block, &config, value, visit),
+                    None => value,
+                }
+            };
+            Value::set(all.into_iter().map(one).collect())
+        }
+        (_, Value::List(all)) => {
+            let null = Value::Null;
+            let one = |(i, value)| change(block, config.elements().get(i).unwrap_or(&null), value, visit);
+            Value::List(all.into_iter().enumerate().map(one).collect())
+        }
+        (_, Value::Map(all)) => {
+            let one = |(key, value): (String, Value)| {
+                let new = change(block, config.get(&key), value, visit);
+                (key, new)
+            };
+            Value::Map(all.into_iter().map(one).collect::<BTreeMap<_, _>>())
+        }
+        (_, other) => other,
+    }
+}
+
+/// Whether the element of a planned set can have come from the configuration's element: they agree in everything that
+/// the configuration gives.
+pub(crate) fn made_of(block: &Block, config: &Value, value: &Value) -> bool {
+    if config == value {
+        return true;
+    }
+    let (Value::Object(_), Value::Object(_)) = (config, value) else {
+        return false;
+    };
+    block.attributes.iter().all(|attribute| {
+        let (config, value) = (config.get(&attribute.name), value.get(&attribute.name));
+        match &attribute.shape {
+            _ if config.is_null() && (attribute.computed || attribute.write_only) => true,
+            _ if attribute.write_only => true,
+            Shape::Nested(nesting, inner) => nested_made_of(*nesting, inner, config, value),
+            Shape::Plain(_) => config == value,
+        }
+    }) && block.blocks.iter().all(|nested| {
+        nested_made_of(
+            nested.nesting,
+            &nested.block,
+            config.get(&nested.name),
+            value.get(&nested.name),
+        )
+    })
+}
+
+fn nested_made_of(nesting: Nesting, block: &Block, config: &Value, value: &Value) -> bool {
+    match (nesting, config, value) {
+        (Nesting::Single, config @ Value::Object(_), value) => made_of(block, config, value),
+        (Nesting::Set, Value::Set(config), Value::Set(values)) => {
+            config.len() == values.len() && config.iter().all(|c| values.iter().any(|v| made_of(block, c, v)))
+        }
+        (_, Value::List(config), Value::List(values)) => {
+            config.len() == values.len() && config.iter().zip(values).all(|(c, v)| made_of(block, c, v))
+        }
+        (_, Value::Map(config), Value::Map(values)) => {
+            config.len() == values.len()
+                && config
+                    .iter()
+                    .all(|(k, c)| values.get(k).is_some_and(|v| made_of(block, c, v)))
+        }
+        _ => config == value,
+    }
+}
+
+/// The value with null in place of everything that is never stored.
+pub(crate) fn without_write_only(block: &Block, value: Value) -> Value {
+    // The elements of sets cannot hold write-only attributes, so that the configuration does not matter.
+    change(block, &Value::Null, value, &mut |attribute, _, _| {
+        attribute.write_only.then_some(Value::Null)
+    })
+}
+
+/// The value with the schema's defaults where the configuration gives nothing.
+pub(crate) fn with_defaults(block: &Block, config: &Value, value: Value) -> Value {
+    change(
+        block,
+        config,
+        value,
+        &mut |attribute, config, _| match &attribute.default {
+            Some(default) if config.is_null() => Some(default.clone()),
+            _ => None,
+        },
+    )
+}
