@@ -20,6 +20,13 @@ impl Moment {
     pub fn since(self, earlier: Moment) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// The first multiple of `step` that lies at least `ahead` after this.
+    pub(crate) fn to_grid(self, step: Duration, ahead: Duration) -> Moment {
+        let (at, step) = ((self.0 + ahead).as_nanos(), step.as_nanos().max(1));
+        let nanos = at.div_ceil(step) * step;
+        Moment(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+    }
 }
 
 impl Add<Duration> for Moment {

@@ -1,7 +1,9 @@
 //! Floor 3: the engine that brings a graph of parts to what it should be.
 
+mod bring;
 pub mod clock;
 mod compare;
+mod delete;
 pub mod engine;
 pub mod failure;
 pub mod graph;
@@ -14,3 +16,10 @@ pub mod part;
 pub mod report;
 pub mod resource;
 mod run;
+mod schedule;
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod tests;
+mod token;
+mod wait;

@@ -86,6 +86,8 @@ pub struct Outcome {
     pub errors: Vec<Failure>,
     /// Nothing was changed: the errors came before any change.
     pub refused: bool,
+    /// Whether any changing call was begun.
+    pub changed: bool,
     /// Everything was left on purpose: a later create has taken the parts over (destroy only).
     pub left: bool,
     /// What remains on purpose.

@@ -1,34 +1,605 @@
 //! A reconcile or destroy from begin to end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+
+use futures::future::{join, join_all};
+
+use crate::bring::Stage;
+use crate::delete::{Removal, order};
 use crate::engine::Engine;
+use crate::failure::{Class, Failure};
 use crate::graph::Graph;
-use crate::ownership::Purpose;
+use crate::matching::{Found, Seen};
+use crate::observe::{Observation, Spot};
+use crate::ownership::{Phase, Purpose, RootTags, check_schema, may_adopt, may_change};
+use crate::part::{Condition, Key, Object, Remedy};
 use crate::report::{Allowed, Known, Outcome};
+use crate::schedule::{Schedule, Stop};
+use crate::wait::{Patience, Run};
+
+/// Most passes over one stage: a second mends what the services changed behind our back, a third is patience.
+const PASSES: u32 = 3;
 
 pub(crate) async fn reconcile(
     engine: &Engine,
     stages: &[Graph],
     known: &Known,
-    _: &Allowed,
-    _: &Purpose,
+    allowed: &Allowed,
+    purpose: &Purpose,
 ) -> Outcome {
-    let report = crate::observe::Observation::look(engine, stages, known)
-        .await
-        .report();
-    Outcome {
-        report,
-        ..Outcome::default()
+    let faults: Vec<Failure> = stages
+        .iter()
+        .filter_map(|graph| graph.check().err())
+        .flatten()
+        .collect();
+    if !faults.is_empty() || stages.is_empty() {
+        return Outcome {
+            errors: faults,
+            refused: true,
+            ..Outcome::default()
+        };
     }
+    let _guard = match own(engine).await {
+        Ok(guard) => guard,
+        Err(failure) => {
+            return Outcome {
+                errors: vec![failure],
+                refused: true,
+                ..Outcome::default()
+            };
+        }
+    };
+    let deadline = engine.clock.now() + engine.timeout;
+    let observation = Observation::look(engine, stages, known).await;
+    let refusals = refusals(&observation, allowed, purpose);
+    if !refusals.is_empty() {
+        return Outcome {
+            report: observation.report(),
+            errors: refusals,
+            refused: true,
+            ..Outcome::default()
+        };
+    }
+    let root_before = observation.picture.root.clone();
+    let run = Run::new(observation, deadline);
+    let mut errors = Vec::new();
+    while errors.is_empty() {
+        errors = run.stage(allowed, purpose).await;
+        // The last stays: the report is about it.
+        let more = run.sight(|sight| {
+            let more = sight.graphs.len() > 1;
+            if more && errors.is_empty() {
+                sight.graphs.remove(0);
+                sight.sort_out();
+            }
+            more
+        });
+        if !more {
+            break;
+        }
+    }
+    if errors.is_empty()
+        && let Err(failure) = run.finish(purpose, root_before.as_ref()).await
+    {
+        errors.push((Key(String::new()), failure));
+    }
+    run.outcome(errors)
 }
 
 pub(crate) async fn destroy(
     engine: &Engine,
     graph: Option<&Graph>,
     known: &Known,
-    _: Option<&str>,
+    incarnation: Option<&str>,
 ) -> Outcome {
-    let report = engine.observe(graph, known).await.report();
-    Outcome {
-        report,
-        ..Outcome::default()
+    let _guard = match own(engine).await {
+        Ok(guard) => guard,
+        Err(failure) => {
+            return Outcome {
+                errors: vec![failure],
+                refused: true,
+                ..Outcome::default()
+            };
+        }
+    };
+    let deadline = engine.clock.now() + engine.timeout;
+    let observation = engine.observe(graph, known).await;
+    let mut left = false;
+    if let (Some(root), Some(id)) = (&observation.picture.root, observation.root_id()) {
+        let may = check_schema(&engine.owner, engine.schema, root)
+            .and_then(|()| may_change(&engine.owner, incarnation, root, &id));
+        match may {
+            Ok(may) => left = !may,
+            Err(failure) => {
+                return Outcome {
+                    report: observation.report(),
+                    errors: vec![failure],
+                    refused: true,
+                    ..Outcome::default()
+                };
+            }
+        }
+    }
+    if left {
+        return Outcome {
+            report: observation.report(),
+            left,
+            ..Outcome::default()
+        };
+    }
+    let run = Run::new(observation, deadline);
+    let mut errors = Vec::new();
+    for _ in 0..PASSES {
+        let removals = run.sight(|sight| everything(sight));
+        if removals.is_empty() {
+            break;
+        }
+        let schedule = Schedule::new(
+            [].into_iter(),
+            removals.iter().map(|removal| removal.found.spot()),
+        );
+        errors = run.remove_all(&removals, &schedule).await;
+        if !errors.is_empty() || engine.cancel.is_cancelled() {
+            break;
+        }
+        // What became visible meanwhile goes too.
+        let now = engine.clock.now();
+        join_all(engine.kinds.iter().map(|(kind, _)| run.look(kind, now))).await;
+    }
+    run.outcome(errors)
+}
+
+/// Runs of one owner exclude each other.
+async fn own(engine: &Engine) -> Result<tokio::sync::OwnedMutexGuard<()>, Failure> {
+    let owner = &engine.owner;
+    let name = format!("owner {}/{}/{}", owner.environment, owner.region, owner.resource);
+    tokio::select! {
+        guard = engine.locks.lock(&name) => Ok(guard),
+        () = engine.cancel.cancelled() => Err(crate::wait::cancelled(&format!("waiting for another change of {}", owner.resource))),
+    }
+}
+
+/// What speaks against changing anything at all.
+fn refusals(sight: &Observation, allowed: &Allowed, purpose: &Purpose) -> Vec<Failure> {
+    let owner = &sight.engine.owner;
+    let mut refusals: Vec<Failure> = sight.picture.conflict.iter().cloned().collect();
+    let root_key = sight.root_key();
+    match root_key.as_ref().and_then(|key| sight.picture.parts.get(key)) {
+        Some(Seen::Found(found)) => {
+            let root = RootTags::read(&found.object.tags);
+            let id = &found.object.id;
+            let may = check_schema(owner, sight.engine.schema, &root).and_then(|()| match purpose {
+                Purpose::Create { .. } if found.object.condition == Condition::Deleting => Ok(true),
+                Purpose::Create { .. } => may_adopt(owner, &root, id).map(|()| true),
+                Purpose::Update { incarnation } => may_change(owner, incarnation.as_deref(), &root, id),
+            });
+            match may {
+                Ok(true) => {}
+                Ok(false) => refusals.push(
+                    Failure::new(
+                        Class::Exists,
+                        format!("changing {}", owner.resource),
+                        format!("a later creation has taken {id} over"),
+                    )
+                    .code("EKB1303")
+                    .hint("Remove it from this state (terraform state rm ADDRESS)."),
+                ),
+                Err(failure) => refusals.push(failure),
+            }
+        }
+        // Whose it is cannot be told.
+        Some(Seen::Unseen(failure)) => refusals.push(failure.clone()),
+        _ => {}
+    }
+    if !refusals.is_empty() {
+        return refusals;
+    }
+    for (key, seen) in &sight.picture.parts {
+        let declared = sight.declared(key).is_some();
+        match seen {
+            Seen::Foreign(failure) => refusals.push(failure.clone()),
+            Seen::Absent if declared && matches!(purpose, Purpose::Update { .. }) => {
+                if let Some(id) = sight.known.ids.get(key) {
+                    let cause = format!("{id} was there when this was planned and is gone");
+                    let failure =
+                        Failure::new(Class::NotFound, format!("looking at {key}"), cause).code("EKB1310");
+                    refusals.push(failure.hint("Nothing was changed. Plan and apply again: the plan will show that it is made again."));
+                }
+            }
+            _ => {}
+        }
+    }
+    for (key, (found, sentence)) in replacements(sight) {
+        let is_root = root_key.as_ref() == Some(&key);
+        let create = matches!(purpose, Purpose::Create { .. });
+        if found.object.condition != Condition::Settled || (allowed.allows(&key) && !(is_root && create)) {
+            continue;
+        }
+        let cause = format!(
+            "{} has to be deleted and made again ({sentence}), which the plan did not show",
+            found.object.id
+        );
+        let hint = if is_root && create {
+            "Nothing was changed. A replacement that creates first (`create_before_destroy`, here or on something that \
+             depends on this) is not possible, since there is one of it by name: remove that setting, or choose another name."
+        } else {
+            "Nothing was changed. Plan and apply again: the plan will show it."
+        };
+        refusals.push(
+            Failure::new(Class::Invalid, format!("changing {key}"), cause)
+                .code("EKB1307")
+                .hint(hint),
+        );
+    }
+    refusals
+}
+
+/// Declared parts whose object has to be deleted and made again: failed ones, those with a difference that cannot be
+/// mended, and what refers to such a part in a field that cannot be changed. With the reason.
+fn replacements(sight: &Observation) -> BTreeMap<Key, (Found, String)> {
+    let mut replaced: BTreeMap<Key, (Found, String)> = BTreeMap::new();
+    loop {
+        let before = replaced.len();
+        let keys: BTreeSet<Key> = replaced.keys().cloned().collect();
+        for (key, seen) in &sight.picture.parts {
+            let (Some(part), Seen::Found(found), false) = (
+                sight.graphs.first().and_then(|graph| graph.get(key)),
+                seen,
+                keys.contains(key),
+            ) else {
+                continue;
+            };
+            let why = match &found.object.condition {
+                Condition::Failed(reason) => Some(format!("it failed: {reason}")),
+                Condition::Settled => sight
+                    .differences(part, &found.object, &keys)
+                    .iter()
+                    .find(|found| found.difference.remedy == Remedy::Replace)
+                    .map(|found| {
+                        found
+                            .leaves
+                            .first()
+                            .map(crate::compare::Leaf::sentence)
+                            .unwrap_or_default()
+                    }),
+                _ => None,
+            };
+            if let Some(why) = why {
+                replaced.insert(key.clone(), (found.clone(), why));
+            }
+        }
+        if replaced.len() == before {
+            return replaced;
+        }
+    }
+}
+
+/// What a destroy removes: all of ours, and in their place in the order parts that could not be looked at.
+fn everything(sight: &Observation) -> Vec<Removal> {
+    let mut removals = Vec::new();
+    for (key, seen) in &sight.picture.parts {
+        match seen {
+            Seen::Found(found) => removals.push(Removal::of(found.clone())),
+            Seen::Unseen(failure) => {
+                let (Some(id), Some(kind)) = (sight.known.ids.get(key), sight.kind_of(key)) else {
+                    continue;
+                };
+                let object = Object {
+                    id: id.clone(),
+                    arn: None,
+                    condition: Condition::Settled,
+                    fields: serde_json::Value::Null,
+                    tags: BTreeMap::new(),
+                    references: Vec::new(),
+                    detail: serde_json::Value::Null,
+                };
+                let found = Found {
+                    key: key.clone(),
+                    kind,
+                    object: object.into(),
+                };
+                removals.push(Removal {
+                    blind: Some(failure.clone()),
+                    ..Removal::of(found)
+                });
+            }
+            Seen::Absent | Seen::Foreign(_) => {}
+        }
+    }
+    removals.extend(
+        sight
+            .picture
+            .spares
+            .iter()
+            .map(|spare| Removal::of(spare.found.clone())),
+    );
+    order(&mut removals, &sight.graphs, sight);
+    removals
+}
+
+impl Run {
+    /// Brings everything to what the stage's graph says.
+    async fn stage(&self, allowed: &Allowed, purpose: &Purpose) -> Vec<(Key, Failure)> {
+        for _ in 0..PASSES {
+            let errors = self.pass(allowed, purpose).await;
+            if !errors.is_empty() || self.sight(|sight| sight.is_as_declared()) {
+                return errors;
+            }
+        }
+        Vec::new()
+    }
+
+    async fn pass(&self, allowed: &Allowed, purpose: &Purpose) -> Vec<(Key, Failure)> {
+        let (graph, removals, replaced) = self.sight(|sight| {
+            let replaced = replacements(sight);
+            let graph = sight.graphs[0].clone();
+            (graph, removals(sight, &replaced, allowed), replaced)
+        });
+        for (key, (found, why)) in &replaced {
+            if let Condition::Failed(_) = &found.object.condition {
+                let cause = format!("{} is deleted and made again: {why}", found.object.id);
+                self.warn(Failure::new(Class::Other, format!("looking at {key}"), cause).code("EKB1311"));
+            }
+        }
+        let schedule = Schedule::new(
+            graph.keys().cloned(),
+            removals.iter().map(|removal| removal.found.spot()),
+        );
+        let root = graph.root_key().map(|key| {
+            let (incarnation, phase) = match purpose {
+                Purpose::Create { incarnation } => (Some(incarnation.clone()), Phase::Making),
+                Purpose::Update { incarnation } => (incarnation.clone(), Phase::Complete),
+            };
+            let schema = Some(self.engine.schema);
+            (
+                key.clone(),
+                RootTags {
+                    incarnation,
+                    phase: Some(phase),
+                    superseded: Vec::new(),
+                    schema,
+                },
+            )
+        });
+        let stage = Stage {
+            schedule: &schedule,
+            replaced: replaced
+                .into_iter()
+                .map(|(key, (found, _))| (key, found.spot()))
+                .collect(),
+            root,
+            is_create: matches!(purpose, Purpose::Create { .. }),
+        };
+        let stage = &stage;
+        let bringing = join_all(graph.iter().map(|part| async move {
+            match self.bring(part, stage).await {
+                Err(Stop::Failed(failure)) => Some((part.key.clone(), failure)),
+                Ok(()) | Err(Stop::Behind) => None,
+            }
+        }));
+        let (brought, mut errors) = join(bringing, self.remove_all(&removals, &schedule)).await;
+        errors.extend(brought.into_iter().flatten());
+        if errors.is_empty() {
+            self.look_at_the_unseen(&graph).await;
+        }
+        errors
+    }
+
+    /// Looks at what was made and never looked at, since the answer of its creating call sufficed.
+    async fn look_at_the_unseen(&self, graph: &Graph) {
+        let kinds = self.sight(|sight| {
+            let unseen = |part: &&std::sync::Arc<crate::graph::Declared>| {
+                sight
+                    .chosen
+                    .get(&part.key)
+                    .and_then(|spot| sight.standing.get(spot))
+                    .is_some_and(|standing| {
+                        standing.object.is_some()
+                            && sight
+                                .answers
+                                .get(part.kind)
+                                .is_none_or(|answer| answer.at < standing.seen)
+                    })
+            };
+            graph
+                .iter()
+                .filter(unseen)
+                .map(|part| part.kind)
+                .collect::<BTreeSet<_>>()
+        });
+        let now = self.engine.clock.now();
+        join_all(kinds.into_iter().map(|kind| self.look(kind, now))).await;
+    }
+
+    /// The last act: says on the root that all is done, and whose it is.
+    async fn finish(&self, purpose: &Purpose, before: Option<&RootTags>) -> Result<(), Failure> {
+        let doing = format!("completing {}", self.engine.owner.resource);
+        let Some(key) = self.sight(|sight| sight.root_key()) else {
+            return Ok(());
+        };
+        let find = || {
+            self.sight(|sight| match sight.picture.parts.get(&key) {
+                Some(Seen::Found(found)) => Some(found.clone()),
+                _ => None,
+            })
+        };
+        let Some(mut found) = find() else { return Ok(()) };
+        if !self.sight(|sight| sight.carries_tags(found.kind)) {
+            return Ok(());
+        }
+        if let Purpose::Create { incarnation } = purpose {
+            // Somebody else may have completed it meanwhile.
+            self.look(found.kind, self.engine.clock.now()).await?;
+            found = find().unwrap_or(found);
+            let now = RootTags::read(&found.object.tags);
+            let ours = now.incarnation.as_ref() == Some(incarnation)
+                || now.incarnation == before.and_then(|root| root.incarnation.clone());
+            if !ours || now.phase == Some(Phase::Complete) {
+                let cause = format!("another apply has completed {} at the same time", found.object.id);
+                return Err(Failure::new(Class::Exists, doing, cause)
+                    .code("EKB1308")
+                    .hint(self.engine.owner.import_hint()));
+            }
+        }
+        let is = RootTags::read(&found.object.tags);
+        let mut should = RootTags {
+            phase: Some(Phase::Complete),
+            schema: Some(self.engine.schema),
+            ..is.clone()
+        };
+        match purpose {
+            Purpose::Create { incarnation } => {
+                if let Some(predecessor) = is
+                    .incarnation
+                    .clone()
+                    .filter(|predecessor| predecessor != incarnation)
+                {
+                    should.superseded.push(predecessor);
+                }
+                should.incarnation = Some(incarnation.clone());
+            }
+            Purpose::Update { incarnation } => {
+                should.incarnation = is.incarnation.clone().or_else(|| incarnation.clone())
+            }
+        }
+        if should == is {
+            return Ok(());
+        }
+        let Some(kind) = self.engine.kinds.get(found.kind) else {
+            return Ok(());
+        };
+        let tags = should.tags();
+        let mut patience = Patience::new(self, kind.traits().pace.limit);
+        while let Err(failure) = self.call(&doing, kind.tag(&found.object.id, &tags, &[])).await {
+            patience.again(self, failure).await?;
+        }
+        self.sight(|sight| sight.retag(&found.spot(), &tags));
+        Ok(())
+    }
+
+    fn outcome(self, errors: Vec<(Key, Failure)>) -> Outcome {
+        let changed = self.has_changed();
+        let mut report = self.sight(|sight| sight.report());
+        report
+            .warnings
+            .extend(self.warnings.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let kept = self.kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Outcome {
+            report,
+            errors: in_order(errors),
+            kept,
+            changed,
+            ..Outcome::default()
+        }
+    }
+}
+
+/// What a pass removes: what is replaced, what is no longer declared (as far as allowed), and duplicates.
+fn removals(
+    sight: &Observation,
+    replaced: &BTreeMap<Key, (Found, String)>,
+    allowed: &Allowed,
+) -> Vec<Removal> {
+    let mut removals: Vec<Removal> = replaced
+        .values()
+        .map(|(found, _)| Removal::of(found.clone()))
+        .collect();
+    let going: BTreeSet<Spot> = removals.iter().map(|removal| removal.found.spot()).collect();
+    for (key, seen) in &sight.picture.parts {
+        if let Seen::Found(found) = seen
+            && sight.declared(key).is_none()
+            && allowed.allows(key)
+        {
+            removals.push(Removal::of(found.clone()));
+        }
+    }
+    for spare in &sight.picture.spares {
+        if spare.is_removable() {
+            removals.push(Removal {
+                is_spare: true,
+                ..Removal::of(spare.found.clone())
+            });
+        }
+    }
+    order(&mut removals, &sight.graphs, sight);
+    let all: BTreeSet<Spot> = removals.iter().map(|removal| removal.found.spot()).collect();
+    let staying: Vec<&Found> = sight
+        .picture
+        .parts
+        .values()
+        .filter_map(|seen| match seen {
+            Seen::Found(found) if !all.contains(&found.spot()) => Some(found),
+            _ => None,
+        })
+        .collect();
+    // What a replaced object waits for must not wait for a part that may need the new one: the service's refusal
+    // (busy) decides there.
+    let mut urgent = going.clone();
+    let mut left: Vec<Spot> = going.iter().cloned().collect();
+    while let Some(spot) = left.pop() {
+        let Some(removal) = removals.iter().find(|removal| removal.found.spot() == spot) else {
+            continue;
+        };
+        left.extend(
+            removal
+                .after
+                .iter()
+                .filter(|spot| urgent.insert((*spot).clone()))
+                .cloned(),
+        );
+    }
+    for removal in removals
+        .iter_mut()
+        .filter(|removal| !urgent.contains(&removal.found.spot()))
+    {
+        let users = staying
+            .iter()
+            .filter(|user| user.uses(&removal.found))
+            .map(|user| user.key.clone());
+        removal.after_parts = users.collect();
+    }
+    removals
+}
+
+/// By part; that the run was cancelled or its time over is said once.
+fn in_order(mut errors: Vec<(Key, Failure)>) -> Vec<Failure> {
+    errors.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut said = BTreeSet::new();
+    let errors = errors.into_iter().map(|(_, failure)| failure);
+    errors
+        .filter(|failure| failure.class != Class::Cancelled || said.insert("cancelled"))
+        .collect()
+}
+
+impl Observation {
+    /// Whether every declared part of the stage is there and without differences.
+    fn is_as_declared(&self) -> bool {
+        let nothing = BTreeSet::new();
+        self.graphs.first().is_none_or(|graph| {
+            graph.iter().all(|part| match self.picture.parts.get(&part.key) {
+                Some(Seen::Found(found)) => self.differences(part, &found.object, &nothing).is_empty(),
+                Some(Seen::Unseen(_)) => true,
+                _ => false,
+            })
+        })
+    }
+
+    /// Notes tags that were set, since reads may lag behind.
+    fn retag(&mut self, spot: &Spot, tags: &crate::part::Tags) {
+        let set = |object: &std::sync::Arc<Object>| {
+            let mut object = (**object).clone();
+            object.tags.extend(tags.clone());
+            std::sync::Arc::new(object)
+        };
+        if let Some(answer) = self.answers.get_mut(spot.0) {
+            for object in answer.objects.iter_mut().filter(|object| object.id == spot.1) {
+                *object = set(object);
+            }
+        }
+        if let Some(standing) = self.standing.get_mut(spot) {
+            standing.object = standing.object.as_ref().map(set);
+        }
+        self.sort_out();
     }
 }

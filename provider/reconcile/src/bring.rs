@@ -1,0 +1,532 @@
+//! Bringing one part to what it should be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::clock::Moment;
+use crate::compare;
+use crate::delete::outlook;
+use crate::failure::{Class, Failure};
+use crate::graph::Declared;
+use crate::kinds::AnyKind;
+use crate::matching::{Found, Seen};
+use crate::observe::{Spot, Standing};
+use crate::ownership::{RootTags, made_at, made_tag, missing_tags, new_tags};
+use crate::part::{Call, Condition, Difference, Idempotence, Key, KindTraits, Made, Object, Remedy, Tags};
+use crate::schedule::{Progress, Schedule, Stop};
+use crate::wait::{Patience, Rhythm, Run};
+
+/// Most creating calls whose answers are dead objects.
+const DEAD_ANSWERS: u32 = 10;
+/// Shortest time that an update may take to show in reads.
+const UPDATE_SHOWS: Duration = Duration::from_secs(10);
+
+/// What the parts of one stage share.
+pub(crate) struct Stage<'a> {
+    pub schedule: &'a Schedule,
+    /// Parts that are made again, with the object that goes.
+    pub replaced: BTreeMap<Key, Spot>,
+    /// The root, and what a new one's tags say.
+    pub root: Option<(Key, RootTags)>,
+    /// Whether a root that somebody else makes at the same time is to be given way to.
+    pub is_create: bool,
+}
+
+/// Work on one part.
+struct Work<'a> {
+    run: &'a Run,
+    stage: &'a Stage<'a>,
+    part: &'a Arc<Declared>,
+    kind: &'a Arc<dyn AnyKind>,
+    traits: &'a KindTraits,
+    /// When this run made it.
+    made: Option<Moment>,
+    /// When a look has confirmed the root that this run made.
+    root_confirmed: bool,
+    needs_met: bool,
+    /// The last update: what it was to mend, and when.
+    updated: Option<(Vec<Difference>, Moment)>,
+    rhythm: Option<Rhythm>,
+    _guard: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+impl Run {
+    /// Brings the part to what it should be, and says how far it has come.
+    pub async fn bring(&self, part: &Arc<Declared>, stage: &Stage<'_>) -> Result<(), Stop> {
+        let end = match self.engine.kinds.get(part.kind) {
+            Some(kind) => {
+                let traits = kind.traits();
+                let mut work = Work {
+                    run: self,
+                    stage,
+                    part,
+                    kind,
+                    traits,
+                    made: None,
+                    root_confirmed: false,
+                    needs_met: false,
+                    updated: None,
+                    rhythm: None,
+                    _guard: None,
+                };
+                work.go().await
+            }
+            None => Err(Failure::new(
+                Class::Other,
+                format!("making {}", part.key),
+                "its kind is not known (a defect of the provider)",
+            )
+            .into()),
+        };
+        stage.schedule.reached(
+            &part.key,
+            if end.is_ok() {
+                Progress::Ready
+            } else {
+                Progress::Failed
+            },
+        );
+        end
+    }
+}
+
+impl Work<'_> {
+    async fn go(&mut self) -> Result<(), Stop> {
+        let key = &self.part.key;
+        if let Some(old) = self.stage.replaced.get(key) {
+            self.stage.schedule.until_gone(old).await?;
+        }
+        loop {
+            let seen = self
+                .run
+                .sight(|sight| sight.picture.parts.get(key).cloned())
+                .unwrap_or(Seen::Absent);
+            let found = match seen {
+                Seen::Foreign(failure) => return Err(failure.into()),
+                // Not to be seen, but known: taken as it was; the warning is given already.
+                Seen::Unseen(_) if self.run.sight(|sight| sight.known.ids.contains_key(key)) => return Ok(()),
+                Seen::Unseen(failure) => return Err(failure.into()),
+                Seen::Absent if self.made.is_some() => {
+                    let cause = "it was made and is gone again: something outside removed it";
+                    return Err(Failure::new(Class::Other, self.doing("waiting for"), cause).into());
+                }
+                Seen::Absent => {
+                    self.meet_needs().await?;
+                    self.create().await?;
+                    continue;
+                }
+                Seen::Found(found) => found,
+            };
+            match &found.object.condition {
+                Condition::Deleting | Condition::Dead => self.run.remove(&found, false).await?,
+                Condition::Failed(reason) => return Err(self.failed(&found, reason).into()),
+                Condition::Changing(_) => {
+                    self.stage.schedule.reached(key, self.progress_when_found());
+                    self.look("waiting for", &found).await?;
+                }
+                Condition::Settled if self.made.is_some() && self.is_root() && !self.root_confirmed => {
+                    self.look("waiting for", &found).await?;
+                    self.give_way(&found).await?;
+                }
+                Condition::Settled => {
+                    self.stage.schedule.reached(key, self.progress_when_found());
+                    if self.settle(&found).await? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The root that this run made is not built on before a look has shown that it is the only one.
+    fn progress_when_found(&self) -> Progress {
+        if self.made.is_some() && self.is_root() && !self.root_confirmed {
+            Progress::Waiting
+        } else {
+            Progress::Made
+        }
+    }
+
+    fn is_root(&self) -> bool {
+        self.stage.is_create
+            && self
+                .stage
+                .root
+                .as_ref()
+                .is_some_and(|(root, _)| *root == self.part.key)
+    }
+
+    fn doing(&self, verb: &str) -> String {
+        format!("{verb} {} ({})", self.traits.title, self.part.key)
+    }
+
+    async fn meet_needs(&mut self) -> Result<(), Stop> {
+        if !self.needs_met {
+            for (key, stage) in &self.part.needs {
+                self.stage.schedule.until(key, *stage).await?;
+            }
+            self.needs_met = true;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, found: &Found, reason: &str) -> Failure {
+        Failure::new(
+            Class::Other,
+            self.doing("making"),
+            format!("{} failed: {reason}", found.object.id),
+        )
+        .hint("The next apply deletes it and makes it again.")
+    }
+
+    async fn look(&mut self, verb: &str, found: &Found) -> Result<(), Failure> {
+        let doing = self.doing(verb);
+        let (run, pace) = (self.run, self.traits.pace);
+        let begun = self.updated.as_ref().map(|(_, at)| *at).or(self.made);
+        let rhythm = self
+            .rhythm
+            .get_or_insert_with(|| Rhythm::new(run, begun, pace.create, pace.limit));
+        rhythm.look(run, self.part.kind, &doing).await?;
+        outlook(self.kind.outlook(&found.object).await)
+    }
+
+    /// The differences as they are now; what is going to be replaced counts as having no id.
+    fn differences(&self, object: &Object) -> Vec<compare::Found> {
+        self.run.sight(|sight| {
+            let is_old = |(key, old): &(&Key, &Spot)| sight.chosen.get(key) == Some(*old);
+            let replaced: BTreeSet<Key> = self
+                .stage
+                .replaced
+                .iter()
+                .filter(is_old)
+                .map(|(key, _)| key.clone())
+                .collect();
+            sight.differences(self.part, object, &replaced)
+        })
+    }
+
+    /// Mends what differs; true where nothing does.
+    async fn settle(&mut self, found: &Found) -> Result<bool, Stop> {
+        let object = &found.object;
+        let differing = self.differences(object);
+        let missing = if self.kind.carries_tags() {
+            missing_tags(&self.run.engine.owner, &self.part.key, object)
+        } else {
+            Vec::new()
+        };
+        if differing.is_empty() && missing.is_empty() {
+            return Ok(true);
+        }
+        if !self.needs_met {
+            // What it refers to may have another id by then.
+            self.meet_needs().await?;
+            return Ok(false);
+        }
+        if let Some(replacing) = differing
+            .iter()
+            .find(|found| found.difference.remedy == Remedy::Replace)
+        {
+            let sentence = replacing
+                .leaves
+                .first()
+                .map(compare::Leaf::sentence)
+                .unwrap_or_default();
+            let cause = format!("{} can be changed only by making it again: {sentence}", object.id);
+            let hint = "Plan and apply again: the plan will show it.";
+            return Err(Failure::new(Class::Invalid, self.doing("changing"), cause)
+                .code("EKB1307")
+                .hint(hint)
+                .into());
+        }
+        let mut what: Vec<Difference> = differing.iter().map(|found| found.difference.clone()).collect();
+        if let Some((before, at)) = &self.updated
+            && *before == what
+        {
+            let shows = self.traits.invisible_for.max(UPDATE_SHOWS);
+            if self.run.engine.clock.now().since(*at) > shows {
+                let sentences: Vec<String> = differing
+                    .iter()
+                    .flat_map(|found| &found.leaves)
+                    .map(compare::Leaf::sentence)
+                    .collect();
+                let cause = format!(
+                    "the change was accepted and does not show: {}",
+                    sentences.join("; ")
+                );
+                return Err(Failure::new(Class::Other, self.doing("changing"), cause)
+                    .code("EKB1309")
+                    .into());
+            }
+            self.look("changing", found).await?;
+            return Ok(false);
+        }
+        let doing = self.doing("changing");
+        self.take_lock(&doing).await?;
+        let all = what.clone();
+        let mut set: Tags = missing
+            .into_iter()
+            .map(|(name, _, should)| (name, should))
+            .collect();
+        let mut remove = Vec::new();
+        what.retain(|difference| {
+            if difference.field != "tags" {
+                return true;
+            }
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let entries = |value: &Value| value.as_object().cloned().unwrap_or_default();
+            let (is, should) = (entries(&difference.is), entries(&difference.should));
+            set.extend(
+                should
+                    .iter()
+                    .filter(|(k, v)| is.get(*k) != Some(v))
+                    .map(|(k, v)| (k.clone(), text(v))),
+            );
+            remove.extend(is.keys().filter(|k| !should.contains_key(*k)).cloned());
+            false
+        });
+        if !set.is_empty() || !remove.is_empty() {
+            self.attempts(&doing, || self.kind.tag(&object.id, &set, &remove))
+                .await?;
+        }
+        if !what.is_empty() {
+            let call = self.call(&BTreeSet::new(), None);
+            self.attempts(&doing, || self.kind.update(self.part, object, &what, &call))
+                .await?;
+        }
+        let now = self.run.engine.clock.now();
+        self.updated = Some((all, now));
+        self.rhythm = None;
+        // An answer that began before the change says nothing.
+        match self.run.look(self.part.kind, now).await {
+            Err(failure) if matches!(failure.class, Class::Cancelled | Class::Denied) => Err(failure.into()),
+            _ => Ok(false),
+        }
+    }
+
+    /// The same call until it is done: what it sets, it may set twice.
+    async fn attempts<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        doing: &str,
+        work: impl Fn() -> F,
+    ) -> Result<T, Failure> {
+        let mut patience = Patience::new(self.run, self.traits.pace.limit);
+        loop {
+            match self.run.call(doing, work()).await {
+                Ok(done) => return Ok(done),
+                Err(failure) => patience.again(self.run, failure).await?,
+            }
+        }
+    }
+
+    async fn take_lock(&mut self, doing: &str) -> Result<(), Failure> {
+        if self._guard.is_none() {
+            let fields = self.run.sight(|sight| self.part.resolved(&sight.ids()));
+            if let Some(name) = self.kind.lock(&fields) {
+                self._guard = Some(self.run.lock(&name, doing).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a mutating call is given. Where the service knows no token, `made` is put into the tags: the request then
+    /// differs each time, which a token would not allow.
+    fn call(&self, predecessors: &BTreeSet<String>, made: Option<String>) -> Call {
+        let ids = self.run.sight(|sight| sight.ids());
+        let owner = &self.run.engine.owner;
+        let root = self
+            .stage
+            .root
+            .as_ref()
+            .filter(|(root, _)| *root == self.part.key)
+            .map(|(_, tags)| tags);
+        let mut ownership = new_tags(owner, &self.part.key, root);
+        let token = crate::token::token(
+            owner,
+            &self.part.key,
+            &self.part.resolved(&ids),
+            &ownership,
+            predecessors,
+        );
+        ownership.extend(made.map(made_tag));
+        Call {
+            key: self.part.key.clone(),
+            owner: owner.clone(),
+            ownership,
+            token,
+            ids,
+        }
+    }
+
+    /// Makes the part: afterwards it is seen.
+    async fn create(&mut self) -> Result<(), Failure> {
+        let key = &self.part.key;
+        let doing = self.doing("creating");
+        self.take_lock(&doing).await?;
+        let mut predecessors = self
+            .run
+            .sight(|sight| sight.picture.predecessors.get(key).cloned())
+            .unwrap_or_default();
+        let mut patience = Patience::new(self.run, self.traits.pace.limit);
+        let mut dead = 0;
+        loop {
+            let made_id = (self.traits.idempotence != Idempotence::Token).then(|| self.run.engine.clock.id());
+            let call = self.call(&predecessors, made_id);
+            let begun = self.run.engine.clock.now();
+            let failure = match self.run.call(&doing, self.kind.create(self.part, &call)).await {
+                Ok(made) => {
+                    let is_dead = matches!(made.condition, Condition::Dead | Condition::Deleting)
+                        || predecessors.contains(&made.id);
+                    if !is_dead {
+                        return Ok(self.note_made(made, &call));
+                    }
+                    // The token is one of an object that was deleted: with its id in the token it is another.
+                    dead += 1;
+                    if dead > DEAD_ANSWERS {
+                        let cause = format!(
+                            "the service answers with deleted objects only, the last was {}",
+                            made.id
+                        );
+                        return Err(Failure::new(Class::Other, doing, cause));
+                    }
+                    predecessors.insert(made.id);
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            match failure.class {
+                // With the token the call can be repeated as it is; without, it may have been applied.
+                Class::Unknown if self.traits.idempotence == Idempotence::Token => {
+                    patience.again(self.run, failure).await?
+                }
+                Class::Unknown => {
+                    if self.appears(begun).await? {
+                        return Ok(());
+                    }
+                    patience.again(self.run, failure).await?;
+                }
+                Class::Exists => {
+                    if self.appears(begun).await? {
+                        return Ok(());
+                    }
+                    return Err(failure);
+                }
+                _ => patience.again(self.run, failure).await?,
+            }
+        }
+    }
+
+    /// Looks for what a call may have made, for as long as reads may miss it.
+    async fn appears(&mut self, begun: Moment) -> Result<bool, Failure> {
+        let doing = self.doing("looking for");
+        let clock = &self.run.engine.clock;
+        let mut pause = Duration::from_millis(500);
+        loop {
+            let at = clock.now();
+            // A look that fails says nothing about absence: it does not count.
+            match self.run.look(self.part.kind, at).await {
+                Ok(()) => {
+                    match self
+                        .run
+                        .sight(|sight| sight.picture.parts.get(&self.part.key).cloned())
+                    {
+                        Some(Seen::Found(_)) => {
+                            self.made = Some(begun);
+                            return Ok(true);
+                        }
+                        Some(Seen::Foreign(failure)) => return Err(failure),
+                        _ => {}
+                    }
+                    if at.since(begun) >= self.traits.invisible_for {
+                        return Ok(false);
+                    }
+                }
+                Err(failure) if matches!(failure.class, Class::Cancelled | Class::Denied) => {
+                    return Err(failure);
+                }
+                Err(_) => {}
+            }
+            // A look just after the time is over settles it.
+            let over = begun + self.traits.invisible_for;
+            let next = clock.now() + pause;
+            self.run
+                .pause_until(if clock.now() < over { next.min(over) } else { next }, &doing)
+                .await?;
+            pause = (pause * 2).min(Duration::from_secs(10));
+        }
+    }
+
+    fn note_made(&mut self, made: Made, call: &Call) {
+        let now = self.run.engine.clock.now();
+        self.made = Some(now);
+        self.rhythm = None;
+        let mut tags = call.ownership.clone();
+        if let Some(own) = self.part.fields.get("tags").and_then(Value::as_object) {
+            tags.extend(
+                own.iter()
+                    .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))),
+            );
+        }
+        let object = Object {
+            references: self
+                .part
+                .needs
+                .keys()
+                .filter_map(|key| call.ids.get(key).cloned())
+                .collect(),
+            id: made.id,
+            arn: made.arn,
+            condition: made.condition,
+            fields: self.part.resolved(&call.ids),
+            tags,
+            detail: Value::Null,
+        };
+        let key = self.part.key.clone();
+        let spot = (self.part.kind, object.id.clone());
+        self.run.sight(|sight| {
+            sight.gone.remove(&spot);
+            sight.leaving.remove(&spot);
+            sight.chosen.insert(key.clone(), spot.clone());
+            sight.standing.insert(
+                spot,
+                Standing {
+                    key,
+                    object: Some(Arc::new(object)),
+                    seen: now,
+                },
+            );
+            sight.sort_out();
+        });
+    }
+
+    /// Two creates at once may both have made a root: the younger gives way before anything is built on it.
+    async fn give_way(&mut self, found: &Found) -> Result<(), Failure> {
+        let key = &self.part.key;
+        let other = self.run.sight(|sight| {
+            let mut spares = sight.picture.spares.iter().map(|spare| &spare.found);
+            spares
+                .find(|other| {
+                    other.key == *key && other.kind == found.kind && is_older(&other.object, &found.object)
+                })
+                .cloned()
+        });
+        let Some(other) = other else {
+            self.root_confirmed = true;
+            return Ok(());
+        };
+        self.run.remove(found, false).await?;
+        let cause = format!(
+            "another one, {}, was made at the same time or by an interrupted run, and is older",
+            other.object.id
+        );
+        Err(Failure::new(Class::Exists, self.doing("creating"), cause)
+            .code("EKB1308")
+            .hint("The one just made was removed again. Apply again when no other apply runs."))
+    }
+}
+
+fn is_older(other: &Object, ours: &Object) -> bool {
+    !matches!(other.condition, Condition::Dead | Condition::Deleting) && made_at(other) < made_at(ours)
+}

@@ -1,0 +1,108 @@
+//! How far parts have come, and waiting for each other.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::watch;
+
+use crate::failure::Failure;
+use crate::observe::Spot;
+use crate::part::{Key, Stage};
+
+/// How far a part has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Progress {
+    Waiting,
+    /// It has the id that it will keep.
+    Made,
+    /// It is usable and as declared.
+    Ready,
+    /// It failed, or what it needs did.
+    Failed,
+}
+
+/// What became of an object that is to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Pending,
+    Gone,
+    Stays,
+}
+
+/// Why work on a part ended.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It failed.
+    Failed(Failure),
+    /// Something else failed first; that is what is reported.
+    Behind,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Parts by how far they have come, and objects by what became of them.
+pub(crate) struct Schedule {
+    parts: BTreeMap<Key, watch::Sender<Progress>>,
+    objects: BTreeMap<Spot, watch::Sender<Fate>>,
+}
+
+impl Schedule {
+    pub fn new(parts: impl Iterator<Item = Key>, objects: impl Iterator<Item = Spot>) -> Self {
+        Self {
+            parts: parts
+                .map(|key| (key, watch::Sender::new(Progress::Waiting)))
+                .collect(),
+            objects: objects
+                .map(|spot| (spot, watch::Sender::new(Fate::Pending)))
+                .collect(),
+        }
+    }
+
+    /// Says how far the part has come; it never goes back.
+    pub fn reached(&self, key: &Key, progress: Progress) {
+        if let Some(part) = self.parts.get(key) {
+            part.send_if_modified(|now| {
+                let further = progress > *now;
+                *now = progress.max(*now);
+                further
+            });
+        }
+    }
+
+    pub fn ended(&self, spot: &Spot, fate: Fate) {
+        if let Some(object) = self.objects.get(spot) {
+            object.send_replace(fate);
+        }
+    }
+
+    /// Waits until the part is as far; an unknown part counts as being there.
+    pub async fn until(&self, key: &Key, stage: Stage) -> Result<(), Stop> {
+        let enough = match stage {
+            Stage::Made => Progress::Made,
+            Stage::Ready => Progress::Ready,
+        };
+        let Some(part) = self.parts.get(key) else {
+            return Ok(());
+        };
+        let mut part = part.subscribe();
+        match part.wait_for(|progress| *progress >= enough).await {
+            Ok(progress) if *progress != Progress::Failed => Ok(()),
+            _ => Err(Stop::Behind),
+        }
+    }
+
+    /// Waits until the object is gone; one that nobody deletes counts as gone.
+    pub async fn until_gone(&self, spot: &Spot) -> Result<(), Stop> {
+        let Some(object) = self.objects.get(spot) else {
+            return Ok(());
+        };
+        let mut object = object.subscribe();
+        match object.wait_for(|fate| *fate != Fate::Pending).await {
+            Ok(fate) if *fate == Fate::Gone => Ok(()),
+            _ => Err(Stop::Behind),
+        }
+    }
+}

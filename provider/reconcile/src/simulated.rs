@@ -1,0 +1,726 @@
+//! A simulated world for tests: kinds with timed states, tokens, names, references that forbid deletion, reads that lag
+//! behind, and a fault at any mutating call.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, Moment};
+use crate::engine::Engine;
+use crate::failure::{Class, Failure};
+use crate::kinds::Kinds;
+use crate::part::*;
+
+/// What a kind of the simulation is like.
+pub struct Manner {
+    pub kind: &'static str,
+    pub idempotence: Idempotence,
+    /// Seconds until it is usable.
+    pub create: u64,
+    /// Seconds until it is gone.
+    pub delete: u64,
+    /// Whether it stays listed as dead.
+    pub lingers: bool,
+    /// Whether `size` is set by a second call after the creating one.
+    pub two_calls: bool,
+    pub deletion_order: u32,
+}
+
+const fn manner(kind: &'static str, idempotence: Idempotence, create: u64, delete: u64) -> Manner {
+    Manner {
+        kind,
+        idempotence,
+        create,
+        delete,
+        lingers: false,
+        two_calls: false,
+        deletion_order: 0,
+    }
+}
+
+pub const VPC: usize = 0;
+pub const SUBNET: usize = 1;
+pub const ADDRESS: usize = 2;
+pub const NAT: usize = 3;
+pub const ROUTES: usize = 4;
+pub const ROLE: usize = 5;
+pub const CLUSTER: usize = 6;
+pub const GATEWAY: usize = 7;
+pub const MANNERS: [Manner; 8] = [
+    Manner {
+        two_calls: true,
+        deletion_order: 9,
+        ..manner("vpc", Idempotence::None, 2, 0)
+    },
+    manner("subnet", Idempotence::None, 0, 0),
+    manner("address", Idempotence::None, 0, 0),
+    Manner {
+        lingers: true,
+        ..manner("nat", Idempotence::Token, 100, 60)
+    },
+    Manner {
+        two_calls: true,
+        ..manner("routes", Idempotence::Token, 0, 0)
+    },
+    manner("role", Idempotence::NaturalKey, 0, 0),
+    manner("cluster", Idempotence::NaturalKey, 600, 300),
+    manner("gateway", Idempotence::None, 0, 0),
+];
+
+/// How long a new object may be missing from reads.
+pub const INVISIBLE: Duration = Duration::from_secs(20);
+
+/// A part of the simulation.
+#[derive(Debug, Clone, Serialize, Default)]
+pub struct Sim<const N: usize> {
+    /// Its name, for kinds with names.
+    pub name: Option<String>,
+    /// Can be changed.
+    pub size: u32,
+    /// Cannot be changed.
+    pub cidr: u32,
+    /// What it lies in; cannot be changed.
+    pub within: Vec<Ref>,
+    /// What it points at; entries of others survive.
+    pub routes: BTreeMap<String, Ref>,
+    pub tags: Tags,
+}
+
+impl<const N: usize> Part for Sim<N> {
+    const KIND: &'static str = MANNERS[N].kind;
+
+    fn rule(field: &str) -> FieldRule {
+        if field == "routes" {
+            FieldRule::OwnEntries
+        } else {
+            FieldRule::Exact
+        }
+    }
+
+    fn remedy(field: &str) -> Remedy {
+        if matches!(field, "cidr" | "within" | "name") {
+            Remedy::Replace
+        } else {
+            Remedy::Update
+        }
+    }
+}
+
+/// What goes wrong at one mutating call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The process dies before the call arrives.
+    CrashBefore,
+    /// The process dies and the call is carried out.
+    CrashAfter,
+    /// Carried out, the answer is lost.
+    Lost,
+    /// Not carried out, and the caller cannot know.
+    Reset,
+    /// Turned away ten times.
+    Throttled,
+    /// Unavailable three times.
+    Unavailable,
+    /// Refused for good.
+    Fails,
+    /// The run is cancelled while the call is under way.
+    Cancel,
+    /// What is made fails on its way to usable (no effect on other calls).
+    MadeFails,
+}
+
+pub const FAULTS: [Fault; 9] = [
+    Fault::CrashBefore,
+    Fault::CrashAfter,
+    Fault::Lost,
+    Fault::Reset,
+    Fault::Throttled,
+    Fault::Unavailable,
+    Fault::Fails,
+    Fault::Cancel,
+    Fault::MadeFails,
+];
+
+#[derive(Debug, Clone)]
+pub struct Thing {
+    pub kind: usize,
+    pub id: String,
+    pub fields: Map<String, Value>,
+    pub tags: Tags,
+    pub token: String,
+    request: Value,
+    made: Moment,
+    fails: bool,
+    /// When it is gone.
+    ends: Option<Moment>,
+    /// What reads show until when.
+    stale: Option<(Map<String, Value>, Moment)>,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub things: BTreeMap<String, Thing>,
+    pub serial: u32,
+    /// Mutating calls so far.
+    pub calls: usize,
+    pub log: Vec<String>,
+    pub looks: usize,
+    /// The fault and the number of the call that it hits.
+    pub fault: Option<(usize, Fault)>,
+    left: u32,
+    pub fired: bool,
+    /// How long new and changed things are missing from reads.
+    pub lag: Duration,
+    /// Kinds that may not be read.
+    pub blind: BTreeSet<&'static str>,
+}
+
+#[derive(Clone)]
+pub struct World {
+    pub state: Arc<Mutex<State>>,
+    pub clock: Clock,
+    /// Cancelled when the process is to die.
+    pub death: CancellationToken,
+    pub cancel: CancellationToken,
+}
+
+enum Verdict {
+    Go,
+    GoThen(Option<Failure>),
+    Refuse(Failure),
+    Die { apply: bool },
+}
+
+impl World {
+    pub fn new() -> Self {
+        let clock = Clock::scaled(1.0).seeded(7);
+        Self {
+            state: Arc::default(),
+            clock,
+            death: CancellationToken::new(),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    pub fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.lock().unwrap())
+    }
+
+    pub fn engine(&self) -> Engine {
+        let kinds = Kinds::new()
+            .with(SimKind::<VPC>(self.clone()))
+            .with(SimKind::<SUBNET>(self.clone()))
+            .with(SimKind::<ADDRESS>(self.clone()))
+            .with(SimKind::<NAT>(self.clone()))
+            .with(SimKind::<ROUTES>(self.clone()))
+            .with(SimKind::<ROLE>(self.clone()))
+            .with(SimKind::<CLUSTER>(self.clone()))
+            .with(SimKind::<GATEWAY>(self.clone()));
+        let mut engine = Engine::new(owner(), kinds);
+        engine.clock = self.clock.clone();
+        engine.cancel = self.cancel.clone();
+        engine.schema = 1;
+        engine.timeout = Duration::from_secs(4 * 3600);
+        engine
+    }
+
+    /// Runs the work as a process that may die; none where it died. The next one is a new process.
+    pub async fn process<T>(&mut self, work: impl AsyncFnOnce(Engine) -> T) -> Option<T> {
+        self.death = CancellationToken::new();
+        self.cancel = CancellationToken::new();
+        let death = self.death.clone();
+        tokio::select! {
+            biased;
+            () = death.cancelled() => None,
+            output = work(self.engine()) => Some(output),
+        }
+    }
+
+    /// The next fault, counted from now.
+    pub fn plan(&self, at: usize, fault: Fault) {
+        self.with(|state| {
+            state.fault = Some((state.calls + at, fault));
+            state.fired = false;
+            state.left = match fault {
+                Fault::Throttled => 10,
+                Fault::Unavailable => 3,
+                _ => 1,
+            };
+        });
+    }
+
+    fn judge(&self, what: &str) -> Verdict {
+        self.with(|state| {
+            let number = state.calls;
+            let Some((at, fault)) = state.fault.filter(|(at, _)| number >= *at && state.left > 0) else {
+                state.calls += 1;
+                state.log.push(what.to_owned());
+                return Verdict::Go;
+            };
+            state.fired = true;
+            state.left -= 1;
+            let refuse = |class, text: &str| Verdict::Refuse(Failure::new(class, what, text));
+            // Calls that are turned away are not counted: the numbers are those of an undisturbed run.
+            match fault {
+                Fault::Throttled => return refuse(Class::Throttled, "Rate exceeded"),
+                Fault::Unavailable => return refuse(Class::Transient, "Service unavailable"),
+                Fault::Reset => return refuse(Class::Unknown, "connection reset"),
+                Fault::Fails => return refuse(Class::Denied, "not allowed (simulated)"),
+                Fault::CrashBefore => return Verdict::Die { apply: false },
+                _ => {}
+            }
+            assert_eq!(number, at);
+            state.calls += 1;
+            state.log.push(what.to_owned());
+            match fault {
+                Fault::CrashAfter => Verdict::Die { apply: true },
+                Fault::Lost => Verdict::GoThen(Some(Failure::new(Class::Unknown, what, "connection reset"))),
+                _ => {
+                    if fault == Fault::Cancel {
+                        self.cancel.cancel();
+                    }
+                    Verdict::GoThen(None)
+                }
+            }
+        })
+    }
+
+    async fn mutate<T>(
+        &self,
+        what: String,
+        work: impl FnOnce(&mut State, Moment, bool) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.clock.sleep(Duration::from_millis(25)).await;
+        let now = self.clock.now();
+        match self.judge(&what) {
+            Verdict::Go => self.with(|state| work(state, now, false)),
+            Verdict::GoThen(failure) => {
+                let fails =
+                    self.with(|state| state.fault.is_some_and(|(_, fault)| fault == Fault::MadeFails));
+                let answer = self.with(|state| work(state, now, fails))?;
+                failure.map_or(Ok(answer), Err)
+            }
+            Verdict::Refuse(failure) => Err(failure),
+            Verdict::Die { apply } => {
+                if apply {
+                    let _ = self.with(|state| work(state, now, false));
+                }
+                self.death.cancel();
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// What is there now, by part: kind, fields with keys in place of ids, condition, tags but those that differ each time.
+    pub fn picture(&self) -> Vec<(String, Value)> {
+        let now = self.clock.now();
+        self.with(|state| {
+            state.sweep(now);
+            let keys: BTreeMap<String, String> =
+                state.things.values().map(|thing| (thing.id.clone(), thing.tags.get("ekb:part").cloned().unwrap_or_default())).collect();
+            let live = state.things.values().filter(|thing| thing.ends.is_none());
+            let mut all: Vec<_> = live
+                .map(|thing| {
+                    let mut text = Value::Object(thing.fields.clone()).to_string();
+                    for (id, key) in &keys {
+                        text = text.replace(&format!("\"{id}\""), &format!("\"<{key}>\""));
+                    }
+                    let fields: Value = serde_json::from_str(&text).unwrap();
+                    let mut tags = thing.tags.clone();
+                    for varying in ["ekb:made", "ekb:incarnation", "ekb:superseded"] {
+                        tags.remove(varying);
+                    }
+                    let usable = thing.condition(now) == Condition::Settled;
+                    let key = thing.tags.get("ekb:part").cloned().unwrap_or_default();
+                    (key, json!({"kind": MANNERS[thing.kind].kind, "fields": fields, "tags": tags, "usable": usable}))
+                })
+                .collect();
+            all.sort_by(|a, b| a.0.cmp(&b.0));
+            all
+        })
+    }
+
+    /// Lets everything settle and become visible.
+    pub async fn rest(&self) {
+        self.clock.sleep(Duration::from_secs(1200)).await;
+    }
+
+    /// Changes a thing from outside.
+    pub fn meddle(&self, part: &str, work: impl FnOnce(&mut Thing)) {
+        self.with(|state| {
+            let thing = state
+                .things
+                .values_mut()
+                .find(|thing| thing.ends.is_none() && thing.tags.get("ekb:part").is_some_and(|p| p == part));
+            work(thing.unwrap());
+        });
+    }
+
+    /// Removes a thing from outside.
+    pub fn remove(&self, part: &str) {
+        self.with(|state| {
+            state
+                .things
+                .retain(|_, thing| thing.tags.get("ekb:part").is_none_or(|p| p != part))
+        });
+    }
+
+    pub fn calls(&self) -> usize {
+        self.with(|state| state.calls)
+    }
+}
+
+pub fn owner() -> Owner {
+    Owner {
+        environment: "dev".into(),
+        region: "eu-central-1".into(),
+        resource: "network/main".into(),
+    }
+}
+
+impl State {
+    fn sweep(&mut self, now: Moment) {
+        self.things.retain(|_, thing| {
+            thing
+                .ends
+                .is_none_or(|ends| ends > now || MANNERS[thing.kind].lingers)
+        });
+    }
+}
+
+impl Thing {
+    fn condition(&self, now: Moment) -> Condition {
+        let manner = &MANNERS[self.kind];
+        match self.ends {
+            Some(ends) if ends <= now => return Condition::Dead,
+            Some(_) => return Condition::Deleting,
+            None => {}
+        }
+        if now < self.made + Duration::from_secs(manner.create) {
+            Condition::Changing("pending".into())
+        } else if self.fails {
+            Condition::Failed("simulated: could not be made".into())
+        } else {
+            Condition::Settled
+        }
+    }
+
+    fn strings(&self) -> Vec<String> {
+        fn walk(value: &Value, out: &mut Vec<String>) {
+            match value {
+                Value::String(text) => out.push(text.clone()),
+                Value::Array(list) => list.iter().for_each(|value| walk(value, out)),
+                Value::Object(map) => map.values().for_each(|value| walk(value, out)),
+                _ => {}
+            }
+        }
+        let mut out = Vec::new();
+        for field in ["within", "routes"] {
+            walk(self.fields.get(field).unwrap_or(&Value::Null), &mut out);
+        }
+        out
+    }
+
+    fn object(&self, now: Moment) -> Object {
+        let fields = match &self.stale {
+            Some((fields, until)) if *until > now => fields.clone(),
+            _ => self.fields.clone(),
+        };
+        let mut fields = Value::Object(fields);
+        fields["tags"] = json!(self.tags);
+        let id = self.id.clone();
+        Object {
+            id,
+            arn: None,
+            condition: self.condition(now),
+            fields,
+            tags: self.tags.clone(),
+            references: self.strings(),
+            detail: Value::Null,
+        }
+    }
+
+    pub fn set(&mut self, field: &str, value: Value) {
+        self.fields.insert(field.to_owned(), value);
+    }
+}
+
+pub struct SimKind<const N: usize>(pub World);
+
+fn resolve<const N: usize>(part: &Sim<N>, call: &Call) -> Result<Map<String, Value>, Failure> {
+    let within = part
+        .within
+        .iter()
+        .map(|part| call.id(part))
+        .collect::<Result<Vec<_>, _>>()?;
+    let routes = part
+        .routes
+        .iter()
+        .map(|(k, part)| Ok((k.clone(), json!(call.id(part)?))))
+        .collect::<Result<Map<_, _>, Failure>>()?;
+    let mut fields = Map::new();
+    fields.insert("name".into(), json!(part.name));
+    fields.insert("size".into(), json!(part.size));
+    fields.insert("cidr".into(), json!(part.cidr));
+    fields.insert("within".into(), json!(within));
+    fields.insert("routes".into(), Value::Object(routes));
+    Ok(fields)
+}
+
+/// What is pointed at has to be there, and a NAT gateway or cluster usable.
+fn check(state: &State, fields: &Map<String, Value>, now: Moment) -> Result<(), Failure> {
+    let probe = Thing {
+        kind: 0,
+        id: String::new(),
+        fields: fields.clone(),
+        tags: Tags::new(),
+        token: String::new(),
+        request: Value::Null,
+        made: now,
+        fails: false,
+        ends: None,
+        stale: None,
+    };
+    for id in probe.strings() {
+        let usable = state.things.get(&id).is_some_and(|thing| {
+            let condition = thing.condition(now);
+            condition == Condition::Settled
+                || (!matches!(thing.kind, NAT | CLUSTER) && matches!(condition, Condition::Changing(_)))
+        });
+        if !usable {
+            return Err(Failure::new(
+                Class::Invalid,
+                "using",
+                format!("{id} is not usable"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl<const N: usize> Kind for SimKind<N> {
+    type Part = Sim<N>;
+
+    fn traits(&self) -> KindTraits {
+        let manner = &MANNERS[N];
+        KindTraits {
+            kind: manner.kind,
+            title: manner.kind,
+            deletion_order: manner.deletion_order,
+            idempotence: manner.idempotence,
+            invisible_for: INVISIBLE,
+            pace: Pace {
+                create: Duration::from_secs(manner.create),
+                delete: Duration::from_secs(manner.delete),
+                limit: Duration::from_secs(1800),
+            },
+            reads: &[],
+            writes: &[],
+        }
+    }
+
+    async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
+        let world = &self.0;
+        world.clock.sleep(Duration::from_millis(25)).await;
+        let now = world.clock.now();
+        let objects = world.with(|state| {
+            state.looks += 1;
+            state.sweep(now);
+            let kind = MANNERS[N].kind;
+            if state.blind.contains(kind) {
+                return Err(Failure::new(
+                    Class::Denied,
+                    format!("listing {kind}"),
+                    "not allowed to read",
+                ));
+            }
+            let lag = state.lag;
+            let asked = |thing: &&Thing| {
+                let tagged = ask
+                    .owner
+                    .tags(&"".into())
+                    .iter()
+                    .all(|(k, v)| k == "ekb:part" || thing.tags.get(k) == Some(v));
+                let known = ask.known.values().any(|id| *id == thing.id);
+                let name = thing.fields.get("name").filter(|name| !name.is_null());
+                let named = name.is_some() && ask.declared.values().any(|fields| fields.get("name") == name);
+                let within = ask
+                    .root
+                    .as_ref()
+                    .is_some_and(|root| thing.strings().contains(root));
+                thing.kind == N && (tagged || known || named || within) && now.since(thing.made) >= lag
+            };
+            Ok(state
+                .things
+                .values()
+                .filter(asked)
+                .map(|thing| thing.object(now))
+                .collect())
+        });
+        world.clock.sleep(Duration::from_millis(25)).await;
+        objects
+    }
+
+    async fn create(&self, part: &Sim<N>, call: &Call) -> Result<Made, Failure> {
+        let world = &self.0;
+        let mut fields = resolve(part, call)?;
+        let tags = call.tags(&part.tags);
+        let manner = &MANNERS[N];
+        let request = json!([fields, tags]);
+        let made = world.mutate(format!("create {}", call.key), |state, now, fails| {
+            state.sweep(now);
+            if manner.idempotence == Idempotence::Token
+                && let Some(thing) = state.things.values().find(|thing| thing.token == call.token)
+            {
+                if thing.request != request {
+                    return Err(Failure::new(
+                        Class::Invalid,
+                        "creating",
+                        "IdempotentParameterMismatch",
+                    ));
+                }
+                return Ok(Made {
+                    id: thing.id.clone(),
+                    arn: None,
+                    condition: thing.condition(now),
+                });
+            }
+            let mut live = state.things.values().filter(|thing| thing.kind == N);
+            if part.name.is_some() && live.any(|thing| thing.fields.get("name") == Some(&json!(part.name))) {
+                return Err(Failure::new(
+                    Class::Exists,
+                    format!("creating {}", call.key),
+                    "the name is taken",
+                ));
+            }
+            check(state, &fields, now)?;
+            state.serial += 1;
+            // Kinds with names have the name as their id.
+            let id = part.name.clone().map_or_else(
+                || format!("{}-{}", manner.kind, state.serial),
+                |name| name.clone(),
+            );
+            if manner.two_calls {
+                fields.insert("size".into(), json!(0));
+                fields.insert("routes".into(), json!({}));
+            }
+            let (token, kind) = (call.token.clone(), N);
+            let thing = Thing {
+                kind,
+                id: id.clone(),
+                fields,
+                tags,
+                token,
+                request,
+                made: now,
+                fails,
+                ends: None,
+                stale: None,
+            };
+            let done = !manner.two_calls && thing.condition(now) == Condition::Settled;
+            let condition = if done {
+                Condition::Settled
+            } else {
+                Condition::Changing("pending".into())
+            };
+            state.things.insert(id.clone(), thing);
+            Ok(Made {
+                id,
+                arn: None,
+                condition,
+            })
+        });
+        let made = made.await?;
+        world.clock.sleep(Duration::from_millis(25)).await;
+        Ok(made)
+    }
+
+    async fn update(
+        &self,
+        part: &Sim<N>,
+        is: &Object,
+        differences: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure> {
+        let fields = resolve(part, call)?;
+        let (id, world) = (is.id.clone(), &self.0);
+        for difference in differences {
+            let field = &difference.field;
+            world
+                .mutate(format!("update {} {field}", call.key), |state, now, _| {
+                    check(state, &fields, now)?;
+                    let lag = state.lag;
+                    let thing = state
+                        .things
+                        .get_mut(&id)
+                        .ok_or_else(|| Failure::new(Class::NotFound, "updating", id.clone()))?;
+                    thing.stale = Some((thing.fields.clone(), now + lag));
+                    if field == "routes" {
+                        let routes = thing.fields.entry("routes").or_insert_with(|| json!({}));
+                        for name in difference
+                            .is
+                            .as_object()
+                            .into_iter()
+                            .flatten()
+                            .map(|(name, _)| name)
+                        {
+                            routes.as_object_mut().unwrap().shift_remove(name);
+                        }
+                        for (name, value) in fields["routes"].as_object().unwrap() {
+                            routes[name] = value.clone();
+                        }
+                    } else {
+                        thing.fields.insert(field.clone(), fields[field].clone());
+                    }
+                    Ok(())
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
+        let tagging = |state: &mut State, _, _| {
+            let thing = state
+                .things
+                .get_mut(id)
+                .ok_or_else(|| Failure::new(Class::NotFound, "tagging", id))?;
+            thing.tags.extend(set.clone());
+            thing.tags.retain(|name, _| !remove.contains(name));
+            Ok(())
+        };
+        self.0.mutate(format!("tag {id}"), tagging).await
+    }
+
+    async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure> {
+        let deleting = |state: &mut State, now, _| {
+            state.sweep(now);
+            let users = state.things.values().filter(|thing| {
+                thing.ends.is_none_or(|ends| ends > now) && thing.strings().contains(&object.id)
+            });
+            let users: Vec<&str> = users.map(|thing| thing.id.as_str()).collect();
+            if !users.is_empty() {
+                let cause = format!("{} is used by {}", object.id, users.join(", "));
+                return Err(Failure::new(Class::Busy, format!("deleting {}", call.key), cause));
+            }
+            let thing = state
+                .things
+                .get_mut(&object.id)
+                .filter(|thing| thing.ends.is_none_or(|ends| ends > now));
+            let thing = thing.ok_or_else(|| Failure::new(Class::NotFound, "deleting", object.id.clone()))?;
+            thing.ends = thing.ends.or(Some(now + Duration::from_secs(MANNERS[N].delete)));
+            Ok(if MANNERS[N].delete == 0 {
+                Deleted::Gone
+            } else {
+                Deleted::Begun
+            })
+        };
+        self.0.mutate(format!("delete {}", call.key), deleting).await
+    }
+}

@@ -1,0 +1,270 @@
+//! Waiting and calling within one run: time limits, cancel, retries, and looks that many waiting parts share.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::clock::Moment;
+use crate::engine::Engine;
+use crate::failure::{Class, Failure};
+use crate::observe::{Observation, ask_kind};
+use crate::report::Kept;
+
+/// Shortest time between two looks of one part.
+const STEP: Duration = Duration::from_millis(250);
+/// Longest time that a call is tried again because the services do not see yet what was just made.
+const NOT_YET_LIMIT: Duration = Duration::from_secs(180);
+/// Longest time that a call is tried again for throttling and the like, where the part's own limit is shorter.
+const TRANSIENT_LIMIT: Duration = Duration::from_secs(600);
+
+/// One reconcile or destroy.
+pub(crate) struct Run {
+    pub engine: Engine,
+    deadline: Moment,
+    permits: Semaphore,
+    sight: Mutex<Observation>,
+    /// When the last look at a kind began.
+    looks: BTreeMap<&'static str, tokio::sync::Mutex<Option<Moment>>>,
+    changed: AtomicBool,
+    pub kept: Mutex<Vec<Kept>>,
+    pub warnings: Mutex<Vec<Failure>>,
+}
+
+impl Run {
+    pub fn new(observation: Observation, deadline: Moment) -> Self {
+        let engine = observation.engine.clone();
+        Self {
+            deadline,
+            permits: Semaphore::new(engine.concurrency.max(1)),
+            looks: engine
+                .kinds
+                .iter()
+                .map(|(name, _)| (name, tokio::sync::Mutex::new(None)))
+                .collect(),
+            sight: Mutex::new(observation),
+            engine,
+            changed: AtomicBool::new(false),
+            kept: Mutex::default(),
+            warnings: Mutex::default(),
+        }
+    }
+
+    /// Works with what is seen. Never holds it over an await.
+    pub fn sight<T>(&self, work: impl FnOnce(&mut Observation) -> T) -> T {
+        work(&mut self.sight.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn warn(&self, failure: Failure) {
+        self.warnings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(failure);
+    }
+
+    pub fn keep(&self, kept: Kept) {
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(kept);
+    }
+
+    /// Whether any mutating call was begun.
+    pub fn has_changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
+    }
+
+    /// Fails when the run is to end.
+    pub fn go_on(&self, doing: &str) -> Result<(), Failure> {
+        if self.engine.cancel.is_cancelled() {
+            return Err(Failure::new(Class::Cancelled, doing, "the run was cancelled")
+                .hint("Apply again to continue."));
+        }
+        if self.engine.clock.now() >= self.deadline {
+            let hint = "Apply again to continue, or raise the time-out in the block `timeouts`.";
+            return Err(
+                Failure::new(Class::TimedOut, doing, "the time-out of the resource is over").hint(hint),
+            );
+        }
+        Ok(())
+    }
+
+    /// Sleeps until then; fails at once when the run is to end.
+    pub async fn pause_until(&self, moment: Moment, doing: &str) -> Result<(), Failure> {
+        tokio::select! {
+            () = self.engine.clock.sleep_until(moment.min(self.deadline)) => {}
+            () = self.engine.cancel.cancelled() => {}
+        }
+        self.go_on(doing)
+    }
+
+    /// One mutating call, begun only when there is room and the run is not to end, then always awaited.
+    pub async fn call<T>(
+        &self,
+        doing: &str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let permit = tokio::select! {
+            permit = self.permits.acquire() => permit,
+            () = self.engine.cancel.cancelled() => return Err(self.go_on(doing).err().unwrap_or_else(|| cancelled(doing))),
+        };
+        self.go_on(doing)?;
+        self.changed.store(true, Ordering::Relaxed);
+        tracing::debug!(doing, "calling");
+        let answer = work.await;
+        drop(permit);
+        if let Err(failure) = &answer {
+            tracing::debug!(doing, %failure, "failed");
+        }
+        answer
+    }
+
+    /// The lock of this name, unless the run is to end first.
+    pub async fn lock(&self, name: &str, doing: &str) -> Result<tokio::sync::OwnedMutexGuard<()>, Failure> {
+        tokio::select! {
+            guard = self.engine.locks.lock(name) => Ok(guard),
+            () = self.engine.cancel.cancelled() => Err(cancelled(doing)),
+            () = self.engine.clock.sleep_until(self.deadline) => Err(self.go_on(doing).err().unwrap_or_else(|| cancelled(doing))),
+        }
+    }
+
+    /// A look at the kind that began not before this moment: another's where there is one, else a new one.
+    pub async fn look(&self, kind: &'static str, not_before: Moment) -> Result<(), Failure> {
+        let Some(last) = self.looks.get(kind) else {
+            return Ok(());
+        };
+        let mut last = last.lock().await;
+        if last.is_some_and(|at| at >= not_before) {
+            return Ok(());
+        }
+        let ask = self.sight(|sight| sight.ask(kind));
+        let at = self.engine.clock.now();
+        let answer = ask_kind(&self.engine, kind, &ask).await;
+        let failure = answer.as_ref().err().cloned();
+        if failure.is_none() {
+            *last = Some(at);
+        }
+        // A look that fails in the middle of a run leaves what was known.
+        if let Ok(objects) = answer {
+            self.sight(|sight| {
+                sight.take(kind, at, Ok(objects));
+                sight.sort_out();
+            });
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+pub(crate) fn cancelled(doing: &str) -> Failure {
+    Failure::new(Class::Cancelled, doing, "the run was cancelled").hint("Apply again to continue.")
+}
+
+/// The rhythm of looks at something that takes its time: sparse before its usual time and dense around it.
+pub(crate) struct Rhythm {
+    begun: Moment,
+    usual: Duration,
+    limit: Duration,
+    first: bool,
+}
+
+impl Rhythm {
+    /// `begun` none: something found under way, of which it is not known how long it has been: dense at once.
+    pub fn new(run: &Run, begun: Option<Moment>, usual: Duration, limit: Duration) -> Self {
+        let now = run.engine.clock.now();
+        let usual = if begun.is_some() {
+            usual
+        } else {
+            usual.min(Duration::from_secs(60)) / 60
+        };
+        Self {
+            begun: begun.unwrap_or(now),
+            usual,
+            limit,
+            first: true,
+        }
+    }
+
+    /// Waits until the next look is due, looks, and says whether the time is over.
+    ///
+    /// Looks lie on a grid of time, so that all parts of a kind that wait together share one look.
+    pub async fn look(&mut self, run: &Run, kind: &'static str, doing: &str) -> Result<(), Failure> {
+        let now = run.engine.clock.now();
+        let passed = now.since(self.begun);
+        if passed > self.limit {
+            let minutes = self.limit.as_secs().div_ceil(60);
+            return Err(Failure::new(
+                Class::TimedOut,
+                doing,
+                format!("not done after {minutes} minutes"),
+            ));
+        }
+        let dense = (self.usual.max(passed) / 150).clamp(STEP, Duration::from_secs(10));
+        let near = self.usual.mul_f64(0.9);
+        let due = if self.first && self.usual <= Duration::from_secs(1) {
+            now
+        } else if passed < near {
+            now.to_grid(STEP, passed.max(STEP).min(near.saturating_sub(passed)))
+        } else {
+            now.to_grid(dense, dense / 2)
+        };
+        self.first = false;
+        run.pause_until(due, doing).await?;
+        match run.look(kind, due).await {
+            Err(failure) if failure.class != Class::Cancelled && failure.class != Class::Denied => {
+                tracing::debug!(doing, %failure, "could not look; looking again");
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
+/// Trying again, slower each time, with full jitter.
+pub(crate) struct Patience {
+    begun: Moment,
+    tries: u32,
+    limit: Duration,
+}
+
+impl Patience {
+    /// `limit`: how long something may be in the way.
+    pub fn new(run: &Run, limit: Duration) -> Self {
+        Self {
+            begun: run.engine.clock.now(),
+            tries: 0,
+            limit,
+        }
+    }
+
+    /// Waits before the next try.
+    ///
+    /// # Errors
+    /// The failure itself, where trying again has no prospect or took too long already; cancel and time-out.
+    pub async fn again(&mut self, run: &Run, failure: Failure) -> Result<(), Failure> {
+        let (limit, most) = match failure.class {
+            Class::Throttled | Class::Transient | Class::Unknown => (self.limit.max(TRANSIENT_LIMIT), 20),
+            Class::NotYet => (NOT_YET_LIMIT, 5),
+            Class::Busy => (self.limit, 10),
+            _ => return Err(failure),
+        };
+        let now = run.engine.clock.now();
+        if now.since(self.begun) > limit {
+            return Err(failure);
+        }
+        let most = Duration::from_secs(most)
+            .min(Duration::from_millis(500) * 2u32.saturating_pow(self.tries.min(10)));
+        self.tries += 1;
+        let pause = STEP / 5 + run.engine.clock.jitter(most);
+        match run.pause_until(now + pause, &failure.doing).await {
+            // What stood in the way says more than that the time is over.
+            Err(end) if end.class == Class::TimedOut => Err(Failure {
+                hint: format!("{} {}", failure.hint, end.hint).trim().to_owned(),
+                ..failure
+            }),
+            other => other,
+        }
+    }
+}
