@@ -1,1 +1,13 @@
 //! Floor 4: AWS configuration, clients, errors and the parts made of AWS objects.
+//!
+//! Nothing of the AWS SDK shows outside of this crate.
+
+mod client;
+mod credentials;
+mod failure;
+mod http;
+pub mod settings;
+
+pub use client::{Account, Aws};
+pub use failure::codes;
+pub use settings::Settings;
