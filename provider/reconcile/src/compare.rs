@@ -15,6 +15,8 @@ const SHOWN: usize = 80;
 pub(crate) struct Found {
     pub difference: Difference,
     pub leaves: Vec<Leaf>,
+    /// Places that differ and are left alone.
+    ignored: Vec<Leaf>,
 }
 
 /// The innermost place of a difference.
@@ -108,14 +110,12 @@ pub(crate) fn differences(
         let mut leaves = Vec::new();
         collect(vec![field.clone()], some(&is), some(&should), rule, &mut leaves);
         let applied = applied.map(without_nulls).unwrap_or_default();
-        leaves.retain(|leaf| {
-            let drifted = leaf.should.as_ref() == at(&applied, &leaf.path[1..]);
-            let ignored = drifted && leaf.is_ignored(&part.key, ignore);
-            if ignored {
-                put(&mut should, &leaf.path[1..], leaf.is.clone());
-            }
-            !ignored
+        let (ignored, leaves): (Vec<Leaf>, Vec<Leaf>) = leaves.into_iter().partition(|leaf| {
+            leaf.should.as_ref() == at(&applied, &leaf.path[1..]) && leaf.is_ignored(&part.key, ignore)
         });
+        for leaf in &ignored {
+            put(&mut should, &leaf.path[1..], leaf.is.clone());
+        }
         if leaves.is_empty() {
             continue;
         }
@@ -128,6 +128,7 @@ pub(crate) fn differences(
                 remedy,
             },
             leaves,
+            ignored,
         });
     }
     found
@@ -139,13 +140,12 @@ pub(crate) fn view(part: &Declared, is: &Value, applied: Option<&Value>, ignore:
     let differing = differences(part, is, applied, &[], ignore);
     for (field, should) in part.fields.as_object().into_iter().flatten() {
         let before = applied.and_then(|applied| applied.get(field));
-        let value = if differing.iter().any(|found| found.difference.field == *field) {
-            let is = is.get(field).cloned().unwrap_or_default();
-            if part.rule(field) == FieldRule::OwnEntries {
-                own_entries(&is, should, before)
-            } else {
-                is
+        let value = if let Some(found) = differing.iter().find(|found| found.difference.field == *field) {
+            let mut is = found.difference.is.clone();
+            for leaf in &found.ignored {
+                put(&mut is, &leaf.path[1..], leaf.should.clone());
             }
+            is
         } else if part.rule(field) == FieldRule::NotCompared {
             // Not readable: what was applied, so that a change shows.
             before.unwrap_or(should).clone()

@@ -20,6 +20,8 @@ mod schedule;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
+mod sweep;
+#[cfg(test)]
 mod tests;
 mod token;
 mod wait;

@@ -229,10 +229,15 @@ impl World {
         engine
     }
 
-    /// Runs the work as a process that may die; none where it died. The next one is a new process.
-    pub async fn process<T>(&mut self, work: impl AsyncFnOnce(Engine) -> T) -> Option<T> {
+    /// From here on it is another process.
+    pub fn restart(&mut self) {
         self.death = CancellationToken::new();
         self.cancel = CancellationToken::new();
+    }
+
+    /// Runs the work as a process that may die; none where it died. The next one is a new process.
+    pub async fn process<T>(&mut self, work: impl AsyncFnOnce(Engine) -> T) -> Option<T> {
+        self.restart();
         let death = self.death.clone();
         tokio::select! {
             biased;
@@ -408,6 +413,12 @@ impl Thing {
         } else {
             Condition::Settled
         }
+    }
+
+    /// Whether it forbids to delete what has this id: what lies within does; a route to a NAT gateway does not.
+    fn holds(&self, id: &str, kind: usize) -> bool {
+        let points = kind != NAT && self.fields["routes"].to_string().contains(&format!("\"{id}\""));
+        points || self.fields["within"].to_string().contains(&format!("\"{id}\""))
     }
 
     fn strings(&self) -> Vec<String> {
@@ -701,9 +712,10 @@ impl<const N: usize> Kind for SimKind<N> {
     async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure> {
         let deleting = |state: &mut State, now, _| {
             state.sweep(now);
-            let users = state.things.values().filter(|thing| {
-                thing.ends.is_none_or(|ends| ends > now) && thing.strings().contains(&object.id)
-            });
+            let users = state
+                .things
+                .values()
+                .filter(|thing| thing.ends.is_none_or(|ends| ends > now) && thing.holds(&object.id, N));
             let users: Vec<&str> = users.map(|thing| thing.id.as_str()).collect();
             if !users.is_empty() {
                 let cause = format!("{} is used by {}", object.id, users.join(", "));

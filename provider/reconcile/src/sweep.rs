@@ -1,0 +1,293 @@
+//! Every cut point × every fault: after a fault and another run the world is as after an undisturbed one.
+
+use serde_json::Value;
+use std::time::Duration;
+
+use crate::graph::Graph;
+use crate::part::Key;
+use crate::report::{Known, Outcome};
+use crate::simulated::{FAULTS, Fault, World};
+use crate::tests::{apply, create, made, network, plan_and_apply, texts};
+
+/// How long reads lag behind: not at all, or half of what kinds say is possible.
+const LAGS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(10)];
+
+/// Faults that a run gets over by itself.
+fn is_harmless(fault: Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Lost | Fault::Reset | Fault::Throttled | Fault::Unavailable
+    )
+}
+
+/// What a run says that met the fault; panics where that is not what a user should see.
+fn judge(case: &str, fault: Fault, outcome: Option<&Outcome>) {
+    match (fault, outcome) {
+        (Fault::CrashBefore | Fault::CrashAfter, outcome) => {
+            assert!(outcome.is_none(), "{case}: the process died")
+        }
+        (fault, Some(outcome)) if is_harmless(fault) => {
+            assert!(outcome.is_done(), "{case}: {}", texts(outcome))
+        }
+        (Fault::Fails, Some(outcome)) => {
+            assert!(
+                texts(outcome).contains("not allowed (simulated)"),
+                "{case}: {}",
+                texts(outcome)
+            );
+            assert_eq!(outcome.errors.len(), 1, "{case}: {}", texts(outcome));
+        }
+        // Cancelled at the very last call it is done; what is made may not fail.
+        (_, Some(_)) => {}
+        (_, None) => panic!("{case}: died"),
+    }
+}
+
+/// Goes on creating as a user would, until it is done; gives what the state knows.
+pub async fn go_on(case: &str, world: &mut World, graph: &Graph) -> Known {
+    world.with(|state| state.fault = None);
+    let mut last = String::new();
+    for attempt in 0..4 {
+        let outcome = world
+            .process(async |engine| {
+                apply(
+                    &engine,
+                    graph,
+                    &Known::default(),
+                    &create(&format!("again-{attempt}")),
+                )
+                .await
+            })
+            .await
+            .unwrap_or_else(|| panic!("{case}: died"));
+        if outcome.is_done() {
+            return outcome.report.known().of(graph);
+        }
+        last = texts(&outcome);
+        match outcome.errors[0].code {
+            // Complete, and no state knows it: the user imports it.
+            "EKB1302" => {
+                return world
+                    .engine()
+                    .observe(Some(graph), &Known::default())
+                    .await
+                    .report()
+                    .known()
+                    .of(graph);
+            }
+            // An earlier call was carried out and came to light only now.
+            "EKB1308" => world.rest().await,
+            _ => {}
+        }
+    }
+    panic!("{case}: does not converge: {last}");
+}
+
+/// Nothing to do, the world as expected, and nothing left after a destroy.
+pub async fn finish(
+    case: &str,
+    world: &mut World,
+    graph: &Graph,
+    known: Known,
+    expected: &[(String, Value)],
+) {
+    world.restart();
+    world.rest().await;
+    let mut known = known;
+    // What an interrupted run left twice is removed by the next: one apply is granted for that.
+    let outcome = plan_and_apply(&world.engine(), graph, graph, &known, "x").await;
+    let incarnation = outcome
+        .report
+        .root
+        .clone()
+        .and_then(|root| root.incarnation)
+        .unwrap_or_default();
+    for _ in 0..2 {
+        let outcome = plan_and_apply(&world.engine(), graph, graph, &known, &incarnation).await;
+        assert!(outcome.is_done(), "{case}: {}", texts(&outcome));
+        known = outcome.report.known().of(graph);
+    }
+    assert_eq!(world.picture(), expected, "{case}");
+    let calls = world.calls();
+    let outcome = plan_and_apply(&world.engine(), graph, graph, &known, &incarnation).await;
+    assert!(
+        outcome.is_done() && world.calls() == calls,
+        "{case}: a second apply changes nothing"
+    );
+    assert_eq!(outcome.report.drift, Vec::<String>::new(), "{case}");
+    assert_eq!(outcome.report.objects, graph.objects(), "{case}");
+    let outcome = world
+        .engine()
+        .destroy(Some(graph), &known, Some(&incarnation))
+        .await;
+    assert!(outcome.is_done(), "{case}: {}", texts(&outcome));
+    assert_eq!(world.picture(), Vec::new(), "{case}: destroy leaves nothing");
+}
+
+async fn expected(graph: &Graph) -> Vec<(String, Value)> {
+    let (world, _) = made(graph).await;
+    world.rest().await;
+    world.picture()
+}
+
+#[tokio::test(start_paused = true)]
+async fn create_survives_every_fault_at_every_call() {
+    let graph = network(&["a", "b"], 1);
+    let expected = expected(&graph).await;
+    let mut cases = 0;
+    for lag in LAGS {
+        for fault in FAULTS {
+            for at in 0.. {
+                let case = format!("{fault:?} at call {at} of create, lag {lag:?}");
+                let mut world = World::new();
+                world.with(|state| state.lag = lag);
+                world.plan(at, fault);
+                let outcome = world
+                    .process(async |engine| apply(&engine, &graph, &Known::default(), &create("one")).await)
+                    .await;
+                if !world.with(|state| state.fired) {
+                    break;
+                }
+                cases += 1;
+                judge(&case, fault, outcome.as_ref());
+                let before = world.with(|state| state.log.len());
+                let known = match outcome {
+                    Some(outcome) if outcome.is_done() => outcome.report.known().of(&graph),
+                    _ => go_on(&case, &mut world, &graph).await,
+                };
+                if lag.is_zero() && fault != Fault::MadeFails {
+                    let log = world.with(|state| state.log[before..].join("\n"));
+                    assert!(
+                        !log.contains("delete"),
+                        "{case}: nothing that exists is destroyed:\n{log}"
+                    );
+                }
+                finish(&case, &mut world, &graph, known, &expected).await;
+            }
+        }
+    }
+    println!("{cases} cases");
+    assert!(cases > 300, "{cases}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_failed_is_destroyed_completely() {
+    let graph = network(&["a", "b"], 1);
+    for fault in [Fault::Fails, Fault::Cancel, Fault::MadeFails] {
+        for at in 0.. {
+            let case = format!("{fault:?} at call {at} of create");
+            let mut world = World::new();
+            world.plan(at, fault);
+            let outcome = world
+                .process(async |engine| apply(&engine, &graph, &Known::default(), &create("one")).await)
+                .await
+                .unwrap();
+            if !world.with(|state| state.fired) {
+                break;
+            }
+            world.with(|state| state.fault = None);
+            let known = outcome.report.known().of(&graph);
+            let outcome = world
+                .process(async |engine| engine.destroy(Some(&graph), &known, Some("one")).await)
+                .await
+                .unwrap();
+            assert!(outcome.is_done(), "{case}: {}", texts(&outcome));
+            assert_eq!(world.picture(), Vec::new(), "{case}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn update_survives_every_fault_at_every_call() {
+    let (before, after) = (network(&["a", "b"], 1), network(&["b", "c"], 2));
+    let expected = expected(&after).await;
+    let mut cases = 0;
+    for lag in LAGS {
+        for fault in FAULTS {
+            for at in 0.. {
+                let case = format!("{fault:?} at call {at} of update, lag {lag:?}");
+                let (mut world, mut known) = made(&before).await;
+                world.rest().await;
+                world.with(|state| state.lag = lag);
+                world.plan(at, fault);
+                let outcome = world
+                    .process(async |engine| plan_and_apply(&engine, &before, &after, &known, "one").await)
+                    .await;
+                if !world.with(|state| state.fired) {
+                    assert!(outcome.is_some_and(|outcome| outcome.is_done()), "{case}");
+                    break;
+                }
+                cases += 1;
+                judge(&case, fault, outcome.as_ref());
+                world.with(|state| state.fault = None);
+                if let Some(outcome) = outcome {
+                    // Core stores what an update that failed returns: the new arguments, and what is known now.
+                    known = outcome.report.known().of(&after);
+                    world.restart();
+                    world.rest().await;
+                    known = world
+                        .engine()
+                        .observe(Some(&after), &known)
+                        .await
+                        .report()
+                        .known()
+                        .of(&after);
+                }
+                let outcome = world
+                    .process(async |engine| plan_and_apply(&engine, &before, &after, &known, "one").await)
+                    .await
+                    .unwrap();
+                assert!(outcome.is_done(), "{case}: {}", texts(&outcome));
+                finish(
+                    &case,
+                    &mut world,
+                    &after,
+                    outcome.report.known().of(&after),
+                    &expected,
+                )
+                .await;
+            }
+        }
+    }
+    println!("{cases} cases");
+    assert!(cases > 200, "{cases}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn destroy_survives_every_fault_at_every_call() {
+    let graph = network(&["a", "b"], 1);
+    let mut cases = 0;
+    for fault in FAULTS {
+        for at in 0.. {
+            let case = format!("{fault:?} at call {at} of destroy");
+            let (mut world, mut known) = made(&graph).await;
+            world.plan(at, fault);
+            let outcome = world
+                .process(async |engine| engine.destroy(Some(&graph), &known, Some("one")).await)
+                .await;
+            if !world.with(|state| state.fired) {
+                break;
+            }
+            cases += 1;
+            judge(&case, fault, outcome.as_ref());
+            if let Some(outcome) = outcome {
+                let ids: Vec<Key> = outcome.report.ids.keys().cloned().collect();
+                assert_eq!(
+                    ids.is_empty(),
+                    world.picture().is_empty(),
+                    "{case}: the state knows what is left: {ids:?}"
+                );
+                known = outcome.report.known().of(&graph);
+            }
+            world.with(|state| state.fault = None);
+            let outcome = world
+                .process(async |engine| engine.destroy(Some(&graph), &known, Some("one")).await)
+                .await
+                .unwrap();
+            assert!(outcome.is_done(), "{case}: {}", texts(&outcome));
+            assert_eq!(world.picture(), Vec::new(), "{case}");
+        }
+    }
+    println!("{cases} cases");
+    assert!(cases > 100, "{cases}");
+}
