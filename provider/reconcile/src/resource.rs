@@ -90,8 +90,13 @@ pub struct Identity {
 pub trait Surroundings: Send + Sync + 'static {
     /// The environment of the provider block.
     fn environment(&self) -> Option<&str>;
-    /// The region of the provider block.
-    fn region(&self) -> Option<String>;
+    /// The region of the provider block, or what stands for it.
+    async fn region(&self) -> Result<String, Failure>;
+    /// Whether there is such a region.
+    ///
+    /// # Errors
+    /// Where its name is none of AWS's.
+    fn check_region(&self, region: &str) -> Result<(), Failure>;
     /// The account; empty where it is not to be asked for.
     async fn account(&self) -> Result<String, Failure>;
     /// Tags of everything.
@@ -561,34 +566,11 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let common = D::common_mut(&mut planned);
         if making {
             if D::common(&config).region.is_null() {
-                common.region = place(context, C::region);
+                common.region = Attr::Null;
             }
-            common.environment = place(context, |c| c.environment().map(str::to_owned));
-            common.account_id = Attr::Unknown;
-            if let Some(context) = context {
-                match context.account().await {
-                    Ok(account) => common.account_id = Attr::Known(account),
-                    Err(failure) => {
-                        out.extend([failure.diagnostic()]);
-                        return;
-                    }
-                }
-                for (missing, argument, variable) in [
-                    (common.environment.is_null(), "environment", "EKB_ENVIRONMENT"),
-                    (common.region.is_null(), "region", "AWS_REGION"),
-                ] {
-                    if missing {
-                        out.extend([Diagnostic::error(
-                            "EKB2015",
-                            format!("No {argument}"),
-                            format!("The provider has no `{argument}`."),
-                        )
-                        .hint(format!(
-                            "Set `{argument}` in the provider block, or {variable} in the environment."
-                        ))]);
-                        return;
-                    }
-                }
+            if let Err(error) = settle_place(context, common).await {
+                out.push(error);
+                return;
             }
         }
         common.tags_all = all_tags(context, &tags);
@@ -799,7 +781,10 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         *D::name_mut(&mut state) = Attr::from_option(name);
         let common = D::common_mut(&mut state);
         common.environment = Attr::from_option(environment.or(ours));
-        common.region = Attr::from_option(region.or_else(|| context.region()));
+        common.region = match region_or_default(&**context, region).await {
+            Ok(region) => region.into(),
+            Err(error) => return fail(error),
+        };
         let mut private = PrivateState::new();
         private.set_json(IMPORTED, &Imported { root });
         Applied::done(state, private)
@@ -816,9 +801,42 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
     }
 }
 
-/// Something of the provider's configuration: unknown where that is not known yet, null where it is not set.
-fn place<C>(context: Option<&C>, what: impl Fn(&C) -> Option<String>) -> Attr<String> {
-    context.map_or(Attr::Unknown, |context| Attr::from_option(what(context)))
+/// The region given, or the provider's.
+async fn region_or_default<C: Surroundings>(
+    context: &C,
+    given: Option<String>,
+) -> Result<String, Diagnostic> {
+    let region = match given {
+        Some(region) => context.check_region(&region).map(|()| region),
+        None => context.region().await,
+    };
+    region.map_err(|failure| failure.diagnostic())
+}
+
+/// Where a new thing will be: environment, account and region of the provider, unknown while that is not configured.
+async fn settle_place<C: Surroundings>(context: Option<&C>, common: &mut Common) -> Result<(), Diagnostic> {
+    let Some(context) = context else {
+        common.environment = Attr::Unknown;
+        common.account_id = Attr::Unknown;
+        if common.region.is_null() {
+            common.region = Attr::Unknown;
+        }
+        return Ok(());
+    };
+    let environment = context.environment().ok_or_else(|| {
+        Diagnostic::error("EKB2015", "No environment", "The provider has no `environment`.")
+            .hint("Set `environment` in the provider block, or the variable EKB_ENVIRONMENT.")
+    })?;
+    common.environment = environment.into();
+    match &common.region {
+        Attr::Known(region) => context.check_region(region),
+        Attr::Unknown => Ok(()),
+        Attr::Null => context.region().await.map(|region| common.region = region.into()),
+    }
+    .map_err(|failure| failure.diagnostic())?;
+    let account = context.account().await.map_err(|failure| failure.diagnostic())?;
+    common.account_id = Attr::from_option(Some(account).filter(|id| !id.is_empty()));
+    Ok(())
 }
 
 impl<D> Reconciled<D> {
@@ -859,7 +877,7 @@ pub async fn find<C: Surroundings, D: Declared<C>>(
     let mut state = D::blank();
     let common = D::common_mut(&mut state);
     common.environment = Attr::from_option(context.environment().map(str::to_owned));
-    common.region = Attr::from_option(region.or_else(|| context.region()));
+    common.region = region_or_default(&**context, region).await?.into();
     let environment = common.environment.clone();
     *D::name_mut(&mut state) = name.map_or(environment, Attr::Known);
     let looked = Reconciled(declared)

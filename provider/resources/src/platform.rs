@@ -30,8 +30,12 @@ impl Surroundings for Platform {
         self.environment.as_deref()
     }
 
-    fn region(&self) -> Option<String> {
-        self.aws.region()
+    async fn region(&self) -> Result<String, Failure> {
+        self.aws.region().await
+    }
+
+    fn check_region(&self, region: &str) -> Result<(), Failure> {
+        self.aws.check_region(region)
     }
 
     async fn account(&self) -> Result<String, Failure> {

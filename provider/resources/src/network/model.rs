@@ -14,7 +14,7 @@ use reconcile::resource::Common;
 #[derive(Model, Debug, Clone, Default)]
 pub struct Network {
     /// Name within the environment. Default: the environment's name.
-    #[attribute(optional, computed, replace, validate(pattern("^[a-z][a-z0-9-]*$"), length(1..=40)))]
+    #[attribute(optional, computed, keep, replace, validate(pattern("^[a-z][a-z0-9-]*$"), length(1..=40)))]
     pub name: Attr<String>,
     /// IPv4 range of the VPC, /16 to /24, for example `10.20.0.0/16`. A change replaces the network and what stands in it.
     #[attribute(required, replace)]
