@@ -1,0 +1,34 @@
+"""`python -m emulator [--scale N]`: prints one JSON line with its address, and ends when its standard input closes."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import threading
+
+os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+os.environ.setdefault("MOTO_ACM_VALIDATION_WAIT", "2")
+os.environ.setdefault("AWS_ACCESS_KEY_ID", "unused")
+os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "unused")
+
+
+def main():
+    arguments = argparse.ArgumentParser(prog="emulator")
+    arguments.add_argument("--scale", type=float, default=1.0, help="time scale of new accounts (default: AWS's own pace)")
+    arguments.add_argument("--port", type=int, default=0, help="loopback port (default: a free one)")
+    options = arguments.parse_args()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+    from . import server
+
+    listening, _ = server.serve(options.scale, options.port)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    print(json.dumps({"url": f"http://127.0.0.1:{listening.server_port}", "pid": os.getpid()}), flush=True)
+    # Whoever started us holds the other end: when it ends, however it ends, so do we.
+    while sys.stdin.buffer.read(4096):
+        pass
+    os._exit(0)
+
+
+main()

@@ -1,0 +1,133 @@
+"""One emulated account: its time, request log, faults, client tokens and snapshots."""
+
+import copy
+import re
+import threading
+import time
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.base_backend import BackendDict, backend_lock
+
+from .faults import Faults
+
+# Access keys of the rig say which account they are of.
+OUR_KEY = re.compile(r"^AKIA(\d{12})[A-Z0-9]{4}$")
+
+
+def account_of(access_key):
+    ours = OUR_KEY.match(access_key or "")
+    if ours:
+        return ours.group(1)
+    from moto.iam.models import get_account_id_from
+
+    # Keys that STS or IAM of the emulator gave out.
+    return get_account_id_from(access_key) if access_key else DEFAULT_ACCOUNT_ID
+
+
+class Account:
+    def __init__(self, account_id):
+        self.id = account_id
+        # Held while a request is applied: moto is not made for threads.
+        self.lock = threading.RLock()
+        self.scale = 1.0
+        self._aws, self._real = time.time(), time.monotonic()
+        self.log = []
+        self.first = 0  # number of the first entry still in the log
+        self.faults = Faults()
+        # What the extension remembers besides moto's backends, by name; part of snapshots. Values must be deep-copyable.
+        self.memory = {}
+        self.snapshots = {}
+        # A process was killed: requests of closed connections are not applied any more.
+        self.killed = False
+
+    # --- time: AWS seconds -------------------------------------------------------------------------------------------
+
+    def now(self):
+        """AWS time in seconds since 1970; runs `scale` times as fast as the wall clock."""
+        return self._aws + (time.monotonic() - self._real) * self.scale
+
+    def set_scale(self, scale):
+        self._aws, self._real, self.scale = self.now(), time.monotonic(), float(scale)
+
+    def advance(self, seconds):
+        self._aws += float(seconds)
+
+    def table(self, name):
+        return self.memory.setdefault(name, {})
+
+    # --- log ---------------------------------------------------------------------------------------------------------
+
+    def record(self, entry):
+        entry["n"] = self.first + len(self.log)
+        self.log.append(entry)
+
+    def clear_log(self):
+        self.first += len(self.log)
+        self.log = []
+
+    # --- snapshots ---------------------------------------------------------------------------------------------------
+
+    def backends(self):
+        """The live moto backends of this account: {service: {region: backend}}."""
+        with backend_lock:
+            return {
+                backends.service_name: (backends, dict(backends.get(self.id).items()))
+                for backends in BackendDict._instances
+                if dict.__contains__(backends, self.id)
+            }
+
+    def snapshot(self, name):
+        with self.lock:
+            content = {service: regions for service, (_, regions) in self.backends().items()}
+            self.snapshots[name] = (deep_copy((content, self.memory)), self.now())
+
+    def restore(self, name):
+        with self.lock:
+            saved, then = self.snapshots[name]
+            content, self.memory = deep_copy(saved)
+            for service, (backends, _) in self.backends().items():
+                regions = dict.__getitem__(backends, self.id)
+                dict.clear(regions)
+                dict.update(regions, content.get(service, {}))
+            # Pending things stay pending for as long as they were at the snapshot.
+            self._aws, self._real = then, time.monotonic()
+
+    def reset(self):
+        with self.lock:
+            for backends, _ in self.backends().values():
+                dict.pop(backends, self.id, None)
+            self.memory, self.snapshots, self.killed = {}, {}, False
+            self.faults = Faults()
+            self.clear_log()
+
+
+def deep_copy(content):
+    """A deep copy that shares what never changes (moto's catalogue of images fills most of a backend)."""
+    memo = {}
+    for service in content[0].values():
+        for backend in service.values():
+            for shared in ("amis", "instance_types", "instance_type_offerings", "_instance_types"):
+                value = getattr(backend, shared, None)
+                if isinstance(value, dict):
+                    memo[id(value)] = value
+    return copy.deepcopy(content, memo)
+
+
+class Accounts:
+    def __init__(self, scale=1.0):
+        self.scale = scale
+        self._lock = threading.Lock()
+        self._accounts = {}
+
+    def get(self, account_id):
+        with self._lock:
+            account = self._accounts.get(account_id)
+            if account is None:
+                account = self._accounts[account_id] = Account(account_id)
+                account.set_scale(self.scale)
+            return account
+
+    def drop(self, account_id):
+        self.get(account_id).reset()
+        with self._lock:
+            self._accounts.pop(account_id, None)

@@ -1,0 +1,77 @@
+"""The control API: what tests ask of the emulator, as JSON under /_ekb/ on the same port.
+
+    GET    /_ekb/health
+    GET    /_ekb/accounts/ID/log?since=N     requests from number N on
+    DELETE /_ekb/accounts/ID/log
+    GET    /_ekb/accounts/ID/objects         everything that exists, listed natively: [{service, region, kind, id, name, tags}]
+    GET    /_ekb/accounts/ID/settings        {time_scale, now}
+    POST   /_ekb/accounts/ID/settings        {time_scale}
+    POST   /_ekb/accounts/ID/advance         {seconds}: AWS time jumps ahead
+    GET, POST, DELETE /_ekb/accounts/ID/faults   see faults.py; POST answers {id}
+    POST   /_ekb/accounts/ID/snapshots/NAME  remember everything
+    POST   /_ekb/accounts/ID/restore/NAME    make it so again (the log and the faults stay)
+    DELETE /_ekb/accounts/ID                 forget the account
+"""
+
+import json
+import traceback
+from urllib.parse import parse_qs
+
+from . import objects
+
+
+def answer(emulator, environ):
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = json.loads(environ["wsgi.input"].read(length) or b"null") if length else None
+    path = environ["PATH_INFO"].removeprefix("/_ekb/").strip("/").split("/")
+    query = {key: values[0] for key, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
+    try:
+        status, content = 200, dispatch(emulator, environ["REQUEST_METHOD"], path, query, body)
+    except (KeyError, ValueError, LookupError) as error:
+        status, content = 400, {"error": f"{type(error).__name__}: {error}"}
+    except Exception:
+        status, content = 500, {"error": traceback.format_exc()}
+    return status, json.dumps(content, default=str).encode()
+
+
+def dispatch(emulator, method, path, query, body):
+    match [method, *path]:
+        case ["GET", "health"]:
+            return {"ok": True}
+        case ["DELETE", "accounts", account]:
+            emulator.accounts.drop(account)
+            return {}
+        case [_, "accounts", account, *rest]:
+            return account_call(emulator.accounts.get(account), method, rest, query, body)
+    raise LookupError(f"no such control call: {method} /_ekb/{'/'.join(path)}")
+
+
+def account_call(account, method, rest, query, body):
+    match [method, *rest]:
+        case ["GET", "log"]:
+            since = max(int(query.get("since", 0)) - account.first, 0)
+            return account.log[since:]
+        case ["DELETE", "log"]:
+            account.clear_log()
+        case ["GET", "objects"]:
+            with account.lock:
+                return objects.of(account)
+        case ["GET", "settings"]:
+            return {"time_scale": account.scale, "now": account.now()}
+        case ["POST", "settings"]:
+            account.set_scale(body["time_scale"])
+        case ["POST", "advance"]:
+            account.advance(body["seconds"])
+        case ["GET", "faults"]:
+            return account.faults.rules
+        case ["POST", "faults"]:
+            return {"id": account.faults.add(body)}
+        case ["DELETE", "faults"]:
+            account.faults.clear()
+        case ["POST", "snapshots", name]:
+            account.snapshot(name)
+        case ["POST", "restore", name]:
+            account.restore(name)
+        case _:
+            raise LookupError(f"no such control call: {method} {rest}")
+    return {}

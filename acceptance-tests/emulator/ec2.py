@@ -1,0 +1,184 @@
+"""EC2 in general: accounts without a default VPC, zones, tags, filters, the list of what exists."""
+
+import fnmatch
+
+from moto.ec2 import utils
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import EC2Backend
+from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
+from moto.ec2.models.core import TaggedEC2Resource
+from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
+
+from .extend import before
+from .objects import lister
+
+# --- accounts begin empty -----------------------------------------------------------------------------------------
+
+_create_default_vpc = EC2Backend.create_default_vpc
+
+
+def create_default_vpc(self):
+    # Called by the backend's constructor, before `default_vpc` is there, and by the operation of that name.
+    return _create_default_vpc(self) if hasattr(self, "default_vpc") else None
+
+
+EC2Backend.create_default_vpc = create_default_vpc
+
+# --- tags and filters ----------------------------------------------------------------------------------------------
+
+
+def get_tags(self):
+    """moto's own looks through the tags of everything."""
+    tags = self.ec2_backend.tags.get(self.id) or {}
+    kind = EC2_PREFIX_TO_RESOURCE.get(get_prefix(self.id), "")
+    return [{"resource_id": self.id, "key": k, "value": v, "resource_type": kind} for k, v in tags.items()]
+
+
+TaggedEC2Resource.get_tags = get_tags
+
+
+def is_filter_matching(thing, name, wanted):
+    """AWS's rule: one of the thing's values matches one of the patterns. moto wants all of several values."""
+    value = thing.get_filter_value(name)
+    wanted = wanted if isinstance(wanted, list) else [wanted]
+    if value is None:
+        return False
+    if isinstance(value, bool):
+        value = str(value).lower()
+    values = [value] if isinstance(value, (str, int)) else list(value)
+    return any(fnmatch.fnmatchcase(str(v), str(pattern)) for v in values for pattern in wanted)
+
+
+utils.is_filter_matching = is_filter_matching
+
+# Kinds that a creating call may tag; AWS refuses others.
+TAGGED_AS = {
+    "CreateVpc": "vpc",
+    "CreateSubnet": "subnet",
+    "CreateInternetGateway": "internet-gateway",
+    "AllocateAddress": "elastic-ip",
+    "CreateNatGateway": "natgateway",
+    "CreateRouteTable": "route-table",
+    "CreateSecurityGroup": "security-group",
+    "CreateVpcEndpoint": "vpc-endpoint",
+    "CreateFlowLogs": "vpc-flow-log",
+    "CreateNetworkInterface": "network-interface",
+}
+
+
+@before("ec2", *TAGGED_AS)
+def tag_specification(context):
+    for specification in context.params.get("TagSpecifications") or []:
+        kind = specification.get("ResourceType")
+        if kind != TAGGED_AS[context.call.operation]:
+            raise EC2ClientError("InvalidParameterValue", f"'{kind}' is not a valid taggable resource type for this operation.")
+        keys = [tag.get("Key") for tag in specification.get("Tags") or []]
+        if len(keys) != len(set(keys)):
+            raise EC2ClientError("InvalidParameterValue", "Duplicate tag keys are not allowed.")
+        for tag in specification.get("Tags") or []:
+            if tag["Key"].startswith("aws:"):
+                raise EC2ClientError("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
+            if len(tag["Key"]) > 127 or len(tag.get("Value", "")) > 255:
+                raise EC2ClientError("InvalidParameterValue", f"Tag key or value too long: {tag['Key']}")
+
+
+# --- zones ---------------------------------------------------------------------------------------------------------
+
+Zone.opt_in_status = property(lambda zone: "opt-in-not-required" if zone.zone_type == "availability-zone" else "opted-in")
+Zone.group_name = property(lambda zone: f"{zone.region_name}-zg-1" if zone.zone_type == "availability-zone" else zone.name[:-1])
+Zone.network_border_group = property(lambda zone: zone.region_name if zone.zone_type == "availability-zone" else zone.name[:-1])
+
+# A local zone that the account has opted in to: shown among the zones, and of no use for a cluster.
+for _region, _city, _zone in [("eu-central-1", "ham", "euc1-ham1-az1"), ("us-east-1", "bos", "use1-bos1-az1")]:
+    RegionsAndZonesBackend.zones[_region].append(
+        Zone(region_name=_region, name=f"{_region}-{_city}-1a", zone_id=_zone, zone_type="local-zone"))
+
+
+# --- snapshots -----------------------------------------------------------------------------------------------------
+
+
+def copy_rule(self, memo):
+    """moto's own keeps the old backend, also when the whole backend is being copied."""
+    import copy
+
+    new = self.__class__.__new__(self.__class__)
+    memo[id(self)] = new
+    for name, value in self.__dict__.items():
+        if name == "ec2_backend":
+            value = memo.get(id(value), value)
+        elif name == "filters":
+            continue
+        else:
+            value = copy.deepcopy(value, memo)
+        setattr(new, name, value)
+    new.filters = {"group-id": new.filter_group_id, "security-group-rule-id": new.filter_id}
+    return new
+
+
+SecurityGroupRule.__deepcopy__ = copy_rule
+
+
+# --- what exists ---------------------------------------------------------------------------------------------------
+
+
+@lister("ec2")
+def existing(backend, account):
+    def tags_of(id):
+        return dict(backend.tags.get(id) or {})
+
+    def entry(kind, id, name=""):
+        tags = tags_of(id)
+        return kind, id, name or tags.get("Name", ""), tags
+
+    for vpc in backend.vpcs.values():
+        yield entry("vpc", vpc.id)
+    for zone in backend.subnets.values():
+        for subnet in zone.values():
+            yield entry("subnet", subnet.id)
+    for gateway in backend.internet_gateways.values():
+        yield entry("internet_gateway", gateway.id)
+    for gateway in backend.egress_only_internet_gateways.values():
+        yield entry("egress_only_internet_gateway", gateway.id)
+    for address in backend.addresses:
+        yield entry("address", address.allocation_id or address.public_ip, address.public_ip)
+    for nat in backend.nat_gateways.values():
+        if nat.state != "deleted":
+            yield entry("nat_gateway", nat.id)
+    for table in backend.route_tables.values():
+        if table.main_association_id is None or table.vpc_id not in backend.vpcs:
+            yield entry("route_table", table.id)
+    for vpc_id, groups in backend.groups.items():
+        for group in groups.values():
+            if not group.is_default or vpc_id not in backend.vpcs:
+                yield entry("security_group", group.id, group.name)
+    for interface in backend.enis.values():
+        yield entry("network_interface", interface.id, interface.description)
+    for endpoint in backend.vpc_end_points.values():
+        yield entry("vpc_endpoint", endpoint.id, endpoint.service_name)
+    for flow_log in backend.flow_logs.values():
+        yield entry("flow_log", flow_log.id)
+    for acl in backend.network_acls.values():
+        if str(acl.default).lower() != "true" or acl.vpc_id not in backend.vpcs:
+            yield entry("network_acl", acl.id)
+    for peering in backend.vpc_pcxs.values():
+        yield entry("vpc_peering_connection", peering.id)
+    for prefix_list in backend.managed_prefix_lists.values():
+        if not prefix_list.prefix_list_name.startswith("com.amazonaws."):
+            yield entry("prefix_list", prefix_list.id, prefix_list.prefix_list_name)
+    for reservation in backend.reservations.values():
+        for instance in reservation.instances:
+            if instance._state.name != "terminated":
+                yield entry("instance", instance.id)
+    for volume in backend.volumes.values():
+        yield entry("volume", volume.id)
+    for snapshot in backend.snapshots.values():
+        # moto makes snapshots for its catalogue of images.
+        if snapshot.owner_id == account.id and not snapshot.description.startswith("Auto-created snapshot for AMI"):
+            yield entry("snapshot", snapshot.id)
+    for template in backend.launch_templates.values():
+        yield entry("launch_template", template.id, template.name)
+    for pair in backend.key_pairs.values():
+        yield "key_pair", pair.key_name, pair.key_name, {}
+
+

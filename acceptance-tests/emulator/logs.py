@@ -1,0 +1,9 @@
+"""CloudWatch Logs: what exists."""
+
+from .objects import lister
+
+
+@lister("logs")
+def existing(backend, _account):
+    for group in backend.groups.values():
+        yield "log_group", group.arn, group.name, dict(getattr(group, "tags", None) or {})

@@ -1,0 +1,41 @@
+"""Pages for every operation that botocore's paginators know, where moto gives all at once."""
+
+import base64
+import functools
+
+from moto.core.exceptions import ServiceException
+from moto.core.utils import get_pagination_model
+
+
+@functools.lru_cache
+def pages_of(service, operation):
+    try:
+        model = get_pagination_model(service).get(operation)
+    except Exception:
+        return None
+    if not model or not all(isinstance(model.get(k), str) for k in ("input_token", "output_token", "limit_key")):
+        return None
+    key = model["result_key"]
+    return model["input_token"], model["output_token"], model["limit_key"], key if isinstance(key, str) else key[0]
+
+
+def page(context, service, operation, result):
+    model = pages_of(service, operation)
+    if not model:
+        return result
+    token_in, token_out, limit_key, key = model
+    things = result.get(key)
+    if not isinstance(things, list) or result.get(token_out):
+        return result
+    start, limit = 0, context.params.get(limit_key)
+    token = context.params.get(token_in)
+    if token:
+        try:
+            start = int(base64.b64decode(token).decode().removeprefix("ekb:"))
+        except ValueError:
+            raise ServiceException("InvalidNextToken", f"Invalid value '{token}' for {token_in}.") from None
+    end = start + int(limit) if limit else None
+    result = dict(result, **{key: things[start:end]})
+    if end is not None and end < len(things):
+        result[token_out] = base64.b64encode(f"ekb:{end}".encode()).decode()
+    return result

@@ -1,0 +1,46 @@
+"""Client tokens: the same token gives the same object again (dead or alive); with other parameters, an error."""
+
+import hashlib
+import json
+
+from moto.core.exceptions import ServiceException
+from moto.core.utils import get_service_model
+
+# Name of the member, and what a mismatch is called.
+MISMATCH = {"ec2": "IdempotentParameterMismatch", "eks": "InvalidRequestException", "mq": "ConflictException"}
+
+
+class Token:
+    def __init__(self, context, service, operation):
+        self.account, self.key = context.account, None
+        member = token_member(service, operation)
+        value = context.params.get(member) if member else None
+        if value:
+            self.key = (service, context.call.region, operation, value)
+            rest = {k: v for k, v in context.params.items() if k != member}
+            self.digest = hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()
+            self.mismatch = MISMATCH.get(service, "IdempotentParameterMismatch")
+
+    def remembered(self):
+        if self.key is None:
+            return None
+        known = self.account.table("tokens").get(self.key)
+        if known is None:
+            return None
+        digest, result = known
+        if digest != self.digest:
+            raise ServiceException(self.mismatch, "The request uses the same client token as a previous, but non-identical request.")
+        return result
+
+    def remember(self, result):
+        # The result holds moto's own objects, so that a repeated call shows what has become of them.
+        if self.key is not None and result is not None:
+            self.account.table("tokens")[self.key] = (self.digest, result)
+
+
+def token_member(service, operation):
+    shape = get_service_model(service).operation_model(operation).input_shape
+    for name, member in (shape.members if shape else {}).items():
+        if member.metadata.get("idempotencyToken") or name in ("ClientToken", "clientRequestToken", "creatorRequestId"):
+            return name
+    return None
