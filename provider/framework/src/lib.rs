@@ -38,10 +38,12 @@ pub use function::{Function, FunctionError};
 pub use marker::Marker;
 pub use model::Model;
 pub use path::Path;
+/// What a provider says of itself.
+pub use plugin::About;
 pub use private::PrivateState;
 pub use provider::{Offers, Provider};
 pub use resource::{Applied, Create, Delete, Import, MoveSource, Plan, PlanKind, Read, Resource, Update};
 pub use secret::Secret;
-pub use server::Server;
+pub use server::{Server, serve};
 pub use timeouts::Timeouts;
 pub use value::{Number, Type, Value};

@@ -39,11 +39,11 @@ pub enum Marker {
 }
 
 impl Marker {
-    /// The marker of a create with the planned value.
-    pub(crate) fn create(block: &Block, planned: &Value) -> Self {
-        Self::Create {
-            force_new: force_new(block, planned),
-        }
+    /// The marker of a create with the planned value. What the create itself has to find out says nothing of the place.
+    pub(crate) fn create(block: &Block, config: &Value, planned: &Value) -> Self {
+        let mut force_new = force_new(block, planned);
+        force_new.retain(|name, value| value.is_some() || !config.get(name).is_null());
+        Self::Create { force_new }
     }
 
     /// Whether this is the create plan of something that takes the very place of the prior state: all values that force
@@ -52,7 +52,9 @@ impl Marker {
         match self {
             Self::Create { force_new: planned } => {
                 let prior = force_new(&M::block(), &prior.encode());
-                planned.values().all(Option::is_some) && *planned == prior
+                planned
+                    .iter()
+                    .all(|(name, value)| value.is_some() && prior.get(name) == Some(value))
             }
             _ => false,
         }

@@ -141,7 +141,7 @@ async fn plan_change<C: Send + Sync + 'static>(
 
     diagnostics.extend(rules::check_plan(block, &prior, &config, &planned));
     let marker = match kind {
-        PlanKind::Create => Marker::create(block, &planned),
+        PlanKind::Create => Marker::create(block, &config, &planned),
         PlanKind::Replace => Marker::Replace,
         PlanKind::Update | PlanKind::Destroy => Marker::Update,
     };

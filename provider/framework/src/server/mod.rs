@@ -18,6 +18,11 @@ use crate::path::Path;
 use crate::provider::Provider;
 use catalog::Catalog;
 
+/// All that a provider's `main` does: answers a human, or shakes hands with the host and serves until it is done.
+pub fn serve<P: Provider>(about: plugin::About, provider: P) -> std::process::ExitCode {
+    plugin::run(about, |_host| Server::new(provider))
+}
+
 /// A provider as the protocol's service: give it to `tonic`, or call its methods in process.
 ///
 /// Nothing is built before the first call that needs it, no call needs another one before it, and every failure is a

@@ -1,8 +1,13 @@
 //! The framework through the protocol's service, in process: what core sees of a provider made with it.
 
 #![allow(missing_docs, reason = "tests")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests: a panic is a failure")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests: a panic is a failure"
+)]
 
+mod apply;
 mod core;
 mod plan;
 mod thing;

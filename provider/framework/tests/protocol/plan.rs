@@ -16,13 +16,20 @@ async fn a_create_knows_everything_but_what_the_service_invents() {
     assert_eq!(planned.action, Action::Create);
     assert_eq!(state.get("size"), &Value::from(1), "the default");
     assert_eq!(state.get("mode"), &Value::string("per_zone"), "the default");
-    assert_eq!(state.get("rules").elements()[0].get("action"), &Value::string("allow"), "a default inside a list");
+    assert_eq!(
+        state.get("rules").elements()[0].get("action"),
+        &Value::string("allow"),
+        "a default inside a list"
+    );
     let unknown = |v: &Value, name: &str| v.get(name).is_unknown();
     for name in ["id", "stamp", "zone", "drift"] {
         assert!(unknown(&state, name), "{name} is not known before apply");
     }
     assert!(unknown(&state.get("rules").elements()[0], "rule_id"));
-    assert!(unknown(&state.get("disk").elements()[0], "device"), "computed inside a block");
+    assert!(
+        unknown(&state.get("disk").elements()[0], "device"),
+        "computed inside a block"
+    );
     for name in ["note", "labels", "networks", "doors", "anything"] {
         assert!(state.get(name).is_null(), "{name} was not set");
     }
@@ -42,30 +49,73 @@ async fn nothing_is_unknown_where_nothing_changes() {
 #[tokio::test]
 async fn an_update_marks_what_may_change_and_keeps_what_stays() {
     let core = Core::new().await;
-    let after = core.bring(&Instance::default(), json!({"name": "a", "rules": [{"port": 80}, {"port": 81}]})).await;
-    let planned = core.plan(&after, Some(&config(json!({"name": "a", "note": "new", "rules": [{"port": 80}, {"port": 82}]})))).await;
+    let after = core
+        .bring(
+            &Instance::default(),
+            json!({"name": "a", "rules": [{"port": 80}, {"port": 81}]}),
+        )
+        .await;
+    let planned = core
+        .plan(
+            &after,
+            Some(&config(
+                json!({"name": "a", "note": "new", "rules": [{"port": 80}, {"port": 82}]}),
+            )),
+        )
+        .await;
     let state = planned.state.unwrap();
     assert_eq!(planned.action, Action::Update);
     assert_eq!(state.get("id"), &Value::string("t-1"), "marked `keep`");
     assert!(state.get("stamp").is_unknown(), "computed, may change");
-    assert!(state.get("zone").is_unknown(), "optional, computed, not configured");
-    assert_eq!(state.get("rules").elements()[0].get("rule_id"), &Value::string("r-0"), "kept inside a list");
+    assert!(
+        state.get("zone").is_unknown(),
+        "optional, computed, not configured"
+    );
+    assert_eq!(
+        state.get("rules").elements()[0].get("rule_id"),
+        &Value::string("r-0"),
+        "kept inside a list"
+    );
 }
 
 #[tokio::test]
 async fn only_a_change_of_a_marked_argument_replaces() {
     let core = Core::new().await;
-    let after = core.bring(&Instance::default(), json!({"name": "a", "disk": [{"size": 1, "kind": "x"}]})).await;
+    let after = core
+        .bring(
+            &Instance::default(),
+            json!({"name": "a", "disk": [{"size": 1, "kind": "x"}]}),
+        )
+        .await;
     for (json, replace) in [
-        (json!({"name": "a", "size": 2, "disk": [{"size": 2, "kind": "x"}]}), vec![]),
-        (json!({"name": "b", "disk": [{"size": 1, "kind": "x"}]}), vec!["name"]),
-        (json!({"name": "$unknown", "disk": [{"size": 1, "kind": "x"}]}), vec!["name"]),
-        (json!({"name": "b", "disk": [{"size": 1, "kind": "y"}]}), vec!["disk.[0].kind", "name"]),
+        (
+            json!({"name": "a", "size": 2, "disk": [{"size": 2, "kind": "x"}]}),
+            vec![],
+        ),
+        (
+            json!({"name": "b", "disk": [{"size": 1, "kind": "x"}]}),
+            vec!["name"],
+        ),
+        (
+            json!({"name": "$unknown", "disk": [{"size": 1, "kind": "x"}]}),
+            vec!["name"],
+        ),
+        (
+            json!({"name": "b", "disk": [{"size": 1, "kind": "y"}]}),
+            vec!["disk.[0].kind", "name"],
+        ),
         (json!({"name": "a", "disk": []}), vec!["disk.[0].kind"]),
     ] {
         let planned = core.plan(&after, Some(&config(json.clone()))).await;
         assert_eq!(planned.replace, replace, "{json}");
-        assert_eq!(planned.action, if replace.is_empty() { Action::Update } else { Action::Replace });
+        assert_eq!(
+            planned.action,
+            if replace.is_empty() {
+                Action::Update
+            } else {
+                Action::Replace
+            }
+        );
     }
 }
 
@@ -74,8 +124,14 @@ async fn a_replacement_knows_nothing_of_what_it_replaces() {
     let core = Core::new().await;
     let after = core.bring(&Instance::default(), json!({"name": "a"})).await;
     let planned = core.plan(&after, Some(&config(json!({"name": "b"})))).await;
-    assert!(planned.state.unwrap().get("id").is_unknown(), "the id of the old thing is not that of the new one");
-    assert_eq!(*core.world.kinds.lock().unwrap().last().unwrap(), PlanKind::Replace);
+    assert!(
+        planned.state.unwrap().get("id").is_unknown(),
+        "the id of the old thing is not that of the new one"
+    );
+    assert_eq!(
+        *core.world.kinds.lock().unwrap().last().unwrap(),
+        PlanKind::Replace
+    );
     let after = core.bring(&after, json!({"name": "b"})).await;
     assert_eq!(after.state.unwrap().get("name"), &Value::string("b"));
     assert_eq!(*core.world.log.lock().unwrap(), ["create", "delete", "create"]);
@@ -86,9 +142,17 @@ async fn the_resources_step_sets_computed_values_and_nothing_is_marked_after_it(
     let core = Core::new().await;
     let after = core.bring(&Instance::default(), json!({"name": "a"})).await;
     // A refresh found drift; the plan sets it to empty: an update in place in which nothing else is unknown.
-    let Some(Value::Object(mut state)) = after.state.clone() else { panic!() };
-    state.insert("drift".to_owned(), Value::List(vec![Value::string("route missing")]));
-    let drifted = Instance { state: Some(Value::Object(state)), ..after };
+    let Some(Value::Object(mut state)) = after.state.clone() else {
+        panic!()
+    };
+    state.insert(
+        "drift".to_owned(),
+        Value::List(vec![Value::string("route missing")]),
+    );
+    let drifted = Instance {
+        state: Some(Value::Object(state)),
+        ..after
+    };
     core.world.on_plan(|plan| {
         if let Some(planned) = &mut plan.planned {
             planned.drift = Attr::Known(vec![]);
@@ -104,7 +168,12 @@ async fn the_resources_step_sets_computed_values_and_nothing_is_marked_after_it(
 #[tokio::test]
 async fn a_step_that_takes_the_change_back_leaves_no_change() {
     let core = Core::new().await;
-    let after = core.bring(&Instance::default(), json!({"name": "a", "zone": "Zone-A", "rules": [{"port": 1}], "doors": [{"colour": "red"}]})).await;
+    let after = core
+        .bring(
+            &Instance::default(),
+            json!({"name": "a", "zone": "Zone-A", "rules": [{"port": 1}], "doors": [{"colour": "red"}]}),
+        )
+        .await;
     // The service says zone-a; what the user writes means the same.
     core.world.on_plan(|plan| {
         if let (Some(planned), Some(prior)) = (&mut plan.planned, &plan.prior)
@@ -113,20 +182,35 @@ async fn a_step_that_takes_the_change_back_leaves_no_change() {
             planned.zone = prior.zone.clone();
         }
     });
-    let planned = core.plan(&after, Some(&config(json!({"name": "a", "zone": "ZONE-A", "rules": [{"port": 1}], "doors": [{"colour": "red"}]})))).await;
+    let planned = core
+        .plan(
+            &after,
+            Some(&config(
+                json!({"name": "a", "zone": "ZONE-A", "rules": [{"port": 1}], "doors": [{"colour": "red"}]}),
+            )),
+        )
+        .await;
     assert_eq!(planned.action, Action::NoOp, "{:?}", planned.state);
 }
 
 #[tokio::test]
 async fn a_step_can_replace_and_its_paths_come_sorted_and_once() {
     let core = Core::new().await;
-    let after = core.bring(&Instance::default(), json!({"name": "a", "note": "x"})).await;
+    let after = core
+        .bring(&Instance::default(), json!({"name": "a", "note": "x"}))
+        .await;
     core.world.on_plan(|plan| {
         let names = ["stamp", "note", "note", "name", "id"];
         plan.replace.extend(names.map(Path::from));
     });
-    let planned = core.plan(&after, Some(&config(json!({"name": "a", "note": "y"})))).await;
-    assert_eq!(planned.replace, ["note", "stamp"], "paths that do not change are dropped: core would refuse or ignore them");
+    let planned = core
+        .plan(&after, Some(&config(json!({"name": "a", "note": "y"}))))
+        .await;
+    assert_eq!(
+        planned.replace,
+        ["note", "stamp"],
+        "paths that do not change are dropped: core would refuse or ignore them"
+    );
 }
 
 #[tokio::test]
@@ -137,11 +221,27 @@ async fn a_step_that_contradicts_the_configuration_is_our_own_error() {
             planned.note = Attr::from("something else");
         }
     });
-    let planned = core.plan(&Instance::default(), Some(&config(json!({"name": "a", "note": "mine"})))).await;
+    let planned = core
+        .plan(
+            &Instance::default(),
+            Some(&config(json!({"name": "a", "note": "mine"}))),
+        )
+        .await;
     assert_eq!(planned.diagnostics.len(), 1);
-    assert!(planned.diagnostics[0].starts_with("error: Defect of the provider (F401) @ note: `note`: another value was planned"), "{:?}", planned.diagnostics);
-    let planned = core.plan(&Instance::default(), Some(&config(json!({"name": "a"})))).await;
-    assert!(planned.diagnostics[0].contains("for an argument that is not set"), "{:?}", planned.diagnostics);
+    assert!(
+        planned.diagnostics[0]
+            .starts_with("error: Defect of the provider (F401) @ note: `note`: another value was planned"),
+        "{:?}",
+        planned.diagnostics
+    );
+    let planned = core
+        .plan(&Instance::default(), Some(&config(json!({"name": "a"}))))
+        .await;
+    assert!(
+        planned.diagnostics[0].contains("for an argument that is not set"),
+        "{:?}",
+        planned.diagnostics
+    );
 }
 
 /// Pitfall 8: an unknown argument is never taken for a zero value, nor lost.
@@ -151,7 +251,11 @@ async fn unknown_arguments_stay_unknown() {
     core.world.on_plan(|plan| {
         let config = plan.config.as_ref().unwrap();
         assert_eq!(config.size, Attr::Unknown);
-        assert_eq!(config.networks, Attr::Unknown, "one unknown element makes a list of plain elements unknown");
+        assert_eq!(
+            config.networks,
+            Attr::Unknown,
+            "one unknown element makes a list of plain elements unknown"
+        );
         assert_eq!(config.disk.known().unwrap()[0].size, Attr::Unknown);
         assert_eq!(config.labels, Attr::Unknown);
     });
@@ -164,7 +268,11 @@ async fn unknown_arguments_stay_unknown() {
     assert!(!has_errors(&planned.diagnostics), "{:?}", planned.diagnostics);
     let state = planned.state.unwrap();
     for name in ["size", "networks", "labels", "rules"] {
-        assert_eq!(state.get(name), config.get(name), "{name} stays as configured, down to its known elements");
+        assert_eq!(
+            state.get(name),
+            config.get(name),
+            "{name} stays as configured, down to its known elements"
+        );
     }
 }
 
@@ -188,13 +296,23 @@ async fn a_destroy_asks_the_resource_too() {
     core.world.on_plan(move |plan| {
         if plan.kind == PlanKind::Destroy {
             assert!(plan.planned.is_none() && plan.config.is_none());
-            world.log.lock().unwrap().push(format!("destroying {}", plan.prior.as_ref().unwrap().id.known().unwrap()));
-            plan.diagnostics.warning("T100", Path::root(), "Snapshots stay", "…");
+            world.log.lock().unwrap().push(format!(
+                "destroying {}",
+                plan.prior.as_ref().unwrap().id.known().unwrap()
+            ));
+            plan.diagnostics
+                .warning("T100", Path::root(), "Snapshots stay", "…");
         }
     });
     let planned = core.plan(&after, None).await;
     assert_eq!(planned.diagnostics, ["warning: Snapshots stay (T100): …"]);
-    assert!(core.world.log.lock().unwrap().contains(&"destroying t-1".to_owned()));
+    assert!(
+        core.world
+            .log
+            .lock()
+            .unwrap()
+            .contains(&"destroying t-1".to_owned())
+    );
     let (after, diagnostics) = core.apply(&after, &planned).await;
     assert_eq!((after.state, diagnostics), (None, vec![]));
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use framework::{
-    Applied, Arguments, Attr, Choice, Configured, Context, Create, DataSource, Delete, Diagnostic, Diagnostics, Function,
-    FunctionError, HostInfo, Import, Marker, Model, MoveSource, Offers, Plan, PrivateState, Provider, Read, Resource, Secret,
-    Set, Timeouts, Update, Value,
+    Applied, Arguments, Attr, Choice, Configured, Context, Create, DataSource, Delete, Diagnostic,
+    Diagnostics, Function, FunctionError, HostInfo, Import, Marker, Model, MoveSource, Offers, Plan,
+    PrivateState, Provider, Read, Resource, Secret, Set, Timeouts, Update, Value,
 };
 use serde_json::Value as Json;
 
@@ -156,7 +156,10 @@ impl World {
         *self.delete.lock().unwrap() = Some(Box::new(hook));
     }
 
-    pub fn on_read(&self, hook: impl Fn(Read<Thing, ThingIdentity>) -> Applied<Thing> + Send + Sync + 'static) {
+    pub fn on_read(
+        &self,
+        hook: impl Fn(Read<Thing, ThingIdentity>) -> Applied<Thing> + Send + Sync + 'static,
+    ) {
         *self.read.lock().unwrap() = Some(Box::new(hook));
     }
 
@@ -179,11 +182,19 @@ pub fn filled(mut thing: Thing) -> Thing {
         thing.drift = Attr::Known(Vec::new());
     }
     if let Attr::Known(rules) = &mut thing.rules {
-        rules.iter_mut().enumerate().for_each(|(i, rule)| fill(&mut rule.rule_id, &format!("r-{i}")));
+        rules
+            .iter_mut()
+            .enumerate()
+            .for_each(|(i, rule)| fill(&mut rule.rule_id, &format!("r-{i}")));
     }
     if let Attr::Known(doors) = &mut thing.doors {
         let all = std::mem::take(doors).into_iter();
-        *doors = all.map(|door| Door { serial: Attr::from("serial"), ..door }).collect();
+        *doors = all
+            .map(|door| Door {
+                serial: Attr::from("serial"),
+                ..door
+            })
+            .collect();
     }
     if let Attr::Known(disks) = &mut thing.disk {
         disks.iter_mut().for_each(|disk| fill(&mut disk.device, "/dev/x"));
@@ -217,8 +228,16 @@ impl Resource<World> for ThingResource {
 
     async fn create(&self, _cx: &Context<World>, request: Create<Thing>) -> Applied<Thing> {
         self.0.log.lock().unwrap().push("create".to_owned());
-        self.0.passwords.lock().unwrap().push(request.config.password_wo.clone());
-        self.0.markers.lock().unwrap().push((request.marker.clone(), request.private.clone()));
+        self.0
+            .passwords
+            .lock()
+            .unwrap()
+            .push(request.config.password_wo.clone());
+        self.0
+            .markers
+            .lock()
+            .unwrap()
+            .push((request.marker.clone(), request.private.clone()));
         match &*self.0.create.lock().unwrap() {
             Some(hook) => hook(request),
             None => {
@@ -238,7 +257,11 @@ impl Resource<World> for ThingResource {
 
     async fn update(&self, _cx: &Context<World>, request: Update<Thing>) -> Applied<Thing> {
         self.0.log.lock().unwrap().push("update".to_owned());
-        self.0.passwords.lock().unwrap().push(request.config.password_wo.clone());
+        self.0
+            .passwords
+            .lock()
+            .unwrap()
+            .push(request.config.password_wo.clone());
         match &*self.0.update.lock().unwrap() {
             Some(hook) => hook(request),
             None => Applied::done(filled(request.planned), request.private),
@@ -247,7 +270,11 @@ impl Resource<World> for ThingResource {
 
     async fn delete(&self, _cx: &Context<World>, request: Delete<Thing>) -> Applied<Thing> {
         self.0.log.lock().unwrap().push("delete".to_owned());
-        self.0.markers.lock().unwrap().push((request.marker.clone(), request.private.clone()));
+        self.0
+            .markers
+            .lock()
+            .unwrap()
+            .push((request.marker.clone(), request.private.clone()));
         match &*self.0.delete.lock().unwrap() {
             Some(hook) => hook(request),
             None => Applied::gone(),
@@ -260,11 +287,20 @@ impl Resource<World> for ThingResource {
             Import::Id(id) => Attr::Known(id),
             Import::Identity(identity) => identity.id,
         };
-        Applied::done(Thing { id, ..Thing::default() }, PrivateState::new())
+        Applied::done(
+            Thing {
+                id,
+                ..Thing::default()
+            },
+            PrivateState::new(),
+        )
     }
 
     fn identity(&self, state: &Thing) -> Option<ThingIdentity> {
-        Some(ThingIdentity { id: state.id.clone(), region: Attr::Null })
+        Some(ThingIdentity {
+            id: state.id.clone(),
+            region: Attr::Null,
+        })
     }
 
     fn upgrade(&self, version: i64, mut state: Json) -> Result<Json, Diagnostics> {
@@ -282,7 +318,14 @@ impl Resource<World> for ThingResource {
             return None;
         }
         let name = source.state["title"].as_str().map(str::to_owned);
-        Some(Applied::done(Thing { name: Attr::from_option(name), id: Attr::from("t-9"), ..Thing::default() }, PrivateState::new()))
+        Some(Applied::done(
+            Thing {
+                name: Attr::from_option(name),
+                id: Attr::from("t-9"),
+                ..Thing::default()
+            },
+            PrivateState::new(),
+        ))
     }
 }
 
@@ -308,13 +351,26 @@ impl DataSource<World> for LookupSource {
 
     const NAME: &'static str = "test_things";
 
-    async fn read(&self, cx: &Context<World>, config: Lookup, warnings: &mut Diagnostics) -> Result<Lookup, Diagnostics> {
+    async fn read(
+        &self,
+        cx: &Context<World>,
+        config: Lookup,
+        warnings: &mut Diagnostics,
+    ) -> Result<Lookup, Diagnostics> {
         cx.configured()?;
         warnings.warning("T010", "name", "Slow", "This may take a while.");
         match config.name.known().map(String::as_str) {
-            Some("nothing") => Err(Diagnostic::error("T011", "Not found", "Nothing of that name.").at("name").into()),
-            Some("broken") => Ok(Lookup { ids: Attr::Unknown, ..config }),
-            _ => Ok(Lookup { ids: Attr::Known(vec![format!("limit-{}", config.limit.known().unwrap())]), ..config }),
+            Some("nothing") => Err(Diagnostic::error("T011", "Not found", "Nothing of that name.")
+                .at("name")
+                .into()),
+            Some("broken") => Ok(Lookup {
+                ids: Attr::Unknown,
+                ..config
+            }),
+            _ => Ok(Lookup {
+                ids: Attr::Known(vec![format!("limit-{}", config.limit.known().unwrap())]),
+                ..config
+            }),
         }
     }
 }
@@ -343,7 +399,11 @@ impl Function for Join {
         if let Some(i) = arguments.parts.iter().position(|part| part == "bad") {
             return Err(FunctionError::of_argument(i + 2, "a bad part"));
         }
-        Ok(format!("{}{}", arguments.prefix.unwrap_or_default(), arguments.parts.join(&arguments.separator)))
+        Ok(format!(
+            "{}{}",
+            arguments.prefix.unwrap_or_default(),
+            arguments.parts.join(&arguments.separator)
+        ))
     }
 }
 
@@ -367,18 +427,35 @@ impl Provider for TestProvider {
 
     fn validate(&self, config: &Config, out: &mut Diagnostics) {
         if config.region.known().is_some_and(|r| r == "nowhere") {
-            out.error("T020", "region", "No such region", "There is no region `nowhere`.");
+            out.error(
+                "T020",
+                "region",
+                "No such region",
+                "There is no region `nowhere`.",
+            );
         }
     }
 
-    async fn configure(&self, config: Config, _host: &HostInfo, warnings: &mut Diagnostics) -> Result<Configured<World>, Diagnostics> {
+    async fn configure(
+        &self,
+        config: Config,
+        _host: &HostInfo,
+        warnings: &mut Diagnostics,
+    ) -> Result<Configured<World>, Diagnostics> {
         if config.region == Attr::from("warn") {
             warnings.warning("T021", "region", "Odd region", "Odd.");
         }
-        if config.region.is_unknown() { Ok(Configured::Unknown) } else { Ok(Arc::clone(&self.0).into()) }
+        if config.region.is_unknown() {
+            Ok(Configured::Unknown)
+        } else {
+            Ok(Arc::clone(&self.0).into())
+        }
     }
 
     fn offers(&self) -> Offers<World> {
-        Offers::new().resource(ThingResource(Arc::clone(&self.0))).data_source(LookupSource).function(Join)
+        Offers::new()
+            .resource(ThingResource(Arc::clone(&self.0)))
+            .data_source(LookupSource)
+            .function(Join)
     }
 }
