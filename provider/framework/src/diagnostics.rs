@@ -28,7 +28,7 @@ pub struct Diagnostic {
     /// What happened, as paragraphs.
     pub detail: String,
     /// What to do next; the last paragraph shown.
-    pub hint: String,
+    pub hint: Box<str>,
 }
 
 impl Diagnostic {
@@ -44,7 +44,7 @@ impl Diagnostic {
             code: code.into(),
             summary: summary.into(),
             detail: detail.into(),
-            hint: String::new(),
+            hint: Box::default(),
         }
     }
 
@@ -70,7 +70,7 @@ impl Diagnostic {
     /// The same with what the user can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+        self.hint = hint.into().into_boxed_str();
         self
     }
 
@@ -85,7 +85,7 @@ impl Diagnostic {
 
     /// The paragraphs shown below it.
     pub fn body(&self) -> String {
-        [self.detail.as_str(), self.hint.as_str()]
+        [self.detail.as_str(), &*self.hint]
             .iter()
             .filter(|t| !t.is_empty())
             .copied()

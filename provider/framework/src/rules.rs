@@ -76,10 +76,11 @@ impl Violations {
             }
             return;
         }
-        if let (Shape::Nested(nesting, inner), false) = (&a.shape, config.is_null()) {
-            if !config.is_unknown() {
-                return self.nested_attribute(*nesting, inner, prior, config, planned, at);
-            }
+        if let Shape::Nested(nesting, inner) = &a.shape
+            && !config.is_null()
+            && !config.is_unknown()
+        {
+            return self.nested_attribute(*nesting, inner, prior, config, planned, at);
         }
         let as_configured = planned == config;
         let as_before = planned == prior && !prior.is_null() && !config.is_null();

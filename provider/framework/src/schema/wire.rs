@@ -84,7 +84,7 @@ impl Attribute {
         };
         schema::Attribute {
             name: self.name.clone(),
-            r#type: ty.into(),
+            r#type: ty,
             nested_type,
             description: self.full_description(),
             required: self.required,

@@ -12,9 +12,12 @@ use crate::value::Type;
 pub(super) struct Catalog<C> {
     pub config: Entry<()>,
     pub resources: BTreeMap<&'static str, ResourceEntry<C>>,
-    pub data_sources: BTreeMap<&'static str, Entry<Box<dyn AnyDataSource<C>>>>,
+    pub data_sources: BTreeMap<&'static str, DataSourceEntry<C>>,
     pub functions: BTreeMap<&'static str, Box<dyn AnyFunction>>,
 }
+
+/// A data source.
+pub(super) type DataSourceEntry<C> = Entry<Box<dyn AnyDataSource<C>>>;
 
 /// A thing with its schema and the type of its values.
 pub(super) struct Entry<T> {

@@ -2,17 +2,16 @@
 
 use proto::tfplugin6 as pb;
 
-use super::catalog::Entry;
+use super::catalog::DataSourceEntry;
 use super::{Server, wire};
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::erased::AnyDataSource;
 use crate::path::Path;
 use crate::provider::Provider;
 
 use crate::{rules, validate, walk};
 
 impl<P: Provider> Server<P> {
-    fn data_source(&self, name: &str) -> Result<&Entry<Box<dyn AnyDataSource<P::Context>>>, Diagnostics> {
+    fn data_source(&self, name: &str) -> Result<&DataSourceEntry<P::Context>, Diagnostics> {
         self.catalog().data_sources.get(name).ok_or_else(|| {
             Diagnostic::error(
                 "F003",

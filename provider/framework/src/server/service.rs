@@ -160,10 +160,7 @@ impl<P: Provider> Service for Server<P> {
         request: Request<pb::validate_ephemeral_resource_config::Request>,
     ) -> Answer<pb::validate_ephemeral_resource_config::Response> {
         let diagnostics = none("ephemeral resource", &request.get_ref().type_name);
-        answer(pb::validate_ephemeral_resource_config::Response {
-            diagnostics,
-            ..Default::default()
-        })
+        answer(pb::validate_ephemeral_resource_config::Response { diagnostics })
     }
 
     async fn open_ephemeral_resource(
@@ -193,10 +190,7 @@ impl<P: Provider> Service for Server<P> {
         request: Request<pb::close_ephemeral_resource::Request>,
     ) -> Answer<pb::close_ephemeral_resource::Response> {
         let diagnostics = none("ephemeral resource", &request.get_ref().type_name);
-        answer(pb::close_ephemeral_resource::Response {
-            diagnostics,
-            ..Default::default()
-        })
+        answer(pb::close_ephemeral_resource::Response { diagnostics })
     }
 
     async fn list_resource(
@@ -291,7 +285,6 @@ impl<P: Provider> Service for Server<P> {
     ) -> Answer<pb::unlock_state::Response> {
         answer(pb::unlock_state::Response {
             diagnostics: none("state store", &request.get_ref().type_name),
-            ..Default::default()
         })
     }
 
@@ -311,7 +304,6 @@ impl<P: Provider> Service for Server<P> {
     ) -> Answer<pb::delete_state::Response> {
         answer(pb::delete_state::Response {
             diagnostics: none("state store", &request.get_ref().type_name),
-            ..Default::default()
         })
     }
 

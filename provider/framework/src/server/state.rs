@@ -48,8 +48,8 @@ impl<P: Provider> Server<P> {
         let attribute = |a: &crate::schema::Attribute| IdentityAttribute {
             name: a.name.clone(),
             r#type: a.shape.ty().to_json_bytes(),
-            required_for_import: !a.optional_for_import,
-            optional_for_import: a.optional_for_import,
+            required_for_import: !(a.optional || a.optional_for_import),
+            optional_for_import: a.optional || a.optional_for_import,
             description: a.description.clone(),
         };
         let identity_schemas = self.catalog().resources.iter().filter_map(|(name, entry)| {

@@ -365,11 +365,10 @@ fn json_is_read_as_leniently_as_terraform_does() {
 #[test]
 fn endless_nesting_is_an_error_and_no_overflow() {
     let mut ty = Type::String;
-    let mut bytes = vec![];
     for _ in 0..10_000 {
         ty = Type::list(ty);
-        bytes.push(0x91);
     }
+    let mut bytes = vec![0x91; 10_000];
     bytes.push(0xc0);
     assert!(
         Value::from_msgpack(&bytes, &ty)

@@ -10,4 +10,5 @@
 mod apply;
 mod core;
 mod plan;
+mod service;
 mod thing;

@@ -129,6 +129,8 @@ pub struct ThingIdentity {
 
 pub type Hook<In, Out> = Mutex<Option<Box<dyn Fn(In) -> Out + Send + Sync>>>;
 
+type PlanHook = Box<dyn Fn(&mut Plan<Thing>) + Send + Sync>;
+
 /// The world: what the operations do, and what they were asked.
 #[derive(Default)]
 pub struct World {
@@ -137,7 +139,7 @@ pub struct World {
     pub read: Hook<Read<Thing, ThingIdentity>, Applied<Thing>>,
     pub update: Hook<Update<Thing>, Applied<Thing>>,
     pub delete: Hook<Delete<Thing>, Applied<Thing>>,
-    pub plan: Mutex<Option<Box<dyn Fn(&mut Plan<Thing>) + Send + Sync>>>,
+    pub plan: Mutex<Option<PlanHook>>,
     pub kinds: Mutex<Vec<framework::PlanKind>>,
     pub markers: Mutex<Vec<(Marker, PrivateState)>>,
     pub passwords: Mutex<Vec<Attr<Secret<String>>>>,
@@ -226,8 +228,13 @@ impl Resource<World> for ThingResource {
         }
     }
 
-    async fn create(&self, _cx: &Context<World>, request: Create<Thing>) -> Applied<Thing> {
+    async fn create(&self, cx: &Context<World>, request: Create<Thing>) -> Applied<Thing> {
         self.0.log.lock().unwrap().push("create".to_owned());
+        if request.config.note == Attr::from("wait") {
+            cx.cancel().cancelled().await;
+            let stopped = Diagnostic::error("T400", "Interrupted", "Stopped while waiting.");
+            return Applied::failed(Some(request.planned), request.private, stopped);
+        }
         self.0
             .passwords
             .lock()
