@@ -4,6 +4,7 @@ mod bring;
 pub mod clock;
 mod compare;
 mod delete;
+mod duplicates;
 pub mod engine;
 pub mod failure;
 pub mod graph;

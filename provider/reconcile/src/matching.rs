@@ -1,16 +1,15 @@
-//! Matching what was found to parts: by tags, then by known id, then (import only) by structure; and which of two
-//! objects for one part stands for it.
+//! Matching what was found to parts: by tags, then by known id, then (import only) by structure.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::duplicates::Spare;
 use crate::failure::{Class, Failure};
 use crate::graph::Declared;
 use crate::observe::{Observation, Spot, Standing};
-use crate::ownership::{RootTags, Whose, made_at};
+use crate::ownership::{RootTags, Whose};
 use crate::part::{Condition, Key, Object};
 
 /// Everything that was found, matched to parts.
@@ -56,22 +55,17 @@ impl Found {
         self.object.id == name || self.object.arn.as_deref() == Some(name)
     }
 
+    pub fn has_ended(&self) -> bool {
+        matches!(
+            self.object.condition,
+            Condition::Dead | Condition::Deleting | Condition::Failed(_)
+        )
+    }
+
     /// Whether it uses the other.
     pub fn uses(&self, other: &Found) -> bool {
-        self.spot() != other.spot() && self.object.references.iter().any(|name| other.is_named(name))
-    }
-}
-
-/// A further object of a part.
-pub(crate) struct Spare {
-    pub found: Found,
-    /// Others of ours use it.
-    pub in_use: bool,
-}
-
-impl Spare {
-    pub fn is_removable(&self) -> bool {
-        !self.in_use && self.found.object.condition != Condition::Deleting
+        let is_other = self.kind != other.kind || self.object.id != other.object.id;
+        is_other && self.object.references.iter().any(|name| other.is_named(name))
     }
 }
 
@@ -110,93 +104,8 @@ impl Observation {
         }
         self.note_standing(&claims);
 
-        let live: Vec<Found> = claims
-            .values()
-            .flatten()
-            .filter(|found| !matches!(found.object.condition, Condition::Dead | Condition::Deleting))
-            .cloned()
-            .collect();
-        let in_use = |found: &Found| live.iter().any(|other| other.uses(found));
+        self.choose(claims, &mut picture);
         let root = self.root_key();
-        for (key, found) in claims {
-            let (mut candidates, misfits): (Vec<Found>, Vec<Found>) = found
-                .into_iter()
-                .partition(|found| self.declared(&key).is_none_or(|part| part.kind == found.kind));
-            let ended = |found: &Found| {
-                matches!(
-                    found.object.condition,
-                    Condition::Dead | Condition::Deleting | Condition::Failed(_)
-                )
-            };
-            let predecessors = candidates
-                .iter()
-                .filter(|found| ended(found))
-                .map(|found| found.object.id.clone());
-            picture
-                .predecessors
-                .entry(key.clone())
-                .or_default()
-                .extend(predecessors);
-            candidates.retain(|found| found.object.condition != Condition::Dead);
-            candidates.sort_by_cached_key(|found| {
-                let liveness = match found.object.condition {
-                    Condition::Deleting => 2,
-                    Condition::Failed(_) => 1,
-                    _ => 0,
-                };
-                let chosen = self.chosen.get(&key) == Some(&found.spot());
-                let known = self.known.ids.get(&key) == Some(&found.object.id);
-                let made = made_at(&found.object).to_owned();
-                (
-                    liveness,
-                    !chosen,
-                    !in_use(found),
-                    Reverse(found.object.references.len()),
-                    !known,
-                    made,
-                    found.object.id.clone(),
-                )
-            });
-            let used = candidates
-                .iter()
-                .filter(|found| !ended(found) && in_use(found))
-                .count();
-            if used > 1 && root.as_ref() == Some(&key) {
-                picture.conflict = Some(two_roots(&self.engine.owner.resource, &candidates));
-            }
-            let mut candidates = candidates.into_iter();
-            if let Some(first) = candidates.next() {
-                let tags = &first.object.tags;
-                if tags.contains_key("ekb:phase") || tags.contains_key("ekb:incarnation") {
-                    picture.root_by_tags = Some(key.clone());
-                }
-                if first.object.condition != Condition::Deleting {
-                    self.chosen.insert(key.clone(), first.spot());
-                }
-                picture.parts.insert(key.clone(), Seen::Found(first));
-            }
-            for found in candidates
-                .chain(misfits)
-                .filter(|found| found.object.condition != Condition::Dead)
-            {
-                let in_use = in_use(&found);
-                if in_use && !ended(&found) {
-                    picture.warnings.push(
-                        Failure::new(
-                            Class::Other,
-                            format!("looking at {key}"),
-                            format!(
-                                "there is a second object for it, {}, and others use it",
-                                found.object.id
-                            ),
-                        )
-                        .code("EKB1305")
-                        .hint("It is left alone; remove by hand what uses it, then apply again."),
-                    );
-                }
-                picture.spares.push(Spare { found, in_use });
-            }
-        }
         let foreign = self.foreign(&unsaid, &others);
         let declared = self.graphs.iter().flat_map(|graph| graph.keys());
         let keys: BTreeSet<Key> = declared.chain(self.known.ids.keys()).cloned().collect();
@@ -509,15 +418,4 @@ fn replace(value: &Value, names: &BTreeMap<String, Key>, first: &BTreeMap<String
         ),
         other => other.clone(),
     }
-}
-
-fn two_roots(resource: &str, roots: &[Found]) -> Failure {
-    let ids: Vec<&str> = roots.iter().map(|found| found.object.id.as_str()).collect();
-    Failure::new(
-        Class::Other,
-        format!("looking at {resource}"),
-        format!("there are two of it, both in use: {}", ids.join(", ")),
-    )
-    .code("EKB1306")
-    .hint("Remove by hand what was built on one of them, then apply again: the one without use is removed.")
 }

@@ -349,7 +349,7 @@ impl Observation {
                 }
             }
         }
-        for spare in self.picture.spares.iter().filter(|spare| spare.is_removable()) {
+        for spare in self.picture.spares.iter().filter(|spare| spare.is_removable) {
             report.drift.push(format!(
                 "{}: there is a second one, {}, of an interrupted run",
                 spare.found.key, spare.found.object.id

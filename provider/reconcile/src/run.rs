@@ -515,7 +515,7 @@ fn removals(
         }
     }
     for spare in &sight.picture.spares {
-        if spare.is_removable() {
+        if spare.is_removable {
             removals.push(Removal {
                 is_spare: true,
                 ..Removal::of(spare.found.clone())

@@ -98,27 +98,27 @@ pub async fn apply(engine: &Engine, graph: &Graph, known: &Known, purpose: &Purp
         .await
 }
 
-/// What terraform does for a resource in its state: refresh (by the state's arguments), plan, apply.
+/// What terraform does for a resource in its state: refresh (by the state's arguments), plan, apply. Without an
+/// incarnation, that of the root is taken, as import does.
 pub async fn plan_and_apply(
     engine: &Engine,
     before: &Graph,
     after: &Graph,
     known: &Known,
-    incarnation: &str,
+    incarnation: Option<&str>,
 ) -> Outcome {
-    let known = engine
-        .observe(Some(before), known)
-        .await
-        .report()
-        .known()
-        .of(before);
+    let report = engine.observe(Some(before), known).await.report();
+    let incarnation = incarnation
+        .map(str::to_owned)
+        .or_else(|| report.root.clone()?.incarnation);
+    let known = report.known().of(before);
     let allowed = Allowed::of(&after.changes(&known));
     engine
         .reconcile(
             std::slice::from_ref(after),
             &known,
             &allowed,
-            &update(incarnation),
+            &Purpose::Update { incarnation },
         )
         .await
 }
@@ -170,7 +170,7 @@ async fn a_network_is_made_kept_changed_and_destroyed() {
 
     let known = outcome.report.known().of(&graph);
     let (calls, looks) = (world.calls(), world.with(|state| state.looks));
-    let again = plan_and_apply(&world.engine(), &graph, &graph, &known, "one").await;
+    let again = plan_and_apply(&world.engine(), &graph, &graph, &known, Some("one")).await;
     assert!(again.is_done() && !again.changed);
     assert_eq!(world.calls(), calls, "nothing to do: no mutating call");
     assert_eq!(
@@ -181,7 +181,7 @@ async fn a_network_is_made_kept_changed_and_destroyed() {
 
     // Two zones fewer, and another size.
     let smaller = network(&["a"], 2);
-    let outcome = plan_and_apply(&world.engine(), &graph, &smaller, &known, "one").await;
+    let outcome = plan_and_apply(&world.engine(), &graph, &smaller, &known, Some("one")).await;
     assert!(outcome.is_done(), "{}", texts(&outcome));
     assert_eq!(outcome.report.objects, smaller.objects());
     assert_eq!(world.picture().len(), smaller.keys().count());
