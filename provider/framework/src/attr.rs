@@ -91,6 +91,14 @@ impl<T> Attr<T> {
         self.into_known().unwrap_or(other)
     }
 
+    /// The known value, or the type's default where it is null *or unknown*.
+    pub fn unwrap_or_default(self) -> T
+    where
+        T: Default,
+    {
+        self.into_known().unwrap_or_default()
+    }
+
     /// Null for `None`.
     pub fn from_option(value: Option<T>) -> Self {
         value.map_or(Self::Null, Self::Known)
