@@ -1,6 +1,7 @@
 """One emulated account: its time, request log, faults, client tokens and snapshots."""
 
 import copy
+import itertools
 import re
 import threading
 import time
@@ -118,6 +119,10 @@ class Accounts:
         self.scale = scale
         self._lock = threading.Lock()
         self._accounts = {}
+        self._ids = itertools.count(100000000001)
+
+    def new(self):
+        return str(next(self._ids))
 
     def get(self, account_id):
         with self._lock:

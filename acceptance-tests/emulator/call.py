@@ -10,6 +10,7 @@ from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import NotFound, get_service_router
 from moto.core.utils import get_service_model
 
+from . import outside
 from .accounts import account_of
 
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
@@ -38,6 +39,7 @@ class Call:
         signed = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
         self.access_key, self.region, signing = signed.groups() if signed else (None, "us-east-1", "")
         self.service = MODELS.get(signing, signing)
+        self.outside = bool(self.access_key) and self.access_key.endswith(outside.SUFFIX)
         self.account_id = account_of(self.access_key)
         self.identity = f"arn:aws:sts::{self.account_id}:user/moto"
         self.operation, self.params, self.protocol = "", {}, "rest-json"

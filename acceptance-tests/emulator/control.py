@@ -1,6 +1,9 @@
 """The control API: what tests ask of the emulator, as JSON under /_ekb/ on the same port.
 
     GET    /_ekb/health
+    POST   /_ekb/accounts                    a new, empty account: {id, access_key}
+    POST   /_ekb/accounts/ID/call            {service, region, operation, params}: calls the emulator from outside, through
+                                             boto3 (so parameters and answer are checked against the model); meets no faults
     GET    /_ekb/accounts/ID/log?since=N     requests from number N on
     DELETE /_ekb/accounts/ID/log
     GET    /_ekb/accounts/ID/objects         everything that exists, listed natively: [{service, region, kind, id, name, tags}]
@@ -17,7 +20,7 @@ import json
 import traceback
 from urllib.parse import parse_qs
 
-from . import objects
+from . import objects, outside
 
 
 def answer(emulator, environ):
@@ -38,6 +41,11 @@ def dispatch(emulator, method, path, query, body):
     match [method, *path]:
         case ["GET", "health"]:
             return {"ok": True}
+        case ["POST", "accounts"]:
+            id = emulator.accounts.new()
+            return {"id": id, "access_key": f"AKIA{id}EKBT"}
+        case ["POST", "accounts", account, "call"]:
+            return outside.call(emulator.port, account, body)
         case ["DELETE", "accounts", account]:
             emulator.accounts.drop(account)
             return {}

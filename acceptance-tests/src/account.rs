@@ -1,0 +1,287 @@
+//! One emulated account, as tests see it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::fault::Fault;
+use crate::http;
+
+/// An account of the emulator. Clones are the same account.
+#[derive(Debug, Clone)]
+pub struct Account {
+    url: String,
+    id: String,
+    access_key: String,
+}
+
+/// One request as the emulator saw it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LoggedCall {
+    /// Its number in the account's log.
+    pub n: usize,
+    /// Name of the service's model: `ec2`, `iam`, `logs`, `sts`.
+    pub service: String,
+    /// For example `CreateNatGateway`.
+    pub operation: String,
+    /// Region the request was signed for.
+    pub region: String,
+    /// Whether the operation changes something.
+    pub mutating: bool,
+    /// Parameters in the shape of the service's model.
+    pub params: Value,
+    /// HTTP status of the answer; none where there was no answer.
+    pub status: Option<u16>,
+    /// Error code of the answer.
+    pub error: Option<String>,
+    /// Message of an error.
+    pub message: Option<String>,
+    /// Whether it was carried out with success (also where the answer was lost).
+    pub applied: bool,
+    /// Faults that it met, by action.
+    pub faults: Vec<String>,
+    /// AWS time in seconds since 1970.
+    pub time: f64,
+    /// Request id of the answer.
+    pub request_id: String,
+    /// Client's `User-Agent`.
+    pub user_agent: String,
+    /// Made by [`Account::call`], not by a program under test.
+    pub outside: bool,
+    /// What the emulator could not do: a defect of the rig.
+    #[serde(default)]
+    pub emulator_error: Option<String>,
+    /// Process killed by a fault at this call.
+    #[serde(default)]
+    pub killed: Option<u32>,
+}
+
+/// Something that exists in the account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct Object {
+    /// Name of the service's model.
+    pub service: String,
+    /// Region; `aws` for global services.
+    pub region: String,
+    /// For example `nat_gateway`.
+    pub kind: String,
+    /// AWS id or ARN.
+    pub id: String,
+    /// Name or description, where it has one.
+    pub name: String,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An error answer to [`Account::call`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct AwsError {
+    /// For example `DependencyViolation`.
+    pub code: String,
+    /// Its text.
+    pub message: String,
+    /// HTTP status.
+    pub status: Option<u16>,
+}
+
+impl Account {
+    /// How many times as fast as AWS a new account is: a NAT gateway takes half a second.
+    pub const DEFAULT_SCALE: f64 = 200.0;
+    /// Region of [`Account::ec2`] and of workspaces.
+    pub const REGION: &str = "eu-central-1";
+
+    pub(crate) fn new(url: String, id: String, access_key: String) -> Self {
+        let account = Self { url, id, access_key };
+        account.set_time_scale(Self::DEFAULT_SCALE);
+        account
+    }
+
+    fn control(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        http::request(
+            method,
+            &format!("{}/_ekb/accounts/{}{path}", self.url, self.id),
+            body,
+        )
+    }
+
+    /// The emulator's address.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Twelve digits.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// An access key of this account.
+    #[must_use]
+    pub fn access_key(&self) -> &str {
+        &self.access_key
+    }
+
+    /// The secret key that workspaces use: it must never appear in any output.
+    #[must_use]
+    pub fn secret_key(&self) -> &'static str {
+        "ekbSecretThatMustNeverAppear0123456789ab"
+    }
+
+    /// What has been asked, in order, without the calls from outside.
+    #[must_use]
+    pub fn log(&self) -> Vec<LoggedCall> {
+        self.log_since(0)
+    }
+
+    /// The same from a call's number on.
+    ///
+    /// # Panics
+    /// When the emulator does not answer.
+    #[must_use]
+    pub fn log_since(&self, n: usize) -> Vec<LoggedCall> {
+        let log = self.control("GET", &format!("/log?since={n}"), None);
+        let log: Vec<LoggedCall> = serde_json::from_value(log).expect("a log");
+        log.into_iter().filter(|call| !call.outside).collect()
+    }
+
+    /// The calls that change something.
+    #[must_use]
+    pub fn mutations(&self) -> Vec<LoggedCall> {
+        self.log().into_iter().filter(|call| call.mutating).collect()
+    }
+
+    /// Forgets the log; the numbers go on.
+    pub fn clear_log(&self) {
+        self.control("DELETE", "/log", None);
+    }
+
+    /// Everything that exists, listed natively kind by kind (not by tags).
+    ///
+    /// # Panics
+    /// When the emulator does not answer.
+    #[must_use]
+    pub fn objects(&self) -> Vec<Object> {
+        serde_json::from_value(self.control("GET", "/objects", None)).expect("objects")
+    }
+
+    /// How many objects of each kind exist.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for object in self.objects() {
+            *counts.entry(object.kind).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The leak check.
+    ///
+    /// # Panics
+    /// When something exists.
+    #[track_caller]
+    pub fn assert_empty(&self) {
+        let objects = self.objects();
+        assert!(
+            objects.is_empty(),
+            "left behind in account {}: {objects:#?}",
+            self.id
+        );
+    }
+
+    /// Panics where a call asked for what the emulator cannot do.
+    ///
+    /// # Panics
+    /// See above.
+    #[track_caller]
+    pub fn assert_understood(&self) {
+        let calls: Vec<_> = self
+            .log()
+            .into_iter()
+            .filter(|call| call.emulator_error.is_some())
+            .collect();
+        assert!(calls.is_empty(), "the emulator cannot do: {calls:#?}");
+    }
+
+    /// Orders a fault.
+    pub fn fault(&self, fault: &Fault) {
+        self.control("POST", "/faults", Some(&fault.rule()));
+    }
+
+    /// How often faults have fired since they were last cleared.
+    #[must_use]
+    pub fn faults_fired(&self) -> usize {
+        let rules = self.control("GET", "/faults", None);
+        let fired = |rule: &Value| usize::try_from(rule["fired"].as_u64().unwrap_or(0)).unwrap_or(0);
+        rules.as_array().map_or(0, |rules| rules.iter().map(fired).sum())
+    }
+
+    /// Takes all faults back.
+    pub fn clear_faults(&self) {
+        self.control("DELETE", "/faults", None);
+    }
+
+    /// How many AWS seconds pass in a real one. Workspaces hand it to the provider as `EKB_TIME_SCALE`.
+    pub fn set_time_scale(&self, scale: f64) {
+        self.control("POST", "/settings", Some(&json!({ "time_scale": scale })));
+    }
+
+    /// See [`Account::set_time_scale`].
+    #[must_use]
+    pub fn time_scale(&self) -> f64 {
+        self.control("GET", "/settings", None)["time_scale"]
+            .as_f64()
+            .unwrap_or(1.0)
+    }
+
+    /// AWS time jumps ahead.
+    pub fn advance(&self, seconds: f64) {
+        self.control("POST", "/advance", Some(&json!({ "seconds": seconds })));
+    }
+
+    /// Remembers everything that exists (and how long pending things still take) under a name.
+    pub fn snapshot(&self, name: &str) {
+        self.control("POST", &format!("/snapshots/{name}"), None);
+    }
+
+    /// Makes everything as it was at the snapshot, as often as wanted. The log and the faults stay.
+    pub fn restore(&self, name: &str) {
+        self.control("POST", &format!("/restore/{name}"), None);
+    }
+
+    /// A call from outside, as another program would make it, with parameters and answer in the shape of the service's model
+    /// (boto3's). It meets no faults and is not in [`Account::log`].
+    ///
+    /// # Errors
+    /// What AWS answers.
+    ///
+    /// # Panics
+    /// When the parameters do not fit the model.
+    pub fn call(
+        &self,
+        service: &str,
+        region: &str,
+        operation: &str,
+        params: &Value,
+    ) -> Result<Value, AwsError> {
+        let body = json!({ "service": service, "region": region, "operation": operation, "params": params });
+        let mut answer = self.control("POST", "/call", Some(&body));
+        match answer.get("error") {
+            Some(error) => Err(serde_json::from_value(error.clone()).expect("an error")),
+            None => Ok(answer["result"].take()),
+        }
+    }
+
+    /// The same for EC2 in [`Account::REGION`]; panics on errors.
+    ///
+    /// # Panics
+    /// On an error answer.
+    #[track_caller]
+    pub fn ec2(&self, operation: &str, params: &Value) -> Value {
+        match self.call("ec2", Self::REGION, operation, params) {
+            Ok(result) => result,
+            Err(error) => panic!("{operation} {params}: {error:?}"),
+        }
+    }
+}

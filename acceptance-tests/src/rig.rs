@@ -1,0 +1,97 @@
+//! The emulator's process.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::account::Account;
+use crate::{http, tools};
+
+/// A running AWS emulator. It ends when this is dropped, and also when this process ends without doing so: it watches the pipe
+/// that is its standard input.
+#[derive(Debug)]
+pub struct Rig {
+    url: String,
+    process: Option<(Child, Option<ChildStdin>)>,
+}
+
+impl Rig {
+    /// The emulator at `EKB_RIG_URL` where that is set, else one of this process's own, at AWS's pace.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        match std::env::var("EKB_RIG_URL") {
+            Ok(url) => Self { url, process: None },
+            Err(_) => Self::start_own(),
+        }
+    }
+
+    /// A new emulator.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_own() -> Self {
+        let mut process = Command::new(tools::tool_python())
+            .args(["-m", "emulator"])
+            .current_dir(tools::here())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the emulator starts");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("it was piped");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("the emulator says its address");
+        let hello: Value = serde_json::from_str(&line).expect("the emulator says its address in JSON");
+        let url = hello["url"].as_str().expect("an address").to_owned();
+        let stdin = process.stdin.take();
+        Self {
+            url,
+            process: Some((process, stdin)),
+        }
+    }
+
+    /// The one emulator of this test process, started when first asked for.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Rig> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// Its address, for example `http://127.0.0.1:40123`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The id of the emulator's process, where it is this one's child.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(|(process, _)| process.id())
+    }
+
+    /// A new, empty account with credentials of its own. Its time runs [`Account::DEFAULT_SCALE`] times as fast as AWS's.
+    ///
+    /// # Panics
+    /// When the emulator does not answer.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        let made = http::request("POST", &format!("{}/_ekb/accounts", self.url), None);
+        let text = |name: &str| made[name].as_str().expect("a text").to_owned();
+        Account::new(self.url.clone(), text("id"), text("access_key"))
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if let Some((process, stdin)) = &mut self.process {
+            drop(stdin.take());
+            let _ended = process.wait();
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! A folder with a configuration, and a command line that works in it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::account::Account;
+use crate::cli::Cli;
+use crate::plan::Plan;
+use crate::process::Running;
+use crate::run::Run;
+use crate::tools;
+
+/// Services whose addresses the provider block names.
+const SERVICES: [&str; 4] = ["ec2", "iam", "logs", "sts"];
+
+/// A temporary folder with a provider block for the rig, credentials of an account, and a development override for the provider.
+/// State lies in it as a file.
+#[derive(Debug)]
+pub struct Workspace {
+    cli: Cli,
+    account: Account,
+    folder: TempDir,
+    provider: String,
+    environment: Vec<(OsString, OsString)>,
+    limit: Duration,
+}
+
+impl Workspace {
+    /// A workspace with the environment `test` and [`Account::REGION`].
+    ///
+    /// # Panics
+    /// Where there is no provider binary.
+    #[must_use]
+    pub fn new(cli: &Cli, account: &Account) -> Self {
+        let workspace = Self::bare(cli, account);
+        let binary = tools::provider_binary();
+        let folder = binary.parent().unwrap_or(Path::new("/")).display();
+        std::fs::write(
+            workspace.home().join("cli.tfrc"),
+            format!(
+                "provider_installation {{\n  dev_overrides {{\n    \"registry.terraform.io/ekb/ekb\" = \"{folder}\"\n    \
+                 \"registry.opentofu.org/ekb/ekb\" = \"{folder}\"\n  }}\n  direct {{}}\n}}\n"
+            ),
+        )
+        .expect("the folder is writable");
+        let workspace = workspace.provider(&format!(
+            "environment = \"test\"\nregion = \"{}\"\n{}",
+            Account::REGION,
+            endpoints(account.url())
+        ));
+        workspace.write(
+            "terraform.tf",
+            "terraform {\n  required_providers {\n    ekb = { source = \"ekb/ekb\" }\n  }\n}\n",
+        );
+        workspace
+    }
+
+    /// A workspace without any provider.
+    ///
+    /// # Panics
+    /// When no folder can be made.
+    #[must_use]
+    pub fn bare(cli: &Cli, account: &Account) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("ekb-test-")
+            .tempdir()
+            .expect("a temporary folder");
+        let home = folder.path().join("home");
+        for inner in ["home", "work", "home/tmp"] {
+            std::fs::create_dir(folder.path().join(inner)).expect("the folder is writable");
+        }
+        std::fs::write(home.join("cli.tfrc"), "").expect("the folder is writable");
+        let workspace = Self {
+            cli: cli.clone(),
+            account: account.clone(),
+            folder,
+            provider: String::new(),
+            environment: Vec::new(),
+            limit: Duration::from_secs(300),
+        };
+        // Nothing of the developer's own environment but the path.
+        workspace
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", &home)
+            .env("TMPDIR", home.join("tmp"))
+            .env("TF_CLI_CONFIG_FILE", home.join("cli.tfrc"))
+            .env("TF_INPUT", "0")
+            .env("CHECKPOINT_DISABLE", "1")
+            .env("AWS_ACCESS_KEY_ID", account.access_key())
+            .env("AWS_SECRET_ACCESS_KEY", account.secret_key())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+    }
+
+    /// Replaces the arguments of the provider block.
+    ///
+    /// # Panics
+    /// When the folder cannot be written.
+    #[must_use]
+    pub fn provider(mut self, arguments: &str) -> Self {
+        arguments.clone_into(&mut self.provider);
+        self.write_provider();
+        self
+    }
+
+    /// Adds arguments or blocks to the provider block, for example `default_tags { … }`.
+    #[must_use]
+    pub fn provider_also(mut self, arguments: &str) -> Self {
+        self.provider = format!("{}\n{arguments}", self.provider);
+        self.write_provider();
+        self
+    }
+
+    fn write_provider(&self) {
+        self.write(
+            "provider.tf",
+            &format!("provider \"ekb\" {{\n{}\n}}\n", self.provider),
+        );
+    }
+
+    /// Sets a variable of the commands' environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Unsets a variable of the commands' environment.
+    #[must_use]
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// How long a command may take in real time; 300 s unless set.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The command line.
+    #[must_use]
+    pub fn cli(&self) -> &Cli {
+        &self.cli
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The folder of the configuration.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// Writes a file of the configuration.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(&path)).expect("the folder is writable");
+        std::fs::write(path, text).expect("the folder is writable");
+    }
+
+    /// Removes a file of the configuration, or the state.
+    pub fn remove(&self, name: &str) {
+        let _perhaps_absent = std::fs::remove_file(self.path().join(name));
+    }
+
+    /// A file's text, if it is there.
+    #[must_use]
+    pub fn read(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.path().join(name)).ok()
+    }
+
+    /// Starts a command and does not wait for it: for interrupts and parallel runs.
+    #[must_use]
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let scale = self.account.time_scale().to_string();
+        let mut environment = self.environment.clone();
+        if !environment.iter().any(|(name, _)| name == "EKB_TIME_SCALE") {
+            environment.push(("EKB_TIME_SCALE".into(), scale.into()));
+        }
+        Running::start(&self.cli.program, arguments, &self.path(), &environment)
+    }
+
+    /// Runs a command to its end.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        self.start(arguments).wait(self.limit)
+    }
+
+    /// `plan`, saved and read as JSON.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        self.plan_with(&[])
+    }
+
+    /// `plan` with more arguments, for example `-destroy` or `-refresh=false`.
+    #[must_use]
+    pub fn plan_with(&self, more: &[&str]) -> Plan {
+        let plan = Plan {
+            run: self.plan_only(more),
+            file: self.plan_file(),
+            json: Value::Null,
+        };
+        if !matches!(plan.run.code, 0 | 2) {
+            return plan;
+        }
+        let shown = self
+            .run(&["show", "-json", "-no-color", &plan.file.display().to_string()])
+            .ok();
+        Plan {
+            json: serde_json::from_str(&shown.stdout).expect("a plan in JSON"),
+            ..plan
+        }
+    }
+
+    /// `plan` without reading it as JSON: one command instead of two.
+    #[must_use]
+    pub fn plan_only(&self, more: &[&str]) -> Run {
+        let out = format!("-out={}", self.plan_file().display());
+        let mut arguments = vec!["plan", "-no-color", "-detailed-exitcode", &out];
+        arguments.extend(more);
+        self.run(&arguments)
+    }
+
+    fn plan_file(&self) -> PathBuf {
+        self.home().join("plan")
+    }
+
+    /// `apply -auto-approve`.
+    #[must_use]
+    pub fn apply(&self) -> Run {
+        self.apply_with(&[])
+    }
+
+    /// `apply -auto-approve` with more arguments, for example `-replace=ADDRESS`.
+    #[must_use]
+    pub fn apply_with(&self, more: &[&str]) -> Run {
+        self.run(&[&["apply", "-no-color", "-auto-approve"], more].concat())
+    }
+
+    /// `apply` of a saved plan.
+    #[must_use]
+    pub fn apply_plan(&self, plan: &Plan) -> Run {
+        self.run(&["apply", "-no-color", &plan.file.display().to_string()])
+    }
+
+    /// `destroy -auto-approve`.
+    #[must_use]
+    pub fn destroy(&self) -> Run {
+        self.run(&["destroy", "-no-color", "-auto-approve"])
+    }
+
+    /// `apply -refresh-only -auto-approve`.
+    #[must_use]
+    pub fn refresh(&self) -> Run {
+        self.apply_with(&["-refresh-only"])
+    }
+
+    /// `import ADDRESS ID`.
+    #[must_use]
+    pub fn import(&self, address: &str, id: &str) -> Run {
+        self.run(&["import", "-no-color", address, id])
+    }
+
+    /// `validate`.
+    #[must_use]
+    pub fn validate(&self) -> Run {
+        self.run(&["validate", "-no-color"])
+    }
+
+    /// `taint ADDRESS`.
+    #[must_use]
+    pub fn taint(&self, address: &str) -> Run {
+        self.run(&["taint", address])
+    }
+
+    /// `untaint ADDRESS`.
+    #[must_use]
+    pub fn untaint(&self, address: &str) -> Run {
+        self.run(&["untaint", address])
+    }
+
+    /// `state rm ADDRESS`.
+    #[must_use]
+    pub fn state_rm(&self, address: &str) -> Run {
+        self.run(&["state", "rm", address])
+    }
+
+    /// `state mv FROM TO`.
+    #[must_use]
+    pub fn state_mv(&self, from: &str, to: &str) -> Run {
+        self.run(&["state", "mv", from, to])
+    }
+
+    /// `show -json` of the state.
+    ///
+    /// # Panics
+    /// When the command fails.
+    #[must_use]
+    #[track_caller]
+    pub fn show(&self) -> Value {
+        serde_json::from_str(&self.run(&["show", "-json", "-no-color"]).ok().stdout).expect("a state in JSON")
+    }
+
+    /// The attributes of a resource of the root module in the state; none where it is not there.
+    #[must_use]
+    #[track_caller]
+    pub fn resource(&self, address: &str) -> Option<Value> {
+        let mut state = self.show();
+        let resources = state["values"]["root_module"]["resources"].as_array_mut()?;
+        let found = resources
+            .iter_mut()
+            .find(|resource| resource["address"] == address)?;
+        Some(found["values"].take())
+    }
+
+    /// Whether a resource of the root module is tainted.
+    #[must_use]
+    #[track_caller]
+    pub fn is_tainted(&self, address: &str) -> bool {
+        let state = self.show();
+        let resources = state["values"]["root_module"]["resources"].as_array();
+        resources.is_some_and(|all| {
+            all.iter()
+                .any(|one| one["address"] == address && one["tainted"] == true)
+        })
+    }
+
+    /// `output -json`, values only.
+    ///
+    /// # Panics
+    /// When the command fails.
+    #[must_use]
+    #[track_caller]
+    pub fn outputs(&self) -> Value {
+        let mut all: Value = serde_json::from_str(&self.run(&["output", "-json", "-no-color"]).ok().stdout)
+            .expect("outputs in JSON");
+        if let Some(members) = all.as_object_mut() {
+            members
+                .values_mut()
+                .for_each(|output| *output = output["value"].take());
+        }
+        all
+    }
+
+    /// `providers schema -json`.
+    ///
+    /// # Panics
+    /// When the command fails.
+    #[must_use]
+    #[track_caller]
+    pub fn schema(&self) -> Value {
+        serde_json::from_str(&self.run(&["providers", "schema", "-json"]).ok().stdout)
+            .expect("a schema in JSON")
+    }
+}
+
+/// The `endpoints` block for an emulator at `url`.
+fn endpoints(url: &str) -> String {
+    let lines: Vec<String> = SERVICES
+        .iter()
+        .map(|service| format!("    {service} = \"{url}\"\n"))
+        .collect();
+    format!("endpoints {{\n{}}}", lines.concat())
+}
