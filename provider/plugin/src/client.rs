@@ -110,7 +110,7 @@ impl Start {
         self
     }
 
-    /// Presents another certificate than announced, or none.
+    /// Presents another certificate than the announced one, or none.
     #[must_use]
     pub fn identity(mut self, identity: Identity) -> Self {
         self.identity = identity;
@@ -124,7 +124,7 @@ impl Start {
 
     /// Starts the process and reads its handshake line, without connecting.
     pub async fn start(self) -> Result<Started, Error> {
-        let (announced, other) = (Certificate::new()?, Certificate::new()?);
+        let (announced, another) = (Certificate::new()?, Certificate::new()?);
         let mut command = tokio::process::Command::new(&self.binary);
         for (name, _) in std::env::vars_os() {
             if name
@@ -161,19 +161,16 @@ impl Start {
             return Err(Error::NoHandshake(logs.whole().await));
         }
         // Like a host: keeps reading, so that the process sees an open pipe for as long as we live.
-        tokio::spawn(async move {
-            let _ = tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await;
-        });
-        let identity = match self.identity {
-            Identity::Announced => Some(announced),
-            Identity::Another => Some(other),
-            Identity::Nobody | Identity::Plain => None,
-        };
+        let stdout = Logs::follow(Some(stdout));
+        let line = Handshake::parse(&line)?;
         Ok(Started {
             process,
-            line: Handshake::parse(&line)?,
-            identity,
+            line,
+            identity: self.identity,
+            announced,
+            another,
             logs,
+            stdout,
             handshake,
         })
     }
@@ -227,30 +224,53 @@ pub struct Started {
     process: Child,
     /// What it printed.
     pub line: Handshake,
-    identity: Option<Certificate>,
+    identity: Identity,
+    announced: Certificate,
+    another: Certificate,
     logs: Logs,
+    stdout: Logs,
     /// From starting the process to its handshake line.
     pub handshake: Duration,
 }
 
 impl Started {
-    /// Connects as the host that started the process.
+    /// Connects as the host that started the process, and keeps the process.
     pub async fn connect(self) -> Result<Client, Error> {
-        let tls = self
+        let channel = self.dial(self.identity).await?;
+        let Self {
+            line,
+            handshake,
+            process,
+            logs,
+            stdout,
+            ..
+        } = self;
+        let provider = provider(channel.clone());
+        Ok(Client {
+            provider,
+            channel,
+            line,
+            handshake,
+            process: Some(process),
+            logs,
+            stdout,
+        })
+    }
+
+    /// Connects as somebody. With TLS 1.3 a refusal may show only in the first call.
+    pub async fn dial(&self, identity: Identity) -> Result<Channel, Error> {
+        let certificate = match identity {
+            Identity::Announced => Some(&self.announced),
+            Identity::Another => Some(&self.another),
+            Identity::Nobody | Identity::Plain => None,
+        };
+        let server = self
             .line
             .certificate
             .as_ref()
-            .map(|server| tls(server, self.identity.as_ref()))
-            .transpose()?;
-        let channel = channel(&self.line.network, &self.line.address, tls).await?;
-        Ok(Client {
-            provider: provider(channel.clone()),
-            channel,
-            line: self.line,
-            handshake: self.handshake,
-            process: Some(self.process),
-            logs: self.logs,
-        })
+            .filter(|_| identity != Identity::Plain);
+        let tls = server.map(|server| tls(server, certificate)).transpose()?;
+        channel(&self.line.network, &self.line.address, tls).await
     }
 
     /// What the process wrote to stderr so far, line by line.
@@ -272,10 +292,11 @@ pub struct Client {
     pub handshake: Duration,
     process: Option<Child>,
     logs: Logs,
+    stdout: Logs,
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Ended {
     /// Its exit status.
     pub status: ExitStatus,
@@ -283,6 +304,10 @@ pub struct Ended {
     pub killed: bool,
     /// From asking it to end until it had.
     pub took: Duration,
+    /// All it wrote to stderr.
+    pub stderr: String,
+    /// All it wrote to stdout after the handshake line.
+    pub stdout: String,
 }
 
 impl Client {
@@ -320,13 +345,15 @@ impl Client {
         };
         let channel = channel(network, place, None).await?;
         let provider = provider(channel.clone());
+        let (logs, stdout) = (Logs::default(), Logs::default());
         Ok(Self {
             provider,
             channel,
             line,
             handshake: Duration::ZERO,
             process: None,
-            logs: Logs::default(),
+            logs,
+            stdout,
         })
     }
 
@@ -340,6 +367,11 @@ impl Client {
         self.logs.lines()
     }
 
+    /// What the process wrote to stdout after its handshake line: a host drops it, and there should be nothing.
+    pub fn stdout(&self) -> Vec<String> {
+        self.stdout.lines()
+    }
+
     /// Ends the process as hosts do: asks it by the controller service, closes the connection, waits two seconds, kills.
     ///
     /// # Errors
@@ -349,6 +381,8 @@ impl Client {
             provider,
             channel,
             process,
+            logs,
+            stdout,
             ..
         } = self;
         let mut process = process.ok_or_else(|| std::io::Error::other("the process is not ours"))?;
@@ -365,15 +399,18 @@ impl Client {
         if killed {
             process.start_kill()?;
         }
+        let (status, took) = (process.wait().await?, began.elapsed());
         Ok(Ended {
-            status: process.wait().await?,
+            status,
             killed,
-            took: began.elapsed(),
+            took,
+            stderr: logs.whole().await,
+            stdout: stdout.whole().await,
         })
     }
 }
 
-/// What a process wrote to stderr, collected as it comes.
+/// What a process wrote to a pipe, collected as it comes.
 #[derive(Clone, Debug, Default)]
 struct Logs(Arc<Mutex<Collected>>);
 
@@ -384,13 +421,13 @@ struct Collected {
 }
 
 impl Logs {
-    fn follow(stderr: Option<tokio::process::ChildStderr>) -> Self {
+    fn follow(pipe: Option<impl tokio::io::AsyncRead + Send + Unpin + 'static>) -> Self {
         let logs = Self::default();
         let (sink, ended) = (logs.clone(), logs.lock().ended.clone());
         tokio::spawn(async move {
             let mut buffer = vec![0; 64 * 1024];
-            if let Some(mut stderr) = stderr {
-                while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
+            if let Some(mut pipe) = pipe {
+                while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
                     sink.lock()
                         .text
                         .push_str(&String::from_utf8_lossy(&buffer[..read]));

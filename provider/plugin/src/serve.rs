@@ -21,6 +21,9 @@ const LARGEST_MESSAGE: usize = 256 << 20;
 /// after two seconds and warns of it; when it asks, it has given up on those calls already.
 const LAST_MOMENTS: Duration = Duration::from_millis(250);
 
+/// How long a client may take to connect after it closed our stdout.
+const WITHOUT_HOST: Duration = Duration::from_millis(500);
+
 /// What a provider learns of the process it runs in.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -205,6 +208,11 @@ fn interrupts(debug: bool, closing: &CancellationToken) -> io::Result<()> {
 /// connection. Go plugins stay behind until they write their next log line.
 async fn close_without_host(open: TaskTracker, closing: CancellationToken) {
     stdout_closed().await;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "real time, for a connection that is just being made"
+    )]
+    tokio::time::sleep(WITHOUT_HOST).await;
     open.close();
     open.wait().await;
     closing.cancel();

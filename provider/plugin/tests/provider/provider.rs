@@ -1,6 +1,7 @@
 //! A provider for the tests: one resource and one data source that pass everything through, and ways to go wrong.
 //!
-//! Environment: `PROBE_PANIC` makes every call panic, `PROBE_PANIC=late` the streams only after their first message.
+//! Environment: `PROBE_PANIC=call` makes every call panic, `late` only the streams, after their first message, `task` a
+//! task that `GetProviderSchema` starts, and `start` the making of the provider.
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, stream};
@@ -20,22 +21,26 @@ const ABOUT: plugin::About = plugin::About {
 };
 
 fn main() -> ExitCode {
-    plugin::run(ABOUT, |host| Probe {
-        host,
-        stopped: CancellationToken::new(),
-        panic: std::env::var("PROBE_PANIC").ok(),
+    plugin::run(ABOUT, |host| {
+        let panic = std::env::var("PROBE_PANIC").unwrap_or_default();
+        assert_ne!(panic, "start", "the test asked for it");
+        Probe {
+            host,
+            stopped: CancellationToken::new(),
+            panic,
+        }
     })
 }
 
 struct Probe {
     host: plugin::Host,
     stopped: CancellationToken,
-    panic: Option<String>,
+    panic: String,
 }
 
 impl Probe {
     fn panic_if_asked(&self) {
-        if self.panic.as_deref() == Some("1") {
+        if self.panic == "call" {
             panic!("the test asked for it");
         }
     }
@@ -46,7 +51,7 @@ impl Probe {
         item: T,
     ) -> Result<Response<BoxStream<'static, Result<T, Status>>>, Status> {
         self.panic_if_asked();
-        let late = self.panic.is_some();
+        let late = self.panic == "late";
         let end = stream::poll_fn(move |_| {
             if late {
                 panic!("the test asked for it");
@@ -130,6 +135,10 @@ provider! {
         _: Request<tf::get_provider_schema::Request>,
     ) -> Result<Response<tf::get_provider_schema::Response>, Status> {
         self.panic_if_asked();
+        if self.panic == "task" {
+            let task = tokio::spawn(async { panic!("the test asked for it") });
+            assert!(task.await.is_err());
+        }
         tracing::info!(debug = self.host.debug, "the schema was asked for");
         Ok(Response::new(tf::get_provider_schema::Response {
             provider: Some(schema(&[])),
@@ -145,7 +154,7 @@ provider! {
         }))
     }
 
-    /// Hands the state back as it came, and what is not JSON as the size it had.
+    /// Hands the state back as it came.
     async fn upgrade_resource_state(
         &self,
         request: Request<tf::upgrade_resource_state::Request>,
