@@ -125,11 +125,28 @@ impl Aws {
         &self.0.settings
     }
 
-    /// The region of the provider block or of the environment, for resources that name none.
+    /// The region for resources that name none: of the provider block, of `AWS_REGION` or `AWS_DEFAULT_REGION`; of the
+    /// profile or the machine once [`Aws::connect`] or any call has looked there.
+    pub fn region(&self) -> Option<String> {
+        let given = || self.0.settings.region.clone().filter(|region| !region.is_empty());
+        let found = || self.0.connected.get().and_then(|connected| connected.region.clone());
+        found().or_else(given).or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"))
+    }
+
+    /// Reads what configures the connection (environment, shared files), so that [`Aws::region`] knows all. Calls no
+    /// AWS service but, where no region is given otherwise, the EC2 metadata service.
+    ///
+    /// # Errors
+    /// `EKB1107` where an argument cannot be used.
+    pub async fn connect(&self) -> Result<(), Failure> {
+        self.connected().await.map(|_| ())
+    }
+
+    /// The same as [`Aws::region`], looked for everywhere and checked.
     ///
     /// # Errors
     /// `EKB1105` where none is configured or the name is none of a region.
-    pub async fn region(&self) -> Result<String, Failure> {
+    pub async fn needed_region(&self) -> Result<String, Failure> {
         let region = self.connected().await?.region.clone().ok_or_else(|| {
             Failure::new(Class::Invalid, "choosing the AWS region", "no region is configured").code(codes::REGION).hint(
                 "Set region in the provider block or on the resource, AWS_REGION, or a region for the profile in ~/.aws/config",
@@ -163,7 +180,7 @@ impl Aws {
 
     async fn ask_account(&self) -> Result<Account, Failure> {
         let settings = &self.0.settings;
-        let region = self.region().await?;
+        let region = self.needed_region().await?;
         if settings.skip_requesting_account_id {
             return Ok(Account { id: String::new(), partition: partition_of(&region).to_owned() });
         }
@@ -457,7 +474,7 @@ fn looks_like_region(text: &str) -> bool {
 }
 
 /// The partition of a region, by its name.
-fn partition_of(region: &str) -> &'static str {
+pub(crate) fn partition_of(region: &str) -> &'static str {
     const PARTITIONS: &[(&str, &str)] = &[
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),

@@ -122,7 +122,7 @@ const RULES: &[Rule] = &[
     rule(&["UnauthorizedOperation", "AccessDenied*", "NotAuthorized*"], Class::Denied, DENIED),
     rule(
         &["*AlreadyExists*", "InvalidGroup.Duplicate", "InvalidSubnet.Conflict", "Resource.AlreadyAssociated"],
-        Class::Invalid,
+        Class::Exists,
         EXISTS,
     ),
     rule(
@@ -279,7 +279,8 @@ where
         code => format!("{code}: {message}"),
     };
     let mut failure = Failure::new(class, doing, cause).code(code).hint(hint(code, &facts));
-    failure.request_id = error.request_id().map(str::to_owned);
+    let request_id = error.request_id().or_else(|| metadata.and_then(RequestId::request_id));
+    failure.request_id = request_id.map(str::to_owned);
     scrub(failure, secrets)
 }
 
@@ -288,9 +289,11 @@ pub(crate) fn aws_code(failure: &Failure) -> &str {
     failure.cause.split(':').next().unwrap_or_default()
 }
 
-/// A step after the creating call failed: the object is there, so only looking tells what is left to do.
-pub(crate) fn half_made(id: &str) -> impl Fn(Failure) -> Failure {
-    move |failure| Failure { class: Class::Unknown, doing: format!("{} ({id}, made)", failure.doing), ..failure }
+/// The failure of one item of a call that answers item by item.
+pub(crate) fn of_item(action: &str, doing: &str, code: &str, message: &str) -> Failure {
+    let facts = Facts { action, reached: Reached::Answer, code, message, status: 400 };
+    let (class, ours) = classify(&facts);
+    Failure::new(class, doing, format!("{code}: {message}")).code(ours).hint(hint(ours, &facts))
 }
 
 /// A failure while credentials were looked for.
@@ -385,8 +388,8 @@ mod tests {
             ("ec2:CreateVpc", "VpcLimitExceeded", 400, Class::Quota),
             ("ec2:AllocateAddress", "AddressLimitExceeded", 400, Class::Quota),
             ("logs:CreateLogGroup", "LimitExceededException", 400, Class::Quota),
-            ("ec2:CreateSubnet", "InvalidSubnet.Conflict", 400, Class::Invalid),
-            ("iam:CreateRole", "EntityAlreadyExists", 409, Class::Invalid),
+            ("ec2:CreateSubnet", "InvalidSubnet.Conflict", 400, Class::Exists),
+            ("iam:CreateRole", "EntityAlreadyExists", 409, Class::Exists),
             ("ec2:CreateVpc", "InvalidParameterValue", 400, Class::Invalid),
             ("ec2:CreateVpc", "SomethingNew", 400, Class::Other),
         ];

@@ -6,8 +6,11 @@ mod client;
 mod credentials;
 mod failure;
 mod http;
+pub mod network;
 pub mod settings;
+mod zones;
 
 pub use client::{Account, Aws};
 pub use failure::codes;
 pub use settings::Settings;
+pub use zones::Zone;

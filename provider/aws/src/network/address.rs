@@ -1,0 +1,116 @@
+//! Public addresses of NAT gateways.
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{DomainType, ResourceType};
+use reconcile::failure::{Class, Failure};
+use reconcile::part::{Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Tags};
+use serde::Serialize;
+use serde_json::json;
+
+use super::find::{Filters, InVpc, Place, filters, find, object, tags, tags_of_new};
+use super::nat_gateway::Gateways;
+use super::{INVISIBLE, QUICK};
+use crate::failure::{aws_code, codes};
+
+/// A public IPv4 address that stays the same.
+#[derive(Debug, Clone, Serialize)]
+pub struct ElasticIp {
+    /// Tags beside those of ownership.
+    pub tags: Tags,
+}
+
+impl Part for ElasticIp {
+    const KIND: &'static str = "elastic_ip";
+}
+
+pub(crate) struct Addresses {
+    place: Place,
+    gateways: Gateways,
+}
+
+impl Addresses {
+    pub(crate) fn new(place: &Place, gateways: &Gateways) -> Self {
+        Self { place: place.clone(), gateways: gateways.clone() }
+    }
+
+    async fn describe(&self, by: Filters) -> Result<Vec<aws_sdk_ec2::types::Address>, Failure> {
+        let ec2 = self.place.ec2().await?;
+        // This call knows no pages.
+        let call = ec2.read.describe_addresses().set_filters(Some(filters(by))).send();
+        let answer = self.place.aws.call("ec2:DescribeAddresses", "looking for addresses", call).await?;
+        Ok(answer.addresses.unwrap_or_default())
+    }
+
+    /// An address says nothing of the VPC it serves; the VPC's NAT gateways do.
+    async fn in_vpc(&self, vpc: &str) -> Result<Vec<aws_sdk_ec2::types::Address>, Failure> {
+        let gateways = self.gateways.describe(vec![("vpc-id".to_owned(), vec![vpc.to_owned()])]).await?;
+        let addresses = gateways.iter().flat_map(|gateway| gateway.nat_gateway_addresses());
+        let ids: Vec<String> = addresses.filter_map(|address| address.allocation_id().map(str::to_owned)).collect();
+        if ids.is_empty() { Ok(Vec::new()) } else { self.describe(vec![("allocation-id".to_owned(), ids)]).await }
+    }
+}
+
+fn observed(address: aws_sdk_ec2::types::Address) -> Option<Object> {
+    let detail = json!({ "public_ip": address.public_ip });
+    Some(Object { detail, ..object(address.allocation_id?, Condition::Settled, json!({}), tags(address.tags), Vec::new()) })
+}
+
+#[async_trait]
+impl Kind for Addresses {
+    type Part = ElasticIp;
+
+    fn traits(&self) -> KindTraits {
+        KindTraits {
+            kind: ElasticIp::KIND,
+            title: "elastic IP address",
+            deletion_order: 50,
+            idempotence: Idempotence::None,
+            invisible_for: INVISIBLE,
+            pace: QUICK,
+            reads: &["ec2:DescribeAddresses", "ec2:DescribeNatGateways"],
+            writes: &["ec2:AllocateAddress", "ec2:ReleaseAddress", "ec2:CreateTags", "ec2:DeleteTags"],
+        }
+    }
+
+    async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
+        let mut found = find(ask, "allocation-id", InVpc::None, aws_sdk_ec2::types::Address::allocation_id, |filters| self.describe(filters)).await?;
+        if let (true, Some(vpc)) = (found.is_empty(), &ask.root) {
+            found = self.in_vpc(vpc).await?;
+        }
+        Ok(found.into_iter().filter_map(observed).collect())
+    }
+
+    async fn create(&self, part: &ElasticIp, call: &Call) -> Result<Made, Failure> {
+        let ec2 = self.place.ec2().await?;
+        let make = ec2
+            .write
+            .allocate_address()
+            .domain(DomainType::Vpc)
+            .tag_specifications(tags_of_new(ResourceType::ElasticIp, &call.tags(&part.tags)))
+            .send();
+        let doing = format!("allocating elastic IP address ({})", call.key);
+        let answer = self.place.aws.call("ec2:AllocateAddress", doing, make).await?;
+        Ok(Made { id: answer.allocation_id.unwrap_or_default(), arn: None, condition: Condition::Settled })
+    }
+
+    async fn update(&self, _: &ElasticIp, _: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
+        self.place.tag(id, set, remove).await
+    }
+
+    async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
+        let ec2 = self.place.ec2().await?;
+        let release = ec2.write.release_address().allocation_id(&object.id).send();
+        let doing = format!("releasing elastic IP address {}", object.id);
+        match self.place.aws.call("ec2:ReleaseAddress", doing, release).await {
+            // So AWS answers for an address that a NAT gateway on its way to gone still holds.
+            Err(failure) if aws_code(&failure) == "AuthFailure" => {
+                Err(Failure { class: Class::Busy, hint: String::new(), ..failure }.code(codes::BUSY))
+            }
+            other => other.map(|_| Deleted::Gone),
+        }
+    }
+}

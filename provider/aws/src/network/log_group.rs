@@ -1,0 +1,143 @@
+//! Log groups of CloudWatch Logs, found by their fixed names.
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use reconcile::failure::{Class, Failure};
+use reconcile::part::{
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Remedy, Tags,
+};
+use serde::Serialize;
+use serde_json::json;
+
+use super::find::{Place, object};
+use super::route_table::gone;
+use super::vpc::unfinished;
+use super::{INVISIBLE, QUICK};
+use crate::client::partition_of;
+
+/// A log group.
+#[derive(Debug, Clone, Serialize)]
+pub struct LogGroup {
+    /// Its name, once in account and region: at most 512 characters.
+    pub name: String,
+    /// Days that entries are kept: 1, 3, 5, 7, 14, 30, … (CloudWatch Logs `PutRetentionPolicy`).
+    pub retention_days: i64,
+    /// Tags beside those of ownership.
+    pub tags: Tags,
+}
+
+impl Part for LogGroup {
+    const KIND: &'static str = "log_group";
+
+    fn remedy(field: &str) -> Remedy {
+        if field == "name" { Remedy::Replace } else { Remedy::Update }
+    }
+}
+
+pub(crate) struct LogGroups(pub(crate) Place);
+
+impl LogGroups {
+    async fn arn(&self, name: &str) -> Result<String, Failure> {
+        let account = self.0.aws.account().await?.id;
+        let region = &self.0.region;
+        Ok(format!("arn:{}:logs:{region}:{account}:log-group:{name}", partition_of(region)))
+    }
+
+    async fn look(&self, name: &str) -> Result<Option<Object>, Failure> {
+        let logs = self.0.aws.logs(&self.0.region).await?;
+        let doing = || format!("looking for log group {name}");
+        let by_name = logs.read.describe_log_groups().log_group_name_prefix(name).send();
+        let answer = self.0.aws.call("logs:DescribeLogGroups", doing(), by_name).await?;
+        // A prefix finds longer names too; the exact one sorts first.
+        let found = answer.log_groups.unwrap_or_default();
+        let Some(group) = found.into_iter().find(|group| group.log_group_name() == Some(name)) else { return Ok(None) };
+        let arn = self.arn(name).await?;
+        let list = logs.read.list_tags_for_resource().resource_arn(&arn).send();
+        let tags = match self.0.aws.call("logs:ListTagsForResource", doing(), list).await {
+            Err(failure) if failure.class == Class::NotFound => return Ok(None),
+            other => other?.tags.unwrap_or_default().into_iter().collect(),
+        };
+        let fields = json!({ "name": name, "retention_days": group.retention_in_days });
+        Ok(Some(Object { arn: Some(arn), ..object(name.to_owned(), Condition::Settled, fields, tags, Vec::new()) }))
+    }
+
+    async fn keep(&self, name: &str, days: i64) -> Result<(), Failure> {
+        let logs = self.0.aws.logs(&self.0.region).await?;
+        let doing = format!("setting the retention of log group {name}");
+        let days = i32::try_from(days).unwrap_or(i32::MAX);
+        let put = logs.write.put_retention_policy().log_group_name(name).retention_in_days(days).send();
+        self.0.aws.call("logs:PutRetentionPolicy", doing, put).await.map(|_| ())
+    }
+}
+
+/// The fixed names to look for: of what is declared and of what is known (their ids are names).
+pub(crate) fn names(ask: &Ask) -> std::collections::BTreeSet<String> {
+    let declared = ask.declared.values().filter_map(|fields| fields["name"].as_str()).map(str::to_owned);
+    declared.chain(ask.known.values().cloned()).collect()
+}
+
+#[async_trait]
+impl Kind for LogGroups {
+    type Part = LogGroup;
+
+    fn traits(&self) -> KindTraits {
+        KindTraits {
+            kind: LogGroup::KIND,
+            title: "log group",
+            deletion_order: 95,
+            idempotence: Idempotence::NaturalKey,
+            invisible_for: INVISIBLE,
+            pace: QUICK,
+            reads: &["logs:DescribeLogGroups", "logs:ListTagsForResource"],
+            writes: &[
+                "logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup", "logs:TagResource",
+                "logs:UntagResource",
+            ],
+        }
+    }
+
+    async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
+        let names = names(ask);
+        let found = try_join_all(names.iter().map(|name| self.look(name))).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, part: &LogGroup, call: &Call) -> Result<Made, Failure> {
+        let logs = self.0.aws.logs(&self.0.region).await?;
+        let arn = self.arn(&part.name).await?;
+        let tags = call.tags(&part.tags).into_iter().collect();
+        let make = logs.write.create_log_group().log_group_name(&part.name).set_tags(Some(tags)).send();
+        let doing = format!("creating log group {} ({})", part.name, call.key);
+        self.0.aws.call("logs:CreateLogGroup", doing, make).await?;
+        let kept = self.keep(&part.name, part.retention_days).await;
+        Ok(Made { id: part.name.clone(), arn: Some(arn), condition: unfinished(kept, Condition::Settled) })
+    }
+
+    async fn update(&self, part: &LogGroup, is: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
+        self.keep(&is.id, part.retention_days).await
+    }
+
+    async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
+        let logs = self.0.aws.logs(&self.0.region).await?;
+        let arn = self.arn(id).await?;
+        let doing = || format!("tagging log group {id}");
+        if !set.is_empty() {
+            let tags = set.clone().into_iter().collect();
+            let call = logs.write.tag_resource().resource_arn(&arn).set_tags(Some(tags)).send();
+            self.0.aws.call("logs:TagResource", doing(), call).await?;
+        }
+        if !remove.is_empty() {
+            let call = logs.write.untag_resource().resource_arn(&arn).set_tag_keys(Some(remove.to_vec())).send();
+            self.0.aws.call("logs:UntagResource", doing(), call).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
+        let logs = self.0.aws.logs(&self.0.region).await?;
+        let delete = logs.write.delete_log_group().log_group_name(&object.id).send();
+        let doing = format!("deleting log group {}", object.id);
+        gone(self.0.aws.call("logs:DeleteLogGroup", doing, delete).await.map(|_| ()))?;
+        Ok(Deleted::Gone)
+    }
+}

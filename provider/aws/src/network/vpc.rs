@@ -1,0 +1,182 @@
+//! The VPC: root of a network.
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, VpcAttributeName};
+use futures::future::try_join_all;
+use futures::try_join;
+use ipnet::Ipv4Net;
+use reconcile::failure::{Class, Failure};
+use reconcile::part::{Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Remedy, Tags};
+use serde::Serialize;
+use serde_json::json;
+
+use super::find::{Filters, InVpc, Place, find, object, pages, tags, tags_of_new};
+use super::subnet::no_answer;
+use super::{INVISIBLE, QUICK, held};
+
+/// A VPC.
+#[derive(Debug, Clone, Serialize)]
+pub struct Vpc {
+    /// Its range, /16 to /28 (AWS EC2 `CreateVpc`).
+    pub cidr: Ipv4Net,
+    /// Amazon's DNS server answers.
+    pub dns_support: bool,
+    /// Instances get DNS names; interface endpoints with private names and EKS need it.
+    pub dns_hostnames: bool,
+    /// Tags beside those of ownership.
+    pub tags: Tags,
+}
+
+impl Part for Vpc {
+    const KIND: &'static str = "vpc";
+
+    fn remedy(field: &str) -> Remedy {
+        if field == "cidr" { Remedy::Replace } else { Remedy::Update }
+    }
+}
+
+pub(crate) struct Vpcs(pub(crate) Place);
+
+type Attributes = (Option<bool>, Option<bool>);
+
+impl Vpcs {
+    async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::Vpc>, Failure> {
+        pages!(&self.0, "ec2:DescribeVpcs", "looking for VPCs", describe_vpcs, set_filters, vpcs, filters)
+    }
+
+    async fn attributes(&self, id: &str) -> Result<Attributes, Failure> {
+        let ec2 = self.0.ec2().await?;
+        let ask = |attribute| {
+            let call = ec2.read.describe_vpc_attribute().vpc_id(id).attribute(attribute).send();
+            self.0.aws.call("ec2:DescribeVpcAttribute", format!("looking at VPC {id}"), call)
+        };
+        let (support, hostnames) =
+            try_join!(ask(VpcAttributeName::EnableDnsSupport), ask(VpcAttributeName::EnableDnsHostnames))?;
+        Ok((
+            support.enable_dns_support.and_then(|attribute| attribute.value),
+            hostnames.enable_dns_hostnames.and_then(|attribute| attribute.value),
+        ))
+    }
+
+    fn object(&self, vpc: aws_sdk_ec2::types::Vpc, (support, hostnames): Attributes) -> Option<Object> {
+        let id = vpc.vpc_id?;
+        let condition = match vpc.state.as_ref().map(|state| state.as_str()) {
+            Some("pending") => Condition::Changing("pending".into()),
+            _ => Condition::Settled,
+        };
+        let arn = self.0.arn(vpc.owner_id.as_deref(), "vpc", &id);
+        let fields = json!({ "cidr": vpc.cidr_block, "dns_support": support, "dns_hostnames": hostnames });
+        Some(Object { arn, ..object(id, condition, fields, tags(vpc.tags), Vec::new()) })
+    }
+
+    /// One call an attribute: AWS takes no two.
+    async fn set(&self, id: &str, support: Option<bool>, hostnames: Option<bool>) -> Result<(), Failure> {
+        let ec2 = self.0.ec2().await?;
+        let value = |value: bool| AttributeBooleanValue::builder().value(value).build();
+        let modify = |call: aws_sdk_ec2::operation::modify_vpc_attribute::builders::ModifyVpcAttributeFluentBuilder| {
+            self.0.aws.call("ec2:ModifyVpcAttribute", format!("changing VPC {id}"), call.vpc_id(id).send())
+        };
+        // Host names need support.
+        if let Some(support) = support {
+            modify(ec2.write.modify_vpc_attribute().enable_dns_support(value(support))).await?;
+        }
+        if let Some(hostnames) = hostnames {
+            modify(ec2.write.modify_vpc_attribute().enable_dns_hostnames(value(hostnames))).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Kind for Vpcs {
+    type Part = Vpc;
+
+    fn traits(&self) -> KindTraits {
+        KindTraits {
+            kind: Vpc::KIND,
+            title: "VPC",
+            deletion_order: 90,
+            idempotence: Idempotence::None,
+            invisible_for: INVISIBLE,
+            pace: QUICK,
+            reads: &["ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"],
+            writes: &[
+                "ec2:CreateVpc", "ec2:ModifyVpcAttribute", "ec2:DeleteVpc", "ec2:CreateTags", "ec2:DeleteTags",
+                "ec2:DescribeNetworkInterfaces",
+            ],
+        }
+    }
+
+    async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
+        // The root may be one that carries no tag of ours yet (import): looked for beside the known ids.
+        let mut ask = ask.clone();
+        if let Some(root) = ask.root.take() {
+            ask.known.insert("".into(), root);
+        }
+        let found = find(&ask, "vpc-id", InVpc::None, aws_sdk_ec2::types::Vpc::vpc_id, |filters| self.describe(filters)).await?;
+        let attributes = try_join_all(found.iter().map(|vpc| async {
+            match self.attributes(vpc.vpc_id().unwrap_or_default()).await {
+                // Deleted between the two looks.
+                Err(failure) if failure.class == Class::NotFound => Ok(None),
+                other => other.map(Some),
+            }
+        }))
+        .await?;
+        let pairs = found.into_iter().zip(attributes);
+        Ok(pairs.filter_map(|(vpc, attributes)| self.object(vpc, attributes?)).collect())
+    }
+
+    async fn create(&self, part: &Vpc, call: &Call) -> Result<Made, Failure> {
+        let ec2 = self.0.ec2().await?;
+        let make = ec2
+            .write
+            .create_vpc()
+            .cidr_block(part.cidr.to_string())
+            .tag_specifications(tags_of_new(ResourceType::Vpc, &call.tags(&part.tags)))
+            .send();
+        let answer = self.0.aws.call("ec2:CreateVpc", format!("creating VPC ({})", call.key), make).await?;
+        let vpc = answer.vpc.ok_or_else(|| no_answer(call))?;
+        let id = vpc.vpc_id.ok_or_else(|| no_answer(call))?;
+        // As AWS makes them: support on, names off.
+        let set = self.set(&id, (!part.dns_support).then_some(false), part.dns_hostnames.then_some(true)).await;
+        let arn = self.0.arn(vpc.owner_id.as_deref(), "vpc", &id);
+        Ok(Made { id, arn, condition: unfinished(set, Condition::Settled) })
+    }
+
+    async fn update(&self, part: &Vpc, is: &Object, differences: &[Difference], _: &Call) -> Result<(), Failure> {
+        let differs = |field: &str| differences.iter().any(|difference| difference.field == field);
+        self.set(
+            &is.id,
+            differs("dns_support").then_some(part.dns_support),
+            differs("dns_hostnames").then_some(part.dns_hostnames),
+        )
+        .await
+    }
+
+    async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
+        self.0.tag(id, set, remove).await
+    }
+
+    async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
+        let ec2 = self.0.ec2().await?;
+        let doing = format!("deleting VPC {}", object.id);
+        let deleted = self.0.aws.call("ec2:DeleteVpc", doing, ec2.write.delete_vpc().vpc_id(&object.id).send()).await;
+        match deleted {
+            Err(failure) if failure.class == Class::Busy => {
+                Err(held::explain(&self.0, failure, "vpc-id", &object.id).await)
+            }
+            other => other.map(|_| Deleted::Gone),
+        }
+    }
+}
+
+/// The condition of a new object after the calls that finish it: where they failed, the engine looks and mends.
+pub(crate) fn unfinished(finish: Result<(), Failure>, condition: Condition) -> Condition {
+    match finish {
+        Ok(()) => condition,
+        Err(failure) => {
+            tracing::debug!(%failure, "made, but not finished");
+            Condition::Changing("being set up".into())
+        }
+    }
+}
