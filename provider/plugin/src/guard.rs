@@ -93,7 +93,13 @@ impl<P> Guard<P> {
     async fn caught<T>(&self, rpc: &'static str, call: impl Future<Output = T>) -> Result<T, Defect> {
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let span = tracing::error_span!("call", tf_rpc = rpc, tf_req_id = number);
-        catch(self.about, rpc, call).instrument(span).await
+        let call = async {
+            tracing::trace!("asked");
+            let outcome = catch(self.about, rpc, call).await;
+            tracing::trace!("answered");
+            outcome
+        };
+        call.instrument(span).await
     }
 
     /// A call with one answer. `defect` makes the answer of a call that panicked.

@@ -117,7 +117,10 @@ where
             "@module".into(),
             format!("{}.{}", self.name, metadata.target().replace("::", ".")).into(),
         );
-        line.insert("@timestamp".into(), timestamp().into());
+        line.insert(
+            "@timestamp".into(),
+            timestamp(time::OffsetDateTime::now_utc()).into(),
+        );
         for span in context
             .event_scope(event)
             .into_iter()
@@ -143,8 +146,7 @@ fn level_name(level: Level) -> &'static str {
 }
 
 /// Exactly six digits of a second and `Z`: the host treats a line with any other form as plain text.
-fn timestamp() -> String {
-    let now = time::OffsetDateTime::now_utc();
+fn timestamp(now: time::OffsetDateTime) -> String {
     format!(
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
         now.year(),
@@ -271,14 +273,10 @@ mod tests {
     /// Pitfall 5: with any other number of digits the host shows the whole line as raw debug text.
     #[test]
     fn timestamps_have_six_digits_and_z() {
+        let moment = time::OffsetDateTime::UNIX_EPOCH + time::Duration::microseconds(20_000_007);
+        assert_eq!(timestamp(moment), "1970-01-01T00:00:20.000007Z");
         let line = &lines(LevelFilter::INFO, || tracing::info!(target: "ours", "hello"))[0];
-        let shape: String = line["@timestamp"]
-            .as_str()
-            .unwrap()
-            .chars()
-            .map(|c| if c.is_ascii_digit() { '9' } else { c })
-            .collect();
-        assert_eq!(shape, "9999-99-99T99:99:99.999999Z");
+        assert_eq!(line["@timestamp"].as_str().unwrap().len(), 27);
     }
 
     #[test]
