@@ -11,6 +11,7 @@
 //! ```
 
 use crate::handshake::{COOKIE_NAME, COOKIE_VALUE};
+use crate::listen::RemovedOnDrop;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hyper_util::rt::TokioIo;
@@ -163,6 +164,7 @@ impl Start {
         // Like a host: keeps reading, so that the process sees an open pipe for as long as we live.
         let stdout = Logs::follow(Some(stdout));
         let line = Handshake::parse(&line)?;
+        let socket = RemovedOnDrop((line.network == "unix").then(|| PathBuf::from(&line.address)));
         Ok(Started {
             process,
             line,
@@ -172,6 +174,7 @@ impl Start {
             logs,
             stdout,
             handshake,
+            socket,
         })
     }
 }
@@ -231,6 +234,7 @@ pub struct Started {
     stdout: Logs,
     /// From starting the process to its handshake line.
     pub handshake: Duration,
+    socket: RemovedOnDrop,
 }
 
 impl Started {
@@ -243,6 +247,7 @@ impl Started {
             process,
             logs,
             stdout,
+            socket,
             ..
         } = self;
         let provider = provider(channel.clone());
@@ -254,6 +259,7 @@ impl Started {
             process: Some(process),
             logs,
             stdout,
+            _socket: socket,
         })
     }
 
@@ -293,6 +299,8 @@ pub struct Client {
     process: Option<Child>,
     logs: Logs,
     stdout: Logs,
+    // A process that is killed leaves its socket behind.
+    _socket: RemovedOnDrop,
 }
 
 /// How a process ended.
@@ -354,6 +362,7 @@ impl Client {
             process: None,
             logs,
             stdout,
+            _socket: RemovedOnDrop(None),
         })
     }
 

@@ -30,7 +30,8 @@ enum Socket {
 }
 
 /// A file that goes when we go. Hosts do not remove it.
-struct RemovedOnDrop(Option<PathBuf>);
+#[derive(Debug)]
+pub(crate) struct RemovedOnDrop(pub Option<PathBuf>);
 
 impl Drop for RemovedOnDrop {
     fn drop(&mut self) {
