@@ -3,12 +3,15 @@
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
+use crate::action::{Action, Progress};
 use crate::attr::{AttributeType, DecodeError};
 use crate::context::Context;
 use crate::data_source::DataSource;
 use crate::diagnostics::Diagnostics;
+use crate::ephemeral::{EphemeralResource, Opened, Renewed};
 use crate::function::{Arguments, Function, FunctionError, Parameter};
 
+use crate::list::{ListResource, Listing};
 use crate::model::Model;
 use crate::path::Path;
 use crate::private::PrivateState;
@@ -48,6 +51,47 @@ pub(crate) trait AnyDataSource<C>: Send + Sync {
         config: Value,
         warnings: &mut Diagnostics,
     ) -> Result<Value, Diagnostics>;
+}
+
+/// An ephemeral resource on values.
+#[async_trait]
+pub(crate) trait AnyEphemeral<C>: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn schema(&self) -> Schema;
+    fn validate(&self, config: &Value, out: &mut Diagnostics);
+    async fn open(
+        &self,
+        cx: &Context<C>,
+        config: Value,
+        warnings: &mut Diagnostics,
+    ) -> Result<Opened<Value>, Diagnostics>;
+    async fn renew(&self, cx: &Context<C>, private: PrivateState) -> Result<Renewed, Diagnostics>;
+    async fn close(&self, cx: &Context<C>, private: PrivateState) -> Result<(), Diagnostics>;
+}
+
+/// A list resource on values.
+#[async_trait]
+pub(crate) trait AnyList<C>: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn schema(&self) -> Schema;
+    fn validate(&self, config: &Value, out: &mut Diagnostics);
+    async fn list(&self, cx: &Context<C>, config: Value, found: Listing<(), ()>) -> Result<(), Diagnostics>;
+}
+
+/// An action on values.
+#[async_trait]
+pub(crate) trait AnyAction<C>: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn schema(&self) -> Schema;
+    fn validate(&self, config: &Value, out: &mut Diagnostics);
+    async fn plan(&self, cx: &Context<C>, config: &Value, out: &mut Diagnostics);
+    async fn invoke(
+        &self,
+        cx: &Context<C>,
+        config: Value,
+        progress: &Progress,
+        warnings: &mut Diagnostics,
+    ) -> Result<(), Diagnostics>;
 }
 
 /// A function on values.
@@ -358,5 +402,129 @@ impl<F: Function> AnyFunction for Erased<F> {
     fn call(&self, arguments: &[Value]) -> Result<Value, FunctionError> {
         let arguments = F::Arguments::decode(arguments)?;
         self.0.call(arguments).map(|result| result.encode())
+    }
+}
+
+#[async_trait]
+impl<C: Send + Sync + 'static, E: EphemeralResource<C>> AnyEphemeral<C> for Erased<E> {
+    fn name(&self) -> &'static str {
+        E::NAME
+    }
+
+    fn schema(&self) -> Schema {
+        Schema {
+            version: 0,
+            block: E::Model::block(),
+        }
+    }
+
+    fn validate(&self, config: &Value, out: &mut Diagnostics) {
+        match decode::<E::Model>(config) {
+            Ok(config) => self.0.validate(&config, out),
+            Err(errors) => out.extend(errors),
+        }
+    }
+
+    async fn open(
+        &self,
+        cx: &Context<C>,
+        config: Value,
+        warnings: &mut Diagnostics,
+    ) -> Result<Opened<Value>, Diagnostics> {
+        let began = decode::<E::Model>(&config)?;
+        let before = began.encode();
+        let Opened {
+            result,
+            private,
+            renew_at,
+        } = self.0.open(cx, began, warnings).await?;
+        Ok(Opened {
+            result: overlay(&config, &before, result.encode()),
+            private,
+            renew_at,
+        })
+    }
+
+    async fn renew(&self, cx: &Context<C>, private: PrivateState) -> Result<Renewed, Diagnostics> {
+        self.0.renew(cx, private).await
+    }
+
+    async fn close(&self, cx: &Context<C>, private: PrivateState) -> Result<(), Diagnostics> {
+        self.0.close(cx, private).await
+    }
+}
+
+#[async_trait]
+impl<C: Send + Sync + 'static, L: ListResource<C>> AnyList<C> for Erased<L> {
+    fn name(&self) -> &'static str {
+        L::Resource::NAME
+    }
+
+    fn schema(&self) -> Schema {
+        Schema {
+            version: 0,
+            block: L::Config::block(),
+        }
+    }
+
+    fn validate(&self, config: &Value, out: &mut Diagnostics) {
+        match decode::<L::Config>(config) {
+            Ok(config) => self.0.validate(&config, out),
+            Err(errors) => out.extend(errors),
+        }
+    }
+
+    async fn list(&self, cx: &Context<C>, config: Value, found: Listing<(), ()>) -> Result<(), Diagnostics> {
+        let Listing {
+            sender,
+            left,
+            include_resource,
+            ..
+        } = found;
+        let mut found = Listing {
+            sender,
+            left,
+            include_resource,
+            types: std::marker::PhantomData,
+        };
+        self.0.list(cx, decode(&config)?, &mut found).await
+    }
+}
+
+#[async_trait]
+impl<C: Send + Sync + 'static, A: Action<C>> AnyAction<C> for Erased<A> {
+    fn name(&self) -> &'static str {
+        A::NAME
+    }
+
+    fn schema(&self) -> Schema {
+        Schema {
+            version: 0,
+            block: A::Config::block(),
+        }
+    }
+
+    fn validate(&self, config: &Value, out: &mut Diagnostics) {
+        match decode::<A::Config>(config) {
+            Ok(config) => self.0.validate(&config, out),
+            Err(errors) => out.extend(errors),
+        }
+    }
+
+    async fn plan(&self, cx: &Context<C>, config: &Value, out: &mut Diagnostics) {
+        match decode::<A::Config>(config) {
+            Ok(config) => self.0.plan(cx, &config, out).await,
+            Err(errors) => out.extend(errors),
+        }
+    }
+
+    async fn invoke(
+        &self,
+        cx: &Context<C>,
+        config: Value,
+        progress: &Progress,
+        warnings: &mut Diagnostics,
+    ) -> Result<(), Diagnostics> {
+        self.0.invoke(cx, decode(&config)?, progress, warnings).await
     }
 }

@@ -6,12 +6,15 @@
 // The derives write `::framework`, also where they are used in this crate.
 extern crate self as framework;
 
+pub mod action;
 pub mod attr;
 pub mod context;
 pub mod data_source;
 pub mod diagnostics;
+pub mod ephemeral;
 mod erased;
 pub mod function;
+pub mod list;
 pub mod marker;
 pub mod model;
 pub mod path;
@@ -30,11 +33,14 @@ mod walk;
 
 pub use framework_derive::{Arguments, Choice, Model};
 
+pub use action::{Action, Progress};
 pub use attr::{Attr, AttributeType, DecodeError, Set};
 pub use context::{Configured, Context, HostInfo};
 pub use data_source::DataSource;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use ephemeral::{EphemeralResource, Opened, Renewed};
 pub use function::{Function, FunctionError};
+pub use list::{ListResource, Listed, Listing};
 pub use marker::Marker;
 pub use model::Model;
 pub use path::Path;

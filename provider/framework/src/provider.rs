@@ -2,13 +2,17 @@
 
 use async_trait::async_trait;
 
+use crate::action::Action;
 use crate::context::{Configured, HostInfo};
 use crate::data_source::DataSource;
 use crate::diagnostics::Diagnostics;
-use crate::erased::{AnyDataSource, AnyFunction, AnyResource};
+use crate::ephemeral::EphemeralResource;
+use crate::erased::{AnyAction, AnyDataSource, AnyEphemeral, AnyFunction, AnyList, AnyResource, Erased};
 use crate::function::Function;
+use crate::list::ListResource;
 use crate::model::Model;
 use crate::resource::Resource;
+use std::sync::Arc;
 
 /// A provider.
 #[async_trait]
@@ -46,6 +50,9 @@ pub struct Offers<C> {
     pub(crate) resources: Vec<Box<dyn AnyResource<C>>>,
     pub(crate) data_sources: Vec<Box<dyn AnyDataSource<C>>>,
     pub(crate) functions: Vec<Box<dyn AnyFunction>>,
+    pub(crate) ephemerals: Vec<Box<dyn AnyEphemeral<C>>>,
+    pub(crate) lists: Vec<Arc<dyn AnyList<C>>>,
+    pub(crate) actions: Vec<Arc<dyn AnyAction<C>>>,
 }
 
 impl<C: Send + Sync + 'static> Default for Offers<C> {
@@ -61,28 +68,51 @@ impl<C: Send + Sync + 'static> Offers<C> {
             resources: Vec::new(),
             data_sources: Vec::new(),
             functions: Vec::new(),
+            ephemerals: Vec::new(),
+            lists: Vec::new(),
+            actions: Vec::new(),
         }
     }
 
     /// And a resource.
     #[must_use]
     pub fn resource<R: Resource<C>>(mut self, resource: R) -> Self {
-        self.resources.push(Box::new(crate::erased::Erased(resource)));
+        self.resources.push(Box::new(Erased(resource)));
         self
     }
 
     /// And a data source.
     #[must_use]
     pub fn data_source<D: DataSource<C>>(mut self, data_source: D) -> Self {
-        self.data_sources
-            .push(Box::new(crate::erased::Erased(data_source)));
+        self.data_sources.push(Box::new(Erased(data_source)));
         self
     }
 
     /// And a function.
     #[must_use]
     pub fn function<F: Function>(mut self, function: F) -> Self {
-        self.functions.push(Box::new(crate::erased::Erased(function)));
+        self.functions.push(Box::new(Erased(function)));
+        self
+    }
+
+    /// And an ephemeral resource.
+    #[must_use]
+    pub fn ephemeral_resource<E: EphemeralResource<C>>(mut self, ephemeral: E) -> Self {
+        self.ephemerals.push(Box::new(Erased(ephemeral)));
+        self
+    }
+
+    /// And a list resource.
+    #[must_use]
+    pub fn list_resource<L: ListResource<C>>(mut self, list: L) -> Self {
+        self.lists.push(Arc::new(Erased(list)));
+        self
+    }
+
+    /// And an action.
+    #[must_use]
+    pub fn action<A: Action<C>>(mut self, action: A) -> Self {
+        self.actions.push(Arc::new(Erased(action)));
         self
     }
 }

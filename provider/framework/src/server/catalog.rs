@@ -1,9 +1,10 @@
 //! Everything that a provider offers, by name, with its schemas. Built when first needed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::erased::{AnyDataSource, AnyFunction, AnyResource};
+use crate::erased::{AnyAction, AnyDataSource, AnyEphemeral, AnyFunction, AnyList, AnyResource};
 use crate::model::Model as _;
 use crate::provider::Provider;
 use crate::schema::{Block, Schema, defects};
@@ -14,6 +15,9 @@ pub(super) struct Catalog<C> {
     pub resources: BTreeMap<&'static str, ResourceEntry<C>>,
     pub data_sources: BTreeMap<&'static str, DataSourceEntry<C>>,
     pub functions: BTreeMap<&'static str, Box<dyn AnyFunction>>,
+    pub ephemerals: BTreeMap<&'static str, Entry<Box<dyn AnyEphemeral<C>>>>,
+    pub lists: BTreeMap<&'static str, Entry<Arc<dyn AnyList<C>>>>,
+    pub actions: BTreeMap<&'static str, Entry<Arc<dyn AnyAction<C>>>>,
 }
 
 /// A data source.
@@ -75,10 +79,27 @@ impl<C: Send + Sync + 'static> Catalog<C> {
             let schema = any.schema();
             (any.name(), Entry::new(any, schema))
         });
+        let ephemerals = offers.ephemerals.into_iter().map(|any| {
+            let schema = any.schema();
+            (any.name(), Entry::new(any, schema))
+        });
+        let lists = offers.lists.into_iter().map(|any| {
+            let mut schema = any.schema();
+            inputs_only(&mut schema.block);
+            (any.name(), Entry::new(any, schema))
+        });
+        let actions = offers.actions.into_iter().map(|any| {
+            let mut schema = any.schema();
+            inputs_only(&mut schema.block);
+            (any.name(), Entry::new(any, schema))
+        });
         Self {
             config: Entry::new((), config),
             resources: resources.collect(),
             data_sources: data_sources.collect(),
+            ephemerals: ephemerals.collect(),
+            lists: lists.collect(),
+            actions: actions.collect(),
             functions: offers
                 .functions
                 .into_iter()
@@ -96,6 +117,9 @@ impl<C: Send + Sync + 'static> Catalog<C> {
             .map(|(name, entry)| (*name, &entry.schema));
         let all = resources
             .chain(data_sources)
+            .chain(self.ephemerals.iter().map(|(name, entry)| (*name, &entry.schema)))
+            .chain(self.lists.iter().map(|(name, entry)| (*name, &entry.schema)))
+            .chain(self.actions.iter().map(|(name, entry)| (*name, &entry.schema)))
             .chain([("provider", &self.config.schema)]);
         all.flat_map(|(name, schema)| {
             defects(schema)

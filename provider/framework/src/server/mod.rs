@@ -1,12 +1,14 @@
 //! The protocol's service over a [`Provider`](crate::Provider).
 
 mod catalog;
+mod ephemeral;
 mod functions;
 mod lookup;
 mod provider;
 mod resource;
 mod service;
 mod state;
+mod streams;
 pub(crate) mod wire;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};

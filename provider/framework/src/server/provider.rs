@@ -51,6 +51,27 @@ impl<P: Provider> Server<P> {
                     name: (*n).to_owned(),
                 })
                 .collect(),
+            ephemeral_resources: catalog
+                .ephemerals
+                .keys()
+                .map(|n| m::EphemeralMetadata {
+                    type_name: (*n).to_owned(),
+                })
+                .collect(),
+            list_resources: catalog
+                .lists
+                .keys()
+                .map(|n| m::ListResourceMetadata {
+                    type_name: (*n).to_owned(),
+                })
+                .collect(),
+            actions: catalog
+                .actions
+                .keys()
+                .map(|n| m::ActionMetadata {
+                    type_name: (*n).to_owned(),
+                })
+                .collect(),
             ..Default::default()
         }
     }
@@ -70,6 +91,28 @@ impl<P: Provider> Server<P> {
                 .map(|(n, e)| ((*n).to_owned(), e.schema.to_wire()))
                 .collect(),
             functions: self.functions(),
+            ephemeral_resource_schemas: catalog
+                .ephemerals
+                .iter()
+                .map(|(n, e)| ((*n).to_owned(), e.schema.to_wire()))
+                .collect(),
+            list_resource_schemas: catalog
+                .lists
+                .iter()
+                .map(|(n, e)| ((*n).to_owned(), e.schema.to_wire()))
+                .collect(),
+            action_schemas: catalog
+                .actions
+                .iter()
+                .map(|(n, e)| {
+                    (
+                        (*n).to_owned(),
+                        pb::ActionSchema {
+                            schema: Some(e.schema.to_wire()),
+                        },
+                    )
+                })
+                .collect(),
             diagnostics: wire::diagnostics(catalog.defects()),
             // Only a schema that has provider_meta announces it: core sends none then.
             provider_meta: None,

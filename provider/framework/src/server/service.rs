@@ -12,7 +12,8 @@ use crate::diagnostics::Diagnostic;
 use crate::provider::Provider;
 
 type Answer<T> = Result<Response<T>, Status>;
-type Events<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+/// Events of a streaming call.
+pub(super) type Events<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 fn none(what: &str, name: &str) -> Vec<pb::Diagnostic> {
     wire::diagnostics(
@@ -25,7 +26,7 @@ fn none(what: &str, name: &str) -> Vec<pb::Diagnostic> {
     )
 }
 
-fn once<T: Send + 'static>(event: T) -> Events<T> {
+pub(super) fn once<T: Send + 'static>(event: T) -> Events<T> {
     Box::pin(tokio_stream::once(Ok(event)))
 }
 
@@ -159,7 +160,7 @@ impl<P: Provider> Service for Server<P> {
         &self,
         request: Request<pb::validate_ephemeral_resource_config::Request>,
     ) -> Answer<pb::validate_ephemeral_resource_config::Response> {
-        let diagnostics = none("ephemeral resource", &request.get_ref().type_name);
+        let diagnostics = wire::diagnostics(self.validate_ephemeral(request.get_ref()));
         answer(pb::validate_ephemeral_resource_config::Response { diagnostics })
     }
 
@@ -167,48 +168,35 @@ impl<P: Provider> Service for Server<P> {
         &self,
         request: Request<pb::open_ephemeral_resource::Request>,
     ) -> Answer<pb::open_ephemeral_resource::Response> {
-        let diagnostics = none("ephemeral resource", &request.get_ref().type_name);
-        answer(pb::open_ephemeral_resource::Response {
-            diagnostics,
-            ..Default::default()
-        })
+        answer(self.open(request.get_ref()).await)
     }
 
     async fn renew_ephemeral_resource(
         &self,
         request: Request<pb::renew_ephemeral_resource::Request>,
     ) -> Answer<pb::renew_ephemeral_resource::Response> {
-        let diagnostics = none("ephemeral resource", &request.get_ref().type_name);
-        answer(pb::renew_ephemeral_resource::Response {
-            diagnostics,
-            ..Default::default()
-        })
+        answer(self.renew(request.get_ref()).await)
     }
 
     async fn close_ephemeral_resource(
         &self,
         request: Request<pb::close_ephemeral_resource::Request>,
     ) -> Answer<pb::close_ephemeral_resource::Response> {
-        let diagnostics = none("ephemeral resource", &request.get_ref().type_name);
-        answer(pb::close_ephemeral_resource::Response { diagnostics })
+        answer(self.close(request.get_ref()).await)
     }
 
     async fn list_resource(
         &self,
         request: Request<pb::list_resource::Request>,
     ) -> Answer<Self::ListResourceStream> {
-        let diagnostic = none("list resource", &request.get_ref().type_name);
-        answer(once(pb::list_resource::Event {
-            diagnostic,
-            ..Default::default()
-        }))
+        answer(self.list(request.into_inner()))
     }
 
     async fn validate_list_resource_config(
         &self,
         request: Request<pb::validate_list_resource_config::Request>,
     ) -> Answer<pb::validate_list_resource_config::Response> {
-        let diagnostics = none("list resource", &request.get_ref().type_name);
+        let diagnostics = wire::diagnostics(self.validate_list(request.get_ref()));
         answer(pb::validate_list_resource_config::Response { diagnostics })
     }
 
@@ -311,29 +299,21 @@ impl<P: Provider> Service for Server<P> {
         &self,
         request: Request<pb::plan_action::Request>,
     ) -> Answer<pb::plan_action::Response> {
-        let diagnostics = none("action", &request.get_ref().action_type);
-        answer(pb::plan_action::Response {
-            diagnostics,
-            deferred: None,
-        })
+        answer(self.plan_action(request.get_ref()).await)
     }
 
     async fn invoke_action(
         &self,
         request: Request<pb::invoke_action::Request>,
     ) -> Answer<Self::InvokeActionStream> {
-        use pb::invoke_action::event::{Completed, Type};
-        let diagnostics = none("action", &request.get_ref().action_type);
-        answer(once(pb::invoke_action::Event {
-            r#type: Some(Type::Completed(Completed { diagnostics })),
-        }))
+        answer(self.invoke(request.into_inner()))
     }
 
     async fn validate_action_config(
         &self,
         request: Request<pb::validate_action_config::Request>,
     ) -> Answer<pb::validate_action_config::Response> {
-        let diagnostics = none("action", &request.get_ref().type_name);
+        let diagnostics = wire::diagnostics(self.validate_action(request.get_ref()));
         answer(pb::validate_action_config::Response { diagnostics })
     }
 

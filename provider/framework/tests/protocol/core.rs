@@ -606,7 +606,7 @@ fn check_plan(block: &Block, prior: &Value, config: &Value, planned: &Value, at:
 }
 
 /// Rule A3: every known planned leaf is what came out.
-fn covers(planned: &Value, actual: &Value) -> bool {
+pub fn covers(planned: &Value, actual: &Value) -> bool {
     match (planned, actual) {
         (Value::Unknown(_), _) => true,
         (Value::Object(p), Value::Object(a)) | (Value::Map(p), Value::Map(a)) => {

@@ -9,6 +9,8 @@
 
 mod apply;
 mod core;
+mod extras;
+mod generated;
 mod plan;
 mod service;
 mod thing;

@@ -464,5 +464,8 @@ impl Provider for TestProvider {
             .resource(ThingResource(Arc::clone(&self.0)))
             .data_source(LookupSource)
             .function(Join)
+            .ephemeral_resource(crate::extras::TokenResource(Arc::clone(&self.0)))
+            .list_resource(crate::extras::ThingList(Arc::clone(&self.0)))
+            .action(crate::extras::RestartAction)
     }
 }
