@@ -239,6 +239,14 @@ pub(crate) fn outlook(answer: Result<(), Failure>) -> Result<(), Failure> {
 }
 
 impl Observation {
+    /// The object that stands for the part.
+    pub(crate) fn found(&self, key: &Key) -> Option<Found> {
+        match self.picture.parts.get(key) {
+            Some(Seen::Found(found)) => Some(found.clone()),
+            _ => None,
+        }
+    }
+
     /// The object of ours at this spot, unless it is dead or gone.
     pub(crate) fn find(&self, spot: &Spot) -> Option<Found> {
         let parts = self.picture.parts.values().filter_map(|seen| match seen {

@@ -355,7 +355,12 @@ impl Observation {
             }
             _ => None,
         });
-        let names = names_of(chosen);
+        let mut names = names_of(chosen);
+        for (key, seen) in &self.picture.parts {
+            if let (Seen::Unseen(_), Some(id)) = (seen, self.known.ids.get(key)) {
+                names.entry(id.clone()).or_insert_with(|| key.clone());
+            }
+        }
         let mut declared = self
             .graphs
             .iter()

@@ -31,15 +31,6 @@ pub enum Phase {
     Complete,
 }
 
-impl Phase {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Making => "making",
-            Self::Complete => "complete",
-        }
-    }
-}
-
 /// What the root's tags say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RootTags {
@@ -47,6 +38,8 @@ pub struct RootTags {
     pub incarnation: Option<String>,
     /// How far that has come.
     pub phase: Option<Phase>,
+    /// While it is being made: the create at work, where that is not the one that began it.
+    pub worker: Option<String>,
     /// Incarnations whose parts it has taken over, oldest first.
     pub superseded: Vec<String>,
     /// The version of the schema of the provider that wrote it.
@@ -55,15 +48,17 @@ pub struct RootTags {
 
 impl RootTags {
     pub(crate) fn read(tags: &Tags) -> Self {
+        // `making`, `making <incarnation>` or `complete`.
+        let phase = tags.get(PHASE).map(|text| match text.split_once(SEPARATOR) {
+            Some(("making", worker)) => (Phase::Making, Some(worker.to_owned())),
+            _ if text == "making" => (Phase::Making, None),
+            _ => (Phase::Complete, None),
+        });
+        let (phase, worker) = phase.map_or((None, None), |(phase, worker)| (Some(phase), worker));
         Self {
             incarnation: tags.get(INCARNATION).cloned(),
-            phase: tags.get(PHASE).map(|text| {
-                if text == "making" {
-                    Phase::Making
-                } else {
-                    Phase::Complete
-                }
-            }),
+            phase,
+            worker,
             superseded: tags
                 .get(SUPERSEDED)
                 .map(|text| text.split(SEPARATOR).map(str::to_owned).collect())
@@ -77,8 +72,13 @@ impl RootTags {
         if let Some(incarnation) = &self.incarnation {
             tags.insert(INCARNATION.to_owned(), incarnation.clone());
         }
-        if let Some(phase) = self.phase {
-            tags.insert(PHASE.to_owned(), phase.text().to_owned());
+        match (self.phase, &self.worker) {
+            (Some(Phase::Making), Some(worker)) => {
+                tags.insert(PHASE.to_owned(), format!("making{SEPARATOR}{worker}"));
+            }
+            (Some(Phase::Making), None) => _ = tags.insert(PHASE.to_owned(), "making".to_owned()),
+            (Some(Phase::Complete), _) => _ = tags.insert(PHASE.to_owned(), "complete".to_owned()),
+            (None, _) => {}
         }
         if !self.superseded.is_empty() {
             // The newest that fit: the oldest belong to deposed objects that are long gone.
@@ -303,7 +303,8 @@ mod tests {
     fn root_tags_survive_the_way_through_tags() {
         let root = RootTags {
             incarnation: Some("b".into()),
-            phase: Some(Phase::Complete),
+            phase: Some(Phase::Making),
+            worker: Some("c".into()),
             superseded: vec!["x".into(), "a".into()],
             schema: Some(3),
         };

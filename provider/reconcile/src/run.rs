@@ -61,9 +61,11 @@ pub(crate) async fn reconcile(
             ..Outcome::default()
         };
     }
-    let root_before = observation.picture.root.clone();
     let run = Run::new(observation, deadline);
     let mut errors = Vec::new();
+    if let Err(failure) = run.take_over(purpose).await {
+        errors.push((Key(String::new()), failure));
+    }
     while errors.is_empty() {
         errors = run.stage(allowed, purpose).await;
         // The last stays: the report is about it.
@@ -80,7 +82,7 @@ pub(crate) async fn reconcile(
         }
     }
     if errors.is_empty()
-        && let Err(failure) = run.finish(purpose, root_before.as_ref()).await
+        && let Err(failure) = run.finish(purpose).await
     {
         errors.push((Key(String::new()), failure));
     }
@@ -358,6 +360,7 @@ impl Run {
                     incarnation,
                     phase: Some(phase),
                     superseded: Vec::new(),
+                    worker: None,
                     schema,
                 },
             )
@@ -413,17 +416,12 @@ impl Run {
     }
 
     /// The last act: says on the root that all is done, and whose it is.
-    async fn finish(&self, purpose: &Purpose, before: Option<&RootTags>) -> Result<(), Failure> {
+    async fn finish(&self, purpose: &Purpose) -> Result<(), Failure> {
         let doing = format!("completing {}", self.engine.owner.resource);
         let Some(key) = self.sight(|sight| sight.root_key()) else {
             return Ok(());
         };
-        let find = || {
-            self.sight(|sight| match sight.picture.parts.get(&key) {
-                Some(Seen::Found(found)) => Some(found.clone()),
-                _ => None,
-            })
-        };
+        let find = || self.sight(|sight| sight.found(&key));
         let Some(mut found) = find() else { return Ok(()) };
         if !self.sight(|sight| sight.carries_tags(found.kind)) {
             return Ok(());
@@ -433,18 +431,26 @@ impl Run {
             self.look(found.kind, self.engine.clock.now()).await?;
             found = find().unwrap_or(found);
             let now = RootTags::read(&found.object.tags);
-            let ours = now.incarnation.as_ref() == Some(incarnation)
-                || now.incarnation == before.and_then(|root| root.incarnation.clone());
-            if !ours || now.phase == Some(Phase::Complete) {
-                let cause = format!("another apply has completed {} at the same time", found.object.id);
+            if now.worker.as_ref().or(now.incarnation.as_ref()) != Some(incarnation)
+                || now.phase == Some(Phase::Complete)
+            {
+                let cause = format!(
+                    "another apply has taken {} over or completed it at the same time",
+                    found.object.id
+                );
+                let hint = format!(
+                    "Apply again when no other apply runs. {}.",
+                    self.engine.owner.import_hint()
+                );
                 return Err(Failure::new(Class::Exists, doing, cause)
                     .code("EKB1308")
-                    .hint(self.engine.owner.import_hint()));
+                    .hint(hint));
             }
         }
         let is = RootTags::read(&found.object.tags);
         let mut should = RootTags {
             phase: Some(Phase::Complete),
+            worker: None,
             schema: Some(self.engine.schema),
             ..is.clone()
         };
@@ -466,12 +472,42 @@ impl Run {
         if should == is {
             return Ok(());
         }
+        self.tag_root(&found, &should, &doing).await
+    }
+
+    /// Says on a root that another create began who works on it now, so that that one, if it is still running, does not
+    /// believe at its end that all is its own.
+    async fn take_over(&self, purpose: &Purpose) -> Result<(), Failure> {
+        let Purpose::Create { incarnation } = purpose else {
+            return Ok(());
+        };
+        let doing = format!("taking over {}", self.engine.owner.resource);
+        let root = self.sight(|sight| sight.root_key().and_then(|key| sight.found(&key)));
+        let Some(found) = root.filter(|found| !found.has_ended()) else {
+            return Ok(());
+        };
+        let is = RootTags::read(&found.object.tags);
+        if is.phase != Some(Phase::Making) || is.incarnation.as_ref() == Some(incarnation) {
+            return Ok(());
+        }
+        self.tag_root(
+            &found,
+            &RootTags {
+                worker: Some(incarnation.clone()),
+                ..is
+            },
+            &doing,
+        )
+        .await
+    }
+
+    async fn tag_root(&self, found: &Found, should: &RootTags, doing: &str) -> Result<(), Failure> {
         let Some(kind) = self.engine.kinds.get(found.kind) else {
             return Ok(());
         };
         let tags = should.tags();
         let mut patience = Patience::new(self, kind.traits().pace.limit);
-        while let Err(failure) = self.call(&doing, kind.tag(&found.object.id, &tags, &[])).await {
+        while let Err(failure) = self.call(doing, kind.tag(&found.object.id, &tags, &[])).await {
             patience.again(self, failure).await?;
         }
         self.sight(|sight| sight.retag(&found.spot(), &tags));

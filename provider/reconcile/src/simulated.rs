@@ -157,12 +157,12 @@ pub struct Thing {
     made: Moment,
     fails: bool,
     /// When it is gone.
-    ends: Option<Moment>,
+    pub ends: Option<Moment>,
     /// What reads show until when.
     stale: Option<(Map<String, Value>, Moment)>,
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct State {
     pub things: BTreeMap<String, Thing>,
     pub serial: u32,
@@ -178,6 +178,13 @@ pub struct State {
     pub lag: Duration,
     /// Kinds that may not be read.
     pub blind: BTreeSet<&'static str>,
+    /// Reads do not list what is dead.
+    pub hides_dead: bool,
+    /// Kinds of which waiting has no prospect.
+    pub stuck: BTreeSet<&'static str>,
+    /// Creating calls under way now, and at most.
+    busy: usize,
+    pub busiest: usize,
 }
 
 #[derive(Clone)]
@@ -227,6 +234,14 @@ impl World {
         engine.schema = 1;
         engine.timeout = Duration::from_secs(4 * 3600);
         engine
+    }
+
+    /// A copy of the world as it is now, on the same clock.
+    pub fn snapshot(&self) -> Self {
+        let mut world = self.clone();
+        world.state = Arc::new(Mutex::new(self.with(|state| state.clone())));
+        world.restart();
+        world
     }
 
     /// From here on it is another process.
@@ -561,11 +576,12 @@ impl<const N: usize> Kind for SimKind<N> {
                 let known = ask.known.values().any(|id| *id == thing.id);
                 let name = thing.fields.get("name").filter(|name| !name.is_null());
                 let named = name.is_some() && ask.declared.values().any(|fields| fields.get("name") == name);
-                let within = ask
-                    .root
-                    .as_ref()
-                    .is_some_and(|root| thing.strings().contains(root));
-                thing.kind == N && (tagged || known || named || within) && now.since(thing.made) >= lag
+                // There is one network in this world.
+                let within = ask.root.is_some();
+                thing.kind == N
+                    && (tagged || known || named || within)
+                    && now.since(thing.made) >= lag
+                    && !(state.hides_dead && thing.condition(now) == Condition::Dead)
             };
             Ok(state
                 .things
@@ -580,6 +596,10 @@ impl<const N: usize> Kind for SimKind<N> {
 
     async fn create(&self, part: &Sim<N>, call: &Call) -> Result<Made, Failure> {
         let world = &self.0;
+        world.with(|state| {
+            state.busy += 1;
+            state.busiest = state.busiest.max(state.busy);
+        });
         let mut fields = resolve(part, call)?;
         let tags = call.tags(&part.tags);
         let manner = &MANNERS[N];
@@ -647,7 +667,9 @@ impl<const N: usize> Kind for SimKind<N> {
                 condition,
             })
         });
-        let made = made.await?;
+        let made = made.await;
+        world.with(|state| state.busy -= 1);
+        let made = made?;
         world.clock.sleep(Duration::from_millis(25)).await;
         Ok(made)
     }
@@ -709,6 +731,35 @@ impl<const N: usize> Kind for SimKind<N> {
         self.0.mutate(format!("tag {id}"), tagging).await
     }
 
+    async fn outlook(&self, object: &Object) -> Result<(), Failure> {
+        let stuck = self.0.with(|state| state.stuck.contains(MANNERS[N].kind));
+        let failure = || {
+            Failure::new(
+                Class::Stuck,
+                format!("waiting for {}", object.id),
+                "no address is left in the subnet",
+            )
+        };
+        if stuck { Err(failure()) } else { Ok(()) }
+    }
+
+    fn lock(&self, fields: &Value) -> Option<String> {
+        (N == CLUSTER).then(|| format!("cluster {}", fields["name"]))
+    }
+
+    fn stands_for(&self, declared: &Value, object: &Object) -> bool {
+        let equal = |field| declared.get(field) == object.fields.get(field);
+        match N {
+            SUBNET => equal("cidr") && equal("within"),
+            ROLE | CLUSTER => equal("name"),
+            GATEWAY => equal("within"),
+            ROUTES => equal("routes") && equal("within"),
+            // Its address is found by it.
+            NAT => declared["within"][0] == object.fields["within"][0],
+            _ => false,
+        }
+    }
+
     async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure> {
         let deleting = |state: &mut State, now, _| {
             state.sweep(now);
@@ -726,6 +777,13 @@ impl<const N: usize> Kind for SimKind<N> {
                 .get_mut(&object.id)
                 .filter(|thing| thing.ends.is_none_or(|ends| ends > now));
             let thing = thing.ok_or_else(|| Failure::new(Class::NotFound, "deleting", object.id.clone()))?;
+            if thing.tags.contains_key("keep") {
+                return Ok(Deleted::Kept("it is marked to be kept".into()));
+            }
+            if thing.tags.contains_key("snapshot") {
+                thing.ends = Some(now + Duration::from_secs(60));
+                return Ok(Deleted::FinalSnapshot(format!("snapshot-of-{}", object.id)));
+            }
             thing.ends = thing.ends.or(Some(now + Duration::from_secs(MANNERS[N].delete)));
             Ok(if MANNERS[N].delete == 0 {
                 Deleted::Gone

@@ -1,15 +1,18 @@
 //! What a user would see of the engine, in a simulated world on paused time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
+use tokio::join;
 
 use crate::engine::Engine;
 use crate::graph::Graph;
+use crate::locks::Locks;
 use crate::ownership::{Phase, Purpose};
-use crate::part::{Key, Tags, key};
-use crate::report::{Allowed, Change, Known, Outcome};
-use crate::simulated::{ADDRESS, CLUSTER, Fault, GATEWAY, NAT, ROLE, ROUTES, SUBNET, Sim, VPC, World};
+use crate::part::{Condition, Owner, Tags, key};
+use crate::report::{Allowed, Change, Kept, Known, Outcome, Why};
+use crate::simulated::{ADDRESS, CLUSTER, Fault, GATEWAY, NAT, ROLE, ROUTES, SUBNET, Sim, VPC, World, owner};
 
 pub fn create(incarnation: &str) -> Purpose {
     Purpose::Create {
@@ -191,4 +194,705 @@ async fn a_network_is_made_kept_changed_and_destroyed() {
     assert!(outcome.is_done(), "{}", texts(&outcome));
     assert!(outcome.report.is_empty());
     assert_eq!(world.picture(), Vec::new());
+}
+
+/// Refreshes the state with the graph that follows from it.
+async fn refresh(world: &World, graph: &Graph, known: &Known) -> crate::report::Report {
+    world.engine().observe(Some(graph), known).await.report()
+}
+
+fn codes(outcome: &Outcome) -> Vec<&'static str> {
+    outcome.errors.iter().map(|failure| failure.code).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_changed_outside_is_said_in_words_and_mended() {
+    let graph = network(&["a", "b"], 1);
+    let (world, known) = made(&graph).await;
+    world.rest().await;
+    let expected = world.picture();
+    world.meddle("vpc", |thing| thing.set("size", json!(9)));
+    world.meddle("private_routes/a", |thing| {
+        thing.set("routes", json!({"10.0.0.0/8": "peering-1"}))
+    });
+    world.meddle("private_routes/b", |thing| {
+        thing.set("routes", json!({"0.0.0.0/0": "gateway-x"}))
+    });
+    world.meddle("public_subnet/a", |thing| {
+        thing.tags.remove("Name");
+        thing.tags.remove("ekb:part");
+        thing.tags.insert("theirs".into(), "yes".into());
+    });
+    world.remove("nat_gateway/b");
+    let report = refresh(&world, &graph, &known).await;
+    let drift = [
+        "nat_gateway/b: deleted outside",
+        "private_routes/a: routes 0.0.0.0/0: missing",
+        "private_routes/b: routes 0.0.0.0/0: is gateway-x, should be nat_gateway/b",
+        "public_subnet/a: tags Name: missing",
+        "public_subnet/a: tags ekb:part: missing",
+        "vpc: size: is 9, should be 1",
+    ];
+    assert_eq!(report.drift, drift);
+    assert!(
+        !report.objects.contains_key(&"nat_gateway/b".into()),
+        "a missing part has no entry"
+    );
+    let changes = graph.changes(&report.known().of(&graph));
+    assert_eq!(changes[&"nat_gateway/b".into()], Change::Create);
+    assert_eq!(changes[&"vpc".into()], Change::Update(vec!["size".into()]));
+    assert!(!changes.contains_key(&"gateway".into()));
+    let outcome = plan_and_apply(&world.engine(), &graph, &graph, &known, Some("one")).await;
+    assert!(
+        outcome.is_done() && outcome.report.drift.is_empty(),
+        "{}",
+        texts(&outcome)
+    );
+    world.rest().await;
+    world.meddle("public_subnet/a", |thing| {
+        assert_eq!(thing.tags.remove("theirs").as_deref(), Some("yes"))
+    });
+    world.meddle("private_routes/a", |thing| {
+        assert_eq!(
+            thing.fields["routes"]
+                .as_object_mut()
+                .unwrap()
+                .shift_remove("10.0.0.0/8"),
+            Some(json!("peering-1"))
+        );
+    });
+    assert_eq!(world.picture(), expected, "mended, and what is theirs survived");
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_that_is_ignored_is_neither_said_nor_mended() {
+    let graph = network(&["a"], 1);
+    let (world, known) = made(&graph).await;
+    world.meddle("vpc", |thing| thing.set("size", json!(9)));
+    world.meddle("private_routes/a", |thing| thing.set("routes", json!({})));
+    let mut engine = world.engine();
+    engine.ignore_drift = vec!["vpc: size".into(), "private_routes/*: routes 0*".into()];
+    let report = engine.observe(Some(&graph), &known).await.report();
+    assert_eq!(report.drift, Vec::<String>::new());
+    assert_eq!(report.objects, graph.objects());
+    let outcome = plan_and_apply(&engine, &graph, &graph, &known, Some("one")).await;
+    assert!(outcome.is_done() && !outcome.changed);
+    // What the user asks for is no drift.
+    let outcome = plan_and_apply(&engine, &graph, &network(&["a"], 2), &known, Some("one")).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    world.meddle("vpc", |thing| assert_eq!(thing.fields["size"], 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_plan_did_not_show_is_an_error_before_any_change() {
+    let graph = network(&["a"], 1);
+    let (world, known) = made(&graph).await;
+    let calls = world.calls();
+    let reconcile = async |known: &Known, allowed: Allowed| {
+        let outcome = world
+            .engine()
+            .reconcile(std::slice::from_ref(&graph), known, &allowed, &update("one"))
+            .await;
+        assert!(
+            outcome.refused && !outcome.changed && world.calls() == calls,
+            "{}",
+            texts(&outcome)
+        );
+        outcome
+    };
+    world.meddle("public_subnet/a", |thing| thing.set("cidr", json!(99)));
+    let outcome = reconcile(&known, Allowed::none()).await;
+    assert!(
+        texts(&outcome).contains("cidr: is 99, should be 0"),
+        "{}",
+        texts(&outcome)
+    );
+    assert_eq!(
+        codes(&outcome),
+        ["EKB1307", "EKB1307"],
+        "the subnet, and the NAT gateway within it"
+    );
+    world.meddle("public_subnet/a", |thing| thing.set("cidr", json!(0)));
+    world.remove("gateway");
+    let outcome = reconcile(&known, Allowed::All).await;
+    assert_eq!(codes(&outcome), ["EKB1310"]);
+    assert!(
+        texts(&outcome).contains("was there when this was planned and is gone"),
+        "{}",
+        texts(&outcome)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_ours_is_never_touched() {
+    let graph = network(&["a"], 1);
+    let (world, _) = made(&graph).await;
+    let calls = world.calls();
+    // Complete, and this state does not know it.
+    let outcome = apply(&world.engine(), &graph, &Known::default(), &create("two")).await;
+    assert!(outcome.refused);
+    assert_eq!(codes(&outcome), ["EKB1302"]);
+    assert!(
+        outcome.errors[0]
+            .hint
+            .contains("terraform import ADDRESS dev/main"),
+        "{}",
+        texts(&outcome)
+    );
+    // Names are taken: by another resource, by another region's, by nobody known.
+    let mut named = Graph::new();
+    named.part(
+        "role",
+        Sim::<ROLE> {
+            name: Some("dev-role".into()),
+            ..Sim::default()
+        },
+    );
+    let mut other = world.engine();
+    other.owner = Owner {
+        region: "eu-west-1".into(),
+        resource: "cluster/x".into(),
+        ..owner()
+    };
+    assert!(
+        apply(&other, &named, &Known::default(), &create("x"))
+            .await
+            .is_done()
+    );
+    let mut engine = world.engine();
+    engine.owner.resource = "cluster/x".into();
+    let outcome = apply(&engine, &named, &Known::default(), &create("y")).await;
+    assert_eq!(codes(&outcome), ["EKB1304"]);
+    assert!(
+        texts(&outcome).contains("role dev-role belongs to cluster/x of environment dev in eu-west-1"),
+        "{}",
+        texts(&outcome)
+    );
+    world.meddle("role", |thing| thing.tags.clear());
+    let outcome = apply(&engine, &named, &Known::default(), &create("y")).await;
+    assert!(
+        texts(&outcome).contains("exists and does not carry our tags"),
+        "{}",
+        texts(&outcome)
+    );
+    assert!(
+        engine
+            .destroy(Some(&named), &Known::default(), None)
+            .await
+            .is_done()
+    );
+    assert_eq!(world.calls(), calls + 2, "one role and its completion");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_takes_over_what_a_half_made_one_left_and_says_so_on_the_root() {
+    let graph = network(&["a"], 1);
+    let mut world = World::new();
+    world.plan(6, Fault::Fails);
+    let outcome = world
+        .process(async |engine| apply(&engine, &graph, &Known::default(), &create("one")).await)
+        .await
+        .unwrap();
+    assert!(!outcome.is_done() && !outcome.report.is_empty());
+    let root = outcome.report.root.clone().unwrap();
+    assert_eq!(
+        (root.phase, root.incarnation.as_deref()),
+        (Some(Phase::Making), Some("one"))
+    );
+    world.with(|state| state.fault = None);
+    let first: BTreeSet<String> = outcome.report.ids.values().cloned().collect();
+    let outcome = world
+        .process(async |engine| apply(&engine, &graph, &Known::default(), &create("two")).await)
+        .await
+        .unwrap();
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    assert!(
+        first
+            .iter()
+            .all(|id| outcome.report.ids.values().any(|now| now == id)),
+        "nothing was made again"
+    );
+    let root = outcome.report.root.clone().unwrap();
+    assert_eq!(
+        (root.phase, root.incarnation.as_deref()),
+        (Some(Phase::Complete), Some("two"))
+    );
+    assert_eq!(root.superseded, ["one"]);
+    // The deposed object's own destroy leaves everything; a stranger's is refused.
+    let known = outcome.report.known().of(&graph);
+    let calls = world.calls();
+    assert!(
+        world
+            .engine()
+            .destroy(Some(&graph), &known, Some("one"))
+            .await
+            .left
+    );
+    assert_eq!(
+        codes(&world.engine().destroy(Some(&graph), &known, Some("three")).await),
+        ["EKB1303"]
+    );
+    assert_eq!(
+        codes(&apply(&world.engine(), &graph, &known, &update("three")).await),
+        ["EKB1303"]
+    );
+    let mut older = world.engine();
+    older.schema = 0;
+    assert_eq!(
+        codes(&older.destroy(Some(&graph), &known, Some("two")).await),
+        ["EKB1301"]
+    );
+    assert_eq!(world.calls(), calls);
+    assert!(
+        world
+            .engine()
+            .destroy(Some(&graph), &known, Some("two"))
+            .await
+            .is_done()
+    );
+    assert_eq!(world.picture(), Vec::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_never_replaces_the_root() {
+    let graph = network(&["a"], 1);
+    let mut world = World::new();
+    world.plan(6, Fault::Fails);
+    world
+        .process(async |engine| apply(&engine, &graph, &Known::default(), &create("one")).await)
+        .await
+        .unwrap();
+    world.with(|state| state.fault = None);
+    let mut other = Graph::new();
+    other.part(
+        "vpc",
+        Sim::<VPC> {
+            cidr: 7,
+            ..Sim::default()
+        },
+    );
+    let calls = world.calls();
+    let outcome = apply(&world.engine(), &other, &Known::default(), &create("two")).await;
+    assert!(outcome.refused && world.calls() == calls);
+    assert!(
+        texts(&outcome).contains("create_before_destroy"),
+        "{}",
+        texts(&outcome)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_looked_at_counts_as_it_was() {
+    let graph = network(&["a"], 1);
+    let (world, known) = made(&graph).await;
+    world.with(|state| state.blind.insert("nat"));
+    let report = refresh(&world, &graph, &known).await;
+    assert_eq!(
+        (&report.objects, &report.ids),
+        (&known.objects, &known.ids),
+        "the last known values"
+    );
+    assert_eq!(report.drift, Vec::<String>::new());
+    assert_eq!(report.warnings.len(), 1);
+    assert!(
+        report.warnings[0]
+            .to_string()
+            .contains("listing nat: not allowed to read"),
+        "{}",
+        report.warnings[0]
+    );
+    let outcome = plan_and_apply(&world.engine(), &graph, &graph, &known, Some("one")).await;
+    assert!(outcome.is_done() && !outcome.changed, "{}", texts(&outcome));
+    // It is not made where it is not known whether it is there.
+    let more = network(&["a", "b"], 1);
+    let outcome = plan_and_apply(&world.engine(), &graph, &more, &known, Some("one")).await;
+    assert_eq!(codes(&outcome), ["EKB1005"], "{}", texts(&outcome));
+    assert!(
+        outcome.report.ids.contains_key(&"private_subnet/b".into()),
+        "siblings are made"
+    );
+    // A destroy removes what it may and keeps what it cannot know to be free.
+    let outcome = world
+        .engine()
+        .destroy(Some(&more), &outcome.report.known().of(&more), Some("one"))
+        .await;
+    assert_eq!(codes(&outcome), ["EKB1005"], "{}", texts(&outcome));
+    let left: Vec<&str> = outcome.report.ids.keys().map(|key| key.0.as_str()).collect();
+    assert_eq!(left, ["nat_address/a", "nat_gateway/a", "public_subnet/a", "vpc"]);
+    world.with(|state| state.blind.clear());
+    let outcome = world
+        .engine()
+        .destroy(Some(&more), &outcome.report.known().of(&more), Some("one"))
+        .await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    assert_eq!(world.picture(), Vec::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancel_ends_a_wait_at_once_with_the_partial_state() {
+    let graph = network(&["a"], 1);
+    let world = World::new();
+    let engine = world.engine();
+    let clock = world.clock.clone();
+    let stop = async {
+        clock.sleep(Duration::from_secs(50)).await;
+        engine.cancel.cancel();
+        clock.now()
+    };
+    let nothing = Known::default();
+    let purpose = create("one");
+    let (outcome, cancelled) = join!(apply(&engine, &graph, &nothing, &purpose), stop);
+    assert!(world.clock.now().since(cancelled) < Duration::from_secs(1));
+    assert_eq!(codes(&outcome), ["EKB1009"], "said once: {}", texts(&outcome));
+    assert!(outcome.report.ids.contains_key(&"nat_gateway/a".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_out_says_what_was_waited_for() {
+    let graph = network(&["a"], 1);
+    let world = World::new();
+    let mut engine = world.engine();
+    engine.timeout = Duration::from_secs(60);
+    let outcome = apply(&engine, &graph, &Known::default(), &create("one")).await;
+    assert_eq!(codes(&outcome), ["EKB1011"]);
+    assert!(
+        texts(&outcome).contains("waiting for nat (nat_gateway/a)"),
+        "{}",
+        texts(&outcome)
+    );
+    assert!(outcome.report.ids.contains_key(&"nat_gateway/a".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hopeless_wait_ends_early() {
+    let graph = network(&["a"], 1);
+    let world = World::new();
+    world.with(|state| state.stuck.insert("nat"));
+    let begun = world.clock.now();
+    let outcome = apply(&world.engine(), &graph, &Known::default(), &create("one")).await;
+    assert!(
+        texts(&outcome).contains("no address is left in the subnet"),
+        "{}",
+        texts(&outcome)
+    );
+    assert!(world.clock.now().since(begun) < Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_is_made_again_with_its_reason_reported() {
+    let graph = network(&["a"], 1);
+    let mut world = World::new();
+    world.plan(0, Fault::MadeFails);
+    // The fault hits the first thing that is made: the VPC.
+    let outcome = world
+        .process(async |engine| apply(&engine, &graph, &Known::default(), &create("one")).await)
+        .await
+        .unwrap();
+    assert!(
+        texts(&outcome).contains("vpc-1 failed: simulated: could not be made"),
+        "{}",
+        texts(&outcome)
+    );
+    world.with(|state| state.fault = None);
+    let outcome = apply(&world.engine(), &graph, &Known::default(), &create("two")).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    let warnings: Vec<String> = outcome.report.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        warnings
+            .join("")
+            .contains("vpc-1 is deleted and made again: it failed: simulated"),
+        "{warnings:?}"
+    );
+    assert_eq!(world.picture().len(), graph.keys().count());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_answers_with_a_dead_object_is_not_used_again() {
+    let graph = network(&["a"], 1);
+    let (world, known) = made(&graph).await;
+    for hides_dead in [false, true, true] {
+        world.with(|state| state.hides_dead = hides_dead);
+        let now = world.clock.now();
+        world.meddle("nat_gateway/a", |thing| thing.ends = Some(now));
+        let outcome = plan_and_apply(&world.engine(), &graph, &graph, &known, Some("one")).await;
+        assert!(outcome.is_done(), "{}", texts(&outcome));
+        assert_eq!(
+            outcome.report.found[&"nat_gateway/a".into()].condition,
+            Condition::Settled
+        );
+    }
+}
+
+/// Puts a second object for the part into the world, younger than the first; gives its id.
+fn double(world: &World, part: &str) -> String {
+    let id = format!("{part}-double");
+    let mut copy = None;
+    world.meddle(part, |thing| copy = Some(thing.clone()));
+    let mut copy = copy.unwrap();
+    copy.id = id.clone();
+    copy.tags.insert("ekb:made".into(), "zzz".into());
+    world.with(|state| state.things.insert(id.clone(), copy));
+    id
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_objects_the_one_in_use_stays() {
+    let graph = network(&["a"], 1);
+    let (world, known) = made(&graph).await;
+    let expected = world.picture();
+    for part in ["vpc", "gateway", "nat_address/a", "public_subnet/a"] {
+        let id = double(&world, part);
+        let report = refresh(&world, &graph, &known).await;
+        assert_eq!(
+            report.drift,
+            [format!(
+                "{part}: there is a second one, {id}, of an interrupted run"
+            )]
+        );
+        let outcome = plan_and_apply(&world.engine(), &graph, &graph, &known, Some("one")).await;
+        assert!(
+            outcome.is_done() && outcome.report.drift.is_empty(),
+            "{}",
+            texts(&outcome)
+        );
+        assert_eq!(outcome.report.ids, known.ids);
+        assert_eq!(world.picture(), expected);
+    }
+    // Something uses the second root: nothing is built on either.
+    let id = double(&world, "vpc");
+    let subnet = double(&world, "private_subnet/a");
+    world.with(|state| state.things.get_mut(&subnet).unwrap().set("within", json!([id])));
+    let calls = world.calls();
+    let outcome = plan_and_apply(&world.engine(), &graph, &graph, &known, Some("one")).await;
+    assert_eq!(codes(&outcome), ["EKB1306"]);
+    assert_eq!(world.calls(), calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_creates_at_once_one_ends_with_a_clear_error() {
+    for delay in 0..40u64 {
+        let graph = network(&["a"], 1);
+        let world = World::new();
+        let (one, two) = (world.engine(), world.engine());
+        let nothing = Known::default();
+        let (first, second) = (create("one"), create("two"));
+        let late = async {
+            world.clock.sleep(Duration::from_millis(delay * 100)).await;
+            apply(&two, &graph, &nothing, &second).await
+        };
+        let (a, b) = join!(apply(&one, &graph, &nothing, &first), late);
+        let done = [&a, &b].iter().filter(|outcome| outcome.is_done()).count();
+        assert!(done <= 1, "{delay}: both believe to have made it");
+        let loser = if a.is_done() { b } else { a };
+        assert!(!loser.errors.is_empty());
+        // A later apply by the winner brings order.
+        world.rest().await;
+        let report = refresh(&world, &graph, &nothing).await;
+        let root = report.root.clone().unwrap();
+        let outcome = if root.phase == Some(Phase::Complete) {
+            plan_and_apply(&world.engine(), &graph, &graph, &report.known(), None).await
+        } else {
+            apply(&world.engine(), &graph, &nothing, &create("three")).await
+        };
+        assert!(outcome.is_done(), "{delay}: {}", texts(&outcome));
+        assert_eq!(
+            world.picture().len(),
+            graph.keys().count(),
+            "{delay}: one object a part"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_of_one_owner_exclude_each_other() {
+    let graph = network(&["a"], 1);
+    let world = World::new();
+    let (mut one, mut two) = (world.engine(), world.engine());
+    one.locks = Locks::default();
+    two.locks = one.locks.clone();
+    let nothing = Known::default();
+    let (first, second) = (create("one"), create("two"));
+    let (a, b) = join!(
+        apply(&one, &graph, &nothing, &first),
+        apply(&two, &graph, &nothing, &second)
+    );
+    assert!(a.is_done());
+    assert_eq!(
+        codes(&b),
+        ["EKB1302"],
+        "it begins when the first is done, and finds it complete"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn stages_are_gone_through_in_order_and_not_again() {
+    let cluster = |sizes: [u32; 2]| {
+        let mut graph = Graph::new();
+        let plane = graph.part(
+            "cluster",
+            Sim::<CLUSTER> {
+                name: Some("dev".into()),
+                size: sizes[0],
+                ..Sim::default()
+            },
+        );
+        graph.part(
+            "nodes",
+            Sim::<SUBNET> {
+                within: vec![plane.ready()],
+                size: sizes[1],
+                ..Sim::default()
+            },
+        );
+        graph
+    };
+    let before = cluster([33, 33]);
+    let (world, known) = made(&before).await;
+    let stages = [cluster([34, 34]), cluster([35, 35])];
+    let log = || world.with(|state| std::mem::take(&mut state.log));
+    let reconcile = async || {
+        world
+            .engine()
+            .reconcile(&stages, &known, &Allowed::none(), &update("one"))
+            .await
+    };
+    log();
+    assert!(reconcile().await.is_done());
+    assert_eq!(
+        log(),
+        [
+            "update cluster size",
+            "update nodes size",
+            "update cluster size",
+            "update nodes size"
+        ]
+    );
+    assert!(
+        !reconcile().await.changed,
+        "what is as the last stage wants it stays"
+    );
+    world.meddle("nodes", |thing| thing.set("size", json!(34)));
+    assert!(reconcile().await.is_done());
+    assert_eq!(log(), ["update nodes size"]);
+    // A stage may add parts; what a later stage has is not deleted by an earlier one.
+    let mut more = cluster([35, 35]);
+    more.part(
+        "role",
+        Sim::<ROLE> {
+            name: Some("dev-role".into()),
+            ..Sim::default()
+        },
+    );
+    let stages = [cluster([35, 35]), more];
+    for _ in 0..2 {
+        let outcome = world
+            .engine()
+            .reconcile(&stages, &known, &Allowed::All, &update("one"))
+            .await;
+        assert!(outcome.is_done(), "{}", texts(&outcome));
+        assert!(outcome.report.ids.contains_key(&"role".into()));
+    }
+    assert_eq!(log(), ["create role"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_is_reported() {
+    let graph = network(&["a"], 1);
+    let (world, known) = made(&graph).await;
+    world.meddle("nat_address/a", |thing| {
+        _ = thing.tags.insert("keep".into(), String::new())
+    });
+    world.meddle("private_subnet/a", |thing| {
+        _ = thing.tags.insert("snapshot".into(), String::new())
+    });
+    let outcome = world.engine().destroy(Some(&graph), &known, Some("one")).await;
+    assert!(
+        outcome.is_done() && outcome.report.is_empty(),
+        "{}",
+        texts(&outcome)
+    );
+    let (address, subnet) = (
+        &known.ids[&"nat_address/a".into()],
+        &known.ids[&"private_subnet/a".into()],
+    );
+    let kept = [
+        Kept {
+            key: "private_subnet/a".into(),
+            id: format!("snapshot-of-{subnet}"),
+            why: Why::FinalSnapshot,
+        },
+        Kept {
+            key: "nat_address/a".into(),
+            id: address.clone(),
+            why: Why::Kept("it is marked to be kept".into()),
+        },
+    ];
+    assert!(
+        kept.iter().all(|kept| outcome.kept.contains(kept)) && outcome.kept.len() == 2,
+        "{:?}",
+        outcome.kept
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_together_shares_its_looks_and_calls_are_limited() {
+    let looks = async |zones: &[&str]| {
+        let (world, _) = made(&network(zones, 1)).await;
+        (world.with(|state| state.looks), world.with(|state| state.busiest))
+    };
+    let (one, _) = looks(&["a"]).await;
+    let (six, busiest) = looks(&["a", "b", "c", "d", "e", "f"]).await;
+    assert!(six <= one + 10, "{one} looks for one zone, {six} for six");
+    assert!((6..=10).contains(&busiest), "{busiest} calls at a time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_built_is_imported_by_its_structure() {
+    let graph = network(&["a", "b"], 1);
+    let (world, made) = made(&graph).await;
+    world.with(|state| state.things.values_mut().for_each(|thing| thing.tags.clear()));
+    let known = Known {
+        ids: BTreeMap::from([("vpc".into(), made.ids[&"vpc".into()].clone())]),
+        import: true,
+        ..Known::default()
+    };
+    let report = refresh(&world, &graph, &known.of(&graph)).await;
+    assert_eq!(report.ids, made.ids);
+    assert_eq!(
+        report.objects,
+        graph
+            .objects()
+            .into_iter()
+            .map(|(key, mut fields)| {
+                // Tags are all that differs.
+                fields["tags"] = report.objects[&key]["tags"].clone();
+                (key, fields)
+            })
+            .collect()
+    );
+    assert!(
+        report.drift.iter().all(|sentence| sentence.contains(": tags ")),
+        "{:#?}",
+        report.drift
+    );
+    let outcome = plan_and_apply(
+        &world.engine(),
+        &graph,
+        &graph,
+        &report.known().of(&graph),
+        Some("new"),
+    )
+    .await;
+    assert!(
+        outcome.is_done() && outcome.report.drift.is_empty(),
+        "{}",
+        texts(&outcome)
+    );
+    let root = outcome.report.root.clone().unwrap();
+    assert_eq!(
+        (root.phase, root.incarnation.as_deref()),
+        (Some(Phase::Complete), Some("new"))
+    );
+    let log = world.with(|state| state.log.join(" "));
+    assert!(!log.contains("delete"), "{log}");
 }
