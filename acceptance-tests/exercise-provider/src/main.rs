@@ -1,6 +1,7 @@
 //! `terraform-provider-exercise`: every kind of attribute, block, function and operation that the framework knows, on
 //! files in a directory. For tests with real programs.
 
+mod extras;
 mod functions;
 mod item;
 mod lookup;
@@ -62,6 +63,9 @@ impl Provider for Exercise {
             .data_source(lookup::FindItem)
             .function(functions::Describe)
             .function(functions::Reverse)
+            .ephemeral_resource(extras::Tokens)
+            .list_resource(extras::ItemList)
+            .action(extras::Stamping)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Items as files.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 
 use framework::{AttributeType as _, Diagnostic, Model as _, Path, Value};
@@ -59,6 +59,16 @@ impl Store {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(Self::failed(name, &error)),
             _ => Ok(()),
         }
+    }
+
+    /// Appends a line to the log of what happened.
+    pub fn note(&self, line: &str) -> Result<(), Diagnostic> {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.directory.join("events.log"));
+        file.and_then(|mut file| writeln!(file, "{line}"))
+            .map_err(|error| Self::failed("*", &error))
     }
 
     /// The names of all items, sorted.

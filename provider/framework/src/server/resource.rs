@@ -303,14 +303,7 @@ fn finish_create(block: &Block, planned: &Value, answer: Applied<Value>) -> Appl
             let state = walk::without_write_only(block, state);
             let wrong = violations(block, planned, &state);
             let conforms = state.conformance(&block.ty()).is_empty();
-            diagnostics.extend(wrong.into_iter().map(|error| Diagnostic {
-                severity: Severity::Warning,
-                detail: format!(
-                    "{} The resource was made; the next plan shows what is different.",
-                    error.detail
-                ),
-                ..error
-            }));
+            diagnostics.extend(as_one_warning(&wrong));
             let state = if conforms {
                 state.unknown_as_null()
             } else {
@@ -324,6 +317,27 @@ fn finish_create(block: &Block, planned: &Value, answer: Applied<Value>) -> Appl
         private,
         diagnostics,
     }
+}
+
+/// All violations as one warning: Terraform shows only the first of several warnings with the same headline.
+fn as_one_warning(wrong: &[Diagnostic]) -> Option<Diagnostic> {
+    let first = wrong.first()?;
+    let details: Vec<_> = wrong.iter().map(|error| error.detail.as_str()).collect();
+    let detail = format!(
+        "{}\n\nThe resource was made; the next plan shows what is different.",
+        details.join("\n")
+    );
+    let path = if wrong.len() == 1 {
+        first.path.clone()
+    } else {
+        Path::root()
+    };
+    Some(Diagnostic {
+        severity: Severity::Warning,
+        detail,
+        path,
+        ..first.clone()
+    })
 }
 
 /// Rules A1 to A4 after an update: a violation is an error, which for an update taints nothing, and the state is what the
