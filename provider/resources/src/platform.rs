@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use aws::Aws;
-use reconcile::failure::Failure;
+use reconcile::failure::{Class, Failure};
 use reconcile::locks::Locks;
 use reconcile::part::Tags;
 use reconcile::resource::Surroundings;
@@ -31,7 +31,12 @@ impl Surroundings for Platform {
     }
 
     async fn region(&self) -> Result<String, Failure> {
-        self.aws.region().await
+        self.aws.connect().await?;
+        self.aws.region().ok_or_else(|| {
+            Failure::new(Class::Invalid, "looking for the region", "no region is given")
+                .code("EKB2017")
+                .hint("Set `region` in the provider block or in the resource, or the variable AWS_REGION.")
+        })
     }
 
     fn check_region(&self, region: &str) -> Result<(), Failure> {

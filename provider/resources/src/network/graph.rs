@@ -205,14 +205,11 @@ fn flow_logs(
         );
         let role = graph.part(
             "flow_log_role",
-            IamRole {
-                name: flow_logs_role(prefix),
-                service: "vpc-flow-logs.amazonaws.com".to_owned(),
-                actions: ["CreateLogStream", "PutLogEvents", "DescribeLogGroups", "DescribeLogStreams"]
-                    .map(|action| format!("logs:{action}"))
-                    .to_vec(),
-                tags: tags.clone(),
-            },
+            IamRole::for_service(flow_logs_role(prefix), "vpc-flow-logs.amazonaws.com", tags.clone()).allow(
+                "write",
+                &["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogGroups", "logs:DescribeLogStreams"],
+                &["*"],
+            ),
         );
         FlowLog { vpc: vpc.made(), bucket: None, log_group: Some(group.ready()), role: Some(role.ready()), tags }
     } else {
