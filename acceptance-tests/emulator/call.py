@@ -39,8 +39,9 @@ class Call:
         signed = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
         self.access_key, self.region, signing = signed.groups() if signed else (None, "us-east-1", "")
         self.service = MODELS.get(signing, signing)
-        self.outside = bool(self.access_key) and self.access_key.endswith(outside.SUFFIX)
-        self.account_id = account_of(self.access_key)
+        from_outside = environ.get("HTTP_" + outside.HEADER.upper().replace("-", "_"))
+        self.outside = bool(from_outside)
+        self.account_id = from_outside or account_of(self.access_key)
         self.identity = f"arn:aws:sts::{self.account_id}:user/moto"
         self.operation, self.params, self.protocol = "", {}, "rest-json"
         if self.service:

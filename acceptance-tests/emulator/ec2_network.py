@@ -49,7 +49,7 @@ def vpc_created(context, result):
     group = backend.get_default_security_group(vpc.id)
     group.ingress_rules.append(
         SecurityGroupRule(backend, "-1", group.id, None, None, None,
-                          source_group={"GroupId": group.id, "UserId": context.account.id}, is_egress=False))
+                          source_group={"GroupId": group.id, "OwnerId": context.account.id, "UserId": context.account.id}, is_egress=False))
 
 
 @before("ec2", "DeleteVpc")

@@ -16,6 +16,7 @@ import importlib
 import threading
 
 from moto.core import responses
+from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores, get_service_model, method_names_from_class
 
@@ -50,6 +51,11 @@ def current(call):
         yield
     finally:
         _context.call = None
+
+
+def error(service, code, message):
+    """An exception that moto answers in the protocol of `service` (it looks at the module of the exception's class)."""
+    return type("OurError", (ServiceException,), {"__module__": f"moto.{service}.exceptions"})(code, message)
 
 
 class Context:

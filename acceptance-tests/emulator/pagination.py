@@ -3,8 +3,9 @@
 import base64
 import functools
 
-from moto.core.exceptions import ServiceException
 from moto.core.utils import get_pagination_model
+
+from .extend import error
 
 
 @functools.lru_cache
@@ -33,7 +34,7 @@ def page(context, service, operation, result):
         try:
             start = int(base64.b64decode(token).decode().removeprefix("ekb:"))
         except ValueError:
-            raise ServiceException("InvalidNextToken", f"Invalid value '{token}' for {token_in}.") from None
+            raise error(service, "InvalidNextToken", f"Invalid value '{token}' for {token_in}.") from None
     end = start + int(limit) if limit else None
     result = dict(result, **{key: things[start:end]})
     if end is not None and end < len(things):

@@ -70,20 +70,35 @@ class Emulator:
 
     def apply(self, call, entry):
         account = call.account
+        # Under one lock from counting to carrying out: the n-th call is the n-th that is applied.
         with account.lock:
-            # In the order of arrival, so that "the n-th call" means something.
             account.record(entry)
+            self.drop_if_killed(call, entry)
             met = [] if call.outside else account.faults.meet(call)
             entry["faults"] = [rule["action"] for rule in met]
+            slow = sum(rule.get("seconds", 1) for rule in met if rule["action"] == "slow")
+            if not slow:
+                return self.carry_out(call, entry, met)
+        time.sleep(slow)
+        with account.lock:
+            self.drop_if_killed(call, entry)
+            return self.carry_out(call, entry, met)
+
+    @staticmethod
+    def drop_if_killed(call, entry):
+        """Sent by a process that was killed since: what was not applied before the kill never is."""
+        if call.account.killed and processes.is_gone(call.environ["werkzeug.socket"]):
+            entry["faults"].append("dropped")
+            raise Cut
+
+    def carry_out(self, call, entry, met):
         ending = None
         for rule in met:
-            if rule["action"] == "slow":
-                time.sleep(rule.get("seconds", 1))
-            elif rule["action"] == "invisible":
+            if rule["action"] == "invisible":
                 call.invisible = rule
             elif rule["action"] == "fail_later":
                 call.fail_later = rule
-            else:
+            elif rule["action"] in faults.ENDING:
                 ending = rule
         action = ending["action"] if ending else None
         refused = credentials.refusal(call)
@@ -93,21 +108,13 @@ class Emulator:
             return self.finish(entry, call.error(*faults.error_of(ending, call)))
         if action == "reset":
             raise Cut
-        with account.lock:
-            if account.killed and processes.is_gone(call.environ["werkzeug.socket"]):
-                # Sent by a process that was killed since: what was not applied before the kill never is.
-                entry["faults"].append("dropped")
-                raise Cut
-            if action == "kill_before":
-                self.kill(call, entry)
-                raise Cut
-            answer = self.run(call, entry)
-            if action == "kill_after":
-                self.finish(entry, answer)
-                self.kill(call, entry)
-                raise Cut
-        answer = self.finish(entry, answer)
-        if action == "lose":
+        if action == "kill_before":
+            self.kill(call, entry)
+            raise Cut
+        answer = self.finish(entry, self.run(call, entry))
+        if action == "kill_after":
+            self.kill(call, entry)
+        if action in ("kill_after", "lose"):
             raise Cut
         return answer
 

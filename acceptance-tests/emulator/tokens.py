@@ -3,8 +3,9 @@
 import hashlib
 import json
 
-from moto.core.exceptions import ServiceException
 from moto.core.utils import get_service_model
+
+from .extend import error
 
 # Name of the member, and what a mismatch is called.
 MISMATCH = {"ec2": "IdempotentParameterMismatch", "eks": "InvalidRequestException", "mq": "ConflictException"}
@@ -19,6 +20,7 @@ class Token:
             self.key = (service, context.call.region, operation, value)
             rest = {k: v for k, v in context.params.items() if k != member}
             self.digest = hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()
+            self.service = service
             self.mismatch = MISMATCH.get(service, "IdempotentParameterMismatch")
 
     def remembered(self):
@@ -29,7 +31,7 @@ class Token:
             return None
         digest, result = known
         if digest != self.digest:
-            raise ServiceException(self.mismatch, "The request uses the same client token as a previous, but non-identical request.")
+            raise error(self.service, self.mismatch, "The request uses the same client token as a previous, but non-identical request.")
         return result
 
     def remember(self, result):

@@ -1,6 +1,6 @@
 """Eventual consistency on demand: new objects that reads do not show yet (fault action `invisible`)."""
 
-from moto.core.exceptions import ServiceException
+from .extend import error
 
 NOT_FOUND = {
     "vpc": "InvalidVpcID.NotFound",
@@ -74,7 +74,7 @@ def refuse(context):
     for name in strings({k: v for k, v in context.params.items() if not k.startswith("Filter")}):
         if name in table and (not context.call.mutating or table[name]["writes"]) and is_hidden(context, name, True):
             prefix = name.split("-", 1)[0]
-            raise ServiceException(NOT_FOUND.get(prefix, "ResourceNotFoundException"), f"The ID '{name}' does not exist")
+            raise error(context.call.service, NOT_FOUND.get(prefix, "ResourceNotFoundException"), f"The ID '{name}' does not exist")
 
 
 def without_hidden(context, result):
