@@ -38,8 +38,8 @@ class Account:
         # What the extension remembers besides moto's backends, by name; part of snapshots. Values must be deep-copyable.
         self.memory = {}
         self.snapshots = {}
-        # A process was killed: requests of closed connections are not applied any more.
-        self.killed = False
+        # Client's ports of connections that a killed process had: their requests are not applied any more.
+        self.killed_ports = set()
 
     # --- time: AWS seconds -------------------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class Account:
         with self.lock:
             for backends, _ in self.backends().values():
                 dict.pop(backends, self.id, None)
-            self.memory, self.snapshots, self.killed = {}, {}, False
+            self.memory, self.snapshots, self.killed_ports = {}, {}, set()
             self.faults = Faults()
             self.clear_log()
 

@@ -4,13 +4,13 @@ import os
 import pathlib
 import signal
 import socket
+import struct
 import time
 
 
-def peer(environ, server_port):
-    """The id of the process that holds the client's end of this request's connection, or None."""
-    client_port = int(environ["REMOTE_PORT"])
-    inode = None
+def connections(server_port):
+    """{inode of the client's end: its port} for every connection to our port."""
+    found = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             lines = pathlib.Path(table).read_text().splitlines()[1:]
@@ -19,25 +19,34 @@ def peer(environ, server_port):
         for line in lines:
             fields = line.split()
             local, remote = (int(fields[i].rsplit(":", 1)[1], 16) for i in (1, 2))
-            if local == client_port and remote == server_port:
-                inode = fields[9]
-    if inode is None:
-        return None
-    wanted = f"socket:[{inode}]"
+            if remote == server_port:
+                found[f"socket:[{fields[9]}]"] = local
+    return found
+
+
+def sockets(process):
+    """What the descriptors of a process are."""
+    names = set()
+    try:
+        for descriptor in pathlib.Path(f"/proc/{process}/fd").iterdir():
+            names.add(os.readlink(descriptor))
+    except OSError:
+        pass
+    return names
+
+
+def peer(client_port, server_port):
+    """The process at the client's end of a connection, and the client's ports of all its connections to us: (id, ports)."""
+    ends = connections(server_port)
+    wanted = next((inode for inode, port in ends.items() if port == client_port), None)
     for process in pathlib.Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        try:
-            for descriptor in (process / "fd").iterdir():
-                if os.readlink(descriptor) == wanted:
-                    return int(process.name)
-        except OSError:
-            continue
-    return None
+        if process.name.isdigit() and wanted in (open_sockets := sockets(process.name)):
+            return int(process.name), {ends[inode] for inode in open_sockets & ends.keys()}
+    return None, set()
 
 
 def kill(process):
-    """SIGKILL, and waits (at most a second) until the process is dead, so that its connections are closed."""
+    """SIGKILL, and waits (at most a second) until the process is dead, so that it does nothing more."""
     try:
         os.kill(process, signal.SIGKILL)
     except ProcessLookupError:
@@ -53,20 +62,8 @@ def kill(process):
         time.sleep(0.002)
 
 
-def is_gone(connection):
-    """Whether the client has closed its end."""
-    try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-
-
 def cut(connection):
     """Closes a connection so that the client sees a reset."""
-    import struct
-
     try:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.shutdown(socket.SHUT_RDWR)

@@ -87,7 +87,9 @@ class Emulator:
     @staticmethod
     def drop_if_killed(call, entry):
         """Sent by a process that was killed since: what was not applied before the kill never is."""
-        if call.account.killed and processes.is_gone(call.environ["werkzeug.socket"]):
+        port = int(call.environ["REMOTE_PORT"])
+        if port in call.account.killed_ports:
+            call.account.killed_ports.discard(port)
             entry["faults"].append("dropped")
             raise Cut
 
@@ -119,12 +121,12 @@ class Emulator:
         return answer
 
     def kill(self, call, entry):
-        process = processes.peer(call.environ, self.port)
+        process, ports = processes.peer(int(call.environ["REMOTE_PORT"]), self.port)
         entry["killed"] = process
         if process is None:
             entry["faults"].append("process not found")
             return
-        call.account.killed = True
+        call.account.killed_ports |= ports - {int(call.environ["REMOTE_PORT"])}
         processes.kill(process)
 
     def run(self, call, entry):
