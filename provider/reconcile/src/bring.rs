@@ -196,14 +196,9 @@ impl Work<'_> {
     /// The differences as they are now; what is going to be replaced counts as having no id.
     fn differences(&self, object: &Object) -> Vec<compare::Found> {
         self.run.sight(|sight| {
-            let is_old = |(key, old): &(&Key, &Spot)| sight.chosen.get(key) == Some(*old);
-            let replaced: BTreeSet<Key> = self
-                .stage
-                .replaced
-                .iter()
-                .filter(is_old)
-                .map(|(key, _)| key.clone())
-                .collect();
+            // The id may be the same again (a name), so what tells is whether it was made again.
+            let is_old = |key: &&Key| !self.stage.schedule.is_made(key);
+            let replaced: BTreeSet<Key> = self.stage.replaced.keys().filter(is_old).cloned().collect();
             sight.differences(self.part, object, &replaced)
         })
     }

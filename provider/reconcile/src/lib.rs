@@ -14,6 +14,8 @@ mod matching;
 pub mod observe;
 pub mod ownership;
 pub mod part;
+#[cfg(test)]
+mod properties;
 pub mod report;
 pub mod resource;
 mod run;

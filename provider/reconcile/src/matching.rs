@@ -132,6 +132,16 @@ impl Observation {
             for object in &answer.objects {
                 let spot = (*kind, object.id.clone());
                 let dead = object.condition == Condition::Dead;
+                // The look began before this was made: it shows a predecessor of the same name.
+                let newer = self
+                    .standing
+                    .get(&spot)
+                    .filter(|standing| standing.seen > answer.at);
+                if let Some(made) = newer.and_then(|standing| standing.object.as_ref()) {
+                    present.push((*kind, Arc::clone(made)));
+                    seen.insert(spot);
+                    continue;
+                }
                 if self.gone.contains(&spot) && !dead {
                     continue;
                 }

@@ -72,6 +72,13 @@ impl Schedule {
         }
     }
 
+    /// Whether the part has the id that it will keep.
+    pub fn is_made(&self, key: &Key) -> bool {
+        self.parts
+            .get(key)
+            .is_none_or(|part| matches!(*part.borrow(), Progress::Made | Progress::Ready))
+    }
+
     pub fn ended(&self, spot: &Spot, fate: Fate) {
         if let Some(object) = self.objects.get(spot) {
             object.send_replace(fate);
