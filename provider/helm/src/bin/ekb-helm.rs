@@ -1,0 +1,182 @@
+//! `ekb-helm template NAME CHART …`: what `helm template` prints, without helm.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use helm::set::Kind;
+use helm::value::{Map, Value};
+use helm::{Capabilities, Chart, Error, Process, Release, Renderer, yaml};
+use serde_json::json;
+
+const USAGE: &str = "ekb-helm template NAME CHART [-n NAMESPACE] [-f FILE]… [--set A=B]… [--set-string …] [--set-json …] \
+[--set-file …] [--set-literal …] [--kube-version V] [--api-versions A]… [--include-crds] [--is-upgrade] [--no-hooks] \
+[--skip-tests] [--skip-schema-validation] [--json]";
+
+#[derive(Default)]
+struct Arguments {
+    name: String,
+    chart: String,
+    namespace: Option<String>,
+    files: Vec<String>,
+    sets: Vec<(KindOrder, String)>,
+    kube_version: Option<String>,
+    api_versions: Vec<String>,
+    include_crds: bool,
+    is_upgrade: bool,
+    no_hooks: bool,
+    skip_tests: bool,
+    skip_schema: bool,
+    json: bool,
+}
+
+/// The order in which helm applies the kinds of `--set`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum KindOrder {
+    Json,
+    Typed,
+    String,
+    File,
+    Literal,
+}
+
+fn arguments() -> Result<Arguments, String> {
+    let mut out = Arguments::default();
+    let mut words = std::env::args().skip(1);
+    if words.next().as_deref() != Some("template") {
+        return Err(format!("usage: {USAGE}"));
+    }
+    let mut positional = Vec::new();
+    while let Some(word) = words.next() {
+        let (flag, mut inline) = match word.split_once('=') {
+            Some((flag, value)) if word.starts_with("--") => (flag.to_owned(), Some(value.to_owned())),
+            _ => (word, None),
+        };
+        let mut value = || inline.take().or_else(|| words.next()).ok_or_else(|| format!("flag needs an argument: {flag}"));
+        match flag.as_str() {
+            "-n" | "--namespace" => out.namespace = Some(value()?),
+            "-f" | "--values" => out.files.extend(value()?.split(',').map(str::to_owned)),
+            "--set" => out.sets.push((KindOrder::Typed, value()?)),
+            "--set-string" => out.sets.push((KindOrder::String, value()?)),
+            "--set-json" => out.sets.push((KindOrder::Json, value()?)),
+            "--set-file" => out.sets.push((KindOrder::File, value()?)),
+            "--set-literal" => out.sets.push((KindOrder::Literal, value()?)),
+            "--kube-version" => out.kube_version = Some(value()?),
+            "-a" | "--api-versions" => out.api_versions.extend(value()?.split(',').map(str::to_owned)),
+            "--include-crds" => out.include_crds = true,
+            "--is-upgrade" => out.is_upgrade = true,
+            "--no-hooks" => out.no_hooks = true,
+            "--skip-tests" => out.skip_tests = true,
+            "--skip-schema-validation" => out.skip_schema = true,
+            "--json" => out.json = true,
+            flag if flag.starts_with('-') => return Err(format!("unknown flag: {flag}")),
+            _ => positional.push(flag),
+        }
+    }
+    let [name, chart] = <[String; 2]>::try_from(positional).map_err(|_| format!("usage: {USAGE}"))?;
+    (out.name, out.chart) = (name, chart);
+    Ok(out)
+}
+
+fn values(arguments: &Arguments) -> Result<serde_json::Value, Error> {
+    let all = Map::new(Default::default());
+    for file in &arguments.files {
+        let text = std::fs::read_to_string(file).map_err(|e| Error::Values(format!("open {file}: {e}")))?;
+        let parsed = yaml::parse(&text)
+            .map_err(|e| Error::Values(format!("failed to parse {file}: {}", yaml::convert_error(&e))))?;
+        match parsed {
+            Value::Map(map) => helm::values::overlay(&all, &map),
+            Value::Nil => {}
+            _ => return Err(Error::Values(format!("failed to parse {file}: error unmarshaling JSON: while decoding JSON"))),
+        }
+    }
+    let mut sets: Vec<_> = arguments.sets.iter().collect();
+    sets.sort_by_key(|(kind, _)| *kind);
+    for (kind, argument) in sets {
+        let kind = match kind {
+            KindOrder::Json => Kind::Json,
+            KindOrder::Typed => Kind::Typed,
+            KindOrder::String => Kind::String,
+            KindOrder::File => Kind::File,
+            KindOrder::Literal => Kind::Literal,
+        };
+        helm::set::apply(&all, argument, kind)?;
+    }
+    Ok(helm::chart::to_json(&Value::Map(all)))
+}
+
+fn run(arguments: &Arguments) -> Result<String, Error> {
+    let chart = Chart::load(&arguments.chart)?;
+    let user = values(arguments)?;
+    let namespace = arguments.namespace.clone().unwrap_or_else(|| "default".into());
+    let mut renderer = Renderer::new(&chart, Release::new(&arguments.name, namespace));
+    renderer.release.is_upgrade = arguments.is_upgrade;
+    let process = Process;
+    renderer.environment = &process;
+    renderer.skip_schema = arguments.skip_schema;
+    renderer.capabilities = match &arguments.kube_version {
+        Some(version) => Capabilities::declared(version, &arguments.api_versions)?,
+        None => {
+            let default = Capabilities::default();
+            Capabilities::declared(&default.kube_version.version, &arguments.api_versions)?
+        }
+    };
+    let rendered = renderer.render(&user)?;
+    if arguments.json {
+        return typed(&rendered);
+    }
+    let mut out = String::new();
+    let mut print = |source: &str, text: &str| out.push_str(&format!("---\n# Source: {source}\n{text}\n"));
+    if arguments.include_crds {
+        for (source, file) in &rendered.crd_files {
+            print(source, String::from_utf8_lossy(&file.data).trim_end());
+        }
+    }
+    for document in &rendered.documents.manifests {
+        print(&document.source, &document.text);
+    }
+    if !arguments.no_hooks {
+        for hook in &rendered.documents.all_hooks {
+            if !(arguments.skip_tests && hook.is_test()) {
+                print(&hook.document.source, &hook.document.text);
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn typed(rendered: &helm::Rendered) -> Result<String, Error> {
+    let document = |d: &helm::Document| -> Result<serde_json::Value, Error> {
+        Ok(json!({"source": &*d.source, "group": d.group(), "version": d.version(), "kind": d.kind,
+            "namespace": d.namespace, "name": d.name, "object": d.json()?}))
+    };
+    let hook = |h: &helm::Hook| -> Result<serde_json::Value, Error> {
+        Ok(json!({"document": document(&h.document)?, "events": h.events, "weight": h.weight,
+            "delete_policies": h.delete_policies}))
+    };
+    let all = &rendered.documents;
+    let result = json!({
+        "manifests": all.manifests.iter().map(document).collect::<Result<Vec<_>, _>>()?,
+        "hooks": all.hooks.iter().map(hook).collect::<Result<Vec<_>, _>>()?,
+        "tests": all.tests.iter().map(hook).collect::<Result<Vec<_>, _>>()?,
+        "crds": all.crds.iter().map(document).collect::<Result<Vec<_>, _>>()?,
+        "notes": rendered.notes,
+        "asked": {"lookups": rendered.asked.lookups, "random": rendered.asked.random, "time": rendered.asked.time},
+    });
+    Ok(format!("{result:#}\n"))
+}
+
+fn main() -> ExitCode {
+    let outcome = arguments().and_then(|arguments| run(&arguments).map_err(|e| e.to_string()));
+    match outcome {
+        Ok(out) => match std::io::stdout().lock().write_all(out.as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
+        Err(error) => {
+            let mut stderr = std::io::stderr().lock();
+            // Nothing can be done where even this fails.
+            let _ = writeln!(stderr, "Error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

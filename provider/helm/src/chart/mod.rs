@@ -1,0 +1,303 @@
+//! Charts: loaded from folders and archives, with their dependencies.
+
+pub mod archive;
+pub mod dependencies;
+pub mod glob;
+pub mod ignore;
+pub mod load;
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::{Map as JsonMap, Value as Json};
+
+use crate::error::Error;
+use crate::template::node::Tree;
+use crate::template::parser::ParseError;
+use crate::value::Value;
+
+/// A chart with its subcharts. Cloning is cheap: contents are shared.
+#[derive(Clone, Debug)]
+pub struct Chart {
+    /// `Chart.yaml`, as JSON.
+    pub metadata: Metadata,
+    /// `values.yaml`, as JSON (an object).
+    pub values: Arc<Json>,
+    /// `values.yaml` as text.
+    pub values_text: Arc<str>,
+    /// `values.schema.json`.
+    pub schema: Option<Arc<[u8]>>,
+    /// Files of `templates/`.
+    pub templates: Arc<Vec<TemplateFile>>,
+    /// All other files, among them `crds/`.
+    pub files: Arc<Vec<File>>,
+    /// `Chart.lock`, as JSON.
+    pub lock: Option<Arc<Json>>,
+    /// Subcharts.
+    pub dependencies: Vec<Chart>,
+}
+
+/// A file of a chart.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Path in the chart.
+    pub name: Arc<str>,
+    /// Content.
+    pub data: Arc<[u8]>,
+}
+
+/// A file of `templates/`, parsed when first needed.
+#[derive(Debug)]
+pub struct TemplateFile {
+    /// Path in the chart.
+    pub name: Arc<str>,
+    /// Content.
+    pub text: Arc<str>,
+    parsed: OnceLock<(Arc<str>, Result<Vec<Arc<Tree>>, ParseError>)>,
+}
+
+impl TemplateFile {
+    /// A file that is not parsed yet.
+    pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+        TemplateFile { name: name.into(), text: text.into(), parsed: OnceLock::new() }
+    }
+    /// The trees of the file under its full name.
+    pub(crate) fn trees(&self, full_name: &Arc<str>) -> Result<Vec<Arc<Tree>>, ParseError> {
+        let parse = || {
+            crate::template::parser::parse(full_name, &self.text).map(|trees| trees.into_iter().map(Arc::new).collect())
+        };
+        let (name, trees) = self.parsed.get_or_init(|| (full_name.clone(), parse()));
+        if name == full_name { trees.clone() } else { parse() }
+    }
+}
+
+/// What `Chart.yaml` says.
+#[derive(Clone, Debug, Default)]
+pub struct Metadata {
+    /// Name; an alias replaces it.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Everything that is a string, by the key of `Chart.yaml`.
+    pub strings: JsonMap<String, Json>,
+    /// `dependencies`.
+    pub dependencies: Vec<Dependency>,
+    /// `annotations`.
+    pub annotations: JsonMap<String, Json>,
+    /// `keywords`.
+    pub keywords: Vec<String>,
+    /// `sources`.
+    pub sources: Vec<String>,
+    /// `maintainers`: objects with name, email, url.
+    pub maintainers: Vec<Json>,
+    /// `deprecated`
+    pub deprecated: bool,
+}
+
+/// An entry of `dependencies`.
+#[derive(Clone, Debug, Default)]
+pub struct Dependency {
+    /// Name of the chart.
+    pub name: String,
+    /// Version constraint.
+    pub version: String,
+    /// Where it comes from.
+    pub repository: String,
+    /// Paths of values, the first boolean of which decides.
+    pub condition: String,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Whether it is rendered.
+    pub enabled: bool,
+    /// `import-values`.
+    pub import_values: Vec<Json>,
+    /// The name it gets.
+    pub alias: String,
+}
+
+/// Keys of `Chart.yaml` that hold a string.
+const STRINGS: [&str; 11] = [
+    "name", "home", "version", "description", "icon", "apiVersion", "condition", "tags", "appVersion", "kubeVersion", "type",
+];
+
+/// A value as Go puts it into a string field.
+fn as_string(value: &Value) -> String {
+    match value {
+        Value::Nil | Value::Invalid => String::new(),
+        Value::Float(f) if f.fract() == 0.0 && f.abs() < 1e15 => format!("{f}"),
+        other => crate::gofmt::text(other),
+    }
+}
+
+fn strings(value: Option<Value>) -> Vec<String> {
+    value.and_then(|v| v.items()).map(|items| items.iter().map(as_string).collect()).unwrap_or_default()
+}
+
+impl Metadata {
+    fn from_value(value: &Value) -> Metadata {
+        let get = |key: &str| match value {
+            Value::Map(map) => map.get(key),
+            _ => None,
+        };
+        let text = |key: &str| get(key).map(|v| as_string(&v)).unwrap_or_default();
+        let mut out = Metadata { name: text("name"), version: text("version"), ..Metadata::default() };
+        for key in STRINGS {
+            out.strings.insert(key.to_owned(), Json::String(text(key)));
+        }
+        out.keywords = strings(get("keywords"));
+        out.sources = strings(get("sources"));
+        out.deprecated = get("deprecated").is_some_and(|v| v.truth());
+        if let Some(Value::Map(map)) = get("annotations") {
+            out.annotations = map.snapshot().into_iter().map(|(k, v)| (k.to_string(), as_string(&v).into())).collect();
+        }
+        for maintainer in get("maintainers").and_then(|v| v.items()).unwrap_or_default().iter() {
+            if let Value::Map(map) = maintainer {
+                let field = |key: &str| Json::String(map.get(key).map(|v| as_string(&v)).unwrap_or_default());
+                out.maintainers
+                    .push(serde_json::json!({"name": field("name"), "email": field("email"), "url": field("url")}));
+            }
+        }
+        out.dependencies = dependencies_of(get("dependencies"));
+        out
+    }
+    /// A string of `Chart.yaml`, empty where there is none.
+    pub fn text(&self, key: &str) -> &str {
+        self.strings.get(key).and_then(Json::as_str).unwrap_or_default()
+    }
+    /// Whether it is a library: nothing of it is rendered by itself.
+    pub fn is_library(&self) -> bool {
+        self.text("type").eq_ignore_ascii_case("library")
+    }
+}
+
+pub(crate) fn dependencies_of(value: Option<Value>) -> Vec<Dependency> {
+    let mut out = Vec::new();
+    for entry in value.and_then(|v| v.items()).unwrap_or_default().iter() {
+        let Value::Map(map) = entry else { continue };
+        let text = |key: &str| map.get(key).map(|v| as_string(&v)).unwrap_or_default();
+        out.push(Dependency {
+            name: text("name"),
+            version: text("version"),
+            repository: text("repository"),
+            condition: text("condition"),
+            tags: strings(map.get("tags")),
+            enabled: map.get("enabled").is_some_and(|v| v.truth()),
+            import_values: map
+                .get("import-values")
+                .and_then(|v| v.items())
+                .map(|items| items.iter().map(to_json).collect())
+                .unwrap_or_default(),
+            alias: text("alias"),
+        });
+    }
+    out
+}
+
+/// A value as JSON; what JSON lacks becomes null.
+pub fn to_json(value: &Value) -> Json {
+    match value {
+        Value::Bool(b) => Json::Bool(*b),
+        Value::Int(n, _) => Json::from(*n),
+        Value::Float(f) if f.fract() == 0.0 && f.abs() < 9e15 => Json::from(*f as i64),
+        Value::Float(f) => serde_json::Number::from_f64(*f).map_or(Json::Null, Json::Number),
+        Value::Str(s) => Json::String(s.to_string()),
+        Value::Raw(b) => Json::String(String::from_utf8_lossy(b).into_owned()),
+        Value::List(_) | Value::Bytes(_) => {
+            Json::Array(value.items().unwrap_or_default().iter().map(to_json).collect())
+        }
+        Value::Map(map) => Json::Object(map.snapshot().iter().map(|(k, v)| (k.to_string(), to_json(v))).collect()),
+        Value::Object(object) => to_json(&object.json()),
+        Value::Invalid | Value::Nil => Json::Null,
+    }
+}
+
+impl Chart {
+    /// Its name, or the alias under which its parent knows it.
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+    /// Files of `crds/`, of this chart and then of its subcharts, with the path that helm prints.
+    pub fn crds(&self) -> Vec<(String, File)> {
+        let mut out = Vec::new();
+        self.collect_crds(self.name(), &mut out);
+        out
+    }
+    fn collect_crds(&self, path: &str, out: &mut Vec<(String, File)>) {
+        for file in self.files.iter() {
+            let yaml = [".yaml", ".yml", ".json"].iter().any(|end| file.name.ends_with(end));
+            if file.name.starts_with("crds/") && yaml {
+                out.push((format!("{path}/{}", file.name), file.clone()));
+            }
+        }
+        for dependency in &self.dependencies {
+            dependency.collect_crds(&format!("{path}/charts/{}", dependency.name()), out);
+        }
+    }
+    /// `.Chart`, as templates see it.
+    pub(crate) fn template_value(&self, root: bool) -> Value {
+        let m = &self.metadata;
+        let text = |key: &str| Value::str(m.text(key));
+        let list = |items: &[String]| Value::strings(items.iter().map(String::as_str));
+        let dependencies = m.dependencies.iter().map(|d| {
+            Value::map([
+                ("Name", Value::str(d.name.as_str())),
+                ("Version", Value::str(d.version.as_str())),
+                ("Repository", Value::str(d.repository.as_str())),
+                ("Condition", Value::str(d.condition.as_str())),
+                ("Tags", list(&d.tags)),
+                ("Enabled", Value::Bool(d.enabled)),
+                ("ImportValues", Value::list(d.import_values.iter().map(Value::from_json).collect())),
+                ("Alias", Value::str(d.alias.as_str())),
+            ])
+        });
+        let maintainers = m.maintainers.iter().map(|x| {
+            let field = |key: &str| Value::str(x[key].as_str().unwrap_or_default());
+            Value::map([("Name", field("name")), ("Email", field("email")), ("URL", field("url"))])
+        });
+        let annotations = Value::map(
+            m.annotations.iter().map(|(k, v)| (k.as_str(), Value::str(v.as_str().unwrap_or_default()))),
+        );
+        Value::map([
+            ("Name", Value::str(m.name.as_str())),
+            ("Home", text("home")),
+            ("Sources", list(&m.sources)),
+            ("Version", text("version")),
+            ("Description", text("description")),
+            ("Keywords", list(&m.keywords)),
+            ("Maintainers", Value::list(maintainers.collect())),
+            ("Icon", text("icon")),
+            ("APIVersion", text("apiVersion")),
+            ("Condition", text("condition")),
+            ("Tags", text("tags")),
+            ("AppVersion", text("appVersion")),
+            ("Deprecated", Value::Bool(m.deprecated)),
+            ("Annotations", match annotations {
+                Value::Map(map) => Value::Map(map.with_type(crate::value::MapType::Str)),
+                other => other,
+            }),
+            ("KubeVersion", text("kubeVersion")),
+            ("Dependencies", Value::list(dependencies.collect())),
+            ("Type", text("type")),
+            ("IsRoot", Value::Bool(root)),
+        ])
+    }
+    /// Checks what must hold of every chart.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        let missing = |what: &str| Err(Error::Chart(format!("validation: chart.metadata.{what}")));
+        if self.metadata.text("apiVersion").is_empty() {
+            return missing("apiVersion is required");
+        }
+        if self.name().is_empty() {
+            return missing("name is required");
+        }
+        if self.name().contains('/') {
+            return missing(&format!("name {} is invalid", crate::gofmt::quote(self.name())));
+        }
+        if self.metadata.version.is_empty() {
+            return missing("version is required");
+        }
+        if crate::functions::semvers::Version::parse(&self.metadata.version).is_none() {
+            return missing(&format!("version {} is invalid", crate::gofmt::quote(&self.metadata.version)));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! Regular expressions, in Go's dialect: its classes are ASCII, brackets do not nest.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use regex::Regex;
+
+use super::{Context, Failure, Function, Outcome, Type, function, int, text};
+use crate::value::Value;
+use Type::{Int, Str};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    function("regexMatch", &[Str, Str], |_, a| Ok(Value::Bool(compile(&a[0]).is_ok_and(|r| r.is_match(&text(&a[1])))))),
+    function("mustRegexMatch", &[Str, Str], |_, a| Ok(Value::Bool(compile(&a[0])?.is_match(&text(&a[1]))))),
+    function("regexFind", &[Str, Str], find),
+    function("mustRegexFind", &[Str, Str], find),
+    function("regexFindAll", &[Str, Str, Int], find_all),
+    function("mustRegexFindAll", &[Str, Str, Int], find_all),
+    function("regexReplaceAll", &[Str, Str, Str], replace),
+    function("mustRegexReplaceAll", &[Str, Str, Str], replace),
+    function("regexReplaceAllLiteral", &[Str, Str, Str], replace_literal),
+    function("mustRegexReplaceAllLiteral", &[Str, Str, Str], replace_literal),
+    function("regexSplit", &[Str, Str, Int], split),
+    function("mustRegexSplit", &[Str, Str, Int], split),
+    function("regexQuoteMeta", &[Str], |_, a| {
+        let mut out = String::new();
+        for c in text(&a[0]).chars() {
+            if "\\.+*?()|[]{}^$".contains(c) {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+        Ok(Value::str(out))
+    }),
+];
+
+thread_local! {
+    /// Compiled expressions: charts use a few over and over.
+    static CACHE: RefCell<HashMap<String, Rc<Regex>>> = RefCell::new(HashMap::new());
+}
+/// More compiled expressions than any chart has.
+const CACHE_SIZE: usize = 256;
+/// Largest compiled expression, in bytes.
+const COMPILED_SIZE: usize = 4 << 20;
+
+pub(crate) fn compile(pattern: &Value) -> Result<Rc<Regex>, Failure> {
+    let pattern = text(pattern);
+    if let Some(regex) = CACHE.with_borrow(|cache| cache.get(&*pattern).cloned()) {
+        return Ok(regex);
+    }
+    let built = translate(&pattern).and_then(|p| {
+        regex::RegexBuilder::new(&p).size_limit(COMPILED_SIZE).build().map_err(|e| match e {
+            regex::Error::CompiledTooBig(_) => "expression too large".to_owned(),
+            e => e.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+        })
+    });
+    let regex = Rc::new(built.map_err(|e| Failure::new(format!("error parsing regexp: {e}: `{pattern}`")))?);
+    CACHE.with_borrow_mut(|cache| {
+        if cache.len() >= CACHE_SIZE {
+            cache.clear();
+        }
+        cache.insert(pattern.into_owned(), regex.clone());
+    });
+    Ok(regex)
+}
+
+/// Go's dialect into that of the `regex` crate.
+fn translate(pattern: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut chars = pattern.chars().peekable();
+    let mut class = false;
+    let mut class_start = false;
+    while let Some(c) = chars.next() {
+        let first = std::mem::take(&mut class_start);
+        match c {
+            '\\' => {
+                let Some(escaped) = chars.next() else { return Err("trailing backslash at end of expression".into()) };
+                match escaped {
+                    'Q' if !class => {
+                        let rest: String = chars.clone().collect();
+                        let (quoted, length) = match rest.find("\\E") {
+                            Some(end) => (&rest[..end], rest[..end].chars().count() + 2),
+                            None => (rest.as_str(), rest.chars().count()),
+                        };
+                        out.push_str(&regex::escape(quoted));
+                        for _ in 0..length {
+                            chars.next();
+                        }
+                    }
+                    'd' => out.push_str(if class { "0-9" } else { "[0-9]" }),
+                    'D' => out.push_str("[^0-9]"),
+                    'w' => out.push_str(if class { "0-9A-Za-z_" } else { "[0-9A-Za-z_]" }),
+                    'W' => out.push_str("[^0-9A-Za-z_]"),
+                    's' => out.push_str(if class { "\\t\\n\\f\\r " } else { "[\\t\\n\\f\\r ]" }),
+                    'S' => out.push_str("[^\\t\\n\\f\\r ]"),
+                    'b' if !class => out.push_str("(?-u:\\b)"),
+                    'B' if !class => out.push_str("(?-u:\\B)"),
+                    'C' => return Err("invalid escape sequence: `\\C`".into()),
+                    digit @ '1'..='9' => return Err(format!("invalid escape sequence: `\\{digit}`")),
+                    escaped => {
+                        if !escaped.is_ascii_alphanumeric() && !"\\.+*?()|[]{}^$#&-~/<>".contains(escaped) {
+                            out.push(escaped);
+                        } else if "/<>".contains(escaped) {
+                            out.push(escaped);
+                        } else {
+                            out.push('\\');
+                            out.push(escaped);
+                        }
+                    }
+                }
+            }
+            '[' if !class => {
+                class = true;
+                class_start = true;
+                out.push('[');
+                if chars.peek() == Some(&'^') {
+                    chars.next();
+                    out.push('^');
+                }
+            }
+            ']' if class && !first => {
+                class = false;
+                out.push(']');
+            }
+            ']' if class => out.push_str("\\]"),
+            '[' if chars.peek() == Some(&':') => {
+                // A POSIX class such as `[:alpha:]`.
+                let rest: String = chars.clone().collect();
+                match rest.find(":]") {
+                    Some(end) => {
+                        out.push('[');
+                        out.push_str(&rest[..end + 2]);
+                        for _ in 0..rest[..end + 2].chars().count() {
+                            chars.next();
+                        }
+                    }
+                    None => out.push_str("\\["),
+                }
+            }
+            '[' => out.push_str("\\["),
+            '&' | '~' if class => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    if class { Err("missing closing ]".into()) } else { Ok(out) }
+}
+
+fn find(_: &mut Context<'_>, a: &[Value]) -> Outcome {
+    Ok(Value::str(compile(&a[0])?.find(&text(&a[1])).map_or("", |m| m.as_str())))
+}
+
+fn limit(count: i64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+fn find_all(_: &mut Context<'_>, a: &[Value]) -> Outcome {
+    let s = text(&a[1]);
+    let regex = compile(&a[0])?;
+    Ok(Value::strings(regex.find_iter(&s).take(limit(int(&a[2]))).map(|m| m.as_str())))
+}
+
+fn replace(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
+    let (s, replacement) = (text(&a[1]), text(&a[2]));
+    let out = compile(&a[0])?.replace_all(&s, &*replacement).into_owned();
+    cx.room(out.len())?;
+    Ok(Value::str(out))
+}
+
+fn replace_literal(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
+    let (s, replacement) = (text(&a[1]), text(&a[2]));
+    let out = compile(&a[0])?.replace_all(&s, regex::NoExpand(&replacement)).into_owned();
+    cx.room(out.len())?;
+    Ok(Value::str(out))
+}
+
+fn split(_: &mut Context<'_>, a: &[Value]) -> Outcome {
+    let s = text(&a[1]);
+    let count = int(&a[2]);
+    if count == 0 {
+        return Ok(Value::strings(Vec::<String>::new()));
+    }
+    let regex = compile(&a[0])?;
+    if !a[0].string_bytes().unwrap_or_default().is_empty() && s.is_empty() {
+        return Ok(Value::strings([""]));
+    }
+    let mut parts: Vec<String> = Vec::new();
+    let (mut from, mut begin) = (0, 0);
+    for found in regex.find_iter(&s) {
+        if count > 0 && parts.len() + 1 == limit(count) {
+            break;
+        }
+        let end = found.start();
+        if found.end() != 0 {
+            parts.push(s[from..end].to_owned());
+        }
+        begin = end;
+        from = found.end();
+    }
+    if begin != s.len() {
+        parts.push(s[from..].to_owned());
+    }
+    Ok(Value::strings(parts))
+}

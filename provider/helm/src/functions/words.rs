@@ -1,0 +1,241 @@
+//! Functions that change the case and the layout of words.
+
+use super::{Context, Function, Outcome, Type, function, int, text};
+use crate::value::Value;
+use Type::{Int, Str};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    function("title", &[Str], |_, a| Ok(Value::str(title(&text(&a[0]))))),
+    function("untitle", &[Str], |_, a| Ok(Value::str(untitle(&text(&a[0]))))),
+    function("swapcase", &[Str], |_, a| Ok(Value::str(swap_case(&text(&a[0]))))),
+    function("initials", &[Str], |_, a| Ok(Value::str(initials(&text(&a[0]))))),
+    function("snakecase", &[Str], |_, a| Ok(Value::str(delimited(&text(&a[0]), '_')))),
+    function("kebabcase", &[Str], |_, a| Ok(Value::str(delimited(&text(&a[0]), '-')))),
+    function("camelcase", &[Str], |_, a| Ok(Value::str(camel(&text(&a[0]))))),
+    function("abbrev", &[Int, Str], |_, a| Ok(abbreviate(&a[1], 0, int(&a[0]), 4))),
+    function("abbrevboth", &[Int, Int, Str], |_, a| {
+        let (left, right) = (int(&a[0]), int(&a[1]));
+        let least = if left > 0 { 7 } else { 4 };
+        Ok(abbreviate(&a[2], left, right, least))
+    }),
+    function("wrap", &[Int, Str], |cx, a| wrap(cx, &a[1], int(&a[0]), "\n", false)),
+    function("wrapWith", &[Int, Str, Str], |cx, a| {
+        let separator = text(&a[1]).into_owned();
+        wrap(cx, &a[2], int(&a[0]), if separator.is_empty() { "\n" } else { &separator }, true)
+    }),
+];
+
+fn title(s: &str) -> String {
+    let mut out = String::with_capacity(s.len());
+    let mut previous = ' ';
+    for c in s.chars() {
+        let within = previous.is_alphanumeric() || previous == '_' || (!previous.is_ascii() && !previous.is_whitespace());
+        if within || previous == '\'' && false { out.push(c) } else { out.extend(c.to_uppercase()) }
+        previous = c;
+    }
+    out
+}
+
+fn untitle(s: &str) -> String {
+    let mut out = String::with_capacity(s.len());
+    let mut start = true;
+    for c in s.chars() {
+        if c.is_whitespace() {
+            start = true;
+            out.push(c);
+        } else if start {
+            start = false;
+            out.extend(c.to_lowercase());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn swap_case(s: &str) -> String {
+    s.chars()
+        .flat_map(|c| {
+            let swapped: Vec<char> = if c.is_uppercase() {
+                c.to_lowercase().collect()
+            } else if c.is_lowercase() {
+                c.to_uppercase().collect()
+            } else {
+                vec![c]
+            };
+            swapped
+        })
+        .collect()
+}
+
+fn initials(s: &str) -> String {
+    let mut out = String::new();
+    let mut start = true;
+    for c in s.chars() {
+        if c.is_whitespace() {
+            start = true;
+        } else if start {
+            out.push(c);
+            start = false;
+        }
+    }
+    out
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Class {
+    Upper,
+    Lower,
+    Digit,
+    Separator,
+    Other,
+}
+
+fn class(c: char) -> Class {
+    if c == '_' || c == '-' || c.is_whitespace() {
+        Class::Separator
+    } else if c.is_uppercase() {
+        Class::Upper
+    } else if c.is_numeric() {
+        Class::Digit
+    } else if c.is_alphabetic() {
+        Class::Lower
+    } else {
+        Class::Other
+    }
+}
+
+/// Words in lower case with a delimiter between them: at changes of case, around digits where a letter precedes them
+/// and an upper-case letter follows, and in place of separators.
+fn delimited(s: &str, delimiter: char) -> String {
+    let chars: Vec<char> = s.chars().collect();
+    let mut out = String::with_capacity(s.len() + 8);
+    let mut at = 0;
+    while at < chars.len() {
+        let c = chars[at];
+        match class(c) {
+            Class::Separator => out.push(delimiter),
+            Class::Upper => {
+                let previous = at.checked_sub(1).map(|i| class(chars[i]));
+                let next = chars.get(at + 1).map(|c| class(*c));
+                let starts_word = match previous {
+                    None | Some(Class::Separator | Class::Other) => false,
+                    Some(Class::Lower | Class::Digit) => true,
+                    Some(Class::Upper) => next == Some(Class::Lower),
+                };
+                if starts_word && !out.ends_with(delimiter) {
+                    out.push(delimiter);
+                }
+                out.extend(c.to_lowercase());
+            }
+            Class::Digit => {
+                let previous = at.checked_sub(1).map(|i| class(chars[i]));
+                let mut end = at;
+                while chars.get(end).is_some_and(|c| class(*c) == Class::Digit) {
+                    end += 1;
+                }
+                if matches!(previous, Some(Class::Lower)) && false {
+                    out.push(delimiter);
+                }
+                out.extend(&chars[at..end]);
+                at = end;
+                continue;
+            }
+            _ => out.push(c),
+        }
+        at += 1;
+    }
+    out
+}
+
+fn camel(s: &str) -> String {
+    let mut out = String::with_capacity(s.len());
+    let chars: Vec<char> = s.chars().collect();
+    let mut at = 0;
+    while at < chars.len() && class(chars[at]) == Class::Separator {
+        out.push(chars[at]);
+        at += 1;
+    }
+    let mut start = true;
+    while at < chars.len() {
+        let c = chars[at];
+        if class(c) == Class::Separator {
+            let mut end = at;
+            while end < chars.len() && class(chars[end]) == Class::Separator {
+                end += 1;
+            }
+            if end == chars.len() {
+                out.extend(&chars[at..]);
+                break;
+            }
+            at = end;
+            start = true;
+            continue;
+        }
+        if start {
+            out.extend(c.to_uppercase());
+            start = false;
+        } else {
+            out.push(c);
+        }
+        at += 1;
+    }
+    out
+}
+
+fn abbreviate(value: &Value, offset: i64, width: i64, least: i64) -> Value {
+    let bytes = value.string_bytes().unwrap_or_default();
+    let length = bytes.len() as i64;
+    if width < least || length <= width {
+        return value.clone();
+    }
+    let mut offset = offset.clamp(i64::MIN, length);
+    if length - offset < width - 3 {
+        offset = length - (width - 3);
+    }
+    let cut = |from: i64, to: i64| bytes[from as usize..to as usize].to_vec();
+    if offset <= 4 {
+        let mut out = cut(0, width - 3);
+        out.extend_from_slice(b"...");
+        return Value::text(out);
+    }
+    let mut out = b"...".to_vec();
+    if offset + width - 3 < length {
+        out.extend(cut(offset, offset + width - 6));
+        out.extend_from_slice(b"...");
+    } else {
+        out.extend(cut(length - (width - 3), length));
+    }
+    Value::text(out)
+}
+
+fn wrap(cx: &mut Context<'_>, value: &Value, width: i64, newline: &str, split_words: bool) -> Outcome {
+    let bytes = value.string_bytes().unwrap_or_default();
+    let width = usize::try_from(width.max(1)).unwrap_or(usize::MAX);
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while bytes.len() - at > width {
+        if bytes[at] == b' ' {
+            at += 1;
+            continue;
+        }
+        if let Some(space) = bytes[at..=at + width].iter().rposition(|b| *b == b' ') {
+            out.extend_from_slice(&bytes[at..at + space]);
+            out.extend_from_slice(newline.as_bytes());
+            at += space + 1;
+        } else if split_words {
+            out.extend_from_slice(&bytes[at..at + width]);
+            out.extend_from_slice(newline.as_bytes());
+            at += width;
+        } else if let Some(space) = bytes[at + width..].iter().position(|b| *b == b' ') {
+            out.extend_from_slice(&bytes[at..at + width + space]);
+            out.extend_from_slice(newline.as_bytes());
+            at += width + space + 1;
+        } else {
+            break;
+        }
+        cx.room(out.len())?;
+    }
+    out.extend_from_slice(&bytes[at..]);
+    Ok(Value::text(out))
+}

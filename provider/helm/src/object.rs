@@ -1,0 +1,404 @@
+//! The structs that templates meet: `.Capabilities`, `.Files`, versions, times, certificates; their fields and methods.
+
+use std::sync::Arc;
+
+use base64::Engine;
+
+use crate::functions::semvers::Version;
+use crate::functions::Type;
+use crate::time::{self, Time};
+use crate::value::{Elem, MapType, Value};
+
+/// A struct.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Object {
+    /// `*common.Capabilities`
+    Capabilities(Capabilities),
+    /// `common.KubeVersion`
+    KubeVersion(KubeVersion),
+    /// `version.BuildInfo`: the helm version that we stand for.
+    HelmVersion,
+    /// `*semver.Version`
+    Version(Version),
+    /// `time.Time`
+    Time(Time),
+    /// `time.Duration`, in nanoseconds.
+    Duration(i64),
+    /// `time.Month`
+    Month(u32),
+    /// `time.Weekday`
+    Weekday(u32),
+    /// `sprig.certificate`: certificate and key, PEM.
+    Certificate {
+        /// Certificate.
+        cert: Arc<str>,
+        /// Private key.
+        key: Arc<str>,
+    },
+}
+
+/// What the cluster can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Version of Kubernetes.
+    pub kube_version: KubeVersion,
+    /// `group/version` and `group/version/Kind` that exist.
+    pub api_versions: Arc<Vec<String>>,
+}
+
+/// A version of Kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubeVersion {
+    /// `v1.34.0`
+    pub version: String,
+    /// `1`
+    pub major: String,
+    /// `34`
+    pub minor: String,
+}
+
+/// A method: its parameters and what it does.
+pub struct Method {
+    /// Types of the parameters.
+    pub parameters: &'static [Type],
+    /// What it does; errors are Go's text.
+    pub run: fn(&Value, &[Value]) -> Result<Value, String>,
+}
+
+impl Object {
+    /// Truth: structs are always true, numbers are when not zero.
+    pub fn truth(&self) -> bool {
+        match self {
+            Object::Duration(n) => *n != 0,
+            Object::Month(n) | Object::Weekday(n) => *n != 0,
+            _ => true,
+        }
+    }
+    /// Go's kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Object::Capabilities(_) | Object::Version(_) => "ptr",
+            Object::Duration(_) => "int64",
+            Object::Month(_) | Object::Weekday(_) => "int",
+            _ => "struct",
+        }
+    }
+    /// Go's type.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Object::Capabilities(_) => "common.Capabilities",
+            Object::KubeVersion(_) => "common.KubeVersion",
+            Object::HelmVersion => "version.BuildInfo",
+            Object::Version(_) => "semver.Version",
+            Object::Time(_) => "time.Time",
+            Object::Duration(_) => "time.Duration",
+            Object::Month(_) => "time.Month",
+            Object::Weekday(_) => "time.Weekday",
+            Object::Certificate { .. } => "sprig.certificate",
+        }
+    }
+    /// The number in it, if it is one.
+    pub fn integer(&self) -> i64 {
+        match self {
+            Object::Duration(n) => *n,
+            Object::Month(n) | Object::Weekday(n) => i64::from(*n),
+            _ => 0,
+        }
+    }
+    /// What `%v` prints.
+    pub fn print(&self) -> String {
+        match self {
+            Object::Capabilities(c) => {
+                format!("&{{{} [{}] {}}}", c.kube_version.version, c.api_versions.join(" "), Object::HelmVersion.print())
+            }
+            Object::KubeVersion(v) => v.version.clone(),
+            Object::HelmVersion => format!("{{{HELM_VERSION} {HELM_COMMIT} clean {HELM_GO} {HELM_CLIENT}}}"),
+            Object::Version(v) => v.canonical(),
+            Object::Time(t) => t.to_string(),
+            Object::Duration(n) => time::duration_text(*n),
+            Object::Month(n) => time::MONTHS.get((*n as usize).wrapping_sub(1)).unwrap_or(&"").to_string(),
+            Object::Weekday(n) => time::DAYS.get(*n as usize).unwrap_or(&"").to_string(),
+            Object::Certificate { cert, key } => format!("{{{cert} {key}}}"),
+        }
+    }
+    /// A field by name.
+    pub fn field(&self, name: &str) -> Option<Value> {
+        Some(match (self, name) {
+            (Object::Capabilities(c), "KubeVersion") => object(Object::KubeVersion(c.kube_version.clone())),
+            (Object::Capabilities(c), "APIVersions") => {
+                let mut list = match Value::strings(c.api_versions.iter().map(String::as_str)) {
+                    Value::List(list) => list,
+                    _ => return None,
+                };
+                list.elem = Elem::VersionSet;
+                Value::List(list)
+            }
+            (Object::Capabilities(_), "HelmVersion") => object(Object::HelmVersion),
+            (Object::KubeVersion(v), "Version") => Value::str(v.version.as_str()),
+            (Object::KubeVersion(v), "Major") => Value::str(v.major.as_str()),
+            (Object::KubeVersion(v), "Minor") => Value::str(v.minor.as_str()),
+            (Object::HelmVersion, "Version") => Value::str(HELM_VERSION),
+            (Object::HelmVersion, "GitCommit") => Value::str(HELM_COMMIT),
+            (Object::HelmVersion, "GitTreeState") => Value::str("clean"),
+            (Object::HelmVersion, "GoVersion") => Value::str(HELM_GO),
+            (Object::HelmVersion, "KubeClientVersion") => Value::str(HELM_CLIENT),
+            (Object::Certificate { cert, .. }, "Cert") => Value::Str(cert.clone()),
+            (Object::Certificate { key, .. }, "Key") => Value::Str(key.clone()),
+            _ => return None,
+        })
+    }
+    /// As JSON: what `toJson` prints of it.
+    pub fn json(&self) -> Value {
+        match self {
+            Object::Capabilities(c) => Value::map([
+                ("KubeVersion", Object::KubeVersion(c.kube_version.clone()).json()),
+                ("APIVersions", Value::strings(c.api_versions.iter().map(String::as_str))),
+                ("HelmVersion", Object::HelmVersion.json()),
+            ]),
+            Object::KubeVersion(v) => Value::map([
+                ("Version", Value::str(v.version.as_str())),
+                ("Major", Value::str(v.major.as_str())),
+                ("Minor", Value::str(v.minor.as_str())),
+            ]),
+            Object::HelmVersion => Value::map([
+                ("version", Value::str(HELM_VERSION)),
+                ("git_commit", Value::str(HELM_COMMIT)),
+                ("git_tree_state", Value::str("clean")),
+                ("go_version", Value::str(HELM_GO)),
+                ("kube_client_version", Value::str(HELM_CLIENT)),
+            ]),
+            Object::Version(v) => Value::str(v.canonical()),
+            Object::Time(t) => Value::str(t.rfc3339()),
+            Object::Duration(_) | Object::Month(_) | Object::Weekday(_) => Value::int64(self.integer()),
+            Object::Certificate { cert, key } => {
+                Value::map([("Cert", Value::Str(cert.clone())), ("Key", Value::Str(key.clone()))])
+            }
+        }
+    }
+}
+
+/// The version of helm whose output this crate equals.
+pub const HELM_VERSION: &str = "v4.3.1";
+const HELM_COMMIT: &str = "c0d08d0d6d9424d4a14febb5e8a3e51b0dd00dff";
+const HELM_GO: &str = "go1.27.2";
+const HELM_CLIENT: &str = "v1.37";
+
+/// An object as a value.
+pub fn object(object: Object) -> Value {
+    Value::Object(std::rc::Rc::new(object))
+}
+
+/// The bytes of a file, which are kept as a string.
+pub fn file_bytes(value: &Value) -> Value {
+    value.string_bytes().map_or(Value::Nil, |b| Value::Bytes(b.into()))
+}
+
+/// Go's type where the value is reached directly: pointers show their star.
+pub fn pointer_type(value: &Value) -> &'static str {
+    match value {
+        Value::Object(o) => match &**o {
+            Object::Capabilities(_) => "*common.Capabilities",
+            Object::Version(_) => "*semver.Version",
+            _ => o.type_name(),
+        },
+        other => other.type_name(),
+    }
+}
+
+/// Go's type in the message about a missing field.
+pub fn field_type(value: &Value) -> &'static str {
+    pointer_type(value)
+}
+
+macro_rules! method {
+    ([$($parameter:expr),*], $run:expr) => {
+        Some(&Method { parameters: &[$($parameter),*], run: $run })
+    };
+}
+
+/// A method of a value, by name.
+pub fn method(receiver: &Value, name: &str) -> Option<&'static Method> {
+    match receiver {
+        Value::Str(_) | Value::Invalid | Value::Nil | Value::Bool(_) | Value::Int(..) | Value::Float(_) => None,
+        Value::Map(map) => match (map.ty, name) {
+            (MapType::Files, "Get") => method!([Type::Str], |files, a| Ok(file(files, &a[0]))),
+            (MapType::Files, "GetBytes") => method!([Type::Str], |files, a| Ok(file_bytes(&file(files, &a[0])))),
+            (MapType::Files, "Glob") => method!([Type::Str], glob),
+            (MapType::Files, "Lines") => method!([Type::Str], lines),
+            (MapType::Files, "AsConfig") => method!([], as_config),
+            (MapType::Files, "AsSecrets") => method!([], as_secrets),
+            (MapType::Values, "YAML") => method!([], |v, _| crate::yaml::emit(v).map(Value::str)),
+            (MapType::Values, "AsMap") => method!([], |v, _| match v {
+                Value::Map(map) => Ok(Value::Map(map.with_type(MapType::Any))),
+                _ => Ok(Value::Nil),
+            }),
+            (MapType::Values, "Table") => method!([Type::Str], table),
+            _ => None,
+        },
+        Value::List(list) if list.elem == Elem::VersionSet && name == "Has" => method!([Type::Str], |list, a| {
+            let wanted = a[0].as_str().unwrap_or_default();
+            Ok(Value::Bool(list.items().is_some_and(|items| items.iter().any(|v| v.as_str() == Some(wanted)))))
+        }),
+        Value::Object(object) => object_method(object, name),
+        _ => None,
+    }
+}
+
+fn object_method(object: &Object, name: &str) -> Option<&'static Method> {
+    fn unpack(value: &Value) -> &Object {
+        match value {
+            Value::Object(object) => object,
+            _ => &Object::HelmVersion,
+        }
+    }
+    fn version(value: &Value) -> Option<&Version> {
+        match unpack(value) {
+            Object::Version(v) => Some(v),
+            _ => None,
+        }
+    }
+    fn number(value: &Value, index: usize) -> Value {
+        let n = version(value).map_or(0, |v| v.numbers[index]);
+        Value::Int(n as i64, crate::value::IntKind::Uint64)
+    }
+    fn time_of(value: &Value) -> Time {
+        match unpack(value) {
+            Object::Time(t) => *t,
+            _ => Time::default(),
+        }
+    }
+    match (object, name) {
+        (Object::KubeVersion(_), "String" | "GitVersion") => {
+            method!([], |v, _| Ok(Value::str(unpack(v).print())))
+        }
+        (Object::Version(_), "Major") => method!([], |v, _| Ok(number(v, 0))),
+        (Object::Version(_), "Minor") => method!([], |v, _| Ok(number(v, 1))),
+        (Object::Version(_), "Patch") => method!([], |v, _| Ok(number(v, 2))),
+        (Object::Version(_), "Prerelease") => {
+            method!([], |v, _| Ok(Value::str(version(v).map_or("", |v| v.pre.as_str()))))
+        }
+        (Object::Version(_), "Metadata") => {
+            method!([], |v, _| Ok(Value::str(version(v).map_or("", |v| v.build.as_str()))))
+        }
+        (Object::Version(_), "Original") => {
+            method!([], |v, _| Ok(Value::str(version(v).map_or("", |v| v.original.as_str()))))
+        }
+        (Object::Version(_), "String") => method!([], |v, _| Ok(Value::str(unpack(v).print()))),
+        (Object::Version(_), "Compare") => method!([Type::Any], |v, a| order(version(v), version(&a[0])).map(|o| Value::int(o as i64))),
+        (Object::Version(_), "Equal") => method!([Type::Any], |v, a| order(version(v), version(&a[0])).map(|o| Value::Bool(o.is_eq()))),
+        (Object::Version(_), "LessThan") => method!([Type::Any], |v, a| order(version(v), version(&a[0])).map(|o| Value::Bool(o.is_lt()))),
+        (Object::Version(_), "GreaterThan") => method!([Type::Any], |v, a| order(version(v), version(&a[0])).map(|o| Value::Bool(o.is_gt()))),
+        (Object::Time(_), "Unix") => method!([], |v, _| Ok(Value::int64(time_of(v).unix()))),
+        (Object::Time(_), "UnixNano") => method!([], |v, _| Ok(Value::int64(time_of(v).nanos as i64))),
+        (Object::Time(_), "Year") => method!([], |v, _| Ok(Value::int(time_of(v).civil().year))),
+        (Object::Time(_), "Month") => method!([], |v, _| Ok(self::object(Object::Month(time_of(v).civil().month)))),
+        (Object::Time(_), "Day") => method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().day)))),
+        (Object::Time(_), "Hour") => method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().hour)))),
+        (Object::Time(_), "Minute") => method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().minute)))),
+        (Object::Time(_), "Second") => method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().second)))),
+        (Object::Time(_), "YearDay") => method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().year_day)))),
+        (Object::Time(_), "Weekday") => {
+            method!([], |v, _| Ok(self::object(Object::Weekday(time_of(v).civil().weekday))))
+        }
+        (Object::Time(_), "UTC") => {
+            method!([], |v, _| Ok(self::object(Object::Time(Time { utc: true, ..time_of(v) }))))
+        }
+        (Object::Time(_), "IsZero") => method!([], |v, _| Ok(Value::Bool(time_of(v).is_zero()))),
+        (Object::Time(_), "String") => method!([], |v, _| Ok(Value::str(time_of(v).to_string()))),
+        (Object::Time(_), "Format") => method!([Type::Str], |v, a| {
+            Ok(Value::str(time_of(v).format(a[0].as_str().unwrap_or_default())))
+        }),
+        (Object::Duration(_) | Object::Month(_) | Object::Weekday(_), "String") => {
+            method!([], |v, _| Ok(Value::str(unpack(v).print())))
+        }
+        (Object::Duration(_), "Seconds") => {
+            method!([], |v, _| Ok(Value::Float(unpack(v).integer() as f64 / 1e9)))
+        }
+        (Object::Duration(_), "Minutes") => {
+            method!([], |v, _| Ok(Value::Float(unpack(v).integer() as f64 / 60e9)))
+        }
+        (Object::Duration(_), "Hours") => {
+            method!([], |v, _| Ok(Value::Float(unpack(v).integer() as f64 / 3600e9)))
+        }
+        (Object::Duration(_), "Milliseconds") => {
+            method!([], |v, _| Ok(Value::int64(unpack(v).integer() / 1_000_000)))
+        }
+        _ => None,
+    }
+}
+
+fn order(a: Option<&Version>, b: Option<&Version>) -> Result<std::cmp::Ordering, String> {
+    match (a, b) {
+        (Some(a), Some(b)) => Ok(a.order(b)),
+        _ => Err("wrong type for value; expected *semver.Version".into()),
+    }
+}
+
+fn file(files: &Value, name: &Value) -> Value {
+    match (files, name.as_str()) {
+        (Value::Map(map), Some(name)) => map.get(name).unwrap_or_else(|| Value::str("")),
+        _ => Value::str(""),
+    }
+}
+
+fn table(values: &Value, a: &[Value]) -> Result<Value, String> {
+    let path = a[0].as_str().unwrap_or_default();
+    let mut value = values.clone();
+    for part in path.split('.') {
+        value = match &value {
+            Value::Map(map) => map.get(part).unwrap_or_default(),
+            _ => Value::Invalid,
+        };
+        if !matches!(value, Value::Map(_)) {
+            return Err(format!("{} is not a table", crate::gofmt::quote(path)));
+        }
+    }
+    Ok(match value {
+        Value::Map(map) => Value::Map(map.with_type(MapType::Values)),
+        other => other,
+    })
+}
+
+fn glob(files: &Value, a: &[Value]) -> Result<Value, String> {
+    let Value::Map(map) = files else { return Ok(Value::Nil) };
+    // An impossible pattern means everything.
+    let pattern = a[0].as_str().filter(|p| !p.is_empty()).unwrap_or("**");
+    let matcher = crate::chart::glob::Glob::new(pattern).or_else(|| crate::chart::glob::Glob::new("**"));
+    let found = map.snapshot().into_iter().filter(|(k, _)| matcher.as_ref().is_some_and(|m| m.matches(k)));
+    Ok(match Value::map(found) {
+        Value::Map(map) => Value::Map(map.with_type(MapType::Files)),
+        other => other,
+    })
+}
+
+fn lines(files: &Value, a: &[Value]) -> Result<Value, String> {
+    let Value::Map(map) = files else { return Ok(Value::Nil) };
+    let Some(content) = map.get(a[0].as_str().unwrap_or_default()) else {
+        return Ok(Value::strings(Vec::<String>::new()));
+    };
+    let text = String::from_utf8_lossy(content.string_bytes().unwrap_or_default()).into_owned();
+    Ok(Value::strings(text.strip_suffix('\n').unwrap_or(&text).split('\n')))
+}
+
+fn by_base(files: &Value, value: impl Fn(&Value) -> Value) -> Result<Value, String> {
+    let Value::Map(map) = files else { return Ok(Value::str("")) };
+    if map.is_empty() {
+        return Ok(Value::str(""));
+    }
+    let entries = map.snapshot().into_iter().map(|(k, v)| {
+        let base: Arc<str> = k.rsplit('/').next().unwrap_or(&k).into();
+        (base, value(&v))
+    });
+    let text = crate::yaml::emit(&Value::map(entries))?;
+    Ok(Value::str(text.strip_suffix('\n').unwrap_or(&text)))
+}
+
+fn as_config(files: &Value, _: &[Value]) -> Result<Value, String> {
+    by_base(files, Value::clone)
+}
+
+fn as_secrets(files: &Value, _: &[Value]) -> Result<Value, String> {
+    by_base(files, |v| {
+        Value::str(base64::engine::general_purpose::STANDARD.encode(v.string_bytes().unwrap_or_default()))
+    })
+}

@@ -1,0 +1,350 @@
+//! Rendering: a chart, values and what is known of cluster and release, to documents.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::chart::{Chart, File, dependencies};
+use crate::environment::{Asked, Environment, Limits};
+use crate::error::Error;
+use crate::functions::semvers::{Constraint, Version};
+use crate::functions::Context;
+use crate::manifests::{self, Documents};
+use crate::object::{Object, object};
+pub use crate::object::{Capabilities, KubeVersion};
+use crate::template::exec::{self, Templates};
+use crate::template::parser;
+use crate::value::{Elem, List, Map, MapType, Value};
+use crate::{schema, values};
+
+/// The release for which a chart is rendered.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// `.Release.Name`
+    pub name: String,
+    /// `.Release.Namespace`
+    pub namespace: String,
+    /// `.Release.Revision`
+    pub revision: i64,
+    /// `.Release.IsUpgrade`; else `.Release.IsInstall`.
+    pub is_upgrade: bool,
+}
+
+impl Release {
+    /// A first installation.
+    pub fn new(name: impl Into<String>, namespace: impl Into<String>) -> Self {
+        Release { name: name.into(), namespace: namespace.into(), revision: 1, is_upgrade: false }
+    }
+}
+
+/// The API versions that helm 4.3.1 assumes where it cannot ask a cluster.
+const DEFAULT_API_VERSIONS: &str = "v1 admissionregistration.k8s.io/v1 admissionregistration.k8s.io/v1alpha1 admissionregistration.k8s.io/v1beta1 internal.apiserver.k8s.io/v1alpha1 apps/v1 apps/v1beta1 apps/v1beta2 authentication.k8s.io/v1 authentication.k8s.io/v1alpha1 authentication.k8s.io/v1beta1 authorization.k8s.io/v1 authorization.k8s.io/v1beta1 autoscaling/v1 autoscaling/v2 batch/v1 batch/v1beta1 certificates.k8s.io/v1 certificates.k8s.io/v1beta1 certificates.k8s.io/v1alpha1 coordination.k8s.io/v1alpha2 coordination.k8s.io/v1beta1 coordination.k8s.io/v1 discovery.k8s.io/v1 discovery.k8s.io/v1beta1 events.k8s.io/v1 events.k8s.io/v1beta1 extensions/v1beta1 flowcontrol.apiserver.k8s.io/v1 flowcontrol.apiserver.k8s.io/v1beta1 flowcontrol.apiserver.k8s.io/v1beta2 flowcontrol.apiserver.k8s.io/v1beta3 lifecycle.k8s.io/v1alpha1 networking.k8s.io/v1 networking.k8s.io/v1beta1 node.k8s.io/v1 node.k8s.io/v1alpha1 node.k8s.io/v1beta1 policy/v1 policy/v1beta1 rbac.authorization.k8s.io/v1 rbac.authorization.k8s.io/v1beta1 rbac.authorization.k8s.io/v1alpha1 resource.k8s.io/v1 resource.k8s.io/v1beta2 resource.k8s.io/v1beta1 resource.k8s.io/v1alpha3 scheduling.k8s.io/v1alpha3 scheduling.k8s.io/v1beta1 scheduling.k8s.io/v1 storage.k8s.io/v1beta1 storage.k8s.io/v1 storage.k8s.io/v1alpha1 storagemigration.k8s.io/v1 storagemigration.k8s.io/v1beta1 apiextensions.k8s.io/v1beta1 apiextensions.k8s.io/v1";
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Capabilities {
+            kube_version: KubeVersion { version: "v1.37.0".into(), major: "1".into(), minor: "37".into() },
+            api_versions: Arc::new(DEFAULT_API_VERSIONS.split(' ').map(str::to_owned).collect()),
+        }
+    }
+}
+
+impl Capabilities {
+    /// The capabilities that follow from a declared version of Kubernetes and further API versions.
+    ///
+    /// # Errors
+    /// What is no version.
+    pub fn declared(kube_version: &str, extra_api_versions: &[String]) -> Result<Capabilities, Error> {
+        let parsed = Version::parse(kube_version)
+            .ok_or_else(|| Error::Values(format!("invalid kube version '{kube_version}': invalid semantic version")))?;
+        let [major, minor, _] = parsed.numbers;
+        let mut capabilities = Capabilities::default();
+        capabilities.kube_version = KubeVersion {
+            version: format!("v{}", parsed.canonical()),
+            major: major.to_string(),
+            minor: minor.to_string(),
+        };
+        Arc::make_mut(&mut capabilities.api_versions).extend(extra_api_versions.iter().cloned());
+        Ok(capabilities)
+    }
+}
+
+/// What a render yields.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// Documents, in helm's order of installation; hooks, CRDs and notes apart.
+    pub documents: Documents,
+    /// Notes of `NOTES.txt`.
+    pub notes: Option<String>,
+    /// The values that the templates saw.
+    pub values: Json,
+    /// What was asked of the world.
+    pub asked: Asked,
+    /// Files of `crds/`, with the path that helm prints.
+    pub crd_files: Vec<(String, File)>,
+}
+
+/// A render about to happen.
+pub struct Renderer<'r> {
+    /// Chart.
+    pub chart: &'r Chart,
+    /// Release.
+    pub release: Release,
+    /// The cluster.
+    pub capabilities: Capabilities,
+    /// The world.
+    pub environment: &'r dyn Environment,
+    /// Limits.
+    pub limits: Limits,
+    /// Do not check `values.schema.json`.
+    pub skip_schema: bool,
+}
+
+impl<'r> Renderer<'r> {
+    /// A render with the defaults of `helm template`.
+    pub fn new(chart: &'r Chart, release: Release) -> Self {
+        Renderer {
+            chart,
+            release,
+            capabilities: Capabilities::default(),
+            environment: &crate::environment::Still,
+            limits: Limits::default(),
+            skip_schema: false,
+        }
+    }
+    /// Renders.
+    ///
+    /// # Errors
+    /// What helm fails with, or a limit that was exceeded.
+    pub fn render(&self, user: &Json) -> Result<Rendered, Error> {
+        let files = self.files(user)?;
+        let documents = manifests::sort(files.files)?;
+        let crds = files.chart.crds();
+        Ok(Rendered {
+            documents: Documents { crds: manifests::crds(&crds), ..documents },
+            notes: files.notes,
+            values: files.values,
+            asked: files.asked,
+            crd_files: crds,
+        })
+    }
+    /// Renders the files, without taking their documents apart.
+    ///
+    /// # Errors
+    /// As for [`Renderer::render`].
+    pub fn files(&self, user: &Json) -> Result<Files, Error> {
+        let chart = self.chart;
+        if chart.metadata.is_library() {
+            return Err(Error::Chart("library charts are not installable".into()));
+        }
+        let missing = dependencies::missing(chart);
+        if !missing.is_empty() {
+            return Err(Error::Chart(format!(
+                "an error occurred while checking for chart dependencies. You may need to run `helm dependency build` to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
+                missing.join(", ")
+            )));
+        }
+        let chart = dependencies::process(chart, &Value::from_json(user))?;
+        self.check_kube_version(&chart)?;
+        let all = values::coalesce(&chart, &Value::from_json(user))?;
+        if !self.skip_schema {
+            schema::check(&chart, &all)?;
+        }
+        let json = crate::chart::to_json(&all);
+        let all = match all {
+            Value::Map(map) => Value::Map(map.with_type(MapType::Values)),
+            other => other,
+        };
+        let mut files = Vec::new();
+        let release = Value::map([
+            ("Name", Value::str(self.release.name.as_str())),
+            ("Namespace", Value::str(self.release.namespace.as_str())),
+            ("IsUpgrade", Value::Bool(self.release.is_upgrade)),
+            ("IsInstall", Value::Bool(!self.release.is_upgrade)),
+            ("Revision", Value::int(self.release.revision)),
+            ("Service", Value::str("Helm")),
+        ]);
+        let capabilities = object(Object::Capabilities(self.capabilities.clone()));
+        scopes(&chart, chart.name().to_owned(), &all, true, &release, &capabilities, &mut files);
+        let (outputs, asked) = self.execute(&mut files)?;
+        let notes_path = format!("{}/templates/NOTES.txt", chart.name());
+        let mut notes = None;
+        let mut rendered = Vec::with_capacity(outputs.len());
+        for (name, text) in outputs {
+            if name.ends_with("NOTES.txt") {
+                if *name == *notes_path {
+                    notes = Some(text);
+                }
+            } else {
+                rendered.push((name, text));
+            }
+        }
+        Ok(Files { files: rendered, notes, values: json, asked, chart })
+    }
+    fn check_kube_version(&self, chart: &Chart) -> Result<(), Error> {
+        let wanted = chart.metadata.text("kubeVersion");
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let version = &self.capabilities.kube_version.version;
+        let fits = Constraint::parse(wanted).is_ok_and(|c| Version::parse(version).is_some_and(|v| c.allows(&v)));
+        if fits {
+            return Ok(());
+        }
+        Err(Error::Chart(format!(
+            "chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}"
+        )))
+    }
+    fn execute(&self, files: &mut Vec<Scoped>) -> Result<(Vec<(Arc<str>, String)>, Asked), Error> {
+        // Deeper files are read first, so that what a parent defines replaces what its subcharts define.
+        files.sort_by(|a, b| {
+            let depth = |name: &str| name.matches('/').count();
+            depth(&b.name).cmp(&depth(&a.name)).then_with(|| b.name.cmp(&a.name))
+        });
+        let mut templates = Templates::new();
+        for file in files.iter() {
+            let trees = file.chart.templates[file.index].trees(&file.name).map_err(Error::Parse)?;
+            for tree in trees {
+                if !(parser::is_empty(&tree.body) && templates.contains_key(&tree.name)) {
+                    templates.insert(tree.name.clone(), tree);
+                }
+            }
+        }
+        let asked = RefCell::new(Asked::default());
+        let templates = Rc::new(templates);
+        let mut context = Context {
+            templates: templates.clone(),
+            environment: self.environment,
+            asked: &asked,
+            limits: &self.limits,
+            spent: 0,
+            depth: 0,
+            including: HashMap::new(),
+        };
+        let mut outputs = Vec::with_capacity(files.len());
+        for file in files.iter() {
+            let base = file.name.rsplit('/').next().unwrap_or_default();
+            if base.starts_with('_') {
+                continue;
+            }
+            let Some(tree) = templates.get(&file.name) else { continue };
+            file.scope.set(
+                "Template",
+                Value::Map(match Value::map([
+                    ("Name", Value::Str(file.name.clone())),
+                    ("BasePath", Value::str(file.base_path.as_str())),
+                ]) {
+                    Value::Map(map) => map.with_type(MapType::Values),
+                    _ => Map::new(Default::default()),
+                }),
+            );
+            let mut out = Vec::with_capacity(tree.source.text.len() * 2);
+            exec::execute(&mut context, tree, Value::Map(file.scope.clone()), &mut out).map_err(Error::Execution)?;
+            let out = without_no_value(out);
+            outputs.push((file.name.clone(), String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())));
+        }
+        drop(context);
+        outputs.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok((outputs, asked.into_inner()))
+    }
+}
+
+/// Rendered files, before their documents are taken apart.
+pub struct Files {
+    /// Name and text, sorted by name.
+    pub files: Vec<(Arc<str>, String)>,
+    /// Notes of the chart itself.
+    pub notes: Option<String>,
+    /// The values that the templates saw.
+    pub values: Json,
+    /// What was asked of the world.
+    pub asked: Asked,
+    /// The chart with its enabled subcharts.
+    pub chart: Chart,
+}
+
+/// What Go prints for missing values is taken out at the end.
+pub(crate) fn without_no_value(out: Vec<u8>) -> Vec<u8> {
+    const MARK: &[u8] = b"<no value>";
+    if memchr::memmem::find(&out, MARK).is_none() {
+        return out;
+    }
+    let mut clean = Vec::with_capacity(out.len());
+    let mut rest: &[u8] = &out;
+    while let Some(at) = memchr::memmem::find(rest, MARK) {
+        clean.extend_from_slice(&rest[..at]);
+        rest = &rest[at + MARK.len()..];
+    }
+    clean.extend_from_slice(rest);
+    clean
+}
+
+struct Scoped {
+    name: Arc<str>,
+    chart: Chart,
+    index: usize,
+    scope: Map,
+    base_path: String,
+}
+
+/// What the templates of a chart and of its subcharts see as their dot.
+fn scopes(
+    chart: &Chart,
+    path: String,
+    all: &Value,
+    root: bool,
+    release: &Value,
+    capabilities: &Value,
+    out: &mut Vec<Scoped>,
+) -> Value {
+    let files = chart.files.iter().map(|f| (f.name.clone(), Value::text(f.data.to_vec())));
+    let files = match Value::map(files) {
+        Value::Map(map) => Value::Map(map.with_type(MapType::Files)),
+        other => other,
+    };
+    let subcharts = Map::new(Default::default());
+    let scope = match Value::map([
+        ("Chart", chart.template_value(root)),
+        ("Files", files),
+        ("Release", release.clone()),
+        ("Capabilities", capabilities.clone()),
+        ("Values", all.clone()),
+        ("Subcharts", Value::Map(subcharts.clone())),
+    ]) {
+        Value::Map(map) => map,
+        _ => Map::new(Default::default()),
+    };
+    for sub in &chart.dependencies {
+        let inner = match all {
+            Value::Map(map) => match map.get(sub.name()) {
+                Some(Value::Map(inner)) => Value::Map(inner.with_type(MapType::Values)),
+                _ => Value::map(Vec::<(&str, Value)>::new()),
+            },
+            _ => Value::Nil,
+        };
+        let value = scopes(sub, format!("{path}/charts/{}", sub.name()), &inner, false, release, capabilities, out);
+        subcharts.set(sub.name(), value);
+    }
+    let library = chart.metadata.is_library();
+    for (index, file) in chart.templates.iter().enumerate() {
+        let base = file.name.rsplit('/').next().unwrap_or_default();
+        // A library gives only its definitions.
+        if library && !base.starts_with('_') {
+            continue;
+        }
+        out.push(Scoped {
+            name: format!("{path}/{}", file.name).into(),
+            chart: chart.clone(),
+            index,
+            scope: scope.clone(),
+            base_path: format!("{path}/templates"),
+        });
+    }
+    Value::Map(scope)
+}
+
+const _: Elem = Elem::Any;
+const _: Option<List> = None;

@@ -1,0 +1,495 @@
+//! Writing: the layout of Go's emitters, which checksums in charts depend on to the byte.
+
+use super::resolve::{Scalar, base60, resolve};
+use crate::gofmt;
+use crate::json;
+use crate::value::Value;
+use std::cmp::Ordering;
+
+/// Column after which plain and quoted scalars fold.
+const WIDTH: usize = 80;
+/// Longest key that is written as `key: value`.
+const SIMPLE_KEY: usize = 128;
+/// Deepest nesting: a dictionary can contain itself.
+const MAX_DEPTH: usize = 1000;
+
+/// What helm's `toYaml` prints, with the final line end.
+///
+/// # Errors
+/// Numbers that JSON lacks, nesting without end.
+pub fn emit(value: &Value) -> Result<String, String> {
+    let mut emitter = Emitter { out: String::new(), column: 0, pretty: false };
+    emitter.document(value)?;
+    Ok(emitter.out)
+}
+
+/// What helm's `toYamlPretty` prints: lists are indented under their keys, nothing folds.
+pub fn emit_pretty(value: &Value) -> String {
+    let mut emitter = Emitter { out: String::new(), column: 0, pretty: true };
+    match emitter.document(value) {
+        Ok(()) => emitter.out,
+        Err(_) => String::new(),
+    }
+}
+
+struct Emitter {
+    out: String,
+    column: usize,
+    pretty: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Style {
+    Plain,
+    Single,
+    Double,
+    Literal,
+}
+
+struct Analysis {
+    multiline: bool,
+    plain: bool,
+    single: bool,
+    block: bool,
+}
+
+impl Emitter {
+    fn document(&mut self, value: &Value) -> Result<(), String> {
+        match value {
+            Value::Map(map) if !map.is_empty() => self.mapping(value, 0, 0),
+            Value::List(list) if !list.items.is_empty() => self.sequence(value, 0, 0),
+            other => {
+                self.scalar(other, 2, false, 0)?;
+                self.newline();
+                Ok(())
+            }
+        }
+    }
+    fn newline(&mut self) {
+        self.out.push('\n');
+        self.column = 0;
+    }
+    fn indent(&mut self, indent: usize) {
+        if self.column > 0 {
+            self.newline();
+        }
+        self.out.extend(std::iter::repeat_n(' ', indent));
+        self.column = indent;
+    }
+    fn put(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.column += text.chars().count();
+    }
+    fn put_char(&mut self, c: char) {
+        self.out.push(c);
+        self.column += 1;
+    }
+    /// Entries of a mapping; the cursor stands where the first key goes.
+    fn mapping(&mut self, value: &Value, indent: usize, depth: usize) -> Result<(), String> {
+        if depth > MAX_DEPTH {
+            return Err("json: unsupported value: encountered a cycle".into());
+        }
+        let Value::Map(map) = value else { return Ok(()) };
+        let files = map.ty == crate::value::MapType::Files;
+        let mut entries = map.snapshot();
+        entries.sort_by(|a, b| key_order(&a.0, &b.0, self.pretty));
+        for (index, (key, item)) in entries.iter().enumerate() {
+            if index > 0 {
+                self.indent(indent);
+            }
+            let item = &if files { crate::object::file_bytes(item) } else { item.clone() };
+            let analysis = analyze(key);
+            let simple = !analysis.multiline && key.len() <= SIMPLE_KEY;
+            if simple {
+                self.text(key, indent + 2, true);
+                self.put(":");
+            } else {
+                self.put("? ");
+                self.text(key, indent + 2, false);
+                self.indent(indent);
+                self.put(":");
+            }
+            self.entry(item, indent, simple, depth)?;
+        }
+        self.finish();
+        Ok(())
+    }
+    fn finish(&mut self) {
+        if self.column > 0 {
+            self.newline();
+        }
+    }
+    /// The value of a key.
+    fn entry(&mut self, item: &Value, indent: usize, simple: bool, depth: usize) -> Result<(), String> {
+        match item {
+            Value::Object(object) => {
+                let json = object.json();
+                self.entry(&json, indent, simple, depth + 1)
+            }
+            Value::Map(map) if !map.is_empty() => {
+                if simple {
+                    self.indent(indent + 2);
+                } else {
+                    self.put(" ");
+                }
+                self.mapping(item, indent + 2, depth + 1)
+            }
+            Value::List(list) if !list.items.is_empty() => {
+                let inner = if self.pretty || !simple { indent + 2 } else { indent };
+                if simple {
+                    self.indent(inner);
+                } else {
+                    self.put(" ");
+                }
+                self.sequence(item, inner, depth + 1)
+            }
+            other => {
+                self.put(" ");
+                self.scalar(other, indent + 2, false, depth)
+            }
+        }
+    }
+    /// Items of a sequence; the cursor stands where the first dash goes.
+    fn sequence(&mut self, value: &Value, indent: usize, depth: usize) -> Result<(), String> {
+        if depth > MAX_DEPTH {
+            return Err("json: unsupported value: encountered a cycle".into());
+        }
+        let Value::List(list) = value else { return Ok(()) };
+        for (index, item) in list.items.iter().enumerate() {
+            if index > 0 {
+                self.indent(indent);
+            }
+            self.put("- ");
+            match item {
+                Value::Map(map) if !map.is_empty() => self.mapping(item, indent + 2, depth + 1)?,
+                Value::List(inner) if !inner.items.is_empty() => self.sequence(item, indent + 2, depth + 1)?,
+                Value::Object(object) => {
+                    let json = object.json();
+                    match &json {
+                        Value::Map(_) => self.mapping(&json, indent + 2, depth + 1)?,
+                        json => self.scalar(json, indent + 2, false, depth)?,
+                    }
+                }
+                other => self.scalar(other, indent + 2, false, depth)?,
+            }
+        }
+        self.finish();
+        Ok(())
+    }
+    fn scalar(&mut self, value: &Value, indent: usize, key: bool, depth: usize) -> Result<(), String> {
+        match value {
+            Value::Invalid | Value::Nil => self.put("null"),
+            Value::Bool(b) => self.put(if *b { "true" } else { "false" }),
+            Value::Int(..) => self.put(&gofmt::text(value)),
+            Value::Float(f) => {
+                let text = if self.pretty { pretty_float(*f) } else { float(*f)? };
+                self.put(&text);
+            }
+            Value::Str(s) => self.text(s, indent, key),
+            Value::Raw(b) => self.text(&String::from_utf8_lossy(b), indent, key),
+            Value::Bytes(b) => {
+                use base64::Engine;
+                self.text(&base64::engine::general_purpose::STANDARD.encode(b), indent, key);
+            }
+            Value::List(_) => self.put("[]"),
+            Value::Map(_) => self.put("{}"),
+            Value::Object(object) => match object.json() {
+                json @ (Value::Map(_) | Value::List(_)) => {
+                    let mut inner = Emitter { out: String::new(), column: 0, pretty: self.pretty };
+                    inner.mapping(&json, 0, depth + 1)?;
+                    self.put(inner.out.trim_end_matches('\n'));
+                }
+                json => self.scalar(&json, indent, key, depth + 1)?,
+            },
+        }
+        Ok(())
+    }
+    fn text(&mut self, s: &str, indent: usize, key: bool) {
+        match style(s, key, self.pretty) {
+            Style::Plain => self.plain(s, indent, key),
+            Style::Single => self.single(s, indent, key),
+            Style::Double => self.double(s, indent, key),
+            Style::Literal => self.literal(s, indent),
+        }
+    }
+    fn folds(&self, key: bool) -> bool {
+        !key && !self.pretty && self.column > WIDTH
+    }
+    fn plain(&mut self, s: &str, indent: usize, key: bool) {
+        let mut spaces = false;
+        let mut chars = s.chars().peekable();
+        while let Some(c) = chars.next() {
+            if c == ' ' {
+                if !spaces && self.folds(key) && chars.peek() != Some(&' ') {
+                    self.indent(indent);
+                } else {
+                    self.put_char(' ');
+                }
+                spaces = true;
+            } else {
+                self.put_char(c);
+                spaces = false;
+            }
+        }
+    }
+    fn single(&mut self, s: &str, indent: usize, key: bool) {
+        self.put_char('\'');
+        let mut spaces = false;
+        let mut breaks = false;
+        let last = s.len().saturating_sub(1);
+        let mut chars = s.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            if c == ' ' {
+                let followed = chars.peek().is_some_and(|(_, c)| *c == ' ');
+                if !spaces && self.folds(key) && at > 0 && at < last && !followed {
+                    self.indent(indent);
+                } else {
+                    self.put_char(' ');
+                }
+                spaces = true;
+            } else if c == '\n' {
+                if !breaks {
+                    self.newline();
+                }
+                self.newline();
+                breaks = true;
+            } else {
+                if breaks {
+                    self.indent(indent);
+                }
+                self.put_char(c);
+                if c == '\'' {
+                    self.put_char('\'');
+                }
+                spaces = false;
+                breaks = false;
+            }
+        }
+        if breaks {
+            self.indent(indent);
+        }
+        self.put_char('\'');
+    }
+    fn double(&mut self, s: &str, indent: usize, key: bool) {
+        self.put_char('"');
+        let mut spaces = false;
+        let last = s.len().saturating_sub(1);
+        let mut chars = s.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            if !printable(c) || is_break(c) || c == '"' || c == '\\' {
+                let escape = match c {
+                    '\0' => "\\0".to_owned(),
+                    '\x07' => "\\a".to_owned(),
+                    '\x08' => "\\b".to_owned(),
+                    '\t' => "\\t".to_owned(),
+                    '\n' => "\\n".to_owned(),
+                    '\x0b' => "\\v".to_owned(),
+                    '\x0c' => "\\f".to_owned(),
+                    '\r' => "\\r".to_owned(),
+                    '\x1b' => "\\e".to_owned(),
+                    '"' => "\\\"".to_owned(),
+                    '\\' => "\\\\".to_owned(),
+                    '\u{85}' => "\\N".to_owned(),
+                    '\u{a0}' => "\\_".to_owned(),
+                    '\u{2028}' => "\\L".to_owned(),
+                    '\u{2029}' => "\\P".to_owned(),
+                    c if (c as u32) <= 0xff => format!("\\x{:02X}", c as u32),
+                    c if (c as u32) <= 0xffff => format!("\\u{:04X}", c as u32),
+                    c => format!("\\U{:08X}", c as u32),
+                };
+                self.put(&escape);
+                spaces = false;
+            } else if c == ' ' {
+                if !spaces && self.folds(key) && at > 0 && at < last {
+                    self.indent(indent);
+                    if chars.peek().is_some_and(|(_, c)| *c == ' ') {
+                        self.put_char('\\');
+                    }
+                } else {
+                    self.put_char(' ');
+                }
+                spaces = true;
+            } else {
+                self.put_char(c);
+                spaces = false;
+            }
+        }
+        self.put_char('"');
+    }
+    fn literal(&mut self, s: &str, indent: usize) {
+        self.put_char('|');
+        if s.starts_with([' ', '\n']) {
+            self.put("2");
+        }
+        let body = s.strip_suffix('\n');
+        match body {
+            None => self.put_char('-'),
+            Some("") => self.put_char('+'),
+            Some(body) if body.ends_with('\n') => self.put_char('+'),
+            Some(_) => {}
+        }
+        self.newline();
+        let text = body.unwrap_or(s);
+        let mut lines = text.split('\n').peekable();
+        while let Some(line) = lines.next() {
+            if !line.is_empty() {
+                self.out.extend(std::iter::repeat_n(' ', indent));
+                self.put(line);
+            }
+            if lines.peek().is_some() {
+                self.newline();
+            }
+        }
+        // The line end is that of the scalar, or of whatever follows.
+        if body.is_some() {
+            self.newline();
+        }
+    }
+}
+
+fn style(s: &str, key: bool, pretty: bool) -> Style {
+    let analysis = analyze(s);
+    let wanted = if s.contains('\n') {
+        Style::Literal
+    } else if matches!(resolve(s), Scalar::Text) && !base60(s) || pretty && plain_in_pretty(s) {
+        Style::Plain
+    } else {
+        Style::Double
+    };
+    match wanted {
+        Style::Literal if analysis.block && !key => Style::Literal,
+        Style::Plain if analysis.plain => Style::Plain,
+        Style::Plain if analysis.single => Style::Single,
+        _ => Style::Double,
+    }
+}
+
+/// The newer emitter knows `<<` as a key only.
+fn plain_in_pretty(_: &str) -> bool {
+    false
+}
+
+fn is_break(c: char) -> bool {
+    matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+fn printable(c: char) -> bool {
+    matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') && c != '\u{feff}'
+}
+
+fn analyze(s: &str) -> Analysis {
+    if s.is_empty() {
+        return Analysis { multiline: false, plain: true, single: true, block: false };
+    }
+    let mut indicators = s.starts_with("---") || s.starts_with("...");
+    let (mut breaks, mut special) = (false, false);
+    let (mut leading, mut trailing_space, mut trailing_break, mut break_space, mut space_break) =
+        (false, false, false, false, false);
+    let (mut previous_space, mut previous_break) = (false, false);
+    let mut after_blank = true;
+    let blank = |c: char| c == ' ' || c == '\t' || is_break(c);
+    let mut chars = s.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let next = chars.peek().map(|(_, c)| *c);
+        let before_blank = next.is_none_or(blank);
+        indicators |= match c {
+            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' if at == 0 => true,
+            '?' | '-' if at == 0 => before_blank,
+            ':' => before_blank,
+            '#' => after_blank,
+            _ => false,
+        };
+        special |= !printable(c);
+        if c == ' ' {
+            leading |= at == 0;
+            trailing_space |= next.is_none();
+            break_space |= previous_break;
+            (previous_space, previous_break) = (true, false);
+        } else if is_break(c) {
+            breaks = true;
+            leading |= at == 0;
+            trailing_break |= next.is_none();
+            space_break |= previous_space;
+            (previous_space, previous_break) = (false, true);
+        } else {
+            (previous_space, previous_break) = (false, false);
+        }
+        after_blank = blank(c);
+    }
+    Analysis {
+        multiline: breaks,
+        plain: !(leading || trailing_space || trailing_break || break_space || space_break || special || breaks || indicators),
+        single: !(break_space || space_break || special),
+        block: !(trailing_space || space_break || special),
+    }
+}
+
+/// A number after its way through JSON: whole ones lose their fraction.
+fn float(f: f64) -> Result<String, String> {
+    let text = json::number(f)?;
+    Ok(match resolve(&text) {
+        Scalar::Int(n) => n.to_string(),
+        Scalar::Uint(n) => n.to_string(),
+        _ => gofmt::format_g(f, 6),
+    })
+}
+
+fn pretty_float(f: f64) -> String {
+    if f.is_nan() {
+        ".nan".into()
+    } else if f.is_infinite() {
+        if f > 0.0 { ".inf".into() } else { "-.inf".into() }
+    } else {
+        gofmt::format_g(f, 6)
+    }
+}
+
+/// The order of keys: letters after other characters, numbers by their value.
+fn key_order(a: &str, b: &str, pretty: bool) -> Ordering {
+    if a == b { Ordering::Equal } else if key_less(a, b, pretty) { Ordering::Less } else { Ordering::Greater }
+}
+
+fn key_less(a: &str, b: &str, pretty: bool) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut digits = false;
+    for i in 0..a.len().min(b.len()) {
+        if a[i] == b[i] {
+            digits = a[i].is_ascii_digit();
+            continue;
+        }
+        let (letter_a, letter_b) = (a[i].is_alphabetic(), b[i].is_alphabetic());
+        if letter_a && letter_b {
+            return a[i] < b[i];
+        }
+        if letter_a || letter_b {
+            return if digits && pretty { letter_a } else { letter_b };
+        }
+        let (mut an, mut bn) = (0i64, 0i64);
+        if a[i] == '0' || b[i] == '0' {
+            for c in a[..i].iter().rev().take_while(|c| c.is_ascii_digit()) {
+                if *c != '0' {
+                    (an, bn) = (1, 1);
+                    break;
+                }
+            }
+        }
+        let value = |chars: &[char], start: i64| {
+            let mut n = start;
+            let mut end = i;
+            while let Some(digit) = chars.get(end).and_then(|c| c.to_digit(10)) {
+                n = n.wrapping_mul(10).wrapping_add(i64::from(digit));
+                end += 1;
+            }
+            (n, end)
+        };
+        let ((an, ai), (bn, bi)) = (value(&a, an), value(&b, bn));
+        if an != bn {
+            return an < bn;
+        }
+        if ai != bi {
+            return ai < bi;
+        }
+        return a[i] < b[i];
+    }
+    a.len() < b.len()
+}

@@ -1,0 +1,8 @@
+//! YAML 1.1 as Go's libraries read and write it.
+
+mod emit;
+mod parse;
+mod resolve;
+
+pub use emit::{emit, emit_pretty};
+pub use parse::{Error, convert_error, parse, parse_documents};
