@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::attr::{AttributeType, DecodeError};
-use crate::diagnostics::Diagnostics;
+use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::path::Path;
 use crate::schema::{Block, Nesting, Shape};
 use crate::value::Value;
@@ -78,6 +78,27 @@ impl<'a> Fields<'a> {
             &self.at.attribute(name),
         );
         self.keep(result)
+    }
+
+    /// The field of that name, whose value must not be shown, not even where it is wrong.
+    pub fn take_hidden<T: AttributeType>(&mut self, name: &str) -> Option<T> {
+        let at = self.at.attribute(name);
+        let result = T::decode(self.object.get(name).unwrap_or(&Value::Null), &at);
+        let hidden = |error| match error {
+            DecodeError::Invalid(all) if all.has_errors() => {
+                let place = |d: &Diagnostic| {
+                    Diagnostic::error(
+                        "F101",
+                        "Invalid value",
+                        "The value (not shown) has no place here.",
+                    )
+                    .at(d.path.clone())
+                };
+                DecodeError::Invalid(all.iter().map(place).collect())
+            }
+            other => other,
+        };
+        self.keep(result.map_err(hidden))
     }
 
     /// The fields of a flattened model.

@@ -88,6 +88,52 @@ impl Path {
     }
 }
 
+/// A path while a value is walked: on the stack, so that it costs nothing until something is wrong there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Here<'a> {
+    /// The whole.
+    Root,
+    /// An attribute.
+    Attribute(&'a Self, &'a str),
+    /// An element of a map.
+    Key(&'a Self, &'a str),
+    /// An element of a list or tuple.
+    Index(&'a Self, usize),
+    /// Some element of a set.
+    Element(&'a Self),
+    /// Something in what lies at a path.
+    At(&'a Path),
+}
+
+impl<'a> Here<'a> {
+    pub fn attribute(&'a self, name: &'a str) -> Self {
+        Here::Attribute(self, name)
+    }
+
+    pub fn key(&'a self, key: &'a str) -> Self {
+        Here::Key(self, key)
+    }
+
+    pub fn index(&'a self, index: usize) -> Self {
+        Here::Index(self, index)
+    }
+
+    pub fn element(&'a self) -> Self {
+        Here::Element(self)
+    }
+
+    pub fn to_path(self) -> Path {
+        match self {
+            Here::Root => Path::root(),
+            Here::Attribute(parent, name) => parent.to_path().attribute(name),
+            Here::Key(parent, key) => parent.to_path().key(key),
+            Here::Index(parent, index) => parent.to_path().index(index),
+            Here::Element(parent) => parent.to_path().element(),
+            Here::At(path) => path.clone(),
+        }
+    }
+}
+
 impl From<&str> for Path {
     /// Attribute names joined by dots: `"flow_logs.destination"`.
     fn from(names: &str) -> Self {

@@ -110,7 +110,9 @@ pub enum PlanKind {
     Create,
     /// A change in place, or the first call of a replacement.
     Update,
-    /// The second call of a genuine replacement: as a create, of something whose predecessor is destroyed.
+    /// The second call of a genuine replacement: as a create, of something whose predecessor is destroyed. Only at plan:
+    /// when core plans again at apply, the predecessor is gone and the call is a [`PlanKind::Create`]. The planned values
+    /// must be the same for both.
     Replace,
     /// A destroy.
     Destroy,
@@ -210,6 +212,8 @@ pub struct MoveSource {
     pub state: Json,
     /// The private state's bytes, as the other provider wrote them.
     pub private: Vec<u8>,
+    /// The identity, where the source has one.
+    pub identity: Option<Json>,
 }
 
 /// The answer of an operation: state, private state, and messages, all at once.

@@ -2,7 +2,7 @@
 //! the provider has a bug, and taint or forget the resource.
 
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::path::Path;
+use crate::path::{Here, Path};
 use crate::schema::{Attribute, Block, NestedBlock, Nesting, Shape};
 use crate::value::{Refinements, Value};
 
@@ -196,23 +196,23 @@ impl Violations {
 /// Rule A3: what is wrong with the result as a result of the plan.
 pub(crate) fn incompatible(planned: &Value, actual: &Value, at: &Path) -> Vec<(Path, &'static str)> {
     let mut out = Vec::new();
-    compare(planned, actual, at, &mut out);
+    compare(planned, actual, &Here::At(at), &mut out);
     out
 }
 
-fn compare(planned: &Value, actual: &Value, at: &Path, out: &mut Vec<(Path, &'static str)>) {
+fn compare(planned: &Value, actual: &Value, at: &Here<'_>, out: &mut Vec<(Path, &'static str)>) {
     match (planned, actual) {
         (Value::Unknown(refinements), actual) => {
             if refinements.as_ref().is_some_and(|r| !allows(r, actual)) {
-                out.push((at.clone(), "the result is outside of what the plan promised"));
+                out.push((at.to_path(), "the result is outside of what the plan promised"));
             }
         }
         (Value::Dynamic(planned), Value::Dynamic(actual)) => compare(&planned.1, &actual.1, at, out),
         (Value::Dynamic(planned), actual) => compare(&planned.1, actual, at, out),
         (planned, Value::Dynamic(actual)) => compare(planned, &actual.1, at, out),
         (Value::Null, Value::Null) => {}
-        (Value::Null, _) => out.push((at.clone(), "null was planned, there is a value")),
-        (_, Value::Null) => out.push((at.clone(), "a value was planned, there is null")),
+        (Value::Null, _) => out.push((at.to_path(), "null was planned, there is a value")),
+        (_, Value::Null) => out.push((at.to_path(), "a value was planned, there is null")),
         (Value::Object(planned), Value::Object(actual)) => {
             for (name, planned) in planned {
                 compare(
@@ -227,15 +227,15 @@ fn compare(planned: &Value, actual: &Value, at: &Path, out: &mut Vec<(Path, &'st
             for (key, planned) in planned {
                 match actual.get(key) {
                     Some(actual) => compare(planned, actual, &at.key(key), out),
-                    None => out.push((at.key(key), "an element was planned that is missing")),
+                    None => out.push((at.key(key).to_path(), "an element was planned that is missing")),
                 }
             }
             let more = actual.keys().filter(|key| !planned.contains_key(*key));
-            out.extend(more.map(|key| (at.key(key), "there is an element that was not planned")));
+            out.extend(more.map(|key| (at.key(key).to_path(), "there is an element that was not planned")));
         }
         (Value::List(planned), Value::List(actual)) | (Value::Tuple(planned), Value::Tuple(actual)) => {
             if planned.len() != actual.len() {
-                return out.push((at.clone(), "there are more or fewer elements than planned"));
+                return out.push((at.to_path(), "there are more or fewer elements than planned"));
             }
             planned
                 .iter()
@@ -244,18 +244,22 @@ fn compare(planned: &Value, actual: &Value, at: &Path, out: &mut Vec<(Path, &'st
                 .for_each(|(i, (p, a))| compare(p, a, &at.index(i), out));
         }
         (Value::Set(planned), Value::Set(actual)) => {
-            let fits = |p: &Value, a: &Value| incompatible(p, a, at).is_empty();
+            let fits = |p: &Value, a: &Value| {
+                let mut wrong = Vec::new();
+                compare(p, a, at, &mut wrong);
+                wrong.is_empty()
+            };
             if actual.len() > planned.len() {
-                out.push((at.clone(), "there are more elements than planned"));
+                out.push((at.to_path(), "there are more elements than planned"));
             } else if !planned.iter().all(|p| actual.iter().any(|a| fits(p, a))) {
-                out.push((at.clone(), "an element was planned that is missing"));
+                out.push((at.to_path(), "an element was planned that is missing"));
             } else if !actual.iter().all(|a| planned.iter().any(|p| fits(p, a))) {
-                out.push((at.clone(), "there is an element that was not planned"));
+                out.push((at.to_path(), "there is an element that was not planned"));
             }
         }
         (planned, actual) => {
             if planned != actual {
-                out.push((at.clone(), "the result is another than planned"));
+                out.push((at.to_path(), "the result is another than planned"));
             }
         }
     }
@@ -291,13 +295,13 @@ fn allows(r: &Refinements, value: &Value) -> bool {
 /// The paths of everything unknown.
 pub(crate) fn unknown_paths(value: &Value) -> Vec<Path> {
     let mut out = Vec::new();
-    collect_unknown(value, &Path::root(), &mut out);
+    collect_unknown(value, &Here::Root, &mut out);
     out
 }
 
-fn collect_unknown(value: &Value, at: &Path, out: &mut Vec<Path>) {
+fn collect_unknown(value: &Value, at: &Here<'_>, out: &mut Vec<Path>) {
     match value {
-        Value::Unknown(_) => out.push(at.clone()),
+        Value::Unknown(_) => out.push(at.to_path()),
         Value::Object(all) => all
             .iter()
             .for_each(|(n, v)| collect_unknown(v, &at.attribute(n), out)),

@@ -144,27 +144,34 @@ impl Validator {
         }
     }
 
-    fn run(&self, value: &Value, at: &Path, out: &mut Diagnostics) {
+    fn run(&self, value: &Value, at: &Path, hidden: bool, out: &mut Diagnostics) {
         if value.is_null() || value.is_unknown() {
             return;
         }
         match value {
-            Value::Dynamic(inner) => return self.run(&inner.1, at, out),
+            Value::Dynamic(inner) => return self.run(&inner.1, at, hidden, out),
             Value::List(all) | Value::Tuple(all) if !self.whole => {
                 return all
                     .iter()
                     .enumerate()
-                    .for_each(|(i, v)| self.run(v, &at.index(i), out));
+                    .for_each(|(i, v)| self.run(v, &at.index(i), hidden, out));
             }
             Value::Set(all) if !self.whole => {
-                return all.iter().for_each(|v| self.run(v, &at.element(), out));
+                return all.iter().for_each(|v| self.run(v, &at.element(), hidden, out));
             }
             Value::Map(all) if !self.whole => {
-                return all.iter().for_each(|(k, v)| self.run(v, &at.key(k), out));
+                return all.iter().for_each(|(k, v)| self.run(v, &at.key(k), hidden, out));
             }
             _ => {}
         }
         if let Err(complaint) = (self.check)(value) {
+            // What a secret is not may be said, not what it is.
+            let hide = hidden && !self.description.is_empty();
+            let complaint = if hide {
+                format!("Must be {}.", self.description)
+            } else {
+                complaint
+            };
             out.push(Diagnostic::error("F301", "Invalid value", complaint).at(at.clone()));
         }
     }
@@ -322,7 +329,7 @@ fn check_attribute(
         );
     }
     for validator in &attribute.validators {
-        validator.run(value, at, out);
+        validator.run(value, at, attribute.sensitive || attribute.write_only, out);
     }
 }
 

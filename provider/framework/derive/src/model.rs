@@ -22,11 +22,12 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let (mut takes, mut fills, mut writes) = (Vec::new(), Vec::new(), Vec::new());
     for field in named_fields(input)? {
         match read_field(field) {
-            Ok((part, title, schema)) => {
+            Ok((part, title, hidden, schema)) => {
                 let (ident, ty) = (&field.ident, &field.ty);
                 schemas.push(schema);
                 takes.push(match part {
                     Part::Flatten => quote!(let #ident = fields.flatten::<#ty>();),
+                    Part::Attribute if hidden => quote!(let #ident = fields.take_hidden::<#ty>(#title);),
                     _ => quote!(let #ident = fields.take::<#ty>(#title);),
                 });
                 fills.push(quote!(#ident: #ident.ok_or(::framework::DecodeError::Unknown)?));
@@ -89,13 +90,14 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     })
 }
 
-/// The part, the name, and the statements that add the field to the schema.
-fn read_field(field: &Field) -> syn::Result<(Part, String, TokenStream)> {
+/// The part, the name, whether its value is secret, and the statements that add the field to the schema.
+fn read_field(field: &Field) -> syn::Result<(Part, String, bool, TokenStream)> {
     let ty = &field.ty;
     let text = doc(&field.attrs);
     let mut title = name(field);
     let mut part = None;
     let mut settings = Vec::new();
+    let mut hidden = false;
     for attribute in &field.attrs {
         let kind = match attribute.path().get_ident().map(ToString::to_string).as_deref() {
             Some("attribute") => Part::Attribute,
@@ -111,7 +113,10 @@ fn read_field(field: &Field) -> syn::Result<(Part, String, TokenStream)> {
         }
         if attribute.meta.require_path_only().is_err() {
             attribute.parse_nested_meta(|meta| match kind {
-                Part::Attribute => attribute_setting(&meta, field, &mut title, &mut settings),
+                Part::Attribute => {
+                    hidden |= meta.path.is_ident("sensitive") || meta.path.is_ident("write_only");
+                    attribute_setting(&meta, field, &mut title, &mut settings)
+                }
                 Part::Block => block_setting(&meta, &mut settings),
                 Part::Flatten => Err(meta.error("`flatten` has no settings")),
             })?;
@@ -140,7 +145,7 @@ fn read_field(field: &Field) -> syn::Result<(Part, String, TokenStream)> {
         }},
         Part::Flatten => quote!(block.merge(<#ty as ::framework::Model>::block());),
     };
-    Ok((part, title, schema))
+    Ok((part, title, hidden, schema))
 }
 
 fn attribute_setting(

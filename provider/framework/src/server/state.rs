@@ -189,6 +189,10 @@ impl<P: Provider> Server<P> {
             version: request.source_schema_version,
             state: raw_json(request.source_state.as_ref())?,
             private: request.source_private,
+            identity: request
+                .source_identity
+                .as_ref()
+                .and_then(|raw| serde_json::from_slice(&raw.json).ok()),
         };
         let Some(Applied {
             state,

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{MAX_DEPTH, Type, Value, WireError};
-use crate::path::Path;
+use crate::path::Here;
 
 impl Value {
     /// Reads the natural JSON of a value of the type. A missing attribute is null, one that the type does not know is an
@@ -12,7 +12,7 @@ impl Value {
     /// # Errors
     /// Where the JSON has no place in the type.
     pub fn from_json(json: &Json, ty: &Type) -> Result<Self, WireError> {
-        read(json, ty, &Path::root(), 0)
+        read(json, ty, &Here::Root, 0)
     }
 
     /// The natural JSON of a value of the type.
@@ -20,11 +20,11 @@ impl Value {
     /// # Errors
     /// Where something is unknown, or the value is none of the type.
     pub fn to_json(&self, ty: &Type) -> Result<Json, WireError> {
-        write(self, ty, &Path::root())
+        write(self, ty, &Here::Root)
     }
 }
 
-fn read(json: &Json, ty: &Type, at: &Path, depth: usize) -> Result<Value, WireError> {
+fn read(json: &Json, ty: &Type, at: &Here<'_>, depth: usize) -> Result<Value, WireError> {
     if depth > MAX_DEPTH {
         return Err(WireError::new(at, "nested too deeply"));
     }
@@ -94,7 +94,7 @@ fn read(json: &Json, ty: &Type, at: &Path, depth: usize) -> Result<Value, WireEr
 fn elements<'a>(
     all: &[Json],
     ty: impl Fn(usize) -> &'a Type,
-    at: &Path,
+    at: &Here<'_>,
     depth: usize,
 ) -> Result<Vec<Value>, WireError> {
     all.iter()
@@ -114,7 +114,7 @@ fn word(json: &Json) -> &'static str {
     }
 }
 
-fn write(value: &Value, ty: &Type, at: &Path) -> Result<Json, WireError> {
+fn write(value: &Value, ty: &Type, at: &Here<'_>) -> Result<Json, WireError> {
     match (value, ty) {
         (Value::Null, _) => Ok(Json::Null),
         (Value::Unknown(_), _) => Err(WireError::new(at, "an unknown value has no JSON")),

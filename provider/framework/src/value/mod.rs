@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 pub use number::{NotANumber, Number};
 pub use types::{NotAType, Type};
 
-use crate::path::Path;
+use crate::path::{Here, Path};
 
 /// A value. Its type is known from where it stands; only [`Value::Dynamic`] brings its own.
 ///
@@ -71,16 +71,16 @@ pub struct WireError {
 }
 
 impl WireError {
-    pub(crate) fn new(path: &Path, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(path: &Here<'_>, reason: impl Into<String>) -> Self {
         Self {
-            path: path.clone(),
+            path: path.to_path(),
             reason: reason.into(),
         }
     }
 }
 
 /// Deepest nesting of a value that is read: far above what people write, far below the stack.
-pub(crate) const MAX_DEPTH: usize = 200;
+pub(crate) const MAX_DEPTH: usize = 100;
 
 /// Text in Unicode's normal form C, as Terraform's core compares it.
 pub fn nfc(text: &str) -> String {
@@ -245,11 +245,11 @@ impl Value {
     /// What is wrong with the value as one of the type; nothing where it conforms.
     pub fn conformance(&self, ty: &Type) -> Vec<WireError> {
         let mut out = Vec::new();
-        self.conform(ty, &Path::root(), &mut out);
+        self.conform(ty, &Here::Root, &mut out);
         out
     }
 
-    fn conform(&self, ty: &Type, at: &Path, out: &mut Vec<WireError>) {
+    fn conform(&self, ty: &Type, at: &Here<'_>, out: &mut Vec<WireError>) {
         match (self, ty) {
             (Self::Null | Self::Unknown(_), _)
             | (Self::Bool(_), Type::Bool)

@@ -6,7 +6,7 @@ use rmp::Marker;
 use rmp::encode as w;
 
 use super::{MAX_DEPTH, Number, Refinements, Type, Value, WireError, nfc};
-use crate::path::Path;
+use crate::path::Here;
 
 /// Extension type of an unknown value with refinements.
 const REFINED: i8 = 12;
@@ -22,11 +22,11 @@ impl Value {
     /// Where the bytes are no MessagePack, no value of the type, or more than one value.
     pub fn from_msgpack(bytes: &[u8], ty: &Type) -> Result<Self, WireError> {
         let mut reader = Reader { rest: bytes };
-        let value = reader.value(ty, &Path::root(), 0)?;
+        let value = reader.value(ty, &Here::Root, 0)?;
         if reader.rest.is_empty() {
             Ok(value)
         } else {
-            Err(WireError::new(&Path::root(), "bytes after the value"))
+            Err(WireError::new(&Here::Root, "bytes after the value"))
         }
     }
 
@@ -36,7 +36,7 @@ impl Value {
     /// Where the value is none of the type.
     pub fn to_msgpack(&self, ty: &Type) -> Result<Vec<u8>, WireError> {
         let mut out = Vec::new();
-        write(&mut out, self, ty, &Path::root())?;
+        write(&mut out, self, ty, &Here::Root)?;
         Ok(out)
     }
 }
@@ -46,7 +46,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn bytes(&mut self, count: usize, at: &Path) -> Result<&'a [u8], WireError> {
+    fn bytes(&mut self, count: usize, at: &Here<'_>) -> Result<&'a [u8], WireError> {
         let (head, tail) = self
             .rest
             .split_at_checked(count)
@@ -55,29 +55,29 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    fn big_endian<const N: usize>(&mut self, at: &Path) -> Result<[u8; N], WireError> {
+    fn big_endian<const N: usize>(&mut self, at: &Here<'_>) -> Result<[u8; N], WireError> {
         self.bytes(N, at)?
             .try_into()
             .map_err(|_| WireError::new(at, "the bytes end too early"))
     }
 
-    fn length(&mut self, width: usize, at: &Path) -> Result<usize, WireError> {
+    fn length(&mut self, width: usize, at: &Here<'_>) -> Result<usize, WireError> {
         Ok(self
             .bytes(width, at)?
             .iter()
             .fold(0, |n, byte| n << 8 | usize::from(*byte)))
     }
 
-    fn marker(&mut self, at: &Path) -> Result<Marker, WireError> {
+    fn marker(&mut self, at: &Here<'_>) -> Result<Marker, WireError> {
         Ok(Marker::from_u8(self.big_endian::<1>(at)?[0]))
     }
 
-    fn text(&mut self, count: usize, at: &Path) -> Result<&'a str, WireError> {
+    fn text(&mut self, count: usize, at: &Here<'_>) -> Result<&'a str, WireError> {
         std::str::from_utf8(self.bytes(count, at)?).map_err(|_| WireError::new(at, "text is not UTF-8"))
     }
 
     /// The length that the marker of a text or of bytes announces.
-    fn text_length(&mut self, marker: Marker, at: &Path) -> Result<Option<usize>, WireError> {
+    fn text_length(&mut self, marker: Marker, at: &Here<'_>) -> Result<Option<usize>, WireError> {
         Ok(Some(match marker {
             Marker::FixStr(n) => usize::from(n),
             Marker::Str8 | Marker::Bin8 => self.length(1, at)?,
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn array_length(&mut self, marker: Marker, at: &Path) -> Result<Option<usize>, WireError> {
+    fn array_length(&mut self, marker: Marker, at: &Here<'_>) -> Result<Option<usize>, WireError> {
         Ok(Some(match marker {
             Marker::FixArray(n) => usize::from(n),
             Marker::Array16 => self.length(2, at)?,
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn map_length(&mut self, marker: Marker, at: &Path) -> Result<Option<usize>, WireError> {
+    fn map_length(&mut self, marker: Marker, at: &Here<'_>) -> Result<Option<usize>, WireError> {
         Ok(Some(match marker {
             Marker::FixMap(n) => usize::from(n),
             Marker::Map16 => self.length(2, at)?,
@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn ext(&mut self, marker: Marker, at: &Path) -> Result<Option<(i8, &'a [u8])>, WireError> {
+    fn ext(&mut self, marker: Marker, at: &Here<'_>) -> Result<Option<(i8, &'a [u8])>, WireError> {
         let length = match marker {
             Marker::FixExt1 => 1,
             Marker::FixExt2 => 2,
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         Ok(Some((kind, self.bytes(length, at)?)))
     }
 
-    fn number(&mut self, marker: Marker, at: &Path) -> Result<Option<Number>, WireError> {
+    fn number(&mut self, marker: Marker, at: &Here<'_>) -> Result<Option<Number>, WireError> {
         let not_a_number = || WireError::new(at, "not a number");
         Ok(Some(match marker {
             Marker::FixPos(n) => Number::from(u64::from(n)),
@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn value(&mut self, ty: &Type, at: &Path, depth: usize) -> Result<Value, WireError> {
+    fn value(&mut self, ty: &Type, at: &Here<'_>, depth: usize) -> Result<Value, WireError> {
         if depth > MAX_DEPTH {
             return Err(WireError::new(at, "nested too deeply"));
         }
@@ -239,7 +239,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn key(&mut self, at: &Path) -> Result<String, WireError> {
+    fn key(&mut self, at: &Here<'_>) -> Result<String, WireError> {
         let marker = self.marker(at)?;
         let length = self
             .text_length(marker, at)?
@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
 }
 
 /// An unknown value. Refinements that are not understood are read over: they only say more.
-fn unknown(kind: i8, body: &[u8], at: &Path) -> Result<Value, WireError> {
+fn unknown(kind: i8, body: &[u8], at: &Here<'_>) -> Result<Value, WireError> {
     if body.len() <= 1 {
         return Ok(Value::UNKNOWN);
     }
@@ -262,7 +262,7 @@ fn unknown(kind: i8, body: &[u8], at: &Path) -> Result<Value, WireError> {
     ))
 }
 
-fn refinements(reader: &mut Reader<'_>, at: &Path) -> Result<Refinements, WireError> {
+fn refinements(reader: &mut Reader<'_>, at: &Here<'_>) -> Result<Refinements, WireError> {
     let mut out = Refinements::default();
     let marker = reader.marker(at)?;
     let number_and_flag = Type::Tuple(vec![Type::Number, Type::Bool]);
@@ -300,11 +300,11 @@ fn count(value: Value) -> Option<u64> {
 /// A writer into memory does not fail.
 fn infallible<T, E>(_: Result<T, E>) {}
 
-fn length(of: usize, at: &Path) -> Result<u32, WireError> {
+fn length(of: usize, at: &Here<'_>) -> Result<u32, WireError> {
     u32::try_from(of).map_err(|_| WireError::new(at, "too long for MessagePack"))
 }
 
-fn write(out: &mut Vec<u8>, value: &Value, ty: &Type, at: &Path) -> Result<(), WireError> {
+fn write(out: &mut Vec<u8>, value: &Value, ty: &Type, at: &Here<'_>) -> Result<(), WireError> {
     match (value, ty) {
         (Value::Null, _) => infallible(w::write_nil(out)),
         (Value::Unknown(None), _) => out.extend([0xd4, 0, 0]),
@@ -365,7 +365,7 @@ fn write(out: &mut Vec<u8>, value: &Value, ty: &Type, at: &Path) -> Result<(), W
     Ok(())
 }
 
-fn write_text(out: &mut Vec<u8>, text: &str, at: &Path) -> Result<(), WireError> {
+fn write_text(out: &mut Vec<u8>, text: &str, at: &Here<'_>) -> Result<(), WireError> {
     length(text.len(), at)?;
     infallible(w::write_str(out, text));
     Ok(())
@@ -389,7 +389,7 @@ fn write_number(out: &mut Vec<u8>, number: &Number) {
     }
 }
 
-fn write_unknown(out: &mut Vec<u8>, refinements: &Refinements, at: &Path) -> Result<(), WireError> {
+fn write_unknown(out: &mut Vec<u8>, refinements: &Refinements, at: &Here<'_>) -> Result<(), WireError> {
     let mut entries: Vec<(u8, Vec<u8>)> = Vec::new();
     if refinements.not_null {
         entries.push((1, vec![0xc2]));

@@ -362,6 +362,26 @@ fn json_is_read_as_leniently_as_terraform_does() {
     assert!(read("[]", Type::String).is_err());
 }
 
+/// The depth that is read fits into half a thread's stack, even unoptimised.
+#[test]
+fn the_deepest_value_that_is_read_fits_the_stack() {
+    let small = std::thread::Builder::new().stack_size(1 << 20).spawn(|| {
+        let mut ty = Type::String;
+        for _ in 0..MAX_DEPTH {
+            ty = Type::object([("a", Type::list(ty))]);
+        }
+        let bytes = [[0x81, 0xa1, b'a', 0x91].repeat(MAX_DEPTH / 2), vec![0xc0]].concat();
+        let value = Value::from_msgpack(&bytes, &ty).unwrap();
+        assert_eq!(value.conformance(&ty), vec![]);
+        assert_eq!(value.to_msgpack(&ty).unwrap(), bytes);
+        assert_eq!(
+            Value::from_json(&value.to_json(&ty).unwrap(), &ty).unwrap(),
+            value
+        );
+    });
+    small.unwrap().join().unwrap();
+}
+
 #[test]
 fn endless_nesting_is_an_error_and_no_overflow() {
     let mut ty = Type::String;

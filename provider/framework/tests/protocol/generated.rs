@@ -18,6 +18,7 @@ fn known(attribute: &Attribute) -> BoxedStrategy<Value> {
         "mode" => prop::sample::select(&["per_zone", "single", "none"][..])
             .prop_map(Value::string)
             .boxed(),
+        "hidden_network" => text("10\\.[0-9]\\.0\\.0/16"),
         "networks" => prop::collection::vec("10\\.[0-9]\\.0\\.0/16".prop_map(Value::string), 0..3)
             .prop_map(Value::List)
             .boxed(),

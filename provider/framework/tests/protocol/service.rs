@@ -191,6 +191,20 @@ async fn every_violation_is_reported_at_once_with_its_path() {
 }
 
 #[tokio::test]
+async fn refusals_of_secrets_do_not_tell_them() {
+    let core = Core::unconfigured();
+    let json = json!({"name": "a", "hidden_network": "10.9.8.7x", "password_wo": "Hunter2 and more than twenty", "password_wo_version": 1});
+    let said = core.validate(&config(json)).await;
+    assert_eq!(said.len(), 3, "{said:?}");
+    for secret in ["10.9", "Hunter2", "28"] {
+        assert!(
+            !said.iter().any(|text| text.contains(secret)),
+            "{said:?} tell {secret}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_set_element_is_not_addressed() {
     let core = Core::unconfigured();
     let Value::Object(mut object) = config(json!({"name": "a"})) else {

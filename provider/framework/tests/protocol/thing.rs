@@ -82,7 +82,7 @@ pub struct Thing {
     #[attribute(optional, conflicts("note"))]
     pub networks: Attr<Vec<ipnet::Ipv4Net>>,
     /// Password.
-    #[attribute(optional, write_only, required_with("password_wo_version"))]
+    #[attribute(optional, write_only, required_with("password_wo_version"), validate(length(..=20), pattern("[a-z0-9]*")))]
     pub password_wo: Attr<Secret<String>>,
     /// Changes with the password.
     #[attribute(optional)]
@@ -99,6 +99,9 @@ pub struct Thing {
     /// Anything at all.
     #[attribute(optional)]
     pub anything: Attr<Value>,
+    /// A network that nobody may know.
+    #[attribute(optional, sensitive)]
+    pub hidden_network: Attr<ipnet::Ipv4Net>,
     /// Disks.
     #[block]
     pub disk: Attr<Vec<Disk>>,
