@@ -375,7 +375,8 @@ impl Work<'_> {
                     let is_dead = matches!(made.condition, Condition::Dead | Condition::Deleting)
                         || predecessors.contains(&made.id);
                     if !is_dead {
-                        return Ok(self.note_made(made, &call));
+                        self.note_made(made, &call);
+                        return Ok(());
                     }
                     // The token is one of an object that was deleted: with its id in the token it is another.
                     dead += 1;

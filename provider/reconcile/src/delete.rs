@@ -1,17 +1,20 @@
 //! Deleting: what goes before what, and one object from the call until it is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::future::join_all;
 
 use crate::failure::{Class, Failure};
 use crate::graph::Graph;
+use crate::kinds::AnyKind;
 use crate::matching::{Found, Seen};
 use crate::observe::{Observation, Spot};
 use crate::ownership::new_tags;
-use crate::part::{Call, Condition, Deleted, Key, Stage};
+use crate::part::{Call, Condition, Deleted, Key, Stage, Tags};
 use crate::report::{Kept, Why};
 use crate::schedule::{Fate, Schedule, Stop};
+use crate::token::token;
 use crate::wait::{Patience, Rhythm, Run};
 
 /// An object that is to be deleted.
@@ -37,6 +40,13 @@ impl Removal {
             blind: None,
         }
     }
+}
+
+/// How far a deleting call has come.
+#[derive(PartialEq, Eq)]
+enum Removed {
+    Begun,
+    Gone,
 }
 
 /// Puts the removals in order: users before what they use, as observed and as declared (backwards along the edges),
@@ -144,77 +154,95 @@ impl Run {
         let Some(kind) = self.engine.kinds.get(found.kind) else {
             return Ok(());
         };
-        let traits = kind.traits();
-        let doing = format!("deleting {} {} ({})", traits.title, found.object.id, found.key);
+        let doing = format!(
+            "deleting {} {} ({})",
+            kind.traits().title,
+            found.object.id,
+            found.key
+        );
         let spot = found.spot();
         let begun = self.engine.clock.now();
         let _guard = match kind.lock(&found.object.fields) {
             Some(name) => Some(self.lock(&name, &doing).await?),
             None => None,
         };
-        if found.object.condition != Condition::Deleting {
-            let call = Call {
-                key: found.key.clone(),
-                owner: self.engine.owner.clone(),
-                ownership: new_tags(&self.engine.owner, &found.key, None),
-                token: crate::token::token(
-                    &self.engine.owner,
-                    &found.key,
-                    &serde_json::json!({"delete": found.object.id}),
-                    &crate::part::Tags::new(),
-                    &BTreeSet::new(),
-                ),
-                ids: self.sight(|sight| sight.ids()),
-            };
-            let mut patience = Patience::new(self, traits.pace.limit);
+        let is_leaving = found.object.condition == Condition::Deleting;
+        if is_leaving || self.begin_removal(kind, found, is_spare, &doing).await? == Removed::Begun {
+            self.sight(|sight| sight.leaving.insert(spot.clone()));
+            let pace = kind.traits().pace;
+            let mut rhythm = Rhythm::new(self, Some(begun), pace.delete, pace.limit);
             loop {
-                match self.call(&doing, kind.delete(&found.object, &call)).await {
-                    Ok(Deleted::Gone) => return Ok(self.gone(&spot)),
-                    Ok(Deleted::Kept(reason)) => {
-                        self.keep(Kept {
-                            key: found.key.clone(),
-                            id: found.object.id.clone(),
-                            why: Why::Kept(reason),
-                        });
-                        return Ok(self.gone(&spot));
-                    }
-                    Ok(Deleted::FinalSnapshot(id)) => {
-                        self.keep(Kept {
-                            key: found.key.clone(),
-                            id,
-                            why: Why::FinalSnapshot,
-                        });
-                        break;
-                    }
-                    Ok(Deleted::Begun) => break,
-                    Err(failure) if failure.class == Class::NotFound => return Ok(self.gone(&spot)),
-                    Err(failure) if failure.class == Class::Busy && is_spare => return Err(failure),
-                    Err(failure) => {
-                        let unknown = failure.class == Class::Unknown;
-                        patience.again(self, failure).await?;
-                        if unknown && self.look(found.kind, self.engine.clock.now()).await.is_ok() {
-                            match self.sight(|sight| sight.find(&spot)) {
-                                None => return Ok(self.gone(&spot)),
-                                Some(found) if found.object.condition == Condition::Deleting => break,
-                                Some(_) => {}
+                rhythm.look(self, found.kind, &doing).await?;
+                let Some(found) = self.sight(|sight| sight.find(&spot)) else {
+                    break;
+                };
+                if let Condition::Failed(reason) = &found.object.condition {
+                    return Err(Failure::new(Class::Other, doing, reason.clone()));
+                }
+                outlook(kind.outlook(&found.object).await)?;
+            }
+        }
+        self.gone(&spot);
+        Ok(())
+    }
+
+    /// The deleting call, until it is taken.
+    async fn begin_removal(
+        &self,
+        kind: &Arc<dyn AnyKind>,
+        found: &Found,
+        is_spare: bool,
+        doing: &str,
+    ) -> Result<Removed, Failure> {
+        let object = &found.object;
+        let (owner, key) = (&self.engine.owner, &found.key);
+        let request = serde_json::json!({"delete": object.id});
+        let call = Call {
+            key: key.clone(),
+            owner: owner.clone(),
+            ownership: new_tags(owner, key, None),
+            token: token(owner, key, &request, &Tags::new(), &BTreeSet::new()),
+            ids: self.sight(|sight| sight.ids()),
+        };
+        let mut patience = Patience::new(self, kind.traits().pace.limit);
+        loop {
+            let failure = match self.call(doing, kind.delete(object, &call)).await {
+                Ok(Deleted::Gone) => return Ok(Removed::Gone),
+                Ok(Deleted::Begun) => return Ok(Removed::Begun),
+                Ok(Deleted::Kept(reason)) => {
+                    self.keep(Kept {
+                        key: key.clone(),
+                        id: object.id.clone(),
+                        why: Why::Kept(reason),
+                    });
+                    return Ok(Removed::Gone);
+                }
+                Ok(Deleted::FinalSnapshot(id)) => {
+                    self.keep(Kept {
+                        key: key.clone(),
+                        id,
+                        why: Why::FinalSnapshot,
+                    });
+                    return Ok(Removed::Begun);
+                }
+                Err(failure) => failure,
+            };
+            match failure.class {
+                Class::NotFound => return Ok(Removed::Gone),
+                Class::Busy if is_spare => return Err(failure),
+                Class::Unknown => {
+                    patience.again(self, failure).await?;
+                    if self.look(found.kind, self.engine.clock.now()).await.is_ok() {
+                        match self.sight(|sight| sight.find(&found.spot())) {
+                            None => return Ok(Removed::Gone),
+                            Some(found) if found.object.condition == Condition::Deleting => {
+                                return Ok(Removed::Begun);
                             }
+                            Some(_) => {}
                         }
                     }
                 }
-            }
-        }
-        self.sight(|sight| sight.leaving.insert(spot.clone()));
-        let mut rhythm = Rhythm::new(self, Some(begun), traits.pace.delete, traits.pace.limit);
-        loop {
-            rhythm.look(self, found.kind, &doing).await?;
-            match self.sight(|sight| sight.find(&spot)) {
-                None => return Ok(self.gone(&spot)),
-                Some(found) => match &found.object.condition {
-                    Condition::Failed(reason) => {
-                        return Err(Failure::new(Class::Other, doing, reason.clone()));
-                    }
-                    _ => outlook(kind.outlook(&found.object).await)?,
-                },
+                _ => patience.again(self, failure).await?,
             }
         }
     }

@@ -110,10 +110,8 @@ impl Observation {
         let declared = self.graphs.iter().flat_map(|graph| graph.keys());
         let keys: BTreeSet<Key> = declared.chain(self.known.ids.keys()).cloned().collect();
         for key in keys {
-            if !picture.parts.contains_key(&key) {
-                let seen = self.unclaimed(&key, foreign.get(&key));
-                picture.parts.insert(key, seen);
-            }
+            let seen = self.unclaimed(&key, foreign.get(&key));
+            picture.parts.entry(key).or_insert(seen);
         }
         if let Some(Seen::Found(found)) = root
             .or(picture.root_by_tags.clone())
