@@ -205,11 +205,6 @@ pub fn pointer_type(value: &Value) -> &'static str {
     }
 }
 
-/// Go's type in the message about a missing field.
-pub fn field_type(value: &Value) -> &'static str {
-    pointer_type(value)
-}
-
 macro_rules! method {
     ([$($parameter:expr),*], $run:expr) => {
         Some(&Method { parameters: &[$($parameter),*], run: $run })

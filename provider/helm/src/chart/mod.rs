@@ -271,6 +271,7 @@ impl Chart {
             ("AppVersion", text("appVersion")),
             ("Deprecated", Value::Bool(m.deprecated)),
             ("Annotations", match annotations {
+                _ if m.annotations.is_empty() => Value::Nil,
                 Value::Map(map) => Value::Map(map.with_type(crate::value::MapType::Str)),
                 other => other,
             }),

@@ -101,7 +101,7 @@ fn len(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         Value::Raw(b) | Value::Bytes(b) => b.len(),
         Value::List(l) => l.items.len(),
         Value::Map(m) => m.len(),
-        Value::Invalid | Value::Nil => return Err("len of nil pointer".into()),
+        Value::Invalid | Value::Nil => return Err("reflect: call of reflect.Value.Type on zero Value".into()),
         other => return Err(Failure::new(format!("len of type {}", other.type_name()))),
     };
     Ok(Value::int(length as i64))
@@ -188,7 +188,7 @@ fn eq(_: &mut Context<'_>, a: &[Value]) -> Outcome {
             }
             (k, l) if k != l => {
                 if !first.is_nil() && !other.is_nil() {
-                    return Err("incompatible types for comparison".into());
+                    return Err(incompatible(first, other));
                 }
                 false
             }
@@ -202,7 +202,7 @@ fn eq(_: &mut Context<'_>, a: &[Value]) -> Outcome {
                 } else if first.kind() != other.kind() {
                     return Err(Failure::new(format!(
                         "non-comparable types {}: {}, {}: {}",
-                        gofmt::text(first),
+                        shown(first),
                         first.type_name(),
                         other.type_name(),
                         gofmt::text(other)
@@ -212,7 +212,7 @@ fn eq(_: &mut Context<'_>, a: &[Value]) -> Outcome {
                 } else {
                     return Err(Failure::new(format!(
                         "non-comparable type {}: {}",
-                        gofmt::text(other),
+                        shown(other),
                         other.type_name()
                     )));
                 }
@@ -223,6 +223,15 @@ fn eq(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         }
     }
     Ok(Value::Bool(false))
+}
+
+fn incompatible(a: &Value, b: &Value) -> Failure {
+    let name = crate::object::pointer_type;
+    Failure::new(format!("incompatible types for comparison: {} and {}", name(a), name(b)))
+}
+
+fn shown(value: &Value) -> String {
+    String::from_utf8_lossy(&gofmt::sprintf(b"%s", std::slice::from_ref(value))).into_owned()
 }
 
 fn float(value: &Value) -> f64 {
@@ -236,7 +245,7 @@ fn less(a: &Value, b: &Value) -> Result<bool, Failure> {
     }
     match (k, l) {
         (Basic::Int, Basic::Uint) | (Basic::Uint, Basic::Int) => Ok(integer(a) < integer(b)),
-        (k, l) if k != l => Err("incompatible types for comparison".into()),
+        (k, l) if k != l => Err(incompatible(a, b)),
         (Basic::Bool, _) => Err("invalid type for comparison".into()),
         (Basic::Int | Basic::Uint, _) => Ok(integer(a) < integer(b)),
         (Basic::Float, _) => Ok(float(a) < float(b)),

@@ -119,7 +119,7 @@ fn dig(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     }
     let mut value = dict.clone();
     for (index, key) in keys.iter().enumerate() {
-        let Value::Map(map) = &value else {
+        let Value::Map(map @ Map { ty: MapType::Any, .. }) = &value else {
             return Err(conversion(&value, "map[string]interface {}"));
         };
         let Value::Str(key) = key else { return Err(conversion(key, "string")) };

@@ -139,7 +139,7 @@ fn slice(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let from = a.get(1).map_or(0, to_int64);
     let to = a.get(2).map_or(length, to_int64);
     if from < 0 || to < from || to > length {
-        return Err("runtime error: slice bounds out of range".into());
+        return Err("reflect.Value.Slice: slice index out of bounds".into());
     }
     let part = items[from as usize..to as usize].to_vec();
     Ok(Value::List(List { elem: *elem, items: Rc::new(part) }))

@@ -13,15 +13,15 @@ use Type::{Int, Str};
 pub(super) const FUNCTIONS: &[Function] = &[
     function("regexMatch", &[Str, Str], |_, a| Ok(Value::Bool(compile(&a[0]).is_ok_and(|r| r.is_match(&text(&a[1])))))),
     function("mustRegexMatch", &[Str, Str], |_, a| Ok(Value::Bool(compile(&a[0])?.is_match(&text(&a[1]))))),
-    function("regexFind", &[Str, Str], find),
+    function("regexFind", &[Str, Str], |cx, a| find(cx, a).map_err(|f| compiling(f, a))),
     function("mustRegexFind", &[Str, Str], find),
-    function("regexFindAll", &[Str, Str, Int], find_all),
+    function("regexFindAll", &[Str, Str, Int], |cx, a| find_all(cx, a).map_err(|f| compiling(f, a))),
     function("mustRegexFindAll", &[Str, Str, Int], find_all),
-    function("regexReplaceAll", &[Str, Str, Str], replace),
+    function("regexReplaceAll", &[Str, Str, Str], |cx, a| replace(cx, a).map_err(|f| compiling(f, a))),
     function("mustRegexReplaceAll", &[Str, Str, Str], replace),
-    function("regexReplaceAllLiteral", &[Str, Str, Str], replace_literal),
+    function("regexReplaceAllLiteral", &[Str, Str, Str], |cx, a| replace_literal(cx, a).map_err(|f| compiling(f, a))),
     function("mustRegexReplaceAllLiteral", &[Str, Str, Str], replace_literal),
-    function("regexSplit", &[Str, Str, Int], split),
+    function("regexSplit", &[Str, Str, Int], |cx, a| split(cx, a).map_err(|f| compiling(f, a))),
     function("mustRegexSplit", &[Str, Str, Int], split),
     function("regexQuoteMeta", &[Str], |_, a| {
         let mut out = String::new();
@@ -147,6 +147,14 @@ fn translate(pattern: &str) -> Result<String, String> {
         }
     }
     if class { Err("missing closing ]".into()) } else { Ok(out) }
+}
+
+/// The functions without `must` compile in a way that names the expression twice.
+fn compiling(failure: Failure, a: &[Value]) -> Failure {
+    if failure.message.starts_with("error parsing regexp: ") {
+        return Failure::new(format!("regexp: Compile(`{}`): {}", text(&a[0]), failure.message));
+    }
+    failure
 }
 
 fn find(_: &mut Context<'_>, a: &[Value]) -> Outcome {

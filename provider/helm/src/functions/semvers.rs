@@ -121,7 +121,7 @@ impl Constraint {
     /// # Errors
     /// What does not look like one.
     pub fn parse(source: &str) -> Result<Constraint, String> {
-        let improper = || format!("improper constraint: {source}");
+        let improper = || format!("improper constraint: {}", crate::gofmt::quote(source));
         let mut alternatives = Vec::new();
         for alternative in source.split("||") {
             let mut terms = Vec::new();

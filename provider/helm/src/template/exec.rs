@@ -285,7 +285,10 @@ impl<'t> Run<'_, '_, 't> {
                 return self.fields(dot, dot.clone(), first, names, arguments, last);
             }
             ExpressionKind::Chain(inner, names) => return self.chain(dot, first, inner, names, arguments, last),
-            ExpressionKind::Function(function) => return self.call(dot, function, first, arguments, last),
+            ExpressionKind::Function(function) => {
+                let at = At { pos: command.pos, node: command };
+                return self.call(dot, function, first, at, arguments, last);
+            }
             ExpressionKind::Pipe(pipe) => {
                 self.not_a_function(arguments, &last)?;
                 return self.pipeline(dot, pipe);
@@ -372,10 +375,13 @@ impl<'t> Run<'_, '_, 't> {
         for (index, name) in names.iter().enumerate() {
             let is_last = index + 1 == names.len();
             let (arguments, last) = if is_last { (arguments, last.clone()) } else { (&arguments[..0], None) };
-            value = self.field(dot, value, node, name, arguments, last)?;
+            // What a map holds is known to Go as an interface only.
+            let held = index > 0;
+            value = self.field(dot, value, node, name, arguments, last, held)?;
         }
         Ok(value)
     }
+    #[expect(clippy::too_many_arguments, reason = "the state of one evaluation step")]
     /// One field: a method, a key of a map, a field of a struct. The first of `arguments` is the node itself.
     fn field(
         &mut self,
@@ -385,6 +391,7 @@ impl<'t> Run<'_, '_, 't> {
         name: &Arc<str>,
         arguments: &'t [Expression],
         last: Final,
+        held: bool,
     ) -> Result<Value> {
         let has_arguments = arguments.len() > 1 || last.is_some();
         if let Some(method) = object::method(&receiver, name) {
@@ -428,7 +435,10 @@ impl<'t> Run<'_, '_, 't> {
                 Some(value) => Ok(value),
                 None => self.fail(format!("can't evaluate field {name} in type {}", receiver.type_name())),
             },
-            other => self.fail(format!("can't evaluate field {name} in type {}", object::field_type(other))),
+            other => {
+                let ty = if held { "interface {}" } else { object::pointer_type(other) };
+                self.fail(format!("can't evaluate field {name} in type {ty}"))
+            }
         }
     }
 
@@ -437,6 +447,7 @@ impl<'t> Run<'_, '_, 't> {
         dot: &Value,
         function: &'static Function,
         node: &'t Expression,
+        whole: At<'t>,
         arguments: &'t [Expression],
         last: Final,
     ) -> Result<Value> {
@@ -477,7 +488,7 @@ impl<'t> Run<'_, '_, 't> {
         match (function.run)(self.cx, &values) {
             Ok(value) => Ok(value),
             Err(failure) => {
-                self.mark(node);
+                self.at = whole;
                 let message = format!("error calling {}: {}", function.name, failure.message);
                 Err(self.error_caused(message, Some(failure)))
             }
@@ -506,7 +517,8 @@ impl<'t> Run<'_, '_, 't> {
                 self.typed(value, ty)
             }
             ExpressionKind::Function(function) => {
-                let value = self.call(dot, function, node, &[], None)?;
+                let whole = At { pos: node.pos, node };
+                let value = self.call(dot, function, node, whole, &[], None)?;
                 self.typed(value, ty)
             }
             ExpressionKind::Chain(inner, names) => {

@@ -50,6 +50,14 @@ pub fn parse_documents(text: &str) -> Result<Vec<Value>, Error> {
 }
 
 fn documents(text: &str, only_first: bool) -> Result<Vec<Value>, Error> {
+    // The scanner wants a line end at the end of a block scalar.
+    let owned;
+    let text = if text.is_empty() || text.ends_with('\n') {
+        text
+    } else {
+        owned = format!("{text}\n");
+        &owned
+    };
     let mut input = text.as_bytes();
     let mut parser = Parser::new();
     parser.set_input_string(&mut input);
