@@ -1,6 +1,7 @@
 """`python -m emulator [--scale N]`: prints one JSON line with its address, and ends when its standard input closes."""
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -8,6 +9,8 @@ import sys
 import threading
 
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+# The catalogue of images takes most of a new account's time and memory. A service that needs images adds its own.
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 os.environ.setdefault("MOTO_ACM_VALIDATION_WAIT", "2")
 os.environ.setdefault("AWS_ACCESS_KEY_ID", "unused")
 os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "unused")
@@ -23,6 +26,8 @@ def main():
     from . import server
 
     listening, _ = server.serve(options.scale, options.port)
+    # What is loaded by now stays: no need to look through it for garbage again and again.
+    gc.freeze()
     threading.Thread(target=listening.serve_forever, daemon=True).start()
     print(json.dumps({"url": f"http://127.0.0.1:{listening.server_port}", "pid": os.getpid()}), flush=True)
     # Whoever started us holds the other end: when it ends, however it ends, so do we.

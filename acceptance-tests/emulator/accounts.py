@@ -103,14 +103,11 @@ class Account:
 
 
 def deep_copy(content):
-    """A deep copy that shares what never changes (moto's catalogue of images fills most of a backend)."""
+    """A deep copy that shares what never changes: AWS's own policies."""
     memo = {}
-    for service in content[0].values():
-        for backend in service.values():
-            for shared in ("amis", "instance_types", "instance_type_offerings", "_instance_types"):
-                value = getattr(backend, shared, None)
-                if isinstance(value, dict):
-                    memo[id(value)] = value
+    for backend in content[0].get("iam", {}).values():
+        for policy in backend.aws_managed_policies:
+            memo[id(policy)] = policy
     return copy.deepcopy(content, memo)
 
 

@@ -4,6 +4,7 @@ import io
 import re
 import uuid
 
+from botocore.validate import ParamValidator
 from botocore.model import OperationNotFoundError
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
@@ -44,6 +45,7 @@ class Call:
         self.account_id = from_outside or account_of(self.access_key)
         self.identity = f"arn:aws:sts::{self.account_id}:user/moto"
         self.operation, self.params, self.protocol = "", {}, "rest-json"
+        self.invalid = None  # what the service's model does not allow
         if self.service:
             self._parse(Request(environ))
             environ["wsgi.input"] = io.BytesIO(self.body)
@@ -74,7 +76,8 @@ class Call:
             except (NotFound, NotImplementedError):
                 return
         try:
-            parser = PROTOCOL_PARSERS[self.protocol](model.operation_model(self.operation))
+            operation = model.operation_model(self.operation)
+            parser = PROTOCOL_PARSERS[self.protocol](operation)
             self.params = dict(
                 parser.parse(
                     {
@@ -88,7 +91,10 @@ class Call:
                 )
             )
         except OperationNotFoundError:
-            pass
+            return
+        if operation.input_shape is not None:
+            report = ParamValidator().validate(self.params, operation.input_shape)
+            self.invalid = report.generate_report() if report.has_errors() else None
 
     def error(self, code, status, message):
         """(status, headers, body) of an error in the service's own protocol."""

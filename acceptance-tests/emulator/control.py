@@ -4,6 +4,8 @@
     POST   /_ekb/accounts                    a new, empty account: {id, access_key}
     POST   /_ekb/accounts/ID/call            {service, region, operation, params}: calls the emulator from outside, through
                                              boto3 (so parameters and answer are checked against the model); meets no faults
+    POST   /_ekb/accounts/ID/interface       {region, subnet, kind, description, groups}: a network interface of another AWS
+                                             service, in use: {id}; DELETE with {region, id} lets the service remove it
     GET    /_ekb/accounts/ID/log?since=N     requests from number N on
     DELETE /_ekb/accounts/ID/log
     GET    /_ekb/accounts/ID/objects         everything that exists, listed natively: [{service, region, kind, id, name, tags}]
@@ -20,7 +22,7 @@ import json
 import traceback
 from urllib.parse import parse_qs
 
-from . import objects, outside
+from . import ec2_network, objects, outside
 
 
 def answer(emulator, environ):
@@ -76,6 +78,12 @@ def account_call(account, method, rest, query, body):
             return {"id": account.faults.add(body)}
         case ["DELETE", "faults"]:
             account.faults.clear()
+        case ["POST", "interface"]:
+            with account.lock:
+                return {"id": ec2_network.foreign_interface(account, **body)}
+        case ["DELETE", "interface"]:
+            with account.lock:
+                ec2_network.remove_foreign_interface(account, **body)
         case ["POST", "snapshots", name]:
             account.snapshot(name)
         case ["POST", "restore", name]:

@@ -123,7 +123,7 @@ SecurityGroupRule.__deepcopy__ = copy_rule
 
 
 @lister("ec2")
-def existing(backend, account):
+def existing(backend, _account):
     def tags_of(id):
         return dict(backend.tags.get(id) or {})
 
@@ -173,9 +173,7 @@ def existing(backend, account):
     for volume in backend.volumes.values():
         yield entry("volume", volume.id)
     for snapshot in backend.snapshots.values():
-        # moto makes snapshots for its catalogue of images.
-        if snapshot.owner_id == account.id and not snapshot.description.startswith("Auto-created snapshot for AMI"):
-            yield entry("snapshot", snapshot.id)
+        yield entry("snapshot", snapshot.id)
     for template in backend.launch_templates.values():
         yield entry("launch_template", template.id, template.name)
     for pair in backend.key_pairs.values():

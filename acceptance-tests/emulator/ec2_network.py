@@ -3,6 +3,7 @@
 
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import ec2_backends
 from moto.ec2.models.nat_gateways import NatGateway
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.models.vpcs import AWS_ENDPOINT_SERVICES, VPCEndPoint
@@ -36,6 +37,16 @@ def service_interface(backend, subnet, kind, description, group_ids=None):
         eni._group_set = []
     eni.requester_managed, eni.interface_type, eni.status = True, kind, "in-use"
     return eni
+
+
+def foreign_interface(account, region, subnet, kind, description, groups=None):
+    """What a load balancer, a cluster or a function of another owner puts into a subnet."""
+    backend = ec2_backends[account.id][region]
+    return service_interface(backend, backend.get_subnet(subnet), kind, description, groups or None).id
+
+
+def remove_foreign_interface(account, region, id):
+    ec2_backends[account.id][region].enis.pop(id)
 
 
 # --- VPC, subnets --------------------------------------------------------------------------------------------------

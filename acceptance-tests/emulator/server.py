@@ -106,6 +106,9 @@ class Emulator:
         refused = credentials.refusal(call)
         if refused:
             return self.finish(entry, call.error(*refused))
+        if call.invalid and call.service in extend.SERVICES:
+            code = "MissingParameter" if call.service == "ec2" else "ValidationError"
+            return self.finish(entry, call.error(code, 400, call.invalid))
         if action in ("throttle", "error", "deny"):
             return self.finish(entry, call.error(*faults.error_of(ending, call)))
         if action == "reset":

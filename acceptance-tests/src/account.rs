@@ -250,6 +250,34 @@ impl Account {
         self.control("POST", &format!("/restore/{name}"), None);
     }
 
+    /// Another AWS service puts a network interface into a subnet of [`Account::REGION`], in use and managed by that service:
+    /// `kind` as EC2 names it (`interface`, `network_load_balancer`, `lambda`), for example described `ELB app/shop/0123`.
+    /// Gives its id.
+    ///
+    /// # Panics
+    /// When the subnet does not exist.
+    #[must_use]
+    pub fn foreign_interface(&self, subnet: &str, kind: &str, description: &str) -> String {
+        let body =
+            json!({ "region": Self::REGION, "subnet": subnet, "kind": kind, "description": description });
+        let made = self.control("POST", "/interface", Some(&body));
+        made["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// The service removes its interface again.
+    pub fn remove_foreign_interface(&self, id: &str) {
+        self.control(
+            "DELETE",
+            "/interface",
+            Some(&json!({ "region": Self::REGION, "id": id })),
+        );
+    }
+
+    /// Forgets the account, to free the emulator's memory: for sweeps over many accounts.
+    pub fn forget(self) {
+        self.control("DELETE", "", None);
+    }
+
     /// A call from outside, as another program would make it, with parameters and answer in the shape of the service's model
     /// (boto3's). It meets no faults and is not in [`Account::log`].
     ///

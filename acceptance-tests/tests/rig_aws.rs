@@ -326,6 +326,46 @@ fn an_address_of_a_network_interface_is_in_use() {
 }
 
 #[test]
+fn an_interface_of_another_service_holds_its_subnet() {
+    let account = account();
+    let network = Network::make(&account);
+    let interface = account.foreign_interface(&network.subnet, "interface", "ELB app/shop/0123456789abcdef");
+    let seen = account.ec2(
+        "DescribeNetworkInterfaces",
+        &json!({"NetworkInterfaceIds": [interface]}),
+    );
+    let seen = &seen["NetworkInterfaces"][0];
+    assert_eq!(
+        (&seen["Description"], &seen["Status"]),
+        (&json!("ELB app/shop/0123456789abcdef"), &json!("in-use"))
+    );
+    assert_eq!(seen["RequesterManaged"], true);
+    let subnet = json!({"SubnetId": network.subnet});
+    assert_eq!(refused(&account, "DeleteSubnet", &subnet), "DependencyViolation");
+    account.remove_foreign_interface(&interface);
+    account.ec2("DeleteSubnet", &subnet);
+}
+
+#[test]
+fn a_request_that_the_model_does_not_allow_is_refused() {
+    let account = account();
+    let script = "import botocore.validate\n\
+                  botocore.validate.ParamValidator.validate = lambda *a: botocore.validate.ValidationErrors()\n\
+                  say(attempt(ec2.create_tags, Resources=['vpc-1']).get('error'))\n\
+                  say(attempt(ec2.create_vpc, CidrBlock='10.0.0.0/16').get('error'))";
+    let (said, _) = client_with_key(&account, account.access_key(), script);
+    assert_eq!(said, [json!("MissingParameter"), Value::Null]);
+}
+
+#[test]
+fn a_forgotten_account_is_empty() {
+    let account = account();
+    Network::make(&account);
+    account.clone().forget();
+    account.assert_empty();
+}
+
+#[test]
 fn pages_and_filters_work_for_what_moto_gives_whole() {
     let account = account();
     let vpc = text(&account.ec2("CreateVpc", &json!({"CidrBlock": "10.0.0.0/16"}))["Vpc"]["VpcId"]);
