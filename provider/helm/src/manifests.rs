@@ -128,7 +128,8 @@ pub fn split(text: &str) -> Vec<&str> {
         }
     }
     parts.push(&text[start..]);
-    parts.into_iter().map(str::trim).filter(|p| !p.is_empty()).collect()
+    // What stands before a separator keeps its line ends: helm prints them, and literal blocks mean them.
+    parts.into_iter().map(str::trim_start).filter(|p| !p.is_empty()).collect()
 }
 
 struct Head {

@@ -143,7 +143,7 @@ impl<'r> Renderer<'r> {
         let missing = dependencies::missing(chart);
         if !missing.is_empty() {
             return Err(Error::Chart(format!(
-                "an error occurred while checking for chart dependencies. You may need to run `helm dependency build` to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
+                "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
                 missing.join(", ")
             )));
         }

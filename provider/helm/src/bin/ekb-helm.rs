@@ -141,7 +141,8 @@ fn run(arguments: &Arguments) -> Result<String, Error> {
             }
         }
     }
-    Ok(out)
+    let out = out.trim();
+    Ok(if out.is_empty() { String::new() } else { format!("{out}\n") })
 }
 
 fn typed(rendered: &helm::Rendered) -> Result<String, Error> {

@@ -60,7 +60,7 @@ impl Emitter {
             Value::List(list) if !list.items.is_empty() => self.sequence(value, 0, 0),
             other => {
                 self.scalar(other, 2, false, 0)?;
-                self.newline();
+                self.finish();
                 Ok(())
             }
         }
