@@ -32,7 +32,8 @@ impl Change {
         match self.actions.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["delete", "create"] => "replace",
             ["create", "delete"] => "create-before-destroy",
-            [ref one @ ..] => one.first().copied().unwrap_or("none"),
+            [one] => one,
+            _ => "none",
         }
     }
 }

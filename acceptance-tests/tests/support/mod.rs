@@ -1,5 +1,5 @@
 //! What the tests of the rig share: small networks, and a client that is a process of its own.
-#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(dead_code, clippy::expect_used, reason = "tests; each file uses some of it")]
 
 use std::process::{Command, Stdio};
 
