@@ -15,7 +15,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("resources", 5),
     ("terraform-provider-ekb", 6),
     ("exercise-provider", 6),
-    ("acceptance-tests", 7),
+    ("conformance", 7),
+    ("acceptance-tests", 8),
 ];
 
 fn floor(name: &str) -> Option<u8> {

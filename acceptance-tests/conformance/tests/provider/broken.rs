@@ -1,0 +1,3 @@
+//! Breaks the rule that it is told to.
+
+fn main() {}
