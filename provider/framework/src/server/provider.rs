@@ -11,7 +11,6 @@ use crate::context::{HostInfo, Scratch};
 use crate::diagnostics::Diagnostics;
 use crate::path::Path;
 use crate::provider::Provider;
-use crate::value::Value;
 use crate::{rules, validate, walk};
 
 /// What this server can do for the host.
@@ -157,7 +156,7 @@ impl<P: Provider> Server<P> {
         let config = wire::read(request.config.as_ref(), &entry.ty)?;
         // A host that sends null for the whole means an empty block.
         let config = if config.is_null() {
-            Value::Object(Default::default())
+            super::state::empty(&entry.schema.block)
         } else {
             config
         };

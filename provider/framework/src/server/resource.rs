@@ -142,6 +142,7 @@ impl<P: Provider> Server<P> {
                 };
                 let kept = (prior.clone(), private.clone());
                 finish_delete(
+                    block,
                     entry
                         .any
                         .delete(
@@ -298,17 +299,11 @@ fn finish_create(block: &Block, planned: &Value, answer: Applied<Value>) -> Appl
             None
         }
         None => None,
-        Some(state) if failed => Some(state.unknown_as_null()),
+        Some(state) if failed => Some(storable(block, state, planned)),
         Some(state) => {
             let state = walk::without_write_only(block, state);
-            let wrong = violations(block, planned, &state);
-            let conforms = state.conformance(&block.ty()).is_empty();
-            diagnostics.extend(as_one_warning(&wrong));
-            let state = if conforms {
-                state.unknown_as_null()
-            } else {
-                planned.clone().unknown_as_null()
-            };
+            diagnostics.extend(as_one_warning(&violations(block, planned, &state)));
+            let state = storable(block, state, planned);
             Some(rules::follow_plan(planned, state))
         }
     };
@@ -368,19 +363,14 @@ fn finish_update(
             }
         }
         Some(state) if diagnostics.has_errors() => Applied {
-            state: Some(state.unknown_as_null()),
+            state: Some(storable(block, state, &before.0)),
             private,
             diagnostics,
         },
         Some(state) => {
             let state = walk::without_write_only(block, state);
             diagnostics.extend(violations(block, planned, &state));
-            let conforms = state.conformance(&block.ty()).is_empty();
-            let state = if conforms {
-                state.unknown_as_null()
-            } else {
-                before.0
-            };
+            let state = storable(block, state, &before.0);
             Applied {
                 state: Some(state),
                 private,
@@ -391,7 +381,7 @@ fn finish_update(
 }
 
 /// Rule A4 after a delete. An error without a state leaves the state as it was.
-fn finish_delete(answer: Applied<Value>, before: (Value, PrivateState)) -> Applied<Value> {
+fn finish_delete(block: &Block, answer: Applied<Value>, before: (Value, PrivateState)) -> Applied<Value> {
     let Applied {
         state,
         private,
@@ -416,12 +406,23 @@ fn finish_delete(answer: Applied<Value>, before: (Value, PrivateState)) -> Appli
                 ));
             }
             Applied {
-                state: Some(state.unknown_as_null()),
+                state: Some(storable(block, state, &before.0)),
                 private,
                 diagnostics,
             }
         }
     }
+}
+
+/// A state that core takes: null for what is unknown. One that is none of the schema's type would be lost as a whole: in
+/// its place stands what is known of the thing otherwise.
+fn storable(block: &Block, state: Value, otherwise: &Value) -> Value {
+    let state = if state.conformance(&block.ty()).is_empty() {
+        state
+    } else {
+        otherwise.clone()
+    };
+    state.unknown_as_null()
 }
 
 fn violations(block: &Block, planned: &Value, state: &Value) -> Vec<Diagnostic> {

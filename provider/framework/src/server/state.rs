@@ -381,3 +381,14 @@ fn filled(block: &Block, value: Value) -> Value {
     }
     Value::Object(object)
 }
+
+/// The value of a block in which nothing is set.
+pub(super) fn empty(block: &Block) -> Value {
+    let Type::Object(attributes) = block.ty() else {
+        return Value::Null;
+    };
+    filled(
+        block,
+        Value::Object(attributes.into_keys().map(|name| (name, Value::Null)).collect()),
+    )
+}

@@ -84,7 +84,7 @@ pub(crate) const MAX_DEPTH: usize = 100;
 
 /// Text in Unicode's normal form C, as Terraform's core compares it.
 pub fn nfc(text: &str) -> String {
-    if unicode_normalization::is_nfc(text) {
+    if text.is_ascii() || unicode_normalization::is_nfc(text) {
         text.to_owned()
     } else {
         text.nfc().collect()

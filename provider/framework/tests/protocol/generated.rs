@@ -154,7 +154,7 @@ async fn step(core: &Core, instance: &Instance, config: &Value, mut seed: u64) -
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn any_sequence_of_configurations_keeps_cores_rules(configs in prop::collection::vec((any_config(), any::<u64>()), 1..4)) {

@@ -9,8 +9,10 @@
 
 mod apply;
 mod core;
+mod declared;
 mod extras;
 mod generated;
 mod plan;
+mod robust;
 mod service;
 mod thing;
