@@ -160,3 +160,396 @@ fn a_destroy_is_not_blocked_by_a_refusal() {
         account.assert_empty();
     });
 }
+
+/// The errors and warnings of a command, as users see them, for snapshots.
+fn messages(workspace: &Workspace, run: &acceptance_tests::Run) -> String {
+    let found = run.diagnostics();
+    let text: Vec<String> = found
+        .iter()
+        .filter(|d| d.summary != "Provider development overrides are in effect")
+        .map(|d| format!("{}: {}\n{}", d.severity, d.summary, d.detail))
+        .collect();
+    acceptance_tests::Normaliser::of(workspace).apply(&text.join("\n\n"))
+}
+
+#[test]
+fn mistakes_are_refused_at_plan_before_anything_is_made() {
+    on_every_cli(|workspace, account| {
+        let cases = [
+            ("host bits", "cidr = \"10.20.0.1/16\""),
+            ("too large", "cidr = \"10.0.0.0/12\""),
+            ("too small", "cidr = \"10.20.0.0/26\""),
+            ("not private", "cidr = \"11.0.0.0/16\""),
+            (
+                "no slot",
+                "cidr = \"10.20.0.0/24\"\navailability_zones = [\"us-east-1e\"]\nregion = \"us-east-1\"",
+            ),
+            (
+                "zone of another region",
+                "cidr = \"10.20.0.0/16\"\navailability_zones = [\"eu-west-1a\"]",
+            ),
+            (
+                "zone twice",
+                "cidr = \"10.20.0.0/16\"\navailability_zones = [\"eu-central-1a\", \"eu-central-1a\"]",
+            ),
+            ("too many zones", "cidr = \"10.20.0.0/16\"\nzone_count = 6"),
+            (
+                "zone EKS cannot use",
+                "cidr = \"10.20.0.0/16\"\navailability_zones = [\"us-east-1e\", \"us-east-1a\"]\nregion = \"us-east-1\"",
+            ),
+            (
+                "overlap",
+                "cidr = \"10.20.0.0/16\"\nsubnets = {\n \"eu-central-1a\" = { public = \"10.20.0.0/24\", private = \"10.20.0.0/20\" }\n}",
+            ),
+            (
+                "outside",
+                "cidr = \"10.20.0.0/16\"\nsubnets = {\n \"eu-central-1a\" = { public = \"10.20.0.0/24\", private = \"10.30.0.0/20\" }\n}",
+            ),
+            (
+                "reserved tag",
+                "cidr = \"10.20.0.0/16\"\ntags = { \"ekb:part\" = \"x\" }",
+            ),
+            (
+                "many tags",
+                "cidr = \"10.20.0.0/16\"\ntags = { for n in range(60) : \"tag-${n}\" => \"x\" }",
+            ),
+            ("NAT mode", "cidr = \"10.20.0.0/16\"\nnat_gateways = \"two\""),
+            (
+                "destination",
+                "cidr = \"10.20.0.0/16\"\nflow_logs = { destination = \"kafka\" }",
+            ),
+            (
+                "two ways",
+                "cidr = \"10.20.0.0/16\"\nzone_count = 2\navailability_zones = [\"eu-central-1a\"]",
+            ),
+            (
+                "no such region",
+                "cidr = \"10.20.0.0/16\"\nregion = \"eu-middle-1\"",
+            ),
+        ];
+        let mut text = String::new();
+        for (what, arguments) in cases {
+            write(workspace, arguments);
+            let refused = workspace.plan().failed();
+            text.push_str(&format!("## {what}\n{}\n\n", messages(workspace, &refused)));
+        }
+        insta::assert_snapshot!(format!("refusals_{}", workspace.cli().name), text);
+        assert_eq!(account.mutations().len(), 0, "nothing was made");
+    });
+}
+
+#[test]
+fn wrong_credentials_say_what_to_do() {
+    on_every_cli(|workspace, account| {
+        write(workspace, "cidr = \"10.20.0.0/16\"");
+        let mut text = String::new();
+        let mut case = |what: &str, workspace: &Workspace| {
+            let run = workspace.plan().failed();
+            text.push_str(&format!("## {what}\n{}\n\n", messages(workspace, &run)));
+        };
+        let fresh = || Workspace::new(workspace.cli(), account);
+        let config = network("cidr = \"10.20.0.0/16\"");
+        let with = |workspace: Workspace| {
+            workspace.write("main.tf", &config);
+            workspace
+        };
+        case(
+            "none",
+            &with(
+                fresh()
+                    .without_env("AWS_ACCESS_KEY_ID")
+                    .without_env("AWS_SECRET_ACCESS_KEY"),
+            ),
+        );
+        account.fault(
+            &acceptance_tests::Fault::error(
+                "ExpiredToken",
+                403,
+                "The security token included in the request is expired",
+            )
+            .on("GetCallerIdentity")
+            .always(),
+        );
+        case("expired", &with(fresh()));
+        account.clear_faults();
+        account.fault(
+            &acceptance_tests::Fault::error(
+                "InvalidClientTokenId",
+                403,
+                "The security token included in the request is invalid.",
+            )
+            .on("GetCallerIdentity")
+            .always(),
+        );
+        case("invalid", &with(fresh()));
+        account.clear_faults();
+        case(
+            "forbidden account",
+            &with(fresh().provider_also(&format!("forbidden_account_ids = [\"{}\"]", account.id()))),
+        );
+        case(
+            "not an allowed account",
+            &with(fresh().provider_also("allowed_account_ids = [\"123456789012\"]")),
+        );
+        case(
+            "no environment",
+            &with(fresh().provider(&format!(
+                "region = \"eu-central-1\"\nendpoints {{\n ec2 = \"{0}\"\n sts = \"{0}\"\n}}",
+                account.url()
+            ))),
+        );
+        insta::assert_snapshot!(format!("credentials_{}", workspace.cli().name), text);
+    });
+}
+
+#[test]
+fn nothing_is_called_in_validate_and_an_unknown_provider_configuration_is_survived() {
+    on_every_cli(|workspace, account| {
+        write(workspace, "cidr = \"10.20.0.0/16\"");
+        workspace.validate().ok();
+        assert_eq!(account.log().len(), 0);
+
+        let unknown = Workspace::new(workspace.cli(), account)
+            .provider(&format!("environment = terraform_data.name.output\nregion = \"eu-central-1\"\nendpoints {{\n ec2 = \"{0}\"\n sts = \"{0}\"\n}}", account.url()));
+        unknown.write(
+            "main.tf",
+            &format!(
+                "resource \"terraform_data\" \"name\" {{\n input = \"later\"\n}}\n{}",
+                network("cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"")
+            ),
+        );
+        let plan = unknown.plan().ok();
+        assert_eq!(plan.action(ADDRESS), "create");
+        unknown.apply().ok();
+        assert_eq!(unknown.resource(ADDRESS).unwrap()["environment"], "later");
+        unknown.plan().ok().assert_empty();
+        unknown.destroy().ok();
+        account.assert_empty();
+    });
+}
+
+#[test]
+fn interrupted_in_a_wait_it_ends_at_once_keeps_its_state_and_goes_on() {
+    on_every_cli(|workspace, account| {
+        // NAT gateways take 100 s of AWS time: 10 s here.
+        account.set_time_scale(10.0);
+        write(workspace, "cidr = \"10.20.0.0/16\"");
+        let mut running = workspace.start(&["apply", "-no-color", "-auto-approve"]);
+        acceptance_tests::until(
+            "the NAT gateways are made",
+            std::time::Duration::from_secs(60),
+            || account.counts().get("nat_gateway").is_some_and(|n| *n == 3),
+        );
+        acceptance_tests::pause(std::time::Duration::from_millis(500));
+        running.interrupt();
+        let watch = acceptance_tests::Stopwatch::start();
+        let run = running.wait(std::time::Duration::from_secs(60)).failed();
+        let took = watch.elapsed();
+        assert!(took < std::time::Duration::from_secs(2), "took {took:?}: {run}");
+        let state = workspace.resource(ADDRESS).expect("the state is kept");
+        assert_eq!(state["status"], "incomplete");
+        let before: Vec<String> = account.objects().iter().map(|object| object.id.clone()).collect();
+
+        account.set_time_scale(200.0);
+        account.clear_log();
+        workspace.apply().ok();
+        let deleted: Vec<_> = account
+            .mutations()
+            .into_iter()
+            .filter(|call| call.operation.starts_with("Delete"))
+            .collect();
+        assert!(
+            deleted.is_empty(),
+            "nothing that exists is destroyed: {deleted:?}"
+        );
+        let after: Vec<String> = account.objects().iter().map(|object| object.id.clone()).collect();
+        assert!(
+            before.iter().all(|id| after.contains(id)),
+            "everything made before the interrupt is still there"
+        );
+        workspace.plan().ok().assert_empty();
+        workspace.destroy().ok();
+        account.assert_empty();
+    });
+}
+
+#[test]
+fn credentials_appear_nowhere() {
+    on_every_cli(|workspace, account| {
+        let log = workspace.path().join("trace.log");
+        let workspace = Workspace::new(workspace.cli(), account)
+            .env("TF_LOG", "TRACE")
+            .env("TF_LOG_PATH", &log)
+            .provider_also(&format!(
+                "access_key = \"{}\"\nsecret_key = \"{}\"\ntoken = \"tok-1f2e3d4c5b6a\"",
+                account.access_key(),
+                account.secret_key()
+            ));
+        write(&workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"");
+        let plan = workspace.plan().ok();
+        let apply = workspace.apply_plan(&plan).ok();
+        account.fault(&acceptance_tests::Fault::deny().on("DescribeSubnets").always());
+        let denied = workspace.plan();
+        account.clear_faults();
+        let destroy = workspace.destroy().ok();
+        let trace = std::fs::read_to_string(&log).unwrap();
+        assert!(
+            trace.contains("CreateVpc"),
+            "the provider's own calls are in the log"
+        );
+        // Terraform itself logs the configuration of nobody's provider; what it prints of ours is checked too.
+        let state = workspace.read("terraform.tfstate.backup").unwrap_or_default();
+        for (what, text) in [
+            ("log", trace),
+            ("state", state),
+            ("plan", plan.json["planned_values"].to_string()),
+            ("apply", format!("{apply}")),
+            ("denied plan", format!("{}", denied.run)),
+            ("destroy", format!("{destroy}")),
+        ] {
+            for secret in [account.secret_key(), "tok-1f2e3d4c5b6a"] {
+                assert!(!text.contains(secret), "{what} holds {secret}");
+            }
+        }
+    });
+}
+
+#[test]
+fn what_was_changed_or_deleted_outside_shows_and_is_mended() {
+    on_every_cli(|workspace, account| {
+        write(workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"");
+        workspace.apply().ok();
+        let state = workspace.resource(ADDRESS).unwrap();
+        let id = |key: &str| {
+            state["ids"][key]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {key}"))
+                .to_owned()
+        };
+
+        let table = id("private_routes/eu-central-1a");
+        account.ec2(
+            "DeleteRoute",
+            &serde_json::json!({ "RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0" }),
+        );
+        account.ec2("ModifySubnetAttribute", &serde_json::json!({ "SubnetId": id("public_subnet/eu-central-1b"), "MapPublicIpOnLaunch": { "Value": false } }));
+        account.ec2("DeleteTags", &serde_json::json!({ "Resources": [id("private_subnet/eu-central-1c")], "Tags": [{ "Key": "karpenter.sh/discovery" }] }));
+        account.ec2(
+            "DeleteVpcEndpoints",
+            &serde_json::json!({ "VpcEndpointIds": [id("s3_endpoint")] }),
+        );
+        // A foreign route and a foreign tag are none of our business.
+        account.ec2("CreateRoute", &serde_json::json!({ "RouteTableId": id("public_routes"), "DestinationCidrBlock": "192.168.0.0/16", "GatewayId": id("internet_gateway") }));
+        account.ec2("CreateTags", &serde_json::json!({ "Resources": [state["vpc_id"]], "Tags": [{ "Key": "theirs", "Value": "1" }] }));
+        account.advance(600.0);
+
+        let plan = workspace.plan().ok().assert_changes();
+        assert_eq!(plan.action(ADDRESS), "update");
+        let drift = plan.change(ADDRESS).before["drift"].clone();
+        let text = strings(&drift).join("\n");
+        for expected in [
+            "private_routes/eu-central-1a: routes",
+            "public_subnet/eu-central-1b: public_ips",
+            "private_subnet/eu-central-1c: tags",
+            "s3_endpoint",
+        ] {
+            assert!(text.contains(expected), "{expected} is not in:\n{text}");
+        }
+        assert!(!text.contains("192.168") && !text.contains("theirs"), "{text}");
+        workspace.apply_plan(&plan).ok();
+        workspace.plan().ok().assert_empty();
+        let routes = account.ec2(
+            "DescribeRouteTables",
+            &serde_json::json!({ "RouteTableIds": [id("public_routes")] }),
+        );
+        assert!(
+            routes.to_string().contains("192.168.0.0/16"),
+            "the foreign route survived"
+        );
+        workspace.destroy().ok();
+        account.assert_empty();
+    });
+}
+
+#[test]
+fn imported_by_name_and_by_the_id_of_its_vpc() {
+    on_every_cli(|workspace, account| {
+        write(
+            workspace,
+            "cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"\ntags = { team = \"platform\" }",
+        );
+        workspace.apply().ok();
+        let before = workspace.resource(ADDRESS).unwrap();
+        for id in ["test/test", before["vpc_id"].as_str().unwrap()] {
+            workspace.state_rm(ADDRESS).ok();
+            // Without its state it is an error that says how to get it back, not a second network.
+            let refused = workspace.apply().failed();
+            assert!(format!("{refused}").contains("import"), "{refused}");
+            workspace.import(ADDRESS, id).ok();
+            let after = workspace.resource(ADDRESS).unwrap();
+            for name in [
+                "vpc_id",
+                "cidr",
+                "ids",
+                "objects",
+                "availability_zones",
+                "incarnation",
+                "nat_public_ips",
+                "tags",
+            ] {
+                assert_eq!(after[name], before[name], "{name} after import of {id}");
+            }
+            workspace.plan().ok().assert_empty();
+        }
+        workspace.destroy().ok();
+        account.assert_empty();
+    });
+}
+
+#[test]
+fn the_data_source_and_the_function_agree_with_the_resource() {
+    on_every_cli(|workspace, account| {
+        write(workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"");
+        workspace.apply().ok();
+        workspace.write("more.tf", "data \"ekb_network\" \"main\" {}\noutput \"found\" { value = data.ekb_network.main.vpc_id }\noutput \"computed\" { value = provider::ekb::subnets(\"10.20.0.0/16\", [\"eu-central-1a\", \"eu-central-1b\", \"eu-central-1c\"]).private }\n");
+        workspace.apply().ok();
+        let (outputs, state) = (workspace.outputs(), workspace.resource(ADDRESS).unwrap());
+        assert_eq!(outputs["found"], state["vpc_id"]);
+        assert_eq!(outputs["computed"], state["private_subnets"]);
+        workspace.write(
+            "more.tf",
+            "data \"ekb_network\" \"other\" {\n name = \"other\"\n}\n",
+        );
+        let missing = workspace.plan().failed();
+        assert!(format!("{missing}").contains("EKB2111"), "{missing}");
+        workspace.remove("more.tf");
+        workspace.destroy().ok();
+        account.assert_empty();
+    });
+}
+
+#[test]
+fn a_subnet_in_use_names_what_uses_it_and_the_rest_stays_removable() {
+    on_every_cli(|workspace, account| {
+        write(workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"");
+        workspace.apply().ok();
+        let state = workspace.resource(ADDRESS).unwrap();
+        let subnet = state["ids"]["private_subnet/eu-central-1b"].as_str().unwrap();
+        let made = account.ec2(
+            "CreateNetworkInterface",
+            &serde_json::json!({ "SubnetId": subnet, "Description": "AWS Lambda VPC ENI-report-1234" }),
+        );
+        let interface = made["NetworkInterface"]["NetworkInterfaceId"].as_str().unwrap();
+        let failed = Workspace::destroy(workspace).failed();
+        let text = format!("{failed}");
+        assert!(text.contains(interface) && text.contains("Lambda"), "{text}");
+        let left = account.counts();
+        assert_eq!(left.get("subnet"), Some(&1), "the others went: {left:?}");
+        account.ec2(
+            "DeleteNetworkInterface",
+            &serde_json::json!({ "NetworkInterfaceId": interface }),
+        );
+        workspace.destroy().ok();
+        account.assert_empty();
+    });
+}

@@ -91,6 +91,13 @@ fn accounts_are_empty_at_first_and_apart() {
 fn a_nat_gateway_takes_as_long_as_in_aws_divided_by_the_scale() {
     let account = account();
     account.set_time_scale(100.0); // 100 s to create: 1 s here; 60 s to delete: 0.6 s
+    assert_eq!(
+        (
+            Rig::shared().latency("nat_gateway.available"),
+            Rig::shared().latency("nat_gateway.deleted")
+        ),
+        (100.0, 60.0)
+    );
     let network = Network::make(&account);
     let watch = Stopwatch::start();
     let nat = network.nat(&account);

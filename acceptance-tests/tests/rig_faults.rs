@@ -205,6 +205,29 @@ fn invisibility_can_last_for_a_time_and_hold_for_writes_too() {
 }
 
 #[test]
+fn what_has_a_name_of_its_own_can_be_invisible_too() {
+    let account = account();
+    account.fault(
+        &Fault::invisible_for_calls(1)
+            .on_any(&["CreateRole", "CreateLogGroup", "CreateFlowLogs"])
+            .times(3),
+    );
+    let script = "iam, logs = client('iam'), client('logs')\n\
+                  iam.create_role(RoleName='r', AssumeRolePolicyDocument='{\"Version\": \"2012-10-17\", \"Statement\": []}')\n\
+                  say([attempt(iam.get_role, RoleName='r').get('error') for _ in range(2)])\n\
+                  logs.create_log_group(logGroupName='/g')\n\
+                  say([len(logs.describe_log_groups()['logGroups']) for _ in range(2)])\n\
+                  v = ec2.create_vpc(CidrBlock='10.0.0.0/16')['Vpc']['VpcId']\n\
+                  ec2.create_flow_logs(ResourceType='VPC', ResourceIds=[v], TrafficType='ALL', LogGroupName='/g', DeliverLogsPermissionArn='arn:aws:iam::1:role/r')\n\
+                  say([len(ec2.describe_flow_logs()['FlowLogs']) for _ in range(2)])";
+    let (said, _) = client(&account, script);
+    assert_eq!(
+        said,
+        [json!(["NoSuchEntity", null]), json!([0, 1]), json!([0, 1])]
+    );
+}
+
+#[test]
 fn a_nat_gateway_can_be_made_to_fail_with_a_reason() {
     let account = account();
     let network = Network::make(&account);

@@ -423,6 +423,7 @@ impl<D> Reconciled<D> {
                 return Ok((None, report.warnings.iter().map(Failure::warning).collect()));
             }
             self.0.adopt(&mut state, &report);
+            split_tags(D::common_mut(&mut state), context.default_tags());
         }
         let graph = self.0.graph(&state);
         let report = engine.observe(graph.as_ref(), &known).await.report();
@@ -458,9 +459,6 @@ impl<D> Reconciled<D> {
             }
         } else if common.status.is_null() {
             common.status = "complete".into();
-        }
-        if imported.is_some() && common.tags_all.is_null() {
-            common.tags_all = common.tags.clone();
         }
         Ok((Some(state), messages))
     }
@@ -508,6 +506,16 @@ fn all_tags<C: Surroundings>(
     Attr::Known(all)
 }
 
+/// What was found on all objects is `tags_all`; `tags` is what does not come from the provider block.
+fn split_tags(common: &mut Common, defaults: &Tags) {
+    let all = common.tags.known().cloned().unwrap_or_default();
+    let own: BTreeMap<_, _> = all.iter().filter(|(key, value)| defaults.get(*key) != Some(value)).collect();
+    common.tags = Attr::from_option(
+        (!own.is_empty()).then(|| own.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
+    );
+    common.tags_all = Attr::Known(all);
+}
+
 /// Refuses tags that cannot be.
 fn check_tags(all: &Attr<BTreeMap<String, String>>, out: &mut Diagnostics) {
     let Some(all) = all.known() else { return };
@@ -546,111 +554,47 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
     async fn plan(&self, cx: &Context<C>, plan: &mut Plan<D::Model>) {
         let context = cx.ready().map(|context| &**context);
         if let (Some(context), Some(prior)) = (context, &plan.prior) {
-            if let Err(error) = self.same_account(context, prior).await {
-                plan.diagnostics.extend([error]);
-                return;
-            }
-            if let Err(error) = self.engine(cx, context, prior, Duration::ZERO) {
-                plan.diagnostics.extend([error]);
+            let same = self.same_account(context, prior).await.map(|_| ());
+            if let Err(error) = same.and_then(|()| self.engine(cx, context, prior, Duration::ZERO).map(|_| ())) {
+                plan.diagnostics.push(error);
                 return;
             }
         }
-        let (Some(config), Some(mut planned)) = (plan.config.clone(), plan.planned.take()) else {
+        let (Some(config), Some(planned)) = (&plan.config, &mut plan.planned) else {
             return;
         };
-        let out = &mut plan.diagnostics;
-        let prior = plan.prior.as_ref();
-        let making = matches!(plan.kind, PlanKind::Create | PlanKind::Replace);
-
-        let tags = D::common(&config).tags.clone();
-        let common = D::common_mut(&mut planned);
-        if making {
-            if D::common(&config).region.is_null() {
-                common.region = Attr::Null;
-            }
-            if let Err(error) = settle_place(context, common).await {
-                out.push(error);
-                return;
-            }
-        }
-        common.tags_all = all_tags(context, &tags);
-        let environment = common.environment.clone();
-        if D::name(&config).is_null() && making {
-            *D::name_mut(&mut planned) = environment;
-        }
-        self.0.complete(context, &config, prior, &mut planned, out).await;
-
-        let graph = self.0.graph(&planned);
-        let common = D::common_mut(&mut planned);
-        common.drift = Attr::Known(Vec::new());
-        common.status = "complete".into();
-        let Some(graph) = graph else {
-            common.objects = Attr::Unknown;
-            common.ids = Attr::Unknown;
-            if making {
-                common.incarnation = Attr::Unknown;
-            }
-            self.0.unsettle(&mut planned, &|_| true);
-            plan.planned = Some(planned);
+        let (prior, out) = (plan.prior.as_ref(), &mut plan.diagnostics);
+        if let Err(error) = self.plan_arguments(context, config, prior, planned, out).await {
+            out.push(error);
             return;
-        };
-        if let Err(faults) = graph.check() {
-            out.extend(faults.iter().map(Failure::diagnostic));
         }
-        let objects = graph.objects();
-        common.objects = Attr::Known(texts(objects.iter()));
-        if making {
-            common.incarnation = Attr::Unknown;
-            common.ids = Attr::Known(objects.keys().map(|key| (key.0.clone(), Attr::Unknown)).collect());
-            self.0.unsettle(&mut planned, &|_| true);
-        } else if let Some(prior) = prior {
-            let known = self.known(prior);
-            let changes = graph.changes(&known);
-            let moved: Vec<&Key> = changes
-                .iter()
-                .filter(|(_, change)| !matches!(change, Change::Update(_)))
-                .map(|(key, _)| key)
-                .collect();
-            let id = |key: &Key| match known.ids.get(key).filter(|_| !moved.contains(&key)) {
-                Some(id) => Attr::Known(id.clone()),
-                None => Attr::Unknown,
-            };
-            common.ids = Attr::Known(objects.keys().map(|key| (key.0.clone(), id(key))).collect());
-            if common.incarnation.is_null() {
-                common.incarnation = Attr::Unknown;
-            }
-            self.0.unsettle(&mut planned, &|start| {
-                moved.iter().any(|key| key.0.starts_with(start))
-            });
-            if !plan.replace.is_empty() {
-                self.0.on_replace(prior, out);
+        match self.0.graph(planned) {
+            Some(graph) => self.plan_parts(&graph, prior, planned, out),
+            None => {
+                let common = D::common_mut(planned);
+                common.objects = Attr::Unknown;
+                common.ids = Attr::Unknown;
+                self.0.unsettle(planned, &|_| true);
             }
         }
-        let mut refused = Diagnostics::new();
-        check_tags(&D::common(&planned).tags_all, &mut refused);
-        self.0.check(&planned, &mut refused);
-        let (before, after) = (prior.map(|prior| prior.encode()), planned.encode());
-        out.extend(
-            refused
-                .into_iter()
-                .filter(|refusal| match (&before, refusal.path.0.first()) {
-                    (Some(before), Some(Step::Attribute(name))) => before.get(name) != after.get(name),
-                    _ => true,
-                }),
-        );
+        self.refuse(prior, planned, out);
+        if let Some(prior) = prior.filter(|_| !plan.replace.is_empty()) {
+            self.0.on_replace(prior, out);
+        }
         if plan.kind != PlanKind::Replace
-            && let (Attr::Known(name), Attr::Known(region)) = (D::name(&planned), &D::common(&planned).region)
+            && let (Attr::Known(name), Attr::Known(region)) = (D::name(planned), &D::common(planned).region)
             && !cx.claim(&format!("{region}/{}/{name}", D::NAME))
         {
-            plan.diagnostics.extend([Diagnostic::error(
-                "EKB2016",
-                format!("Two {}s of the same name", D::TITLE),
-                format!("Another {} of this configuration has the name {name} in {region} too.", D::NAME),
-            )
-            .hint("Give one of them another `name`. If it is the same one under a new address, add a `moved` block.")
-            .at(Path::from("name"))]);
+            out.push(
+                Diagnostic::error(
+                    "EKB2016",
+                    format!("Two {}s of the same name", D::TITLE),
+                    format!("Another {} of this configuration has the name {name} in {region} too.", D::NAME),
+                )
+                .hint("Give one of them another `name`. If it is the same one under a new address, add a `moved` block.")
+                .at(Path::from("name")),
+            );
         }
-        plan.planned = Some(planned);
     }
 
     async fn create(&self, cx: &Context<C>, request: Create<D::Model>) -> Applied<D::Model> {
@@ -840,6 +784,83 @@ async fn settle_place<C: Surroundings>(context: Option<&C>, common: &mut Common)
 }
 
 impl<D> Reconciled<D> {
+    /// The computed attributes that follow from arguments and the provider.
+    async fn plan_arguments<C: Surroundings>(
+        &self,
+        context: Option<&C>,
+        config: &D::Model,
+        prior: Option<&D::Model>,
+        planned: &mut D::Model,
+        out: &mut Diagnostics,
+    ) -> Result<(), Diagnostic>
+    where
+        D: Declared<C>,
+    {
+        let common = D::common_mut(planned);
+        common.tags_all = all_tags(context, &D::common(config).tags);
+        common.drift = Attr::Known(Vec::new());
+        common.status = "complete".into();
+        if common.incarnation.is_null() {
+            common.incarnation = Attr::Unknown;
+        }
+        if prior.is_none() {
+            if D::common(config).region.is_null() {
+                common.region = Attr::Null;
+            }
+            settle_place(context, common).await?;
+            let environment = common.environment.clone();
+            if D::name(config).is_null() {
+                *D::name_mut(planned) = environment;
+            }
+        }
+        self.0.complete(context, config, prior, planned, out).await;
+        Ok(())
+    }
+
+    /// What follows from the parts: objects, and what AWS will invent.
+    fn plan_parts<C: Surroundings>(
+        &self,
+        graph: &Graph,
+        prior: Option<&D::Model>,
+        planned: &mut D::Model,
+        out: &mut Diagnostics,
+    ) where
+        D: Declared<C>,
+    {
+        if let Err(faults) = graph.check() {
+            out.extend(faults.iter().map(Failure::diagnostic));
+        }
+        let known = prior.map(|prior| self.known(prior)).unwrap_or_default();
+        let changes = graph.changes(&known);
+        let is_moved = |key: &Key| changes.get(key).is_some_and(|change| !matches!(change, Change::Update(_)));
+        let id = |key: &Key| match known.ids.get(key).filter(|_| !is_moved(key)) {
+            Some(id) => Attr::Known(id.clone()),
+            None => Attr::Unknown,
+        };
+        let common = D::common_mut(planned);
+        common.objects = Attr::Known(texts(graph.objects().iter()));
+        common.ids = Attr::Known(graph.keys().map(|key| (key.0.clone(), id(key))).collect());
+        let touched = |start: &str| {
+            prior.is_none() || changes.keys().any(|key| key.0.starts_with(start) && is_moved(key))
+        };
+        self.0.unsettle(planned, &touched);
+    }
+
+    /// What cannot be, where it is new: what stays as it was is never refused, so that a destroy is not blocked.
+    fn refuse<C: Surroundings>(&self, prior: Option<&D::Model>, planned: &D::Model, out: &mut Diagnostics)
+    where
+        D: Declared<C>,
+    {
+        let mut refused = Diagnostics::new();
+        check_tags(&D::common(planned).tags_all, &mut refused);
+        self.0.check(planned, &mut refused);
+        let (before, after) = (prior.map(D::Model::encode), planned.encode());
+        out.extend(refused.into_iter().filter(|refusal| match (&before, refusal.path.0.first()) {
+            (Some(before), Some(Step::Attribute(name))) => before.get(name) != after.get(name),
+            _ => true,
+        }));
+    }
+
     async fn prepare<C: Surroundings>(
         &self,
         cx: &Context<C>,
