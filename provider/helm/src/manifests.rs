@@ -107,7 +107,7 @@ fn order(a: &str, b: &str) -> std::cmp::Ordering {
 
 /// Splits a file at its `---` lines, as helm does: without regard to what YAML would say.
 pub fn split(text: &str) -> Vec<&str> {
-    let text = text.trim();
+    let text = text.trim_start();
     let mut parts = Vec::new();
     let mut start = 0;
     let mut at = 0;
@@ -129,7 +129,7 @@ pub fn split(text: &str) -> Vec<&str> {
     }
     parts.push(&text[start..]);
     // What stands before a separator keeps its line ends: helm prints them, and literal blocks mean them.
-    parts.into_iter().map(str::trim_start).filter(|p| !p.is_empty()).collect()
+    parts.into_iter().map(str::trim_start).filter(|p| !p.trim().is_empty()).collect()
 }
 
 struct Head {

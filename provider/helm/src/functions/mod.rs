@@ -42,6 +42,8 @@ pub enum Type {
     Int,
     /// `int64`
     Int64,
+    /// `uint32`
+    Uint32,
     /// `float64`
     Float,
     /// `bool`
@@ -65,6 +67,7 @@ impl Type {
             Type::Str => "string",
             Type::Int => "int",
             Type::Int64 => "int64",
+            Type::Uint32 => "uint32",
             Type::Float => "float64",
             Type::Bool => "bool",
             Type::Map => "map[string]interface {}",
@@ -94,6 +97,7 @@ impl Type {
             Type::Str => matches!(value, Value::Str(_) | Value::Raw(_)),
             Type::Int => matches!(value, Value::Int(_, IntKind::Int)),
             Type::Int64 => matches!(value, Value::Int(_, IntKind::Int64)),
+            Type::Uint32 => matches!(value, Value::Int(_, IntKind::Uint32)),
             Type::Float => matches!(value, Value::Float(_)),
             Type::Bool => matches!(value, Value::Bool(_)),
             Type::Map => matches!(value, Value::Map(m) if matches!(m.ty, MapType::Any | MapType::Values)),

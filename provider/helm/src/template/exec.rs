@@ -537,6 +537,7 @@ impl<'t> Run<'_, '_, 't> {
                 (Type::Any | Type::Reflect, _, _) => self.constant(number),
                 (Type::Int, Some(n), _) => Ok(Value::int(n)),
                 (Type::Int64, Some(n), _) => Ok(Value::int64(n)),
+                (Type::Uint32, Some(n), _) if u32::try_from(n).is_ok() => Ok(Value::Int(n, IntKind::Uint32)),
                 (Type::Float, _, Some(f)) => Ok(Value::Float(f)),
                 _ => self.literal_mismatch(node, ty),
             },
@@ -547,6 +548,7 @@ impl<'t> Run<'_, '_, 't> {
             Type::Bool => self.fail(format!("expected bool; found {node}")),
             Type::Str => self.fail(format!("expected string; found {node}")),
             Type::Int | Type::Int64 => self.fail(format!("expected integer; found {node}")),
+            Type::Uint32 => self.fail(format!("expected unsigned integer; found {node}")),
             Type::Float => self.fail(format!("expected float; found {node}")),
             _ => self.fail(format!("can't handle {node} for arg of type {}", ty.name())),
         }
