@@ -10,7 +10,7 @@ use crate::graph::Graph;
 use crate::kinds::AnyKind;
 use crate::matching::{Found, Seen};
 use crate::observe::{Observation, Spot};
-use crate::ownership::new_tags;
+use crate::ownership::{made_at, new_tags};
 use crate::part::{Call, Condition, Deleted, Key, Stage, Tags};
 use crate::report::{Kept, Why};
 use crate::schedule::{Fate, Schedule, Stop};
@@ -182,7 +182,7 @@ impl Run {
                 outlook(kind.outlook(&found.object).await)?;
             }
         }
-        self.gone(&spot);
+        self.gone(found);
         Ok(())
     }
 
@@ -248,10 +248,12 @@ impl Run {
     }
 
     /// Notes that the object is gone, whatever reads still say.
-    fn gone(&self, spot: &Spot) {
+    fn gone(&self, found: &Found) {
+        let spot = &found.spot();
         self.sight(|sight| {
-            sight.gone.insert(spot.clone());
+            sight.gone.insert(spot.clone(), made_at(&found.object).to_owned());
             sight.leaving.remove(spot);
+            sight.standing.remove(spot);
             sight.chosen.retain(|_, chosen| chosen != spot);
             sight.sort_out();
         });

@@ -9,7 +9,7 @@ use crate::duplicates::Spare;
 use crate::failure::{Class, Failure};
 use crate::graph::Declared;
 use crate::observe::{Observation, Spot, Standing};
-use crate::ownership::{RootTags, Whose};
+use crate::ownership::{RootTags, Whose, made_at};
 use crate::part::{Condition, Key, Object};
 
 /// Everything that was found, matched to parts.
@@ -140,7 +140,7 @@ impl Observation {
                     seen.insert(spot);
                     continue;
                 }
-                if self.gone.contains(&spot) && !dead {
+                if self.gone.get(&spot).is_some_and(|made| made == made_at(object)) && !dead {
                     continue;
                 }
                 if self.leaving.contains(&spot) && !dead && object.condition != Condition::Deleting {
@@ -169,7 +169,7 @@ impl Observation {
 
     /// Whether something that the last look did not show may still be there.
     fn stands(&self, spot: &Spot, standing: &Standing) -> bool {
-        if self.gone.contains(spot) || self.leaving.contains(spot) {
+        if self.gone.contains_key(spot) || self.leaving.contains(spot) {
             return false;
         }
         if standing
@@ -217,6 +217,13 @@ impl Observation {
         for (spot, mut standing) in fresh {
             if let Some(before) = self.standing.get(&spot) {
                 standing.seen = standing.seen.max(before.seen);
+            }
+            if standing
+                .object
+                .as_ref()
+                .is_some_and(|object| object.condition != Condition::Dead)
+            {
+                self.gone.remove(&spot);
             }
             self.standing.insert(spot, standing);
         }

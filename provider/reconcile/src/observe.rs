@@ -34,8 +34,8 @@ pub struct Observation {
     pub(crate) blind: BTreeMap<&'static str, Failure>,
     /// What is there though a read may miss it, since reads lag behind.
     pub(crate) standing: BTreeMap<Spot, Standing>,
-    /// What we deleted: a read that still shows it is stale.
-    pub(crate) gone: BTreeSet<Spot>,
+    /// What we deleted, with its time-ordered id (a name may be taken again): a read that still shows it is stale.
+    pub(crate) gone: BTreeMap<Spot, String>,
     /// What we began to delete.
     pub(crate) leaving: BTreeSet<Spot>,
     /// The object that stands for a part in this run, once decided.
@@ -96,7 +96,7 @@ impl Observation {
             answers: BTreeMap::new(),
             blind: BTreeMap::new(),
             standing: BTreeMap::new(),
-            gone: BTreeSet::new(),
+            gone: BTreeMap::new(),
             leaving: BTreeSet::new(),
             chosen: BTreeMap::new(),
             picture: Picture::default(),
@@ -311,7 +311,10 @@ impl Observation {
                         Some(part) => compare::view(part, &is, applied, &self.engine.ignore_drift),
                         None => undeclared_view(&is),
                     };
-                    report.objects.insert(key.clone(), fields);
+                    // What failed or is on its way to gone is not there for a plan: it will be made again.
+                    if !found.has_ended() {
+                        report.objects.insert(key.clone(), fields);
+                    }
                     report.ids.insert(key.clone(), object.id.clone());
                     report
                         .arns

@@ -125,7 +125,7 @@ fn cases() -> u32 {
     std::env::var("PROPTEST_CASES")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(60)
+        .unwrap_or(40)
 }
 
 proptest! {

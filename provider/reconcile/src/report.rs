@@ -39,7 +39,8 @@ impl Known {
 /// How things are, for the state.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Per part that is there the fields that we own as they are, references as part keys, without nulls.
+    /// Per part that is there the fields that we own as they are, references as part keys, without nulls. A part that
+    /// failed or is being deleted has an id and no entry here.
     pub objects: BTreeMap<Key, Value>,
     /// Their ids.
     pub ids: BTreeMap<Key, String>,
@@ -128,7 +129,7 @@ pub enum Change {
     Create,
     /// Change these fields in place.
     Update(Vec<String>),
-    /// Delete it and make it again, because of these fields.
+    /// Delete it and make it again, because of these fields; none: it failed, or is being deleted.
     Replace(Vec<String>),
     /// Delete it.
     Delete,
@@ -144,7 +145,11 @@ impl Graph {
             let before = replaced.len();
             for part in self.iter() {
                 let Some(is) = known.objects.get(&part.key) else {
-                    if !known.ids.contains_key(&part.key) {
+                    if known.ids.contains_key(&part.key) {
+                        // It failed, or is being deleted.
+                        replaced.insert(part.key.clone());
+                        changes.insert(part.key.clone(), Change::Replace(Vec::new()));
+                    } else {
                         changes.insert(part.key.clone(), Change::Create);
                     }
                     continue;

@@ -202,7 +202,12 @@ fn refusals(sight: &Observation, allowed: &Allowed, purpose: &Purpose) -> Vec<Fa
         match seen {
             Seen::Foreign(failure) => refusals.push(failure.clone()),
             Seen::Absent if declared && matches!(purpose, Purpose::Update { .. }) => {
-                if let Some(id) = sight.known.ids.get(key) {
+                if let Some(id) = sight
+                    .known
+                    .ids
+                    .get(key)
+                    .filter(|_| sight.known.objects.contains_key(key))
+                {
                     let cause = format!("{id} was there when this was planned and is gone");
                     let failure =
                         Failure::new(Class::NotFound, format!("looking at {key}"), cause).code("EKB1310");
