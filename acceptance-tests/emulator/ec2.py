@@ -38,9 +38,13 @@ def get_tags(self):
 TaggedEC2Resource.get_tags = get_tags
 
 
+# Filters by id that moto lacks.
+ID_FILTERS = {"vpc-endpoint-id", "flow-log-id"}
+
+
 def is_filter_matching(thing, name, wanted):
     """AWS's rule: one of the thing's values matches one of the patterns. moto wants all of several values."""
-    value = thing.get_filter_value(name)
+    value = thing.id if name in ID_FILTERS else thing.get_filter_value(name)
     wanted = wanted if isinstance(wanted, list) else [wanted]
     if value is None:
         return False
