@@ -1,6 +1,7 @@
 """The control API: what tests ask of the emulator, as JSON under /_ekb/ on the same port.
 
     GET    /_ekb/health
+    GET    /_ekb/latency                     how long what takes, in AWS seconds
     POST   /_ekb/accounts                    a new, empty account: {id, access_key}
     POST   /_ekb/accounts/ID/call            {service, region, operation, params}: calls the emulator from outside, through
                                              boto3 (so parameters and answer are checked against the model); meets no faults
@@ -23,6 +24,7 @@ import traceback
 from urllib.parse import parse_qs
 
 from . import ec2_network, objects, outside
+from .latency import SECONDS
 
 
 def answer(emulator, environ):
@@ -43,6 +45,8 @@ def dispatch(emulator, method, path, query, body):
     match [method, *path]:
         case ["GET", "health"]:
             return {"ok": True}
+        case ["GET", "latency"]:
+            return SECONDS
         case ["POST", "accounts"]:
             id = emulator.accounts.new()
             return {"id": id, "access_key": f"AKIA{id}EKBT"}

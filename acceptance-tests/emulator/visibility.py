@@ -2,6 +2,7 @@
 
 from .extend import error
 
+# What a service says of an object that it does not see; EC2 by the prefix of its id.
 NOT_FOUND = {
     "vpc": "InvalidVpcID.NotFound",
     "subnet": "InvalidSubnetID.NotFound",
@@ -13,21 +14,19 @@ NOT_FOUND = {
     "eni": "InvalidNetworkInterfaceID.NotFound",
     "vpce": "InvalidVpcEndpointId.NotFound",
     "fl": "InvalidFlowLogId.NotFound",
+    "iam": "NoSuchEntity",
 }
+NOT_FOUND_DEFAULT = "ResourceNotFoundException"
 
 
-def identity(thing):
-    """The id (or name) of one of moto's objects, or of a dict in the shape of a service's model; None if it has none."""
+def identities(thing):
+    """The ids, ARNs and names of one of moto's objects, or of a dict in the shape of a service's model."""
+    if isinstance(thing, str):
+        return [thing]
     if isinstance(thing, dict):
-        for name, value in thing.items():
-            if isinstance(value, str) and (name.endswith(("Id", "Arn", "Name")) or name in ("arn", "name", "id")):
-                return value
-        return None
-    for name in ("id", "arn", "name"):
-        value = getattr(thing, name, None)
-        if isinstance(value, str):
-            return value
-    return None
+        return [v for k, v in thing.items() if isinstance(v, str) and (k.endswith(("Id", "Arn", "Name")) or k in ("arn", "name", "id"))]
+    found = [getattr(thing, name, None) for name in ("id", "arn", "name", "group_id", "allocation_id")]
+    return [one for one in found if isinstance(one, str)]
 
 
 def hide_new(context, result):
@@ -40,30 +39,34 @@ def hide_new(context, result):
         hidden["until"] = context.now() + rule["seconds"]
     else:
         hidden["calls"] = rule.get("calls", 1)
+    names = set()
     for name, value in result.items():
         for thing in value if isinstance(value, list) else [value]:
-            # `AllocateAddress` and the like name what they made by plain ids.
-            found = thing if isinstance(thing, str) and name.endswith("Id") else None if isinstance(thing, str) else identity(thing)
-            if found:
-                context.account.table("hidden")[found] = dict(hidden)
+            # `AllocateAddress`, `CreateFlowLogs` and the like name what they made by plain ids.
+            if not isinstance(thing, str) or name.endswith(("Id", "Ids")):
+                names.update(identities(thing))
+    if context.call.service != "ec2":
+        # Named by who makes it, and perhaps not even in the answer.
+        names.update(v for k, v in context.params.items() if k.lower().endswith("name") and isinstance(v, str))
+    # One counter, whichever name it is asked by.
+    for name in names:
+        context.account.table("hidden")[name] = hidden
 
 
-def is_hidden(context, name, counts):
-    hidden = context.account.table("hidden")
-    entry = hidden.get(name)
-    if entry is None:
+def is_hidden(context, names):
+    table = context.account.table("hidden")
+    name = next((name for name in names if name in table), None)
+    if name is None:
         return False
+    entry = table[name]
     if "until" in entry:
-        if context.now() < entry["until"]:
-            return True
-        del hidden[name]
-        return False
-    if entry["calls"] <= 0:
-        del hidden[name]
-        return False
-    if counts:
+        over = context.now() >= entry["until"]
+    else:
+        over = entry["calls"] <= 0
         entry["calls"] -= 1
-    return True
+    if over:
+        context.account.memory["hidden"] = {k: v for k, v in table.items() if v is not entry}
+    return not over
 
 
 def refuse(context):
@@ -71,17 +74,18 @@ def refuse(context):
     table = context.account.table("hidden")
     if not table:
         return
+    service = context.call.service
     for name in strings({k: v for k, v in context.params.items() if not k.startswith("Filter")}):
-        if name in table and (not context.call.mutating or table[name]["writes"]) and is_hidden(context, name, True):
-            prefix = name.split("-", 1)[0]
-            raise error(context.call.service, NOT_FOUND.get(prefix, "ResourceNotFoundException"), f"The ID '{name}' does not exist")
+        if name in table and (not context.call.mutating or table[name]["writes"]) and is_hidden(context, [name]):
+            code = NOT_FOUND.get(name.split("-", 1)[0] if service == "ec2" else service, NOT_FOUND_DEFAULT)
+            raise error(service, code, f"The ID '{name}' does not exist")
 
 
 def without_hidden(context, result):
     if not context.account.table("hidden"):
         return result
     return {
-        key: [thing for thing in value if not is_hidden(context, identity(thing), True)] if isinstance(value, list) else value
+        key: [thing for thing in value if not is_hidden(context, identities(thing))] if isinstance(value, list) else value
         for key, value in result.items()
     }
 

@@ -43,6 +43,9 @@ pub struct LoggedCall {
     pub faults: Vec<String>,
     /// AWS time in seconds since 1970.
     pub time: f64,
+    /// Real seconds from its arrival to its answer.
+    #[serde(default)]
+    pub seconds: f64,
     /// Request id of the answer.
     pub request_id: String,
     /// Client's `User-Agent`.

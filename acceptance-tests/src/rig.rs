@@ -75,6 +75,18 @@ impl Rig {
         self.process.as_ref().map(|(process, _)| process.id())
     }
 
+    /// How long something takes in AWS seconds, by its name in `emulator/latency.py` (`nat_gateway.available`).
+    ///
+    /// # Panics
+    /// Where the table has no such name.
+    #[must_use]
+    pub fn latency(&self, name: &str) -> f64 {
+        let table = http::request("GET", &format!("{}/_ekb/latency", self.url), None);
+        table[name]
+            .as_f64()
+            .unwrap_or_else(|| panic!("no {name} in latency.py"))
+    }
+
     /// A new, empty account with credentials of its own. Its time runs [`Account::DEFAULT_SCALE`] times as fast as AWS's.
     ///
     /// # Panics
