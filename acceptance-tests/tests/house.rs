@@ -1,4 +1,5 @@
 //! The rules of the house that no compiler checks: who may import whom.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::process::Command;
 
