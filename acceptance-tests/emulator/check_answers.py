@@ -1,11 +1,12 @@
 """`python -m emulator.check_answers URL ACCESS_KEY`: every operation of the extension once through boto3, requests and answers
 checked against botocore's models. Ends with 1 and says what does not fit.
 
-botocore checks requests by itself (ParamValidator). Answers it takes as they come, so the raw XML is walked beside the model here:
+botocore checks requests by itself (ParamValidator). Answers it takes as they come, so the raw XML or JSON is walked beside the model here:
 every element must be a member, of the right type, and an enum's value must be one of the enum's (without regard to case and
 underscores, which AWS itself does not keep to).
 """
 
+import json
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -60,12 +61,43 @@ def check(path, element, shape):
                 wrong.append(f"{path}: {text!r} is none of {values}")
 
 
+def check_json(path, value, shape):
+    kinds = {"structure": dict, "map": dict, "list": list, "string": str, "boolean": bool, "integer": int, "long": int,
+             "timestamp": (int, float), "double": (int, float), "float": (int, float)}
+    if value is None:
+        return
+    if not isinstance(value, kinds.get(shape.type_name, object)):
+        wrong.append(f"{path}: not a {shape.type_name}: {value!r}")
+    elif shape.type_name == "structure":
+        for name, inner in value.items():
+            if name not in shape.members:
+                wrong.append(f"{path}: no member {name}")
+            else:
+                check_json(f"{path}.{name}", inner, shape.members[name])
+    elif shape.type_name == "map":
+        for name, inner in value.items():
+            check_json(f"{path}.{name}", inner, shape.value)
+    elif shape.type_name == "list":
+        for inner in value:
+            check_json(f"{path}[]", inner, shape.member)
+    elif shape.type_name == "string":
+        values = [plain(one) for one in getattr(shape, "enum", None) or []]
+        if values and plain(value) not in values:
+            wrong.append(f"{path}: {value!r} is none of {values}")
+
+
 def on_answer(http_response, model, **_):
     seen.add(model.name)
-    content = http_response.content
-    if model.service_model.metadata["protocol"] != "ec2" or http_response.status_code >= 400 or model.output_shape is None:
+    if http_response.status_code >= 400 or model.output_shape is None:
         return
-    root = ElementTree.fromstring(content)
+    protocol = model.service_model.metadata["protocol"]
+    if protocol in ("json", "rest-json"):
+        check_json(model.name, json.loads(http_response.content or b"{}"), model.output_shape)
+        return
+    root = ElementTree.fromstring(http_response.content)
+    if protocol == "query":
+        wrapper = model.output_shape.serialization.get("resultWrapper")
+        root = next((child for child in root if local(child) == wrapper), ElementTree.Element("none"))
     for child in list(root):
         if local(child) in ("requestId", "RequestId", "return"):
             root.remove(child)
