@@ -30,7 +30,21 @@ pub fn merge(chart: &Chart) -> Result<Value, Error> {
 
 fn coalesce_chart(chart: &Chart, values: &Map, merging: bool) -> Result<(), Error> {
     if let Value::Map(defaults) = Value::from_json(&chart.values) {
-        tables(values, &defaults, merging);
+        for (key, default) in defaults.snapshot() {
+            match (values.get(&key), &default) {
+                (None, Value::Nil) if !merging => {}
+                (None, _) => values.set(key, if merging { default } else { without_nulls(&default) }),
+                (Some(Value::Nil), _) if !merging => {
+                    values.entries.borrow_mut().remove(&key);
+                }
+                (Some(Value::Map(inner)), Value::Map(default)) => {
+                    // What is meant for a subchart keeps its nulls: they delete that chart's defaults.
+                    let child = chart.dependencies.iter().any(|sub| sub.name() == &*key);
+                    tables(&inner, default, merging || child);
+                }
+                _ => {}
+            }
+        }
     }
     for sub in &chart.dependencies {
         let inner = match values.get(sub.name()) {
@@ -41,7 +55,12 @@ fn coalesce_chart(chart: &Chart, values: &Map, merging: bool) -> Result<(), Erro
             }
             Some(Value::Map(inner)) => inner,
             Some(other) => {
-                return Err(Error::Values(format!("type mismatch on {}: {}", sub.name(), other.type_name())));
+                let shown = crate::gofmt::sprintf(b"%t", std::slice::from_ref(&other));
+                return Err(Error::Values(format!(
+                    "type mismatch on {}: {}",
+                    sub.name(),
+                    String::from_utf8_lossy(&shown)
+                )));
             }
         };
         globals(&inner, values, merging);
