@@ -16,6 +16,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SystemTimeSource, TimeSource};
 use aws_smithy_runtime::client::retries::{ClientRateLimiter, RetryPartition, TokenBucket};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -55,6 +56,8 @@ pub struct Aws(Arc<Inner>);
 
 struct Inner {
     settings: Arc<Settings>,
+    /// In place of the network's: tests.
+    http: Option<SharedHttpClient>,
     connected: OnceCell<Connected>,
     account: OnceCell<Account>,
 }
@@ -107,17 +110,30 @@ fn endpoint<'s>(settings: &'s Settings, names: &[&str]) -> Option<&'s str> {
 
 fn cached<C: Clone>(map: &ByRegion<C>, region: &str, make: impl FnOnce() -> Clients<C>) -> Clients<C> {
     let mut map = map.lock().unwrap_or_else(PoisonError::into_inner);
-    map.entry(region.to_owned()).or_insert_with(make).clone()
+    // Building a client makes the SDK tell its configuration.
+    let quietly = || tracing::subscriber::with_default(NoSubscriber::new(), make);
+    map.entry(region.to_owned()).or_insert_with(quietly).clone()
 }
 
 impl Aws {
     /// AWS as configured. Calls nothing.
     pub fn new(settings: Settings) -> Self {
+        Self::with_http(settings, None)
+    }
+
+    fn with_http(settings: Settings, http: Option<SharedHttpClient>) -> Self {
         Self(Arc::new(Inner {
             settings: Arc::new(settings),
+            http,
             connected: OnceCell::new(),
             account: OnceCell::new(),
         }))
+    }
+
+    /// AWS as the given HTTP client plays it.
+    #[cfg(test)]
+    pub(crate) fn played(settings: Settings, http: SharedHttpClient) -> Self {
+        Self::with_http(settings, Some(http))
     }
 
     /// What it was configured with.
@@ -252,7 +268,7 @@ impl Aws {
                 Ok(answer)
             }
             Err(error) => {
-                let failure = failure::of(&error, action, &doing.into(), self.0.settings.secrets());
+                let failure = failure::of(&error, action, &doing.into(), &self.0.settings);
                 let request_id = failure.request_id.as_deref().unwrap_or_default();
                 let error = failure::aws_code(&failure);
                 tracing::debug!(service, operation, ms, request_id, attempts, error, code = failure.code, "AWS call failed");
@@ -262,7 +278,7 @@ impl Aws {
     }
 
     async fn connected(&self) -> Result<&Connected, Failure> {
-        let connect = || Box::pin(connect(&self.0.settings).with_subscriber(NoSubscriber::new()));
+        let connect = || Box::pin(connect(&self.0.settings, self.0.http.clone()).with_subscriber(NoSubscriber::new()));
         self.0.connected.get_or_try_init(connect).await
     }
 }
@@ -273,8 +289,8 @@ impl fmt::Debug for Aws {
     }
 }
 
-async fn connect(settings: &Arc<Settings>) -> Result<Connected, Failure> {
-    let http = http_client(settings)?;
+async fn connect(settings: &Arc<Settings>, http: Option<SharedHttpClient>) -> Result<Connected, Failure> {
+    let http = http.map_or_else(|| http_client(settings), Ok)?;
     let sleep = SharedAsyncSleep::new(TokioSleep::new());
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();

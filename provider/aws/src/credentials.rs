@@ -190,7 +190,7 @@ impl RoleCredentials {
     where
         E: aws_sdk_sts::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let failure = failure::of(error, action, &format!("assuming role {arn}"), self.settings.secrets());
+        let failure = failure::of(error, action, &format!("assuming role {arn}"), &self.settings);
         if failure.code != codes::DENIED {
             return failure;
         }

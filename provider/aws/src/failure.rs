@@ -9,6 +9,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 use reconcile::failure::{Class, Failure};
 
+use crate::http::variable;
+use crate::settings::Settings;
+
 /// Our stable codes of AWS failures.
 pub mod codes {
     /// No credentials found.
@@ -225,18 +228,13 @@ fn hint(code: &'static str, facts: &Facts<'_>) -> String {
     }
 }
 
-/// The failure of an SDK call. `secrets` are cut out of the text, whatever else put them there.
-pub(crate) fn of<'s, E>(
-    error: &SdkError<E, HttpResponse>,
-    action: &str,
-    doing: &str,
-    secrets: impl Iterator<Item = &'s str>,
-) -> Failure
+/// The failure of an SDK call. Secrets of the settings are cut out of the text, whatever else put them there.
+pub(crate) fn of<E>(error: &SdkError<E, HttpResponse>, action: &str, doing: &str, settings: &Settings) -> Failure
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     if let Some(credentials) = source::<CredentialsError>(error) {
-        return scrub(of_credentials(credentials, doing), secrets);
+        return scrub(of_credentials(credentials, doing, settings), settings.secrets());
     }
     let (metadata, status) = match error {
         SdkError::ServiceError(service) => (Some(service.err().meta()), service.raw().status().as_u16()),
@@ -275,13 +273,14 @@ where
         _ => classify(&facts),
     };
     let cause = match facts.code {
+        "" if code == UNREACHABLE => format!("cannot reach {}: {message}", action.split(':').next().unwrap_or(action)),
         "" => message.to_owned(),
         code => format!("{code}: {message}"),
     };
     let mut failure = Failure::new(class, doing, cause).code(code).hint(hint(code, &facts));
     let request_id = error.request_id().or_else(|| metadata.and_then(RequestId::request_id));
     failure.request_id = request_id.map(str::to_owned);
-    scrub(failure, secrets)
+    scrub(failure, settings.secrets())
 }
 
 /// AWS's code of a failed call, for the few places where one code means something of its own.
@@ -297,14 +296,14 @@ pub(crate) fn of_item(action: &str, doing: &str, code: &str, message: &str) -> F
 }
 
 /// A failure while credentials were looked for.
-pub(crate) fn of_credentials(error: &CredentialsError, doing: &str) -> Failure {
+fn of_credentials(error: &CredentialsError, doing: &str, settings: &Settings) -> Failure {
     // A role of the provider block brings its own failure along.
     if let Some(failure) = source::<Failure>(error) {
         return failure.clone();
     }
     let cause = innermost(error);
     match error {
-        CredentialsError::CredentialsNotLoaded(_) => Failure::new(Class::Denied, doing, "no AWS credentials found")
+        CredentialsError::CredentialsNotLoaded(_) => Failure::new(Class::Denied, doing, none_found(settings))
             .code(NO_CREDENTIALS)
             .hint(
                 "Set AWS_PROFILE or profile (and run aws sso login where it uses SSO), AWS_ACCESS_KEY_ID and \
@@ -319,6 +318,13 @@ pub(crate) fn of_credentials(error: &CredentialsError, doing: &str) -> Failure {
         _ => Failure::new(Class::Denied, doing, cause)
             .code(NO_CREDENTIALS)
             .hint("The credentials' source was found but gave none: check the profile, its credential_process or its role"),
+    }
+}
+
+fn none_found(settings: &Settings) -> String {
+    match settings.profile.clone().or_else(|| variable("AWS_PROFILE")) {
+        Some(profile) => format!("no AWS credentials found; the profile is \"{profile}\""),
+        None => "no AWS credentials found".to_owned(),
     }
 }
 

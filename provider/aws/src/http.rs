@@ -192,11 +192,11 @@ mod tests {
 
     #[test]
     fn an_unusable_ca_bundle_is_an_error_and_no_panic() {
-        let file = std::env::temp_dir().join(format!("ekb-ca-{}", std::process::id()));
-        std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n").unwrap();
-        let bundle = Some(file.to_str().unwrap().to_owned());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n";
+        std::fs::write(file.path(), text).unwrap();
+        let bundle = Some(file.path().to_str().unwrap().to_owned());
         let failure = client(&Settings { custom_ca_bundle: bundle, ..Default::default() }).unwrap_err();
-        std::fs::remove_file(&file).unwrap();
         assert_eq!(failure.code, "EKB1107");
         assert!(failure.hint.contains("custom_ca_bundle"), "{failure}");
     }

@@ -7,6 +7,8 @@ mod credentials;
 mod failure;
 mod http;
 pub mod network;
+#[cfg(test)]
+mod played;
 pub mod settings;
 mod zones;
 

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{DomainType, ResourceType};
+use futures::try_join;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Tags};
 use serde::Serialize;
@@ -42,11 +43,11 @@ impl Addresses {
     }
 
     /// An address says nothing of the VPC it serves; the VPC's NAT gateways do.
-    async fn in_vpc(&self, vpc: &str) -> Result<Vec<aws_sdk_ec2::types::Address>, Failure> {
+    async fn ids_in(&self, vpc: &str) -> Result<Vec<String>, Failure> {
         let gateways = self.gateways.describe(vec![("vpc-id".to_owned(), vec![vpc.to_owned()])]).await?;
-        let addresses = gateways.iter().flat_map(|gateway| gateway.nat_gateway_addresses());
-        let ids: Vec<String> = addresses.filter_map(|address| address.allocation_id().map(str::to_owned)).collect();
-        if ids.is_empty() { Ok(Vec::new()) } else { self.describe(vec![("allocation-id".to_owned(), ids)]).await }
+        let live = gateways.iter().filter(|gateway| gateway.state().is_none_or(|state| state.as_str() != "deleted"));
+        let addresses = live.flat_map(|gateway| gateway.nat_gateway_addresses());
+        Ok(addresses.filter_map(|address| address.allocation_id().map(str::to_owned)).collect())
     }
 }
 
@@ -73,9 +74,15 @@ impl Kind for Addresses {
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        let mut found = find(ask, "allocation-id", InVpc::None, aws_sdk_ec2::types::Address::allocation_id, |filters| self.describe(filters)).await?;
-        if let (true, Some(vpc)) = (found.is_empty(), &ask.root) {
-            found = self.in_vpc(vpc).await?;
+        let id = aws_sdk_ec2::types::Address::allocation_id;
+        let ours = find(ask, "allocation-id", InVpc::None, id, |filters| self.describe(filters));
+        let Some(vpc) = ask.root.as_ref().filter(|_| ask.known.is_empty()) else {
+            return Ok(ours.await?.into_iter().filter_map(observed).collect());
+        };
+        // At once with the look of the gateways' own kind, so that both are one call.
+        let (mut found, in_vpc) = try_join!(ours, self.ids_in(vpc))?;
+        if found.is_empty() && !in_vpc.is_empty() {
+            found = self.describe(vec![("allocation-id".to_owned(), in_vpc)]).await?;
         }
         Ok(found.into_iter().filter_map(observed).collect())
     }

@@ -12,6 +12,8 @@ mod nat_gateway;
 mod route_table;
 mod security_group;
 mod subnet;
+#[cfg(test)]
+mod tests;
 mod vpc;
 
 use reconcile::kinds::Kinds;
