@@ -1,5 +1,6 @@
 """The server: credentials, faults, log and control API around moto."""
 
+import functools
 import json
 import re
 import sys
@@ -25,6 +26,8 @@ class Emulator:
     def __init__(self, scale):
         self.accounts = Accounts(scale)
         self.moto = DomainDispatcherApplication(create_app)
+        # moto looks through its folders and patterns at every call.
+        self.moto.get_backend_for_host = functools.lru_cache(self.moto.get_backend_for_host)
         self.port = 0
 
     def __call__(self, environ, start_response):
