@@ -11,13 +11,15 @@ trap 'rm -rf "$work"' EXIT
 # The schema, as a CLI sees it.
 cat >"$work/cli.tfrc" <<EOF
 provider_installation {
-  dev_overrides { "ekb/ekb" = "${CARGO_TARGET_DIR:-target}/debug" }
+  dev_overrides { "ekb/ekb" = "${CARGO_TARGET_DIR:-$PWD/target}/debug" }
   direct {}
 }
 EOF
 mkdir "$work/schema"
 cp examples/provider/provider.tf "$work/schema/"
-(cd "$work/schema" && TF_CLI_CONFIG_FILE="$work/cli.tfrc" "$terraform" providers schema -json) >"$work/schema.json"
+(cd "$work/schema" && TF_CLI_CONFIG_FILE="$work/cli.tfrc" "$terraform" providers schema -json) >"$work/raw.json"
+# tfplugindocs knows providers of HashiCorp's namespace only.
+sed 's#"registry.terraform.io/ekb/ekb"#"registry.terraform.io/hashicorp/ekb"#' "$work/raw.json" >"$work/schema.json"
 
 # tfplugindocs works on a whole provider directory: give it a copy.
 mkdir "$work/provider"
@@ -33,6 +35,7 @@ write)
     ;;
 check)
     diff -r docs "$work/provider/docs" || { echo "docs/ is out of date: run make docs"; exit 1; }
-    "$docs" validate --provider-dir . --provider-name ekb --providers-schema "$work/schema.json"
+    "$docs" validate --provider-dir . --provider-name ekb --providers-schema "$work/schema.json" >"$work/log" 2>&1 ||
+        { cat "$work/log"; exit 1; }
     ;;
 esac

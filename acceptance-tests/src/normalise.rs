@@ -83,3 +83,19 @@ pub fn normalise(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     format!("{}\n", lines.join("\n").trim_end())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::normalise;
+
+    #[test]
+    fn the_same_id_keeps_its_number_and_all_that_differs_from_run_to_run_goes() {
+        let text = "vpc-0123456789abcdef0 has subnet-0123456789abcdef0 and subnet-0123456789abcdef1, like vpc-0123456789abcdef0  \n\
+                    at http://127.0.0.1:40123 (request 4051d4aa-ff78-432d-90c0-9eebbf2d15b7, 2026-11-23T20:19:27Z) after 12s [1m02s elapsed]\n\n";
+        assert_eq!(
+            normalise(text),
+            "vpc-<1> has subnet-<1> and subnet-<2>, like vpc-<1>\n\
+             at http://127.0.0.1:<PORT> (request <UUID>, <TIME>) after <DURATION> [<DURATION> elapsed]\n"
+        );
+    }
+}

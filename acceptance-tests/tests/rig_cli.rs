@@ -56,6 +56,42 @@ fn every_cli_plans_applies_shows_and_destroys() {
 }
 
 #[test]
+fn arguments_streams_and_exit_codes_are_those_of_a_command_line() {
+    let account = Rig::shared().account();
+    for cli in Cli::all() {
+        let workspace = Workspace::bare(&cli, &account).env("TF_VAR_word", "from the environment");
+        workspace.write(
+            "inner/main.tf",
+            "variable \"word\" {}\noutput \"word\" { value = var.word }\n",
+        );
+        let run = workspace
+            .run(&["-chdir=inner", "apply", "-auto-approve", "-no-color"])
+            .ok();
+        assert!(
+            run.stdout.contains("from the environment") && run.stderr.is_empty(),
+            "{}: {run}",
+            cli.name
+        );
+        assert!(workspace.read("inner/terraform.tfstate").is_some());
+        assert_eq!(
+            workspace
+                .run(&["-chdir=inner", "plan", "-detailed-exitcode", "-var=word=other"])
+                .code,
+            2,
+            "{}",
+            cli.name
+        );
+        let run = workspace.run(&["-chdir=absent", "plan"]);
+        assert!(run.code == 1 && !run.stderr.is_empty(), "{}: {run}", cli.name);
+        assert!(
+            workspace.run(&["version"]).ok().stdout.contains(&cli.version),
+            "{}",
+            cli.name
+        );
+    }
+}
+
+#[test]
 fn a_failing_command_gives_its_errors_and_warnings() {
     let account = Rig::shared().account();
     for cli in Cli::all() {

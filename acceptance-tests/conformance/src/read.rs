@@ -173,8 +173,9 @@ impl Core {
                     format!("the type {:?}", imported.type_name),
                 );
             }
-            let value =
-                wire::unpack(imported.state.as_ref(), &ty, Rule::I2, &mut found).unwrap_or(Value::Null);
+            let Some(value) = wire::unpack(imported.state.as_ref(), &ty, Rule::I2, &mut found) else {
+                continue;
+            };
             if value.is_null() {
                 found.add(Rule::I1, &Path::root(), "null");
             }

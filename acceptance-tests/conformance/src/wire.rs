@@ -29,7 +29,8 @@ pub(crate) fn unpack(
         return Some(Value::Null);
     };
     let read = if !value.msgpack.is_empty() {
-        Value::from_msgpack(&value.msgpack, ty).map_err(|e| (e.path, e.reason))
+        strict(&value.msgpack, ty)
+            .and_then(|()| Value::from_msgpack(&value.msgpack, ty).map_err(|e| (e.path, e.reason)))
     } else if !value.json.is_empty() {
         serde_json::from_slice(&value.json)
             .map_err(|e| (Path::root(), e.to_string()))
@@ -44,6 +45,39 @@ pub(crate) fn unpack(
             None
         }
     }
+}
+
+/// Core's decoder wants every attribute of an object; that of [`Value`] takes a missing one for null.
+fn strict(bytes: &[u8], ty: &Type) -> Result<(), (Path, String)> {
+    fn whole(value: &rmpv::Value, ty: &Type, at: &Path) -> Result<(), (Path, String)> {
+        match (value, ty) {
+            (rmpv::Value::Map(all), Type::Object(of)) => {
+                let member = |name: &str| {
+                    all.iter()
+                        .find(|(key, _)| key.as_str() == Some(name))
+                        .map(|(_, v)| v)
+                };
+                of.iter().try_for_each(|(name, ty)| {
+                    let at = at.attribute(name);
+                    member(name)
+                        .map_or_else(|| Err((at.clone(), "missing".to_owned())), |v| whole(v, ty, &at))
+                })
+            }
+            (rmpv::Value::Map(all), Type::Map(of)) => all
+                .iter()
+                .try_for_each(|(key, v)| whole(v, of, &at.key(key.as_str().unwrap_or_default()))),
+            (rmpv::Value::Array(all), Type::List(of)) => all
+                .iter()
+                .enumerate()
+                .try_for_each(|(i, v)| whole(v, of, &at.index(i))),
+            (rmpv::Value::Array(all), Type::Set(of)) => {
+                all.iter().try_for_each(|v| whole(v, of, &at.element()))
+            }
+            _ => Ok(()),
+        }
+    }
+    let value = rmpv::decode::read_value(&mut &*bytes).map_err(|e| (Path::root(), e.to_string()))?;
+    whole(&value, ty, &Path::root())
 }
 
 /// An identity as core sends it.

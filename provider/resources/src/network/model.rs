@@ -16,7 +16,7 @@ pub struct Network {
     /// Name within the environment. Default: the environment's name.
     #[attribute(optional, computed, keep, replace, validate(pattern("^[a-z][a-z0-9-]*$"), length(1..=40)))]
     pub name: Attr<String>,
-    /// IPv4 range of the VPC, /16 to /24, for example `10.20.0.0/16`. A change replaces the network and what stands in it.
+    /// IPv4 range of the VPC, /16 to /24, for example `10.20.0.0/16`.
     #[attribute(required, replace)]
     pub cidr: Attr<Ipv4Net>,
     /// Names of the availability zones. Default: the first zones of the region that EKS can use, `zone_count` of them;
@@ -36,7 +36,7 @@ pub struct Network {
     /// Name of the EKS cluster that will run here: value of the tag `karpenter.sh/discovery`. Default: the environment's name.
     #[attribute(optional, computed)]
     pub cluster_name: Attr<String>,
-    /// Whether S3 is reached by a gateway endpoint (free of charge) and not through the NAT gateways. Default `true`.
+    /// Whether S3 is reached by a gateway endpoint (free of charge) and not through the NAT gateways.
     #[attribute(optional, computed, default = true)]
     pub s3_endpoint: Attr<bool>,
     /// AWS services reached by an interface endpoint in every private subnet, for example `ecr.api`.
@@ -99,7 +99,7 @@ pub struct FlowLogs {
     /// `cloudwatch` for a log group of our own, or the ARN of an S3 bucket.
     #[attribute(required)]
     pub destination: Attr<String>,
-    /// How many days CloudWatch keeps them. Default 14.
+    /// How many days CloudWatch keeps them.
     #[attribute(optional, computed, default = 14)]
     pub retention_days: Attr<i64>,
 }
