@@ -12,7 +12,7 @@ use crate::simulated::{
     ADDRESS, CLUSTER, FAULTS, Fault, GATEWAY, MANNERS, NAT, ROLE, ROUTES, SUBNET, Sim, VPC, World,
 };
 use crate::sweep::{finish, go_on};
-use crate::tests::{apply, create, made, plan_and_apply, texts};
+use crate::tests::{apply, create, made_in, plan_and_apply, texts};
 
 /// One part of a random graph; indices are taken modulo what is there.
 #[derive(Debug, Clone)]
@@ -141,12 +141,12 @@ proptest! {
             let (before, after) = (build(&plots, false), build(&plots, true));
             prop_assert!(before.check().is_ok() && after.check().is_ok());
             let picture = async |graph: &Graph| {
-                let (world, _) = made(graph).await;
+                let (world, _) = made_in(World::hasty(), graph).await;
                 world.rest().await;
                 world.picture()
             };
             let [on_create, on_update, on_destroy] = faults.map(|(at, fault)| (at, FAULTS[fault]));
-            let mut world = World::new();
+            let mut world = World::hasty();
             if lags {
                 world.with(|state| state.lag = Duration::from_secs(10));
             }

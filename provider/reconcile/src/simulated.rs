@@ -155,6 +155,8 @@ pub struct Thing {
     pub token: String,
     request: Value,
     made: Moment,
+    /// When it is usable.
+    ready: Moment,
     fails: bool,
     /// When it is gone.
     pub ends: Option<Moment>,
@@ -194,6 +196,8 @@ pub struct World {
     /// Cancelled when the process is to die.
     pub death: CancellationToken,
     pub cancel: CancellationToken,
+    /// What takes seconds takes this part of them: fewer looks for the sweeps.
+    haste: u32,
 }
 
 enum Verdict {
@@ -211,7 +215,20 @@ impl World {
             clock,
             death: CancellationToken::new(),
             cancel: CancellationToken::new(),
+            haste: 1,
         }
+    }
+
+    /// A world where things take a twentieth of their time.
+    pub fn hasty() -> Self {
+        Self {
+            haste: 20,
+            ..Self::new()
+        }
+    }
+
+    fn takes(&self, seconds: u64) -> Duration {
+        Duration::from_secs(seconds) / self.haste
     }
 
     pub fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -415,13 +432,12 @@ impl State {
 
 impl Thing {
     fn condition(&self, now: Moment) -> Condition {
-        let manner = &MANNERS[self.kind];
         match self.ends {
             Some(ends) if ends <= now => return Condition::Dead,
             Some(_) => return Condition::Deleting,
             None => {}
         }
-        if now < self.made + Duration::from_secs(manner.create) {
+        if now < self.ready {
             Condition::Changing("pending".into())
         } else if self.fails {
             Condition::Failed("simulated: could not be made".into())
@@ -508,6 +524,7 @@ fn check(state: &State, fields: &Map<String, Value>, now: Moment) -> Result<(), 
         token: String::new(),
         request: Value::Null,
         made: now,
+        ready: now,
         fails: false,
         ends: None,
         stale: None,
@@ -542,8 +559,8 @@ impl<const N: usize> Kind for SimKind<N> {
             idempotence: manner.idempotence,
             invisible_for: INVISIBLE,
             pace: Pace {
-                create: Duration::from_secs(manner.create),
-                delete: Duration::from_secs(manner.delete),
+                create: self.0.takes(manner.create),
+                delete: self.0.takes(manner.delete),
                 limit: Duration::from_secs(1800),
             },
             reads: &[],
@@ -650,6 +667,7 @@ impl<const N: usize> Kind for SimKind<N> {
                 token,
                 request,
                 made: now,
+                ready: now + world.takes(manner.create),
                 fails,
                 ends: None,
                 stale: None,
@@ -784,7 +802,7 @@ impl<const N: usize> Kind for SimKind<N> {
                 thing.ends = Some(now + Duration::from_secs(60));
                 return Ok(Deleted::FinalSnapshot(format!("snapshot-of-{}", object.id)));
             }
-            thing.ends = thing.ends.or(Some(now + Duration::from_secs(MANNERS[N].delete)));
+            thing.ends = thing.ends.or(Some(now + self.0.takes(MANNERS[N].delete)));
             Ok(if MANNERS[N].delete == 0 {
                 Deleted::Gone
             } else {

@@ -7,7 +7,7 @@ use crate::graph::Graph;
 use crate::part::Key;
 use crate::report::{Known, Outcome};
 use crate::simulated::{FAULTS, Fault, World};
-use crate::tests::{apply, create, made, network, plan_and_apply, texts};
+use crate::tests::{apply, create, made_in, network, plan_and_apply, texts};
 
 /// How long reads lag behind: half of what kinds say is possible.
 const LAG: Duration = Duration::from_secs(10);
@@ -113,7 +113,7 @@ pub async fn finish(
 }
 
 async fn expected(graph: &Graph) -> Vec<(String, Value)> {
-    let (world, _) = made(graph).await;
+    let (world, _) = made_in(World::hasty(), graph).await;
     world.rest().await;
     world.picture()
 }
@@ -135,7 +135,7 @@ async fn sweep_create(lag: Duration, faults: &[Fault]) {
     for &fault in faults {
         for at in 0.. {
             let case = format!("{fault:?} at call {at} of create, lag {lag:?}");
-            let mut world = World::new();
+            let mut world = World::hasty();
             world.with(|state| state.lag = lag);
             world.plan(at, fault);
             let outcome = world
@@ -171,7 +171,7 @@ async fn a_create_that_failed_is_destroyed_completely() {
     for fault in [Fault::Fails, Fault::Cancel, Fault::MadeFails] {
         for at in 0.. {
             let case = format!("{fault:?} at call {at} of create");
-            let mut world = World::new();
+            let mut world = World::hasty();
             world.plan(at, fault);
             let outcome = world
                 .process(async |engine| apply(&engine, &graph, &Known::default(), &create("one")).await)
@@ -205,7 +205,7 @@ async fn update_survives_faults_while_reads_lag_behind() {
 async fn sweep_update(lag: Duration, faults: &[Fault]) {
     let (before, after) = (network(&["a", "b"], 1), network(&["b", "c"], 2));
     let expected = expected(&after).await;
-    let (origin, origin_known) = made(&before).await;
+    let (origin, origin_known) = made_in(World::hasty(), &before).await;
     origin.rest().await;
     let mut cases = 0;
     for &fault in faults {
@@ -259,7 +259,7 @@ async fn sweep_update(lag: Duration, faults: &[Fault]) {
 #[tokio::test(start_paused = true)]
 async fn destroy_survives_every_fault_at_every_call() {
     let graph = network(&["a", "b"], 1);
-    let (origin, origin_known) = made(&graph).await;
+    let (origin, origin_known) = made_in(World::hasty(), &graph).await;
     let mut cases = 0;
     for fault in FAULTS {
         for at in 0.. {

@@ -135,12 +135,15 @@ pub fn texts(outcome: &Outcome) -> String {
         .join("\n")
 }
 
-/// A world with the network in it, and what its state knows.
-pub async fn made(graph: &Graph) -> (World, Known) {
-    let world = World::new();
+/// A world with the graph made in it, and what its state knows.
+pub async fn made_in(world: World, graph: &Graph) -> (World, Known) {
     let outcome = apply(&world.engine(), graph, &Known::default(), &create("one")).await;
     assert!(outcome.is_done(), "{}", texts(&outcome));
     (world, outcome.report.known().of(graph))
+}
+
+async fn made(graph: &Graph) -> (World, Known) {
+    made_in(World::new(), graph).await
 }
 
 #[tokio::test(start_paused = true)]
