@@ -228,11 +228,7 @@ fn restore_nested(
         (Nesting::Set, Value::Set(all)) => {
             // An element's prior one is the first that agrees with it in everything but what was marked.
             let one = |value: &Value| {
-                let config = config
-                    .elements()
-                    .iter()
-                    .find(|c| walk::made_of(block, c, value))
-                    .unwrap_or(&Value::Null);
+                let config = walk::origin(block, config, value);
                 let found = prior
                     .elements()
                     .iter()

@@ -120,9 +120,7 @@ impl Violations {
                     self.object(block, prior.get(key), config, planned.get(key), &at.key(key));
                 }
             }
-            (Nesting::Set, _, _) if planned.elements().len() > config.elements().len() => {
-                self.add(at, "the plan has more elements than the configuration");
-            }
+            (Nesting::Set, _, _) => self.set(config, planned, at),
             _ => {}
         }
     }
@@ -184,11 +182,22 @@ impl Violations {
             (Nesting::Map, _) => {
                 self.nested_attribute(Nesting::Map, &nested.block, prior, config, planned, at)
             }
-            (Nesting::Set, _) => {
-                if planned.elements().len() != config.elements().len() {
-                    self.add(at, "the plan has another number of blocks than the configuration");
-                }
-            }
+            (Nesting::Set, _) => self.set(config, planned, at),
+        }
+    }
+
+    fn set(&mut self, config: &Value, planned: &Value, at: &Path) {
+        let (wanted, count) = (config.elements().len(), planned.elements().len());
+        if count > wanted {
+            self.add(at, "the plan has more elements than the configuration");
+        } else if count < wanted && planned.is_wholly_known() {
+            let text =
+                "Two elements are the same once defaults are applied, and a set has each element once.";
+            self.0.push(
+                Diagnostic::error("F307", "Equal elements", text)
+                    .hint("Remove one of them.")
+                    .at(at.clone()),
+            );
         }
     }
 }

@@ -56,20 +56,15 @@ fn change_nested(
 ) -> Value {
     match (nesting, value) {
         (Nesting::Single, value @ Value::Object(_)) => change(block, config, value, visit),
-        (Nesting::Set, Value::Set(all)) => {
-            let one = |value: Value| {
-                let made_of = config
-                    .elements()
-                    .iter()
-                    .find(|c| made_of(block, c, &value))
-                    .cloned();
-                match made_of {
-                    Some(config) => change(block, &config, value, visit),
-                    None => value,
-                }
-            };
-            Value::set(all.into_iter().map(one).collect())
-        }
+        (Nesting::Set, Value::Set(all)) => match config {
+            Value::Set(wanted) => Value::set(
+                pairs(block, wanted, all)
+                    .into_iter()
+                    .map(|(config, value)| change(block, config, value, visit))
+                    .collect(),
+            ),
+            _ => Value::Set(all),
+        },
         (_, Value::List(all)) => {
             let null = Value::Null;
             let one = |(i, value)| change(block, config.elements().get(i).unwrap_or(&null), value, visit);
@@ -86,9 +81,46 @@ fn change_nested(
     }
 }
 
+/// The elements of a planned set beside the configuration's elements that they were made of. Elements have no place to be
+/// told by, and two may differ only in what one of them leaves open: what gives more chooses first. Core may have taken two
+/// for one; what finds no element of its own shares one, so that none is lost.
+fn pairs<'a>(block: &Block, wanted: &'a [Value], planned: Vec<Value>) -> Vec<(&'a Value, Value)> {
+    let mut order: Vec<&Value> = wanted.iter().collect();
+    order.sort_by_key(|config| std::cmp::Reverse(weight(config)));
+    let mut left: Vec<&Value> = planned.iter().collect();
+    let mut pair = |config| {
+        let own = left
+            .iter()
+            .position(|value| made_of(block, config, value))
+            .map(|i| left.remove(i));
+        let value = own.or_else(|| planned.iter().find(|value| made_of(block, config, value)));
+        (config, value.unwrap_or(config).clone())
+    };
+    order.into_iter().map(&mut pair).collect()
+}
+
+/// The element of a configuration that a planned element was made of: of several the one that gives most.
+pub(crate) fn origin<'a>(block: &Block, config: &'a Value, value: &Value) -> &'a Value {
+    let all = config
+        .elements()
+        .iter()
+        .filter(|config| made_of(block, config, value));
+    all.max_by_key(|config| weight(config)).unwrap_or(&Value::Null)
+}
+
+/// How much a configuration gives.
+fn weight(config: &Value) -> usize {
+    let mut count = 0;
+    config.any(&mut |value| {
+        count += usize::from(!value.is_null());
+        false
+    });
+    count
+}
+
 /// Whether the element of a planned set can have come from the configuration's element: they agree in everything that
 /// the configuration gives.
-pub(crate) fn made_of(block: &Block, config: &Value, value: &Value) -> bool {
+fn made_of(block: &Block, config: &Value, value: &Value) -> bool {
     if config == value {
         return true;
     }

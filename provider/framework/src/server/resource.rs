@@ -4,6 +4,7 @@ use proto::tfplugin6 as pb;
 
 use super::catalog::ResourceEntry;
 use super::{Server, wire};
+use crate::context::Configured;
 use crate::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::marker::{self, Marker};
 use crate::path::Path;
@@ -245,6 +246,18 @@ impl<P: Provider> Server<P> {
                 ..Default::default()
             });
         };
+        let cx = self.context();
+        if matches!(cx.configured, Some(Configured::Unknown)) {
+            // A plan survives a provider configuration that is not known yet: what is stored stands for what is there.
+            let text = "The provider's configuration is not known yet, so what is stored was not compared with what is there.";
+            return Ok(pb::read_resource::Response {
+                new_state: request.current_state,
+                private: request.private,
+                new_identity: request.current_identity,
+                diagnostics: wire::diagnostics(Diagnostic::warning("F211", "Not refreshed", text).into()),
+                deferred: None,
+            });
+        }
         let private = wire::private(&request.private)?.without_own();
         let identity = read_identity(entry, request.current_identity.as_ref())?;
         let asked = Read {
@@ -252,7 +265,7 @@ impl<P: Provider> Server<P> {
             private: private.clone(),
             identity: identity.clone(),
         };
-        let mut answer = entry.any.read(&self.context(), asked).await;
+        let mut answer = entry.any.read(&cx, asked).await;
         if answer.diagnostics.has_errors() && answer.state.is_none() {
             // Not having been able to look is not the same as having found nothing.
             (answer.state, answer.private) = (Some(before), private);

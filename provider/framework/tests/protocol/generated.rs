@@ -14,6 +14,8 @@ fn known(attribute: &Attribute) -> BoxedStrategy<Value> {
     match attribute.name.as_str() {
         "name" => text("[ab]"),
         "size" => (1..=5_i64).prop_map(Value::from).boxed(),
+        // Never the default, so that no two tickets are equal.
+        "price" => (6..=9_i64).prop_map(Value::from).boxed(),
         "port" => (1..=9_i64).prop_map(Value::from).boxed(),
         "mode" => prop::sample::select(&["per_zone", "single", "none"][..])
             .prop_map(Value::string)

@@ -276,6 +276,25 @@ async fn unknown_arguments_stay_unknown() {
     }
 }
 
+/// Core would call it an invalid plan of the provider.
+#[tokio::test]
+async fn elements_that_defaults_make_equal_are_refused_with_a_reason() {
+    let core = Core::new().await;
+    let json = json!({"name": "a", "tickets": [{"row": 1}, {"row": 1, "price": 5}]});
+    let planned = core.plan(&Instance::default(), Some(&config(json))).await;
+    assert_eq!(planned.diagnostics.len(), 1, "{:?}", planned.diagnostics);
+    assert!(
+        planned.diagnostics[0].starts_with("error: Equal elements (F307) @ tickets"),
+        "{:?}",
+        planned.diagnostics
+    );
+    core.bring(
+        &Instance::default(),
+        json!({"name": "a", "tickets": [{"row": 1}, {"row": 2}, {"row": 2, "price": 6}]}),
+    )
+    .await;
+}
+
 /// Pitfall 14: the same question gets the same answer, also from another process.
 #[tokio::test]
 async fn plans_are_deterministic() {

@@ -309,6 +309,26 @@ async fn a_refresh_that_could_not_look_keeps_everything() {
     assert!(said[0].contains("F401") && after.state.is_some(), "{said:?}");
 }
 
+#[tokio::test]
+async fn a_refresh_while_the_configuration_is_unknown_keeps_everything_and_says_so() {
+    let core = Core::new().await;
+    let before = core.bring(&Instance::default(), json!({"name": "a"})).await;
+    assert_eq!(
+        core.configure(json!({"region": "$unknown"})).await,
+        Vec::<String>::new()
+    );
+    core.world.on_read(|_| panic!("there is nothing to look with"));
+    let (same, said) = core.refresh(&before).await;
+    assert_eq!(
+        (same.state, same.private, same.identity),
+        (before.state, before.private, before.identity)
+    );
+    assert!(
+        said.len() == 1 && said[0].starts_with("warning: Not refreshed (F211)"),
+        "{said:?}"
+    );
+}
+
 /// Pitfall 18: nothing at all is null.
 #[tokio::test]
 async fn an_absent_value_is_null() {

@@ -44,6 +44,17 @@ pub struct Door {
     pub serial: Attr<String>,
 }
 
+/// A ticket.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Model)]
+pub struct Ticket {
+    /// Row.
+    #[attribute(required)]
+    pub row: Attr<i64>,
+    /// Price.
+    #[attribute(default = 5)]
+    pub price: Attr<i64>,
+}
+
 /// A disk.
 #[derive(Debug, Clone, Default, PartialEq, Model)]
 pub struct Disk {
@@ -96,6 +107,9 @@ pub struct Thing {
     /// Doors.
     #[attribute(optional)]
     pub doors: Attr<Set<Door>>,
+    /// Tickets.
+    #[attribute(optional)]
+    pub tickets: Attr<Set<Ticket>>,
     /// Anything at all.
     #[attribute(optional)]
     pub anything: Attr<Value>,
