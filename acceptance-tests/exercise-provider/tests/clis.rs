@@ -476,12 +476,25 @@ fn a_provider_whose_configuration_is_not_known_yet_still_plans() {
         w.write("preamble.tf", &provider);
         w.write(
             "main.tf",
-            "resource \"terraform_data\" \"folder\" { input = \"./items\" }\nresource \"exercise_item\" \"one\" {\n  name = \"one\"\n}\n",
+            "resource \"terraform_data\" \"folder\" {\n  input = \"./items\"\n}\nresource \"exercise_item\" \"one\" {\n  name = \"one\"\n}\n",
         );
         let text = w.must(&["plan", "-no-color"]);
         assert!(text.contains("2 to add"), "{text}");
         w.apply();
         w.settled();
+
+        // What exists already is not refreshed then, and says so.
+        let main = w.read("main.tf");
+        w.write(
+            "main.tf",
+            &main.replace(
+                "input = \"./items\"",
+                "triggers_replace = 1\n  input = \"./items\"",
+            ),
+        );
+        let text = joined(&w.must(&["plan", "-no-color"]));
+        assert!(text.contains("Not refreshed (F211)"), "{text}");
+        assert!(text.contains("1 to add, 0 to change, 1 to destroy"), "{text}");
     });
 }
 
