@@ -16,6 +16,7 @@ fn hints() -> Hints {
         .values("main.number", [json!(1), json!(80)])
         .values("ports.number", [json!(443)])
         .values("named.number", [json!(22)])
+        .values("disk.size", [json!(10), json!(20)])
 }
 
 /// Refusals are fine, everything else is not.
@@ -42,13 +43,13 @@ async fn any_sequence_of_configurations_converges() {
     let block = &core.schema().resources[THING].schema.block;
     let mut thing = Resource::new(THING);
     let (mut done, mut actions) = (0, Vec::new());
-    for config in samples(&hints().configs(block), 150) {
+    for config in samples(&hints().configs(block), 60) {
         if let Some(plan) = refused(core.converge(&mut thing, &config).await, &config) {
             actions.push(plan.action.to_string());
             done += 1;
         }
     }
-    assert_eq!(done, 150);
+    assert_eq!(done, 60);
     for action in ["create", "update", "replace"] {
         assert!(actions.iter().any(|a| a == action), "{action} never happened");
     }
@@ -70,13 +71,13 @@ async fn plans_with_unknown_values_keep_the_rules_and_their_word() {
     .await
     .unwrap();
     let (mut planned, mut unknown) = (0, 0);
-    for config in samples(&hints().unknown(25).configs(block), 150) {
+    for config in samples(&hints().unknown(25).configs(block), 60) {
         unknown += usize::from(!config.is_wholly_known());
         for resource in [&thing, &Resource::new(THING)] {
             planned += usize::from(refused(core.plan(resource, &config).await, &config).is_some());
         }
     }
-    assert!(unknown > 100 && planned > 200, "{unknown} {planned}");
+    assert!(unknown > 40 && planned > 80, "{unknown} {planned}");
 }
 
 #[tokio::test]
@@ -85,7 +86,7 @@ async fn values_without_hints_are_refused_or_fine() {
     let core = core(&folder).await;
     let block = &core.schema().resources[THING].schema.block;
     let resource = Resource::new(THING);
-    for config in samples(&Hints::new().unknown(5).configs(block), 300) {
+    for config in samples(&Hints::new().unknown(5).configs(block), 100) {
         refused(core.plan(&resource, &config).await, &config);
     }
 }
