@@ -21,6 +21,8 @@ pub(crate) struct Picture {
     pub spares: Vec<Spare>,
     /// Ids of dead, failed and leaving objects by part: a client token that names them gives a new object.
     pub predecessors: BTreeMap<Key, BTreeSet<String>>,
+    /// Parts by id and ARN of the objects that stand for them.
+    pub names: BTreeMap<String, Key>,
     pub root: Option<RootTags>,
     /// The part whose object has a root's tags.
     pub root_by_tags: Option<Key>,
@@ -118,6 +120,15 @@ impl Observation {
             .and_then(|key| picture.parts.get(&key))
         {
             picture.root = Some(RootTags::read(&found.object.tags));
+        }
+        picture.names = names_of(picture.parts.values().filter_map(|seen| match seen {
+            Seen::Found(found) if found.object.condition != Condition::Deleting => Some(found),
+            _ => None,
+        }));
+        for (key, seen) in &picture.parts {
+            if let (Seen::Unseen(_), Some(id)) = (seen, self.known.ids.get(key)) {
+                picture.names.entry(id.clone()).or_insert_with(|| key.clone());
+            }
         }
         self.picture = picture;
     }
@@ -263,7 +274,7 @@ impl Observation {
                     let named = self.is_referred_to(part, object, claims);
                     let same = || {
                         let names = names_of(claims.values().filter_map(|found| found.first()));
-                        let fields = replace(&object.fields, &names, &BTreeMap::new());
+                        let fields = replace(&object.fields, &|text| names.get(text));
                         let keyed = Object {
                             fields,
                             ..(**object).clone()
@@ -362,20 +373,6 @@ impl Observation {
         fields: &Value,
         replaced: &BTreeSet<Key>,
     ) -> Value {
-        let chosen = self.picture.parts.values().filter_map(|seen| match seen {
-            Seen::Found(found)
-                if !replaced.contains(&found.key) && found.object.condition != Condition::Deleting =>
-            {
-                Some(found)
-            }
-            _ => None,
-        });
-        let mut names = names_of(chosen);
-        for (key, seen) in &self.picture.parts {
-            if let (Seen::Unseen(_), Some(id)) = (seen, self.known.ids.get(key)) {
-                names.entry(id.clone()).or_insert_with(|| key.clone());
-            }
-        }
         let mut declared = self
             .graphs
             .iter()
@@ -401,12 +398,17 @@ impl Observation {
             let own = part
                 .and_then(|part| part.referring.get(field))
                 .into_iter()
-                .flatten()
-                .filter_map(|key| match self.picture.parts.get(key) {
-                    Some(Seen::Found(found)) if !replaced.contains(key) => Some(found),
-                    _ => None,
-                });
-            (field.clone(), replace(value, &names, &names_of(own)))
+                .flatten();
+            let own = own.filter_map(|key| match self.picture.parts.get(key) {
+                Some(Seen::Found(found)) if !replaced.contains(key) => Some(found),
+                _ => None,
+            });
+            let first = names_of(own);
+            let name = |text: &str| {
+                let key = first.get(text).or_else(|| self.picture.names.get(text));
+                key.filter(|key| !replaced.contains(*key))
+            };
+            (field.clone(), replace(value, &name))
         });
         Value::Object(replaced_fields.collect())
     }
@@ -424,18 +426,11 @@ fn names_of<'a>(found: impl Iterator<Item = &'a Found>) -> BTreeMap<String, Key>
     names
 }
 
-fn replace(value: &Value, names: &BTreeMap<String, Key>, first: &BTreeMap<String, Key>) -> Value {
+fn replace<'a>(value: &Value, key: &impl Fn(&str) -> Option<&'a Key>) -> Value {
     match value {
-        Value::String(text) => {
-            let key = first.get(text).or_else(|| names.get(text));
-            key.map_or_else(|| value.clone(), |key| Value::String(key.0.clone()))
-        }
-        Value::Array(list) => Value::Array(list.iter().map(|value| replace(value, names, first)).collect()),
-        Value::Object(map) => Value::Object(
-            map.iter()
-                .map(|(k, v)| (k.clone(), replace(v, names, first)))
-                .collect(),
-        ),
+        Value::String(text) => key(text).map_or_else(|| value.clone(), |key| Value::String(key.0.clone())),
+        Value::Array(list) => Value::Array(list.iter().map(|value| replace(value, key)).collect()),
+        Value::Object(map) => Value::Object(map.iter().map(|(k, v)| (k.clone(), replace(v, key))).collect()),
         other => other.clone(),
     }
 }
