@@ -20,7 +20,7 @@ pub enum Error {
     #[error("{0}")]
     Schema(String),
     /// A template cannot be read.
-    #[error("parse error at ({}:{}): {}", .0.file, .0.line, .0.message)]
+    #[error("parse error at ({}:{}): {}", .0.file, .0.line, last_part(&.0.message))]
     Parse(ParseError),
     /// A template failed.
     #[error("{}", execution(.0))]
@@ -53,6 +53,11 @@ impl ExecError {
             None => &self.message,
         }
     }
+}
+
+/// helm shows what stands after the last colon.
+fn last_part(message: &str) -> &str {
+    message.rsplit(": ").next().unwrap_or(message)
 }
 
 /// helm prints a trace where it can take the message apart, and Go's message where it cannot.

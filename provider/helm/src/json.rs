@@ -94,7 +94,7 @@ fn write(out: &mut String, value: &Value, html: bool, indent: Option<usize>, dep
         }
         Value::List(list) => {
             if list.items.is_empty() {
-                out.push_str("[]");
+                out.push_str(if matches!(list.elem, Elem::NilAny | Elem::NilStr) { "null" } else { "[]" });
                 return Ok(());
             }
             out.push('[');
@@ -128,7 +128,24 @@ fn write(out: &mut String, value: &Value, html: bool, indent: Option<usize>, dep
             newline(out, indent);
             out.push('}');
         }
-        Value::Object(object) => write(out, &object.json(), html, indent, depth + 1)?,
+        Value::Object(object) => match object.json_fields() {
+            // A struct keeps the order of its fields.
+            Some(fields) => {
+                out.push('{');
+                for (index, (key, item)) in fields.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    newline(out, inner);
+                    string(out, key, html);
+                    out.push_str(if indent.is_some() { ": " } else { ":" });
+                    write(out, item, html, inner, depth + 1)?;
+                }
+                newline(out, indent);
+                out.push('}');
+            }
+            None => write(out, &object.json(), html, indent, depth + 1)?,
+        },
     }
     Ok(())
 }
@@ -152,5 +169,3 @@ fn string(out: &mut String, s: &str, html: bool) {
     }
     out.push('"');
 }
-
-const _: Elem = Elem::Any;

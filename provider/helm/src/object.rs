@@ -147,32 +147,42 @@ impl Object {
             _ => return None,
         })
     }
-    /// As JSON: what `toJson` prints of it.
-    pub fn json(&self) -> Value {
-        match self {
-            Object::Capabilities(c) => Value::map([
-                ("KubeVersion", Object::KubeVersion(c.kube_version.clone()).json()),
+    /// Fields as `toJson` prints them, in their order; `None` for what is no struct.
+    pub fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        Some(match self {
+            Object::Capabilities(c) => vec![
+                ("KubeVersion", object(Object::KubeVersion(c.kube_version.clone()))),
                 ("APIVersions", Value::strings(c.api_versions.iter().map(String::as_str))),
-                ("HelmVersion", Object::HelmVersion.json()),
-            ]),
-            Object::KubeVersion(v) => Value::map([
+                ("HelmVersion", object(Object::HelmVersion)),
+            ],
+            Object::KubeVersion(v) => vec![
                 ("Version", Value::str(v.version.as_str())),
                 ("Major", Value::str(v.major.as_str())),
                 ("Minor", Value::str(v.minor.as_str())),
-            ]),
-            Object::HelmVersion => Value::map([
+            ],
+            Object::HelmVersion => vec![
                 ("version", Value::str(HELM_VERSION)),
                 ("git_commit", Value::str(HELM_COMMIT)),
                 ("git_tree_state", Value::str("clean")),
                 ("go_version", Value::str(HELM_GO)),
                 ("kube_client_version", Value::str(HELM_CLIENT)),
-            ]),
+            ],
+            Object::Certificate { cert, key } => {
+                vec![("Cert", Value::Str(cert.clone())), ("Key", Value::Str(key.clone()))]
+            }
+            _ => return None,
+        })
+    }
+    /// As a value of plain maps and strings.
+    pub fn json(&self) -> Value {
+        match self {
             Object::Version(v) => Value::str(v.canonical()),
             Object::Time(t) => Value::str(t.rfc3339()),
             Object::Duration(_) | Object::Month(_) | Object::Weekday(_) => Value::int64(self.integer()),
-            Object::Certificate { cert, key } => {
-                Value::map([("Cert", Value::Str(cert.clone())), ("Key", Value::Str(key.clone()))])
-            }
+            other => Value::map(other.json_fields().unwrap_or_default().into_iter().map(|(key, value)| match value {
+                Value::Object(inner) => (key, inner.json()),
+                value => (key, value),
+            })),
         }
     }
 }
@@ -377,9 +387,6 @@ fn lines(files: &Value, a: &[Value]) -> Result<Value, String> {
 
 fn by_base(files: &Value, value: impl Fn(&Value) -> Value) -> Result<Value, String> {
     let Value::Map(map) = files else { return Ok(Value::str("")) };
-    if map.is_empty() {
-        return Ok(Value::str(""));
-    }
     let entries = map.snapshot().into_iter().map(|(k, v)| {
         let base: Arc<str> = k.rsplit('/').next().unwrap_or(&k).into();
         (base, value(&v))

@@ -111,7 +111,7 @@ impl Time {
         self.format("2006-01-02T15:04:05.999999999Z07:00")
     }
     fn zone(&self) -> String {
-        if self.offset == 0 { "UTC".into() } else { offset_text(self.offset, false, false) }
+        if self.offset == 0 { "UTC".into() } else { offset_text(self.offset, true, false) }
     }
     /// Go's layout language.
     pub fn format(&self, layout: &str) -> String {

@@ -53,6 +53,10 @@ pub enum Elem {
     Int,
     /// `[][]interface {}`
     List,
+    /// A nil `[]interface {}`: empty, and null in JSON.
+    NilAny,
+    /// A nil `[]string`.
+    NilStr,
     /// `common.VersionSet`: the API versions, `[]string` with a method `Has`.
     VersionSet,
 }
@@ -179,6 +183,10 @@ impl Value {
     pub fn list(items: Vec<Value>) -> Self {
         Value::List(List::any(items))
     }
+    /// A nil slice.
+    pub fn nil_list(elem: Elem) -> Self {
+        Value::List(List { elem, items: Rc::default() })
+    }
     /// A `[]string`.
     pub fn strings<S: Into<Arc<str>>>(items: impl IntoIterator<Item = S>) -> Self {
         Value::List(List { elem: Elem::Str, items: Rc::new(items.into_iter().map(|s| Value::Str(s.into())).collect()) })
@@ -252,8 +260,8 @@ impl Value {
             Value::Str(_) | Value::Raw(_) => "string",
             Value::Bytes(_) => "[]uint8",
             Value::List(l) => match l.elem {
-                Elem::Any => "[]interface {}",
-                Elem::Str => "[]string",
+                Elem::Any | Elem::NilAny => "[]interface {}",
+                Elem::Str | Elem::NilStr => "[]string",
                 Elem::Int => "[]int",
                 Elem::List => "[][]interface {}",
                 Elem::VersionSet => "common.VersionSet",

@@ -44,10 +44,9 @@ fn call(_: &mut Context<'_>, a: &[Value]) -> Outcome {
 }
 
 fn evaluated(values: &[Value]) -> String {
-    match values {
-        [one @ Value::Str(_)] => text(one).into_owned(),
-        values => String::from_utf8_lossy(&gofmt::sprint(values)).into_owned(),
-    }
+    let shown: Vec<Value> =
+        values.iter().map(|v| if v.is_nil() { Value::str("<no value>") } else { v.clone() }).collect();
+    String::from_utf8_lossy(&gofmt::sprint(&shown)).into_owned()
 }
 
 fn html(text: &str) -> String {

@@ -49,11 +49,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     function("durationRound", &[Any], duration_round),
     function("mustToDuration", &[Any], |_, a| match &a[0] {
-        Value::Str(s) => Ok(object(Object::Duration(parse_duration(s).map_err(Failure::new)?))),
-        Value::Int(n, _) => Ok(object(Object::Duration(*n))),
+        Value::Str(s) => Ok(object(Object::Duration(parse_duration(s).map_err(|_| {
+            Failure::new(format!("could not parse duration {}", gofmt::quote(s)))
+        })?))),
+        Value::Int(n, _) => Ok(object(Object::Duration(n.saturating_mul(1_000_000_000)))),
         Value::Float(f) => Ok(object(Object::Duration((*f * 1e9) as i64))),
         Value::Object(o) if matches!(**o, Object::Duration(_)) => Ok(a[0].clone()),
-        other => Err(Failure::new(format!("cannot convert {} to duration", other.type_name()))),
+        other => Err(Failure::new(format!("unsupported duration type {}", other.type_name()))),
     }),
 ];
 
@@ -98,8 +100,6 @@ fn duration_round(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
     };
     let seconds = nanos.unsigned_abs() / 1_000_000_000;
     let units = [(31_536_000, "y"), (2_592_000, "mo"), (86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
-    let shown = units.iter().find(|(size, _)| seconds >= *size).map(|(size, name)| format!("{}{name}", seconds / size));
+    let shown = units.iter().find(|(size, _)| nanos.unsigned_abs() > size * 1_000_000_000).map(|(size, name)| format!("{}{name}", seconds / size));
     Ok(Value::str(shown.unwrap_or_else(|| "0s".into())))
 }
-
-const _: fn(f64) -> String = gofmt::float;

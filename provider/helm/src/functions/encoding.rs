@@ -192,6 +192,10 @@ fn url_parse(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         let (authority, after) = authority.split_at(end);
         let (userinfo, hostport) = authority.rsplit_once('@').unwrap_or(("", authority));
         user = userinfo.to_owned();
+        if let Some(c) = hostport.chars().find(|c| " <>\"^`{}|\\".contains(*c)) {
+            let shown = crate::gofmt::quote(&c.to_string());
+            return Err(fail(&format!("invalid character {shown} in host name")));
+        }
         host = unescape(hostport).ok_or_else(|| fail("invalid URL escape"))?;
         let port = match hostport.rfind(']') {
             Some(end) => hostport[end + 1..].strip_prefix(':'),

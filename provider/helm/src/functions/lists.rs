@@ -71,11 +71,11 @@ fn last(_: &mut Context<'_>, a: &[Value]) -> Outcome {
 }
 fn rest(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let items = items(&a[0], "Cannot find rest")?;
-    Ok(items.get(1..).map_or(Value::Nil, |rest| Value::list(rest.to_vec())))
+    Ok(items.get(1..).map_or_else(|| Value::nil_list(Elem::NilAny), |rest| Value::list(rest.to_vec())))
 }
 fn initial(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let items = items(&a[0], "Cannot find initial")?;
-    Ok(items.split_last().map_or(Value::Nil, |(_, rest)| Value::list(rest.to_vec())))
+    Ok(items.split_last().map_or_else(|| Value::nil_list(Elem::NilAny), |(_, rest)| Value::list(rest.to_vec())))
 }
 fn append(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let mut items = items(&a[0], "Cannot push")?.to_vec();
@@ -88,6 +88,9 @@ fn prepend(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     Ok(Value::list(all))
 }
 fn concat(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
+    if a.is_empty() {
+        return Ok(Value::nil_list(Elem::NilAny));
+    }
     let mut all = Vec::new();
     for list in a {
         all.extend(items(list, "Cannot concat type")
@@ -149,7 +152,7 @@ fn chunk(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         if a[1].is_nil() { f } else { Failure::new(format!("Cannot chunk type {}", a[1].kind())) }
     })?;
     let Some(size) = usize::try_from(int(&a[0])).ok().filter(|n| *n > 0) else {
-        return Err("runtime error: integer divide by zero".into());
+        return Err("runtime error: makeslice: len out of range".into());
     };
     let chunks = items.chunks(size).map(|chunk| Value::list(chunk.to_vec())).collect();
     Ok(Value::List(List { elem: Elem::List, items: Rc::new(chunks) }))

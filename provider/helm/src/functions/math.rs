@@ -27,7 +27,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         if a[1..].iter().any(|v| to_float(v) == 0.0) {
             return Err("decimal division by 0".into());
         }
-        Ok(decimal(a, |x, y| x / y))
+        // The quotient is kept to sixteen places.
+        let mut values = a.iter().map(to_float);
+        let first = values.next().unwrap_or(0.0);
+        let quotient = |x: f64, y: f64| format!("{:.16}", x / y).parse().unwrap_or(x / y);
+        Ok(Value::Float(values.fold(first, quotient)))
     }),
     variadic("max", &[Any], Any, |_, a| Ok(Value::int64(a.iter().map(to_int64).max().unwrap_or(0)))),
     variadic("biggest", &[Any], Any, |_, a| Ok(Value::int64(a.iter().map(to_int64).max().unwrap_or(0)))),

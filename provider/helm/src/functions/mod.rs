@@ -101,7 +101,7 @@ impl Type {
             Type::Float => matches!(value, Value::Float(_)),
             Type::Bool => matches!(value, Value::Bool(_)),
             Type::Map => matches!(value, Value::Map(m) if matches!(m.ty, MapType::Any | MapType::Values)),
-            Type::List => matches!(value, Value::List(List { elem: Elem::Any, .. })),
+            Type::List => matches!(value, Value::List(List { elem: Elem::Any | Elem::NilAny, .. })),
             Type::Time => matches!(value, Value::Object(o) if matches!(**o, Object::Time(_))),
             Type::Certificate => matches!(value, Value::Object(o) if matches!(**o, Object::Certificate { .. })),
         }

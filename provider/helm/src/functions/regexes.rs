@@ -7,7 +7,7 @@ use std::rc::Rc;
 use regex::Regex;
 
 use super::{Context, Failure, Function, Outcome, Type, function, int, text};
-use crate::value::Value;
+use crate::value::{Elem, Value};
 use Type::{Int, Str};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -51,11 +51,11 @@ pub(crate) fn compile(pattern: &Value) -> Result<Rc<Regex>, Failure> {
     }
     let built = translate(&pattern).and_then(|p| {
         regex::RegexBuilder::new(&p).size_limit(COMPILED_SIZE).build().map_err(|e| match e {
-            regex::Error::CompiledTooBig(_) => "expression too large".to_owned(),
-            e => e.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+            regex::Error::CompiledTooBig(_) => format!("expression too large: `{pattern}`"),
+            e => in_go_words(e.to_string().lines().last().unwrap_or_default().trim_start_matches("error: "), &pattern),
         })
     });
-    let regex = Rc::new(built.map_err(|e| Failure::new(format!("error parsing regexp: {e}: `{pattern}`")))?);
+    let regex = Rc::new(built.map_err(|e| Failure::new(format!("error parsing regexp: {e}")))?);
     CACHE.with_borrow_mut(|cache| {
         if cache.len() >= CACHE_SIZE {
             cache.clear();
@@ -65,17 +65,76 @@ pub(crate) fn compile(pattern: &Value) -> Result<Rc<Regex>, Failure> {
     Ok(regex)
 }
 
+/// What Go says of the commonest mistakes.
+fn in_go_words(message: &str, pattern: &str) -> String {
+    let at = |part: &str| pattern.find(part).map_or(pattern, |at| &pattern[at..at + part.len()]).to_owned();
+    if message.starts_with("look-around") {
+        let part = ["(?=", "(?!", "(?<=", "(?<!"].into_iter().find(|p| pattern.contains(p)).unwrap_or("(?");
+        return format!("invalid or unsupported Perl syntax: `{}`", at(&part[..3]));
+    }
+    if message.starts_with("repetition operator missing") {
+        let part = pattern.chars().find(|c| "*+?{".contains(*c)).map_or(String::new(), |c| c.to_string());
+        return format!("missing argument to repetition operator: `{part}`");
+    }
+    if message.starts_with("unclosed group") {
+        return format!("missing closing ): `{pattern}`");
+    }
+    if message.starts_with("unopened group") {
+        return format!("unexpected ): `{pattern}`");
+    }
+    format!("{message}: `{pattern}`")
+}
+
 /// Go's dialect into that of the `regex` crate.
 fn translate(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len() + 16);
     let mut chars = pattern.chars().peekable();
     let mut class = false;
     let mut class_start = false;
+    let mut class_at = 0;
+    let mut repeated = false;
     while let Some(c) = chars.next() {
         let first = std::mem::take(&mut class_start);
+        let after_repetition = std::mem::take(&mut repeated);
+        if !class && matches!(c, '*' | '+' | '?') && !out.ends_with('(') {
+            // One `?` may follow: it makes the repetition lazy.
+            if after_repetition {
+                return Err(format!("invalid nested repetition operator: `{}{c}`", out.chars().last().unwrap_or(c)));
+            }
+            out.push(c);
+            if chars.peek() == Some(&'?') {
+                chars.next();
+                out.push('?');
+            }
+            repeated = !out.is_empty();
+            continue;
+        }
+        if !class && c == '{' {
+            let rest: String = chars.clone().take_while(|c| *c != '}').collect();
+            let numbers: Vec<&str> = rest.split(',').collect();
+            let shaped = numbers[0].parse::<u32>().is_ok()
+                && (numbers.len() == 1 || numbers.len() == 2 && (numbers[1].is_empty() || numbers[1].parse::<u32>().is_ok()));
+            if !shaped || !chars.clone().any(|c| c == '}') {
+                out.push_str("\\{");
+                continue;
+            }
+            if numbers.iter().any(|n| n.parse::<u32>().is_ok_and(|n| n > 1000)) {
+                return Err(format!("invalid repeat count: `{{{rest}}}`"));
+            }
+            repeated = true;
+            out.push('{');
+            for _ in 0..=rest.chars().count() {
+                out.extend(chars.next());
+            }
+            if chars.peek() == Some(&'?') {
+                chars.next();
+                out.push('?');
+            }
+            continue;
+        }
         match c {
             '\\' => {
-                let Some(escaped) = chars.next() else { return Err("trailing backslash at end of expression".into()) };
+                let Some(escaped) = chars.next() else { return Err("trailing backslash at end of expression: ``".into()) };
                 match escaped {
                     'Q' if !class => {
                         let rest: String = chars.clone().collect();
@@ -112,6 +171,7 @@ fn translate(pattern: &str) -> Result<String, String> {
             }
             '[' if !class => {
                 class = true;
+                class_at = pattern.len() - chars.clone().map(char::len_utf8).sum::<usize>() - 1;
                 class_start = true;
                 out.push('[');
                 if chars.peek() == Some(&'^') {
@@ -146,7 +206,7 @@ fn translate(pattern: &str) -> Result<String, String> {
             c => out.push(c),
         }
     }
-    if class { Err("missing closing ]".into()) } else { Ok(out) }
+    if class { Err(format!("missing closing ]: `{}`", &pattern[class_at..])) } else { Ok(out) }
 }
 
 /// The functions without `must` compile in a way that names the expression twice.
@@ -168,7 +228,8 @@ fn limit(count: i64) -> usize {
 fn find_all(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let s = text(&a[1]);
     let regex = compile(&a[0])?;
-    Ok(Value::strings(regex.find_iter(&s).take(limit(int(&a[2]))).map(|m| m.as_str())))
+    let found: Vec<&str> = regex.find_iter(&s).take(limit(int(&a[2]))).map(|m| m.as_str()).collect();
+    Ok(if found.is_empty() { Value::nil_list(Elem::NilStr) } else { Value::strings(found) })
 }
 
 fn replace(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
@@ -189,7 +250,7 @@ fn split(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let s = text(&a[1]);
     let count = int(&a[2]);
     if count == 0 {
-        return Ok(Value::strings(Vec::<String>::new()));
+        return Ok(Value::nil_list(Elem::NilStr));
     }
     let regex = compile(&a[0])?;
     if !a[0].string_bytes().unwrap_or_default().is_empty() && s.is_empty() {

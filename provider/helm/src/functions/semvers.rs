@@ -51,7 +51,7 @@ impl Version {
             return None;
         }
         for (index, part) in parts.iter().enumerate() {
-            if part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) || part.len() > 1 && part.starts_with('0') {
+            if part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) {
                 return None;
             }
             numbers[index] = part.parse().ok()?;

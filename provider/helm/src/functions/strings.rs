@@ -122,7 +122,10 @@ fn substr(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     } else {
         (start, end)
     };
-    if to < 0 || to > length {
+    if to < 0 {
+        return Err(Failure::new(format!("runtime error: slice bounds out of range [:{to}]")));
+    }
+    if to > length {
         return Err(Failure::new(format!("runtime error: slice bounds out of range [:{to}] with length {length}")));
     }
     if from > to {

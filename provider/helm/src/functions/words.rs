@@ -105,39 +105,45 @@ fn class(c: char) -> Class {
     }
 }
 
-/// Words in lower case with a delimiter between them: at changes of case, around digits where a letter precedes them
-/// and an upper-case letter follows, and in place of separators.
+/// Words in lower case with a delimiter between them: at changes of case and in place of separators. Digits stay with
+/// the word before them, except where lower-case letters follow: then they begin a word with those.
 fn delimited(s: &str, delimiter: char) -> String {
     let chars: Vec<char> = s.chars().collect();
     let mut out = String::with_capacity(s.len() + 8);
     let mut at = 0;
     while at < chars.len() {
         let c = chars[at];
+        let previous = at.checked_sub(1).map(|i| class(chars[i]));
         match class(c) {
             Class::Separator => out.push(delimiter),
             Class::Upper => {
-                let previous = at.checked_sub(1).map(|i| class(chars[i]));
                 let next = chars.get(at + 1).map(|c| class(*c));
                 let starts_word = match previous {
                     None | Some(Class::Separator | Class::Other) => false,
                     Some(Class::Lower | Class::Digit) => true,
                     Some(Class::Upper) => next == Some(Class::Lower),
                 };
+                // `C2d`: the digits begin the next word, the letter is one of its own.
                 if starts_word && !out.ends_with(delimiter) {
                     out.push(delimiter);
                 }
                 out.extend(c.to_lowercase());
             }
             Class::Digit => {
-                let previous = at.checked_sub(1).map(|i| class(chars[i]));
                 let mut end = at;
                 while chars.get(end).is_some_and(|c| class(*c) == Class::Digit) {
                     end += 1;
                 }
-                if matches!(previous, Some(Class::Lower)) && false {
+                let letters_follow = chars.get(end).is_some_and(|c| class(*c) == Class::Lower);
+                if letters_follow && matches!(previous, Some(Class::Lower | Class::Upper)) {
                     out.push(delimiter);
                 }
                 out.extend(&chars[at..end]);
+                // The word goes on through letters and digits.
+                while letters_follow && chars.get(end).is_some_and(|c| matches!(class(*c), Class::Lower | Class::Digit)) {
+                    out.push(chars[end]);
+                    end += 1;
+                }
                 at = end;
                 continue;
             }
@@ -148,37 +154,38 @@ fn delimited(s: &str, delimiter: char) -> String {
     out
 }
 
+/// Words with a capital each, separators gone: of several in a row all but the last stay. A run of capitals counts as
+/// one word.
 fn camel(s: &str) -> String {
     let mut out = String::with_capacity(s.len());
     let chars: Vec<char> = s.chars().collect();
-    let mut at = 0;
-    while at < chars.len() && class(chars[at]) == Class::Separator {
-        out.push(chars[at]);
-        at += 1;
-    }
+    let separators = |from: usize| chars[from..].iter().take_while(|c| class(**c) == Class::Separator).count();
+    let mut at = separators(0);
+    out.extend(&chars[..at]);
     let mut start = true;
     while at < chars.len() {
         let c = chars[at];
-        if class(c) == Class::Separator {
-            let mut end = at;
-            while end < chars.len() && class(chars[end]) == Class::Separator {
-                end += 1;
-            }
-            if end == chars.len() {
-                out.extend(&chars[at..]);
-                break;
-            }
-            at = end;
+        let run = separators(at);
+        if run > 0 {
+            let keep = if at + run == chars.len() { run } else { run - 1 };
+            out.extend(&chars[at..at + keep]);
+            at += run;
             start = true;
             continue;
         }
-        if start {
-            out.extend(c.to_uppercase());
-            start = false;
-        } else {
-            out.push(c);
-        }
         at += 1;
+        if !start {
+            out.push(c);
+            continue;
+        }
+        start = false;
+        out.extend(c.to_uppercase());
+        if c.is_uppercase() {
+            while chars.get(at).is_some_and(|c| c.is_uppercase()) {
+                out.extend(chars[at].to_lowercase());
+                at += 1;
+            }
+        }
     }
     out
 }

@@ -59,7 +59,7 @@ const MAX_TEMPLATE_DEPTH: usize = 1000;
 /// # Errors
 /// The first failure.
 pub fn execute(cx: &mut Context<'_>, tree: &Arc<Tree>, dot: Value, out: &mut Vec<u8>) -> Result<()> {
-    let mut run = Run { cx, variables: vec![("$".into(), dot.clone())], source: &tree.source, name: &tree.name, at: At { pos: 0, node: &"" } };
+    let mut run = Run { cx, variables: vec![("$".into(), dot.clone())], source: &tree.source, name: &tree.name, at: At { pos: 0, node: &"" }, held: false };
     match run.statements(&dot, &tree.body, out) {
         Ok(()) | Err(Flow::Break | Flow::Continue) => Ok(()),
         Err(Flow::Error(error)) => Err(error),
@@ -78,6 +78,8 @@ struct Run<'r, 'c, 't> {
     source: &'t Source,
     name: &'t Arc<str>,
     at: At<'t>,
+    /// Whether the dot came out of a list or map: Go then knows it as an interface only.
+    held: bool,
 }
 
 /// The value that a command got from the one before it in its pipeline.
@@ -124,8 +126,12 @@ impl<'t> Run<'_, '_, 't> {
                     let mark = self.variables.len();
                     let value = self.pipeline(dot, &branch.pipe)?;
                     let result = if value.truth() {
-                        let inner = if branch.kind == BranchKind::With { &value } else { dot };
-                        self.statements(inner, &branch.body, out)
+                        let with = branch.kind == BranchKind::With;
+                        let held = self.held;
+                        self.held &= !with;
+                        let result = self.statements(if with { &value } else { dot }, &branch.body, out);
+                        self.held = held;
+                        result
                     } else if let Some(otherwise) = &branch.otherwise {
                         self.statements(dot, otherwise, out)
                     } else {
@@ -169,14 +175,15 @@ impl<'t> Run<'_, '_, 't> {
     fn range(&mut self, dot: &Value, branch: &'t Branch, out: &mut Vec<u8>) -> Result<(), Flow> {
         let mark = self.variables.len();
         let value = self.pipeline(dot, &branch.pipe)?;
-        self.at = At { pos: branch.pipe.pos, node: &branch.pipe };
         let inner = self.variables.len();
         let mut count = 0usize;
         let mut step = |run: &mut Self, key: Value, item: Value| -> Result<bool, Flow> {
             count += 1;
             run.cx.spend(1).map_err(|f| run.error(f.message))?;
             run.loop_variables(&branch.pipe, mark, key, &item)?;
+            let held = std::mem::replace(&mut run.held, true);
             let result = run.statements(&item, &branch.body, out);
+            run.held = held;
             run.variables.truncate(inner);
             match result {
                 Ok(()) | Err(Flow::Continue) => Ok(true),
@@ -207,14 +214,6 @@ impl<'t> Run<'_, '_, 't> {
                 for index in 0..*n {
                     let item = Value::Int(index, *kind);
                     if !step(self, item.clone(), item)? {
-                        break;
-                    }
-                }
-            }
-            Value::Str(text) => {
-                for (index, c) in text.char_indices() {
-                    let item = Value::Int(i64::from(c as u32), IntKind::Int32);
-                    if !step(self, Value::int(index as i64), item)? {
                         break;
                     }
                 }
@@ -314,14 +313,18 @@ impl<'t> Run<'_, '_, 't> {
     }
     fn not_a_function(&self, arguments: &[Expression], last: &Final) -> Result<()> {
         if arguments.len() > 1 || last.is_some() {
-            return self.fail(format!("can't give argument to non-function {}", arguments[0]));
+            // Go prints a pipeline without its parentheses here.
+            let shown = match &arguments[0].kind {
+                ExpressionKind::Pipe(pipe) => pipe.to_string(),
+                _ => arguments[0].to_string(),
+            };
+            return self.fail(format!("can't give argument to non-function {shown}"));
         }
         Ok(())
     }
     fn constant(&self, number: &Number) -> Result<Value> {
         let hexadecimal = number.text.len() > 2 && number.text.to_ascii_lowercase().starts_with("0x");
         match number {
-            Number { character: true, int: Some(n), .. } => Ok(Value::Int(*n, IntKind::Int32)),
             Number { float: Some(f), text, .. } if !hexadecimal && text.contains(['.', 'e', 'E', 'p', 'P']) => {
                 Ok(Value::Float(*f))
             }
@@ -376,7 +379,7 @@ impl<'t> Run<'_, '_, 't> {
             let is_last = index + 1 == names.len();
             let (arguments, last) = if is_last { (arguments, last.clone()) } else { (&arguments[..0], None) };
             // What a map holds is known to Go as an interface only.
-            let held = index > 0;
+            let held = index > 0 || self.held && matches!(node.kind, ExpressionKind::Field(_));
             value = self.field(dot, value, node, name, arguments, last, held)?;
         }
         Ok(value)

@@ -147,6 +147,8 @@ impl Parser {
             "EOF".to_owned()
         } else if self.keyword(token).is_some() {
             format!("<{text}>")
+        } else if token.kind == Kind::Dot {
+            "<.>".to_owned()
         } else if text.len() > 10 {
             format!("{}...", crate::gofmt::quote(&text.chars().take(10).collect::<String>()))
         } else {
