@@ -36,12 +36,20 @@ impl Core {
         }
     }
 
-    /// `terraform destroy`: refreshes, plans, applies; nothing is left of the resource in the state.
+    /// `terraform destroy`: refreshes, plans the configuration as core does first (what refuses that plan blocks the
+    /// destroy), then plans and applies the destroy. Without a configuration: the resource was taken out of it.
     ///
     /// # Errors
     /// Broken rules, errors of the provider, its death.
-    pub async fn destroy(&self, resource: &mut Resource) -> Result<Vec<Diagnostic>, Error> {
+    pub async fn destroy(
+        &self,
+        resource: &mut Resource,
+        config: Option<&Value>,
+    ) -> Result<Vec<Diagnostic>, Error> {
         self.refresh(resource).await?;
+        if let Some(config) = config {
+            self.plan(resource, config).await?;
+        }
         let plan = self.plan_destroy(resource).await?;
         self.apply(resource, &plan).await
     }

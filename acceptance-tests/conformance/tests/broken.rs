@@ -174,7 +174,7 @@ async fn everything(switch: &str) -> Result<(), Error> {
     core.import_identity(&mut again, &json!({"id": "t-a"})).await?;
     config["name"] = json!("b");
     core.converge(&mut thing, &core.config(THING, &config)?).await?;
-    core.destroy(&mut thing).await?;
+    core.destroy(&mut thing, None).await?;
     assert!(thing.is_absent());
     Ok(())
 }
@@ -249,7 +249,7 @@ async fn after_an_error_core_keeps_what_it_can() {
         sound.converge(&mut thing, &config).await.unwrap();
         let before = thing.clone();
         if switch.ends_with("delete") {
-            let error = broken.destroy(&mut thing).await.unwrap_err();
+            let error = broken.destroy(&mut thing, None).await.unwrap_err();
             return (before, thing, error);
         }
         let mut config = full();

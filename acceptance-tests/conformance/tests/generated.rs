@@ -53,7 +53,7 @@ async fn any_sequence_of_configurations_converges() {
     for action in ["create", "update", "replace"] {
         assert!(actions.iter().any(|a| a == action), "{action} never happened");
     }
-    core.destroy(&mut thing).await.unwrap();
+    core.destroy(&mut thing, None).await.unwrap();
 }
 
 #[tokio::test]

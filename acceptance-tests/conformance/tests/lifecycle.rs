@@ -70,7 +70,7 @@ async fn create_before_destroy_keeps_the_old_one_until_it_is_destroyed() {
         .unwrap();
     sound.bring(&mut thing, &half).await.unwrap_err();
     assert!(thing.is_tainted() && thing.deposed.len() == 1);
-    sound.destroy(&mut thing).await.unwrap();
+    sound.destroy(&mut thing, None).await.unwrap();
     assert!(thing.is_absent() && things(&folder).is_empty());
 }
 
@@ -127,7 +127,7 @@ async fn prevent_destroy_and_ignore_changes() {
         .unwrap_err();
     assert!(matches!(error, Error::Prevented(_)));
     assert!(matches!(
-        core.destroy(&mut thing).await.unwrap_err(),
+        core.destroy(&mut thing, None).await.unwrap_err(),
         Error::Prevented(_)
     ));
     assert_eq!(things(&folder), ["t-a.json"]);

@@ -65,7 +65,7 @@ async fn a_life_from_create_to_destroy() {
     );
     assert!(!folder.path().join("t-a.json").exists());
 
-    core.destroy(&mut thing).await.unwrap();
+    core.destroy(&mut thing, None).await.unwrap();
     assert!(thing.is_absent());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     assert!(!core.close().await.unwrap().killed);
@@ -192,12 +192,12 @@ async fn after_a_kill_the_handle_holds_what_core_would_have_stored() {
     assert!(
         core(&folder, "-1")
             .await
-            .destroy(&mut thing)
+            .destroy(&mut thing, None)
             .await
             .unwrap_err()
             .died()
     );
     assert_eq!(thing.current, before);
-    sound.destroy(&mut thing).await.unwrap();
+    sound.destroy(&mut thing, None).await.unwrap();
     assert!(thing.is_absent());
 }

@@ -1,5 +1,5 @@
 //! The exercise provider with one defect, named by the environment variable `BREAK`: the rule that is broken, and after a
-//! dot in which way. Its answers are those of the sound provider, changed on their way out. What the framework does not
+//! dot in which way (none: nothing is broken). `RECORD` is a file to which it writes how it is asked to read, plan and apply. Its answers are those of the sound provider, changed on their way out. What the framework does not
 //! offer yet (ephemeral and list resources, actions) is made here from nothing.
 
 mod exercise;
@@ -40,6 +40,25 @@ type Object = std::collections::BTreeMap<String, Value>;
 impl Broken {
     fn is(&self, switch: &str) -> bool {
         self.switch == switch
+    }
+
+    /// Writes down a request: the call and its bytes.
+    fn record(&self, call: &str, request: &impl prost::Message) {
+        use std::io::Write as _;
+        let Some(path) = std::env::var_os("RECORD") else {
+            return;
+        };
+        let hex: String = request
+            .encode_to_vec()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let mut file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap();
+        file.write_all(format!("{call} {hex}\n").as_bytes()).unwrap();
     }
 
     /// Changes the state in an answer where the switch is on.
@@ -503,9 +522,18 @@ pass_on! {
         }
     };
     configure_provider(configure_provider);
-    read_resource(read_resource) => |this, _request, answer| this.read(answer);
-    plan_resource_change(plan_resource_change) => |this, request, answer| this.planned(request, answer);
-    apply_resource_change(apply_resource_change) => |this, request, answer| this.applied(request, answer);
+    read_resource(read_resource) => |this, request, answer| {
+        this.record("read", request);
+        this.read(answer);
+    };
+    plan_resource_change(plan_resource_change) => |this, request, answer| {
+        this.record("plan", request);
+        this.planned(request, answer);
+    };
+    apply_resource_change(apply_resource_change) => |this, request, answer| {
+        this.record("apply", request);
+        this.applied(request, answer);
+    };
     import_resource_state(import_resource_state) => |this, _request, answer| this.imported(answer);
     move_resource_state(move_resource_state);
     read_data_source(read_data_source) => |this, _request, answer| {
