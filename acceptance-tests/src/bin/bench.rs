@@ -1,0 +1,197 @@
+//! `make bench`: measures the release binary against the emulator; prints a table and writes `bench.json`.
+//!
+//! Figures are medians of several runs. Goals are those of the project; a missed one is marked, not hidden.
+#![expect(clippy::print_stdout, reason = "prints a table")]
+
+use std::path::{Path, PathBuf};
+
+use acceptance_tests::{Account, Fault, Rig, Stopwatch};
+use conformance::{Core, Resource};
+use serde_json::{Map, Value, json};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// AWS seconds on the critical path of a network's creation: a NAT gateway, which needs parts that are made at once and
+/// which only calls follow (`emulator/latency.py`).
+const CRITICAL_PATH: f64 = 100.0;
+/// The time scale of the creation; at most 5, so that what is measured is the engine and not the emulator.
+const SCALE: f64 = 5.0;
+/// Latency of a call for the time of a plan, in seconds.
+const LATENCY: f64 = 0.05;
+
+/// What is measured: name, goal, what it is.
+const FIGURES: [(&str, Option<f64>, &str); 9] = [
+    ("binary_mib", Some(40.0), "release binary"),
+    ("handshake_ms", Some(10.0), "exec to handshake line"),
+    ("rss_schema_mib", Some(20.0), "memory after the schema"),
+    ("rss_noop_mib", Some(40.0), "memory after a plan without changes"),
+    ("noop_calls", Some(12.0), "AWS calls of a plan without changes"),
+    ("noop_depth", Some(3.0), "its round trips one after the other"),
+    ("noop_ms", None, "its time at 50 ms latency"),
+    ("create_ratio", Some(1.03), "time to create / the waits on its critical path"),
+    ("plan_cpu_ms", None, "CPU of a plan, from start to end"),
+];
+
+fn main() -> Result<(), Failure> {
+    let binary = match std::env::var_os("EKB_PROVIDER_BINARY") {
+        Some(path) => PathBuf::from(path),
+        None => acceptance_tests::provider_binary().with_file_name("").join("../release/terraform-provider-ekb"),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let figures = runtime.block_on(measure(&binary))?;
+    println!("{:<16} {:>10} {:>8}  ", "figure", "measured", "goal");
+    for (name, goal, what) in FIGURES {
+        let measured = figures.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
+        let goal_text = goal.map_or_else(String::new, |goal| format!("≤ {goal}"));
+        let missed = if goal.is_some_and(|goal| measured > goal) { "  MISSED" } else { "" };
+        println!("{name:<16} {measured:>10.2} {goal_text:>8}  {what}{missed}");
+    }
+    let sections = sections(&binary)?;
+    println!("\nWhat fills the binary: {sections}");
+    std::fs::write("bench.json", serde_json::to_string_pretty(&Value::Object(figures))?)?;
+    Ok(())
+}
+
+async fn measure(binary: &Path) -> Result<Map<String, Value>, Failure> {
+    let mut figures = Map::new();
+    let mut put = |name: &str, value: f64| {
+        figures.insert(name.to_owned(), json!((value * 1000.0).round() / 1000.0));
+    };
+    put("binary_mib", mib(std::fs::metadata(binary)?.len()));
+
+    let mut handshakes = Vec::new();
+    for _ in 0..21 {
+        let client = plugin::client::Client::spawn(binary, &[]).await?;
+        handshakes.push(client.handshake.as_secs_f64() * 1000.0);
+        client.close().await?;
+    }
+    put("handshake_ms", median(handshakes));
+
+    let rig = Rig::start();
+    let (mut schema, mut after, mut calls, mut depth, mut times, mut cpu) = <(Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
+    let account = rig.account();
+    let mut network = Resource::new("ekb_network");
+    let (core, config) = start(binary, &account).await?;
+    core.bring(&mut network, &config).await?;
+    core.close().await?;
+    for _ in 0..5 {
+        let (core, config) = start(binary, &account).await?;
+        schema.push(memory(&core, "VmRSS:")?);
+        account.clear_log();
+        core.refresh(&mut network).await?;
+        let plan = core.plan(&network, &config).await?;
+        assert!(plan.is_empty(), "{plan}");
+        after.push(memory(&core, "VmHWM:")?);
+        calls.push(account.log().len() as f64);
+        cpu.push(processor(&core)?);
+        core.close().await?;
+
+        let (core, config) = start(binary, &account).await?;
+        account.fault(&Fault::slow(LATENCY).always());
+        account.clear_log();
+        let watch = Stopwatch::start();
+        core.refresh(&mut network).await?;
+        core.plan(&network, &config).await?;
+        times.push(watch.elapsed().as_secs_f64() * 1000.0);
+        depth.push(waves(&account));
+        account.clear_faults();
+        core.close().await?;
+    }
+    put("rss_schema_mib", median(schema));
+    put("rss_noop_mib", median(after));
+    put("noop_calls", median(calls));
+    put("noop_depth", median(depth));
+    put("noop_ms", median(times));
+    put("plan_cpu_ms", median(cpu));
+
+    let mut ratios = Vec::new();
+    for _ in 0..3 {
+        let account = rig.account();
+        account.set_time_scale(SCALE);
+        let mut network = Resource::new("ekb_network");
+        let (core, config) = start(binary, &account).await?;
+        let plan = core.plan(&network, &config).await?;
+        let watch = Stopwatch::start();
+        core.apply(&mut network, &plan).await?;
+        ratios.push(watch.elapsed().as_secs_f64() / (CRITICAL_PATH / SCALE));
+        core.close().await?;
+    }
+    put("create_ratio", median(ratios));
+    Ok(figures)
+}
+
+/// A provider that is configured for the account, and the configuration of a network.
+async fn start(binary: &Path, account: &Account) -> Result<(Core, framework::Value), Failure> {
+    let scale = account.time_scale().to_string();
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", account.access_key()),
+        ("AWS_SECRET_ACCESS_KEY", account.secret_key()),
+        ("AWS_ENDPOINT_URL", account.url()),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("EKB_TIME_SCALE", scale.as_str()),
+    ];
+    let core = Core::start(binary, &environment).await?;
+    core.configure(&json!({ "environment": "bench", "region": Account::REGION })).await?;
+    let config = core.config("ekb_network", &json!({ "cidr": "10.20.0.0/16" }))?;
+    Ok((core, config))
+}
+
+/// How many round trips the calls took one after the other: a call that began when an earlier one must have been
+/// answered belongs to the next.
+fn waves(account: &Account) -> f64 {
+    let mut times: Vec<f64> = account.log().iter().map(|call| call.time).collect();
+    times.sort_by(f64::total_cmp);
+    let (mut waves, mut began) = (0.0, f64::MIN);
+    // The log has AWS time.
+    let latency = LATENCY * account.time_scale();
+    for time in times {
+        if time - began > latency * 0.8 {
+            waves += 1.0;
+            began = time;
+        }
+    }
+    waves
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
+}
+
+/// A line of the process's `/proc/PID/status`, in MiB.
+fn memory(core: &Core, line: &str) -> Result<f64, Failure> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", core.pid().unwrap_or_default()))?;
+    let found = status.lines().find_map(|text| text.strip_prefix(line)).ok_or("no such line")?;
+    let kib: u64 = found.trim().trim_end_matches(" kB").parse()?;
+    Ok(mib(kib * 1024))
+}
+
+/// CPU time of the process so far, in ms.
+fn processor(core: &Core) -> Result<f64, Failure> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", core.pid().unwrap_or_default()))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks: f64 = fields.get(11..13).ok_or("a short line")?.iter().filter_map(|t| t.parse::<f64>().ok()).sum();
+    // Linux counts in hundredths of a second.
+    Ok(ticks * 10.0)
+}
+
+/// The largest sections of the binary.
+fn sections(binary: &Path) -> Result<String, Failure> {
+    let output = std::process::Command::new("size").arg("-A").arg(binary).output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut found: Vec<(f64, String)> = text
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let (name, size) = (words.next()?, words.next()?.parse::<u64>().ok()?);
+            name.starts_with('.').then(|| (mib(size), name.to_owned()))
+        })
+        .collect();
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let largest = found.iter().take(5).map(|(size, name)| format!("{name} {size:.1} MiB"));
+    Ok(largest.collect::<Vec<_>>().join(", "))
+}
