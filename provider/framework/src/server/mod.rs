@@ -1,4 +1,4 @@
-//! The protocol's service over a [`Provider`](crate::Provider).
+//! The protocol's service over a [`Provider`].
 
 mod catalog;
 mod ephemeral;
