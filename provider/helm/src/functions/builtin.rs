@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Context, Failure, Function, Outcome, Special, Type, function, text, variadic};
+use super::{Context, Failure, Function, Outcome, Special, Type, function, variadic};
 use crate::gofmt;
 use crate::value::{Elem, IntKind, List, MapType, Value};
 use Type::{Reflect, Str};

@@ -3,6 +3,7 @@
 mod emit;
 mod parse;
 mod resolve;
+mod scan;
 
 pub use emit::{emit, emit_pretty};
 pub use parse::{Error, convert_error, parse, parse_documents};

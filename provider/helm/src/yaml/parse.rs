@@ -1,31 +1,32 @@
-//! Reading: events of libyaml's grammar into values, with anchors and merge keys.
+//! Reading: tokens into values, with anchors, merge keys and tags.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use libyaml_safer::{EventData, Parser, ScalarStyle};
-
 use super::resolve::{Scalar, resolve};
+use super::scan::{Kind, Scanner, placed};
 use crate::value::{Map, Value};
 
 /// What is wrong with a text.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("yaml: {message}")]
+#[error("{message}")]
 pub struct Error {
     /// Go's message, with the line where there is one.
     pub message: String,
 }
 
-fn error(message: impl Into<String>) -> Error {
-    Error { message: message.into() }
+fn yaml_error(message: impl std::fmt::Display) -> Error {
+    Error { message: format!("yaml: {message}") }
+}
+
+impl From<String> for Error {
+    fn from(message: String) -> Self {
+        yaml_error(message)
+    }
 }
 
 /// The error as helm prints it where YAML is turned into JSON.
 pub fn convert_error(error: &Error) -> String {
-    if error.message.starts_with("json: ") {
-        return format!("error converting YAML to JSON: {}", error.message);
-    }
     format!("error converting YAML to JSON: {error}")
 }
 
@@ -38,7 +39,9 @@ const MAX_NODES: usize = 4_000_000;
 /// # Errors
 /// Text that is no YAML, or has what JSON lacks.
 pub fn parse(text: &str) -> Result<Value, Error> {
-    Ok(documents(text, true)?.into_iter().next().unwrap_or(Value::Nil))
+    check_characters(text)?;
+    let mut reader = Reader::new(text);
+    Ok(reader.document()?.unwrap_or(Value::Nil))
 }
 
 /// All documents of a text.
@@ -46,170 +49,325 @@ pub fn parse(text: &str) -> Result<Value, Error> {
 /// # Errors
 /// As for [`parse`].
 pub fn parse_documents(text: &str) -> Result<Vec<Value>, Error> {
-    documents(text, false)
+    check_characters(text)?;
+    let mut reader = Reader::new(text);
+    let mut out = Vec::new();
+    while let Some(document) = reader.document()? {
+        out.push(document);
+    }
+    Ok(out)
 }
 
-fn documents(text: &str, only_first: bool) -> Result<Vec<Value>, Error> {
-    // The scanner wants a line end at the end of a block scalar.
-    let owned;
-    let text = if text.is_empty() || text.ends_with('\n') {
-        text
-    } else {
-        owned = format!("{text}\n");
-        &owned
+fn check_characters(text: &str) -> Result<(), Error> {
+    let allowed = |c: char| {
+        matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
     };
-    let mut input = text.as_bytes();
-    let mut parser = Parser::new();
-    parser.set_input_string(&mut input);
-    let mut reader = Reader { parser, anchors: HashMap::new(), nodes: 0 };
-    let mut out = Vec::new();
-    loop {
-        match reader.next()? {
-            EventData::StreamEnd => return Ok(out),
-            EventData::DocumentStart { .. } => {
-                reader.anchors.clear();
-                let event = reader.next()?;
-                out.push(reader.node(event, 0)?);
-                if only_first {
-                    return Ok(out);
-                }
-            }
-            _ => {}
+    // Nearly all text is printable ASCII: look closer only where a byte is not.
+    let suspicious = text.bytes().any(|b| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r') || b >= 0x7f);
+    if suspicious && !text.chars().all(allowed) {
+        return Err(yaml_error("control characters are not allowed"));
+    }
+    Ok(())
+}
+
+struct Reader<'t> {
+    scanner: Scanner<'t>,
+    anchors: HashMap<&'t str, (Value, usize)>,
+    handles: HashMap<String, String>,
+    nodes: usize,
+    documents: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn new(text: &'t str) -> Self {
+        Reader {
+            scanner: Scanner::new(text),
+            anchors: HashMap::new(),
+            handles: HashMap::new(),
+            nodes: 0,
+            documents: 0,
         }
     }
-}
-
-struct Reader<'r> {
-    parser: Parser<&'r mut &'r [u8]>,
-    anchors: HashMap<String, (Value, usize)>,
-    nodes: usize,
-}
-
-impl Reader<'_> {
-    fn next(&mut self) -> Result<EventData, Error> {
-        self.parser.parse().map(|event| event.data).map_err(|e| {
-            let line = e.problem_mark().map_or(0, |mark| mark.line);
-            let context = e.context_mark().map_or(0, |mark| mark.line);
-            let scanner = e.kind() == libyaml_safer::ErrorKind::Scanner;
-            // Go counts lines of the scanner from one, those of the parser from the line before.
-            let shown = if scanner || line > 0 { line + u64::from(scanner) } else { context };
-            let place = if shown > 0 { format!("line {shown}: ") } else { String::new() };
-            error(format!("{place}{}", e.problem()))
-        })
+    fn kind(&mut self) -> Result<&Kind<'t>, Error> {
+        Ok(&self.scanner.peek()?.kind)
+    }
+    fn document(&mut self) -> Result<Option<Value>, Error> {
+        self.anchors.clear();
+        self.handles.clear();
+        while *self.kind()? == Kind::DocumentEnd {
+            self.scanner.next()?;
+        }
+        if *self.kind()? == Kind::StreamEnd {
+            return Ok(None);
+        }
+        let mut directives = false;
+        while let Kind::Directive(tag) = self.kind()?.clone() {
+            directives = true;
+            if let Some((handle, prefix)) = tag {
+                self.handles.insert(handle, prefix);
+            }
+            self.scanner.next()?;
+        }
+        if *self.kind()? == Kind::DocumentStart {
+            self.scanner.next()?;
+        } else if directives || self.documents > 0 {
+            let line = self.scanner.peek()?.line;
+            return Err(yaml_error(placed(line, "did not find expected <document start>")));
+        }
+        self.documents += 1;
+        let empty = matches!(
+            self.kind()?,
+            Kind::Directive(_) | Kind::DocumentStart | Kind::DocumentEnd | Kind::StreamEnd
+        );
+        let value = if empty { Value::Nil } else { self.node(true, false, 0)? };
+        if *self.kind()? == Kind::DocumentEnd {
+            self.scanner.next()?;
+        }
+        Ok(Some(value))
     }
     fn count(&mut self, nodes: usize) -> Result<(), Error> {
         self.nodes += nodes;
-        if self.nodes > MAX_NODES { Err(error("document contains excessive aliasing")) } else { Ok(()) }
+        if self.nodes > MAX_NODES { Err(yaml_error("document contains excessive aliasing")) } else { Ok(()) }
     }
-    fn remember(&mut self, anchor: Option<String>, value: &Value, before: usize) {
-        if let Some(anchor) = anchor {
-            self.anchors.insert(anchor, (value.clone(), self.nodes - before));
-        }
+    /// An error of the grammar, at the next token, or where the construct began.
+    fn expected<T>(&mut self, began: usize, what: &str) -> Result<T, Error> {
+        let line = self.scanner.peek()?.line;
+        Err(yaml_error(placed(if line > 0 { line } else { began }, &format!("did not find expected {what}"))))
     }
-    fn node(&mut self, event: EventData, depth: usize) -> Result<Value, Error> {
+    fn node(&mut self, block: bool, indentless: bool, depth: usize) -> Result<Value, Error> {
         if depth > MAX_DEPTH {
-            return Err(error("exceeded max depth"));
+            return Err(yaml_error(format!("exceeded max depth of {MAX_DEPTH}")));
         }
         self.count(1)?;
         let before = self.nodes;
-        match event {
-            EventData::Alias { anchor } => {
-                let Some((value, nodes)) = self.anchors.get(&anchor).cloned() else {
-                    return Err(error(format!("unknown anchor '{anchor}' referenced")));
-                };
-                self.count(nodes)?;
-                Ok(value.deep_copy())
+        let began = self.scanner.peek()?.line;
+        if let Kind::Alias(name) = *self.kind()? {
+            self.scanner.next()?;
+            let Some((value, nodes)) = self.anchors.get(name).cloned() else {
+                return Err(yaml_error(format!("unknown anchor '{name}' referenced")));
+            };
+            self.count(nodes)?;
+            return Ok(value.deep_copy());
+        }
+        let (mut anchor, mut tag) = (None, None);
+        loop {
+            match self.kind()?.clone() {
+                Kind::Anchor(name) if anchor.is_none() => anchor = Some(name),
+                Kind::Tag(handle, suffix) if tag.is_none() => tag = Some(self.full_tag(handle, suffix)?),
+                _ => break,
             }
-            EventData::Scalar { anchor, tag, value, plain_implicit: _, quoted_implicit: _, style } => {
-                let value = scalar(tag.as_deref(), &value, style == ScalarStyle::Plain)?;
-                self.remember(anchor, &value, before);
-                Ok(value)
+            self.scanner.next()?;
+        }
+        let value = match self.kind()? {
+            Kind::BlockEntry if indentless => self.sequence(Kind::BlockEnd, true, began, depth)?,
+            Kind::Scalar(..) => match self.scanner.next()?.kind {
+                Kind::Scalar(text, plain) => scalar(tag.as_deref(), &text, plain)?,
+                _ => Value::Nil,
+            },
+            Kind::FlowSequenceStart => self.flow_sequence(began, depth)?,
+            Kind::FlowMappingStart => self.mapping(false, began, depth)?,
+            Kind::BlockSequenceStart if block => {
+                self.scanner.next()?;
+                self.sequence(Kind::BlockEnd, false, began, depth)?
             }
-            EventData::SequenceStart { anchor, .. } => {
-                let mut items = Vec::new();
-                loop {
-                    match self.next()? {
-                        EventData::SequenceEnd => break,
-                        event => items.push(self.node(event, depth + 1)?),
-                    }
-                }
-                let value = Value::list(items);
-                self.remember(anchor, &value, before);
-                Ok(value)
-            }
-            EventData::MappingStart { anchor, .. } => {
-                let value = Value::Map(Map::new(self.mapping(depth)?));
-                self.remember(anchor, &value, before);
-                Ok(value)
-            }
-            _ => Err(error("unexpected event")),
+            Kind::BlockMappingStart if block => self.mapping(true, began, depth)?,
+            _ if anchor.is_some() || tag.is_some() => scalar(tag.as_deref(), "", true)?,
+            _ => return self.expected(began, "node content"),
+        };
+        if let Some(anchor) = anchor {
+            self.anchors.insert(anchor, (value.clone(), self.nodes - before));
+        }
+        Ok(value)
+    }
+    fn full_tag(&self, handle: &str, suffix: String) -> Result<String, Error> {
+        match handle {
+            "" => Ok(suffix),
+            "!!" if !self.handles.contains_key("!!") => Ok(format!("tag:yaml.org,2002:{suffix}")),
+            "!" if !self.handles.contains_key("!") => Ok(format!("!{suffix}")),
+            handle => match self.handles.get(handle) {
+                Some(prefix) => Ok(format!("{prefix}{suffix}")),
+                None => Err(yaml_error("found undefined tag handle")),
+            },
         }
     }
-    fn mapping(&mut self, depth: usize) -> Result<BTreeMap<Arc<str>, Value>, Error> {
+    fn sequence(&mut self, end: Kind<'t>, indentless: bool, began: usize, depth: usize) -> Result<Value, Error> {
+        let mut items = Vec::new();
+        loop {
+            if *self.kind()? == Kind::BlockEntry {
+                self.scanner.next()?;
+                let empty = match self.kind()? {
+                    Kind::BlockEntry | Kind::BlockEnd => true,
+                    Kind::Key | Kind::Value => indentless,
+                    _ => false,
+                };
+                items.push(if empty { Value::Nil } else { self.node(true, false, depth + 1)? });
+            } else if indentless {
+                break;
+            } else if *self.kind()? == end {
+                self.scanner.next()?;
+                break;
+            } else {
+                return self.expected(began, "'-' indicator");
+            }
+        }
+        Ok(Value::list(items))
+    }
+    fn flow_sequence(&mut self, began: usize, depth: usize) -> Result<Value, Error> {
+        self.scanner.next()?;
+        let mut items = Vec::new();
+        let mut first = true;
+        loop {
+            if !first && *self.kind()? != Kind::FlowSequenceEnd {
+                if *self.kind()? != Kind::FlowEntry {
+                    return self.expected(began, "',' or ']'");
+                }
+                self.scanner.next()?;
+            }
+            first = false;
+            match self.kind()? {
+                Kind::FlowSequenceEnd => {
+                    self.scanner.next()?;
+                    return Ok(Value::list(items));
+                }
+                Kind::Key => {
+                    self.scanner.next()?;
+                    let closes = |kind: &Kind<'_>| matches!(kind, Kind::FlowEntry | Kind::FlowSequenceEnd);
+                    let name = match self.kind()? {
+                        Kind::Value => Value::Nil,
+                        kind if closes(kind) => Value::Nil,
+                        _ => self.node(false, false, depth + 1)?,
+                    };
+                    let mut value = Value::Nil;
+                    if *self.kind()? == Kind::Value {
+                        self.scanner.next()?;
+                        if !closes(self.kind()?) {
+                            value = self.node(false, false, depth + 1)?;
+                        }
+                    }
+                    let mut entries = BTreeMap::new();
+                    entries.insert(key(&name, &value)?, value);
+                    items.push(Value::Map(Map::new(entries)));
+                }
+                _ => items.push(self.node(false, false, depth + 1)?),
+            }
+        }
+    }
+    fn mapping(&mut self, block: bool, began: usize, depth: usize) -> Result<Value, Error> {
+        self.scanner.next()?;
         let mut entries = BTreeMap::new();
         let mut merged: Vec<Value> = Vec::new();
+        let mut first = true;
+        let ends = |kind: &Kind<'_>| match kind {
+            Kind::BlockEnd | Kind::Key => block,
+            Kind::FlowMappingEnd | Kind::FlowEntry => !block,
+            _ => false,
+        };
         loop {
-            let event = self.next()?;
-            let merge = match &event {
-                EventData::MappingEnd => break,
-                EventData::Scalar { value, style, tag, .. } => {
-                    value == "<<" && (*style == ScalarStyle::Plain && tag.is_none() || tag.as_deref() == Some("tag:yaml.org,2002:merge"))
+            if *self.kind()? == if block { Kind::BlockEnd } else { Kind::FlowMappingEnd } {
+                self.scanner.next()?;
+                break;
+            }
+            if !block && !first {
+                if *self.kind()? != Kind::FlowEntry {
+                    return self.expected(began, "',' or '}'");
                 }
-                _ => false,
+                self.scanner.next()?;
+                if *self.kind()? == Kind::FlowMappingEnd {
+                    continue;
+                }
+            }
+            first = false;
+            let has_key = *self.kind()? == Kind::Key;
+            if has_key {
+                self.scanner.next()?;
+            } else if block {
+                return self.expected(began, "key");
+            }
+            let merge = matches!(self.kind()?, Kind::Scalar(text, true) if text == "<<");
+            let name = match self.kind()? {
+                Kind::Value => Value::Nil,
+                kind if ends(kind) => Value::Nil,
+                _ => self.node(block, block, depth + 1)?,
             };
-            let key = if merge { None } else { Some(key(&self.node(event, depth + 1)?)?) };
-            let event = self.next()?;
-            let value = self.node(event, depth + 1)?;
-            match key {
-                Some(key) => {
-                    entries.insert(key, value);
+            let mut value = Value::Nil;
+            if (has_key || block) && *self.kind()? == Kind::Value {
+                self.scanner.next()?;
+                let empty = ends(self.kind()?) || block && *self.kind()? == Kind::Value;
+                if !empty {
+                    value = self.node(block, block, depth + 1)?;
                 }
-                None => match value {
-                    Value::Map(_) => merged.push(value),
-                    Value::List(list) => merged.extend(list.items.iter().cloned()),
-                    _ => return Err(error("map merge requires map or sequence of maps as the value")),
-                },
+            }
+            if !merge {
+                entries.insert(key(&name, &value)?, value);
+                continue;
+            }
+            match value {
+                Value::Map(_) => merged.push(value),
+                Value::List(list) => merged.extend(list.items.iter().cloned()),
+                _ => return Err(yaml_error("map merge requires map or sequence of maps as the value")),
             }
         }
         for source in merged {
             let Value::Map(source) = source else {
-                return Err(error("map merge requires map or sequence of maps as the value"));
+                return Err(yaml_error("map merge requires map or sequence of maps as the value"));
             };
             for (key, value) in source.snapshot() {
                 entries.entry(key).or_insert(value);
             }
         }
-        Ok(entries)
+        Ok(Value::Map(Map::new(entries)))
     }
 }
 
 /// Keys become strings, as JSON needs them.
-fn key(value: &Value) -> Result<Arc<str>, Error> {
-    Ok(match value {
+fn key(key: &Value, value: &Value) -> Result<Arc<str>, Error> {
+    Ok(match key {
         Value::Str(s) => s.clone(),
         Value::Bool(b) => b.to_string().into(),
-        Value::Float(f) => number_key(*f).into(),
-        Value::Nil | Value::Invalid => "null".into(),
-        other => return Err(error(format!("json: unsupported map key of type: {}", other.type_name()))),
+        Value::Float(f) if f.fract() == 0.0 && f.abs() < 1e15 => format!("{f}").into(),
+        Value::Float(f) => crate::gofmt::format_g(*f, 6).into(),
+        Value::Nil | Value::Invalid => {
+            let shown = crate::gofmt::sprintf(b"%#v", std::slice::from_ref(value));
+            return Err(Error {
+                message: format!(
+                    "unsupported map key of type: %!s(<nil>), key: <nil>, value: {}",
+                    String::from_utf8_lossy(&shown)
+                ),
+            });
+        }
+        other => {
+            let shown = crate::gofmt::sprintf(b"%#v", std::slice::from_ref(other));
+            return Err(yaml_error(format!("invalid map key: {}", String::from_utf8_lossy(&shown))));
+        }
     })
-}
-
-fn number_key(f: f64) -> String {
-    if f.fract() == 0.0 && f.abs() < 1e15 { format!("{f}") } else { crate::gofmt::format_g(f, 6) }
 }
 
 fn scalar(tag: Option<&str>, text: &str, plain: bool) -> Result<Value, Error> {
     const PREFIX: &str = "tag:yaml.org,2002:";
     let short = tag.map(|t| t.strip_prefix(PREFIX).unwrap_or(t));
     let resolved = match short {
-        None if plain => resolve(text),
-        Some("null" | "bool" | "int" | "float" | "timestamp") => resolve(text),
+        None | Some("") if plain => resolve(text),
+        Some(wanted @ ("null" | "bool" | "int" | "float" | "timestamp")) => {
+            let found = resolve(text);
+            let (fits, name) = match &found {
+                Scalar::Null => (wanted == "null", "null"),
+                Scalar::Bool(_) => (wanted == "bool", "bool"),
+                Scalar::Int(_) | Scalar::Uint(_) => (matches!(wanted, "int" | "float"), "int"),
+                Scalar::Float(_) => (wanted == "float", "float"),
+                Scalar::Timestamp => (wanted == "timestamp", "timestamp"),
+                Scalar::Text | Scalar::Merge => (false, "str"),
+            };
+            if !fits {
+                return Err(yaml_error(format!("cannot decode !!{name} `{text}` as a !!{wanted}")));
+            }
+            found
+        }
         Some("binary") => {
             use base64::Engine;
             let clean: String = text.split_whitespace().collect();
             let bytes = base64::engine::general_purpose::STANDARD
                 .decode(clean)
-                .map_err(|_| error("!!binary value contains invalid base64 data"))?;
+                .map_err(|_| yaml_error("!!binary value contains invalid base64 data"))?;
             return Ok(Value::text(bytes));
         }
         _ => Scalar::Text,
@@ -217,10 +375,12 @@ fn scalar(tag: Option<&str>, text: &str, plain: bool) -> Result<Value, Error> {
     Ok(match resolved {
         Scalar::Null => Value::Nil,
         Scalar::Bool(b) => Value::Bool(b),
-        Scalar::Int(n) => Value::Float(if short == Some("float") { n as f64 } else { n as f64 }),
+        Scalar::Int(n) => Value::Float(n as f64),
         Scalar::Uint(n) => Value::Float(n as f64),
         Scalar::Float(f) if f.is_finite() => Value::Float(f),
-        Scalar::Float(f) => return Err(error(format!("json: unsupported value: {}", crate::gofmt::float(f)))),
+        Scalar::Float(f) => {
+            return Err(Error { message: format!("json: unsupported value: {}", crate::gofmt::float(f)) });
+        }
         Scalar::Timestamp | Scalar::Text | Scalar::Merge => Value::str(text),
     })
 }
