@@ -126,6 +126,7 @@ impl Core {
     /// # Errors
     /// Broken rules, errors of the provider, a configuration that core itself would refuse.
     pub async fn plan(&self, resource: &Resource, config: &Value) -> Result<Plan, Error> {
+        self.plan_deposed(resource).await?;
         self.plan_of(resource, config, false).await
     }
 
@@ -134,7 +135,20 @@ impl Core {
     /// # Errors
     /// As [`Core::plan`].
     pub async fn plan_replace(&self, resource: &Resource, config: &Value) -> Result<Plan, Error> {
+        self.plan_deposed(resource).await?;
         self.plan_of(resource, config, true).await
+    }
+
+    /// Deposed objects have plans of their own, which are made again at apply.
+    async fn plan_deposed(&self, resource: &Resource) -> Result<(), Error> {
+        for instance in &resource.deposed {
+            let one = Resource {
+                current: Some(instance.clone()),
+                ..Resource::new(&resource.type_name)
+            };
+            Box::pin(self.plan_destroy(&one)).await?;
+        }
+        Ok(())
     }
 
     /// Asks the provider what it thinks of a configuration, which may hold unknown values. Gives the warnings.
@@ -245,6 +259,7 @@ impl Core {
             forced: false,
             answers: Vec::new(),
         };
+        self.plan_deposed(resource).await?;
         let Some(instance) = &resource.current else {
             return Ok(plan);
         };

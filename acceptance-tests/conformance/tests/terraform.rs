@@ -1,7 +1,7 @@
 //! We ask as the real core asks: the same configurations through `terraform` and through this crate lead to the same
 //! requests, in the same order, with the same values and private data.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use conformance::generate::{Hints, samples};
@@ -82,79 +82,177 @@ fn json(value: &Value) -> Json {
     }
 }
 
-fn terraform(folder: &Path, command: &str, cloud: &Path, record: &Path) -> bool {
-    let output = Command::new("terraform")
-        .args([command, "-auto-approve", "-no-color"])
-        .current_dir(folder)
-        .env("TF_CLI_CONFIG_FILE", folder.join("cli.tfrc"))
-        .env("CHECKPOINT_DISABLE", "1")
-        .env("EXERCISE_DIR", cloud)
-        .env("RECORD", record)
-        .output()
-        .unwrap();
-    if !output.status.success() {
-        eprintln!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    output.status.success()
+/// What both sides are told.
+struct Step {
+    config: Value,
+    /// See `EXERCISE_KILL`.
+    kill: i64,
 }
 
-fn folder() -> TempDir {
-    tempfile::tempdir().unwrap()
+/// The same steps through `terraform`, and through this crate; then a destroy.
+struct Both {
+    folder: TempDir,
+    clouds: [TempDir; 2],
+    create_before_destroy: bool,
+    ty: Type,
+}
+
+impl Both {
+    async fn new(create_before_destroy: bool) -> Self {
+        let [folder, theirs, ours] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+        std::fs::copy(BINARY, folder.path().join("terraform-provider-exercise")).unwrap();
+        let overrides = format!("dev_overrides {{ \"ekb/exercise\" = {:?} }}", folder.path());
+        let overrides = format!("provider_installation {{\n {overrides}\n direct {{}}\n}}\n");
+        std::fs::write(folder.path().join("cli.tfrc"), overrides).unwrap();
+        Self {
+            folder,
+            clouds: [theirs, ours],
+            create_before_destroy,
+            ty: Core::start(BINARY, &[]).await.unwrap().schema().resources[THING]
+                .schema
+                .block
+                .ty(),
+        }
+    }
+
+    fn record(&self, side: usize) -> PathBuf {
+        self.folder.path().join(format!("record-{side}"))
+    }
+
+    fn environment(&self, side: usize, kill: i64) -> [(&'static str, String); 3] {
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        [
+            ("EXERCISE_DIR", text(self.clouds[side].path())),
+            ("RECORD", text(&self.record(side))),
+            ("EXERCISE_KILL", kill.to_string()),
+        ]
+    }
+
+    fn terraform(&self, command: &str, kill: i64) -> bool {
+        let output = Command::new("terraform")
+            .args([command, "-auto-approve", "-no-color"])
+            .current_dir(self.folder.path())
+            .env("TF_CLI_CONFIG_FILE", self.folder.path().join("cli.tfrc"))
+            .env("CHECKPOINT_DISABLE", "1")
+            .envs(self.environment(0, kill))
+            .output()
+            .unwrap();
+        output.status.success()
+    }
+
+    fn write(&self, config: &Value) {
+        let mut resource = json(config);
+        resource["lifecycle"] = json!({"create_before_destroy": self.create_before_destroy});
+        let required = json!({"required_providers": {"exercise": {"source": "ekb/exercise"}}});
+        let file = json!({"terraform": required, "resource": {THING: {"it": resource}}});
+        std::fs::write(self.folder.path().join("main.tf.json"), file.to_string()).unwrap();
+    }
+
+    async fn core(&self, kill: i64) -> Core {
+        let environment = self.environment(1, kill);
+        let environment = environment
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        let core = Core::start(BINARY, &environment).await.unwrap();
+        core.configure(&json!({})).await.unwrap();
+        core
+    }
+
+    /// Both sides do the steps; the requests are the same.
+    ///
+    /// Core reads and plans deposed objects beside the current one, in no order: so with `create_before_destroy` the
+    /// requests of a step are compared without order.
+    async fn compare(&self, steps: &[Step]) -> usize {
+        let mut count = 0;
+        let mut thing = Resource::new(THING);
+        thing.lifecycle.create_before_destroy = self.create_before_destroy;
+        for Step { config, kill } in steps {
+            self.write(config);
+            let theirs = self.terraform("apply", *kill);
+            let ours = self.core(*kill).await.bring(&mut thing, config).await;
+            assert_eq!(theirs, ours.is_ok(), "{ours:?}");
+            count += self.same_requests(config);
+        }
+        assert!(self.terraform("destroy", 0));
+        let core = self.core(0).await;
+        core.destroy(&mut thing, steps.last().map(|step| &step.config))
+            .await
+            .unwrap();
+        count + self.same_requests(&Value::Null)
+    }
+
+    /// Compares what both sides asked since the last time.
+    fn same_requests(&self, config: &Value) -> usize {
+        let [mut theirs, mut ours] = [0, 1].map(|side| {
+            let all = recorded(&self.record(side), &self.ty);
+            drop(std::fs::remove_file(self.record(side)));
+            all
+        });
+        if self.create_before_destroy {
+            theirs.sort();
+            ours.sort();
+        }
+        let shown = conformance::show(config);
+        for (i, (their, our)) in theirs.iter().zip(&ours).enumerate() {
+            assert_eq!(their, our, "request {i} of {shown}: terraform's and ours");
+        }
+        assert_eq!(theirs.len(), ours.len(), "{shown}");
+        ours.len()
+    }
 }
 
 #[tokio::test]
-async fn requests_are_those_of_the_real_core() {
-    let (here, theirs, ours) = (folder(), folder(), folder());
-    let (their_record, our_record) = (here.path().join("theirs"), here.path().join("ours"));
-    std::fs::copy(BINARY, here.path().join("terraform-provider-exercise")).unwrap();
-    let overrides = format!(
-        "provider_installation {{\n dev_overrides {{ \"ekb/exercise\" = {:?} }}\n direct {{}}\n}}\n",
-        here.path()
-    );
-    std::fs::write(here.path().join("cli.tfrc"), overrides).unwrap();
-
-    let environment = [
-        ("EXERCISE_DIR", ours.path().to_str().unwrap()),
-        ("RECORD", our_record.to_str().unwrap()),
-    ];
-    let core = Core::start(BINARY, &environment).await.unwrap();
-    core.configure(&json!({})).await.unwrap();
-    let block = &core.schema().resources[THING].schema.block;
-    let ty = block.ty();
+async fn generated_configurations() {
+    let both = Both::new(false).await;
+    let core = both.core(0).await;
     let hints = Hints::new()
         .values("name", [json!("a"), json!("a"), json!("b")])
         .values("size", [json!(1), json!(3)])
         .values("note", [json!("one"), json!("half"), json!("e\u{301}")])
         .values("main.number", [json!(1), json!(80)])
+        .values("spare.number", [json!(1), json!(80)])
         .values("ports.number", [json!(443), json!(22)])
         .values("named.number", [json!(22)])
+        .values("doors.colour", [json!("red"), json!("blue")])
         .values("disk.size", [json!(10), json!(20)]);
-    let mut thing = Resource::new(THING);
-    let mut configs = samples(&hints.configs(block), 10);
+    let mut configs = samples(&hints.configs(&core.schema().resources[THING].schema.block), 12);
     // Back to what was there before: a plan without changes.
-    configs.push(configs[9].clone());
-    for config in &configs {
-        let mut resource = json(config);
-        // A provider from an override needs its address.
-        let required = json!({"required_providers": {"exercise": {"source": "ekb/exercise"}}});
-        let file = json!({"terraform": required, "resource": {THING: {"it": resource.take()}}});
-        std::fs::write(here.path().join("main.tf.json"), file.to_string()).unwrap();
-        let done = terraform(here.path(), "apply", theirs.path(), &their_record);
-        let result = core.bring(&mut thing, config).await;
-        assert_eq!(done, result.is_ok(), "{result:?}");
-    }
-    assert!(terraform(here.path(), "destroy", theirs.path(), &their_record));
-    core.destroy(&mut thing, configs.last()).await.unwrap();
+    configs.push(configs[11].clone());
+    let steps: Vec<_> = configs
+        .into_iter()
+        .map(|config| Step { config, kill: 0 })
+        .collect();
+    let asked = both.compare(&steps).await;
+    assert!(asked > 40, "{asked}");
+}
 
-    let (theirs, ours) = (recorded(&their_record, &ty), recorded(&our_record, &ty));
-    let calls = |all: &[Asked]| all.iter().map(|(call, _)| call.clone()).collect::<Vec<_>>();
-    for (i, (their, our)) in theirs.iter().zip(&ours).enumerate() {
-        assert_eq!(their, our, "request {i}");
+/// Failing and dying in every phase: what the real core keeps shows in its next requests.
+#[tokio::test]
+async fn failures_and_kills() {
+    for create_before_destroy in [false, true] {
+        let both = Both::new(create_before_destroy).await;
+        let core = both.core(0).await;
+        let step = |config: Json, kill: i64| Step {
+            config: core.config(THING, &config).unwrap(),
+            kill,
+        };
+        let steps = [
+            step(json!({"name": "a"}), 1),
+            step(json!({"name": "a"}), -1),
+            step(json!({"name": "a", "note": "half"}), 0),
+            step(json!({"name": "a"}), 1),
+            step(json!({"name": "a"}), 0),
+            step(json!({"name": "a", "size": 2}), 1),
+            step(json!({"name": "a", "size": 3}), -1),
+            step(json!({"name": "a", "size": 3}), 0),
+            step(json!({"name": "b"}), 1),
+            step(json!({"name": "b"}), 2),
+            step(json!({"name": "b"}), 0),
+            step(json!({"name": "c"}), 3),
+            step(json!({"name": "c"}), 0),
+            step(json!({"name": "d", "note": "half"}), 0),
+            step(json!({"name": "d", "size": 2}), 0),
+        ];
+        both.compare(&steps).await;
     }
-    assert_eq!(calls(&theirs), calls(&ours));
-    assert!(theirs.len() > 30, "{}", theirs.len());
 }

@@ -46,6 +46,9 @@ pub struct Door {
     /// Whether it is locked.
     #[attribute(optional)]
     pub locked: Attr<bool>,
+    /// Made by the service.
+    #[attribute(computed)]
+    pub serial: Attr<String>,
 }
 
 /// A disk.
@@ -95,6 +98,9 @@ pub struct Thing {
     /// Ports by name.
     #[attribute(optional)]
     pub named: Attr<BTreeMap<String, Port>>,
+    /// A port that the service sets where nobody else does.
+    #[attribute(optional, computed, keep)]
+    pub spare: Attr<Port>,
     /// Doors.
     #[attribute(optional)]
     pub doors: Attr<Set<Door>>,
@@ -177,6 +183,24 @@ fn made(mut thing: Thing, revision: i64) -> Thing {
     };
     if let Attr::Known(port) = &mut thing.main {
         fill(&mut port.rule_id, "r-main");
+    }
+    if thing.spare.is_unknown() {
+        thing.spare = Attr::Known(Port {
+            number: Attr::from(9),
+            action: Attr::from("allow"),
+            rule_id: Attr::from("r-own"),
+        });
+    }
+    if let Attr::Known(port) = &mut thing.spare {
+        fill(&mut port.rule_id, "r-spare");
+    }
+    if let Attr::Known(doors) = &mut thing.doors {
+        let serial = |mut door: Door| {
+            let colour = door.colour.known().cloned().unwrap_or_default();
+            fill(&mut door.serial, &format!("s-{colour}"));
+            door
+        };
+        *doors = std::mem::take(doors).into_iter().map(serial).collect();
     }
     if let Attr::Known(ports) = &mut thing.ports {
         ports
