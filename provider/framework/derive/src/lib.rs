@@ -10,7 +10,7 @@ use syn::{DeriveInput, parse_macro_input};
 
 /// Makes a struct a model: attributes and blocks with their descriptions (from doc comments), decoding and encoding.
 ///
-/// On fields:
+/// On the struct: `#[model(deprecated = "…")]`. On fields:
 /// - `#[attribute(…)]` with any of `required`, `optional`, `computed`, `default = …` (a literal, a list of literals, or
 ///   an expression of the attribute's type; implies `optional, computed`), `sensitive`, `write_only`,
 ///   `deprecated = "…"`, `replace`, `keep`, `name = "…"`, `optional_for_import`,

@@ -52,6 +52,7 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     if let Some(errors) = errors {
         return Err(errors);
     }
+    let deprecated = deprecated(input)?;
     let (ident, description) = (&input.ident, doc(&input.attrs));
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     Ok(quote! {
@@ -59,6 +60,7 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
             fn block() -> ::framework::schema::Block {
                 let mut block = ::framework::schema::Block {
                     description: ::std::borrow::ToOwned::to_owned(#description),
+                    deprecated: #deprecated,
                     ..::std::default::Default::default()
                 };
                 #(#schemas)*
@@ -88,6 +90,22 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
             }
         }
     })
+}
+
+/// Why the whole is not to be used any more: `#[model(deprecated = "…")]`.
+fn deprecated(input: &DeriveInput) -> syn::Result<TokenStream> {
+    let mut out = quote!(::std::option::Option::None);
+    for attribute in input.attrs.iter().filter(|a| a.path().is_ident("model")) {
+        attribute.parse_nested_meta(|meta| {
+            if !meta.path.is_ident("deprecated") {
+                return Err(meta.error("`deprecated = \"…\"` is expected"));
+            }
+            let text = meta.value()?.parse::<LitStr>()?;
+            out = quote!(::std::option::Option::Some(::std::borrow::ToOwned::to_owned(#text)));
+            Ok(())
+        })?;
+    }
+    Ok(out)
 }
 
 /// The part, the name, whether its value is secret, and the statements that add the field to the schema.

@@ -22,6 +22,7 @@ struct Common {
 
 /// A note.
 #[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(deprecated = "Write it down elsewhere.")]
 struct Note {
     /// Its text.
     #[attribute(required)]
@@ -269,7 +270,8 @@ fn a_declaration_gives_names_defaults_and_the_way_back() {
     for name in ["type", "for", "region"] {
         assert!(block.attribute(name).is_some(), "{name}");
     }
-    assert!(block.nested("note").is_some(), "the blocks of a flattened model");
+    let note = block.nested("note").expect("the blocks of a flattened model");
+    assert_eq!(note.block.deprecated.as_deref(), Some("Write it down elsewhere."));
     let default = |name: &str| block.attribute(name).unwrap().default.clone().unwrap();
     assert_eq!(default("defaults"), Value::set(vec![text("y"), text("x")]));
     assert_eq!(default("expression"), Value::map([("k", Value::from(-1))]));
