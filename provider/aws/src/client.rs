@@ -14,8 +14,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::{SystemTimeSource, TimeSource};
-use aws_smithy_runtime::client::retries::{ClientRateLimiter, RetryPartition, TokenBucket};
+use aws_smithy_runtime::client::retries::RetryPartition;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -23,6 +22,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
+use reconcile::clock::Clock;
 use reconcile::failure::{Class, Failure};
 use tokio::sync::OnceCell;
 use tracing::instrument::WithSubscriber;
@@ -31,12 +31,15 @@ use tracing::subscriber::NoSubscriber;
 use crate::credentials::{self, RoleCredentials};
 use crate::failure::{self, codes};
 use crate::http::{ATTEMPTS, Sender, attempts, client as http_client, variable};
+use crate::limiter::Limiter;
 use crate::settings::{RetryMode, Settings};
 
 /// Retries of a read where nothing else is said, as in the AWS provider.
 const MAX_RETRIES: u32 = 25;
 /// Attempts where no connection comes about: a wrong endpoint shall be told in seconds.
 const MAX_CONNECTS: u32 = 4;
+/// Name of the SDK's quota of retries that all clients share.
+const PARTITION: &str = "ekb";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// An answer that takes longer is taken for lost: control plane calls answer within seconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -58,6 +61,7 @@ struct Inner {
     settings: Arc<Settings>,
     /// In place of the network's: tests.
     http: Option<SharedHttpClient>,
+    clock: Clock,
     connected: OnceCell<Connected>,
     account: OnceCell<Account>,
 }
@@ -76,7 +80,8 @@ type ByRegion<C> = Mutex<HashMap<String, Clients<C>>>;
 struct Connected {
     sdk: SdkConfig,
     region: Option<String>,
-    partition: RetryPartition,
+    /// None in retry mode standard.
+    limiter: Option<Limiter>,
     sender: Sender,
     reads: RetryConfig,
     writes: RetryConfig,
@@ -92,7 +97,7 @@ macro_rules! clients {
             let mut config = $sdk::config::Builder::from(&$connected.sdk)
                 .region(Region::new($region.to_owned()))
                 .retry_config(retries.clone())
-                .retry_partition($connected.partition.clone())
+                .retry_partition(RetryPartition::new(PARTITION))
                 .retry_classifier(FewConnects)
                 .interceptor($connected.sender.clone());
             if let Some(url) = endpoint($settings, &$names) {
@@ -125,6 +130,7 @@ impl Aws {
         Self(Arc::new(Inner {
             settings: Arc::new(settings),
             http,
+            clock: Clock::from_env(),
             connected: OnceCell::new(),
             account: OnceCell::new(),
         }))
@@ -250,7 +256,11 @@ impl Aws {
         T: RequestId,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let clock = SystemTimeSource::new();
+        let clock = &self.0.clock;
+        let limiter = self.0.connected.get().and_then(|connected| connected.limiter.as_ref());
+        if let Some(limiter) = limiter {
+            limiter.turn().await;
+        }
         let began = clock.now();
         let counted = async {
             let result = send.await;
@@ -259,16 +269,19 @@ impl Aws {
         // The SDK's own events show headers and bodies, so they end here. Boxed: its futures are tens of kilobytes.
         let counted = Box::pin(counted.with_subscriber(NoSubscriber::new()));
         let (result, attempts) = ATTEMPTS.scope(std::cell::Cell::new(0), counted).await;
-        let ms = clock.now().duration_since(began).unwrap_or_default().as_millis();
+        let ms = clock.now().since(began).as_millis();
         let (service, operation) = action.split_once(':').unwrap_or_default();
         match result {
             Ok(answer) => {
+                limiter.into_iter().for_each(Limiter::succeeded);
                 let request_id = answer.request_id().unwrap_or_default();
                 tracing::debug!(service, operation, ms, request_id, attempts, "AWS call");
                 Ok(answer)
             }
             Err(error) => {
                 let failure = failure::of(&error, action, &doing.into(), &self.0.settings);
+                // Where the status did not say so.
+                limiter.into_iter().filter(|_| failure.class == Class::Throttled).for_each(Limiter::throttled);
                 let request_id = failure.request_id.as_deref().unwrap_or_default();
                 let error = failure::aws_code(&failure);
                 tracing::debug!(service, operation, ms, request_id, attempts, error, code = failure.code, "AWS call failed");
@@ -278,7 +291,7 @@ impl Aws {
     }
 
     async fn connected(&self) -> Result<&Connected, Failure> {
-        let connect = || Box::pin(connect(&self.0.settings, self.0.http.clone()).with_subscriber(NoSubscriber::new()));
+        let connect = || Box::pin(connect(&self.0.settings, self.0.http.clone(), &self.0.clock).with_subscriber(NoSubscriber::new()));
         self.0.connected.get_or_try_init(connect).await
     }
 }
@@ -289,7 +302,7 @@ impl fmt::Debug for Aws {
     }
 }
 
-async fn connect(settings: &Arc<Settings>, http: Option<SharedHttpClient>) -> Result<Connected, Failure> {
+async fn connect(settings: &Arc<Settings>, http: Option<SharedHttpClient>, clock: &Clock) -> Result<Connected, Failure> {
     let http = http.map_or_else(|| http_client(settings), Ok)?;
     let sleep = SharedAsyncSleep::new(TokioSleep::new());
     let timeouts =
@@ -321,19 +334,16 @@ async fn connect(settings: &Arc<Settings>, http: Option<SharedHttpClient>) -> Re
     }
     let sdk = loader.load().await;
 
-    let (reads, writes) = retries(settings)?;
+    let (retries, adaptive) = retries(settings)?;
     // One limiter for all services: it is the account's rate that throttling tells of.
-    let partition = RetryPartition::custom("ekb")
-        .token_bucket(TokenBucket::default())
-        .client_rate_limiter(ClientRateLimiter::default())
-        .build();
+    let limiter = adaptive.then(|| Limiter::new(clock.clone()));
     let mut connected = Connected {
         sdk,
         region: region.as_ref().map(ToString::to_string),
-        partition,
-        sender: Sender::new(settings),
-        reads,
-        writes,
+        sender: Sender::new(settings, limiter.clone()),
+        limiter,
+        reads: RetryConfig::standard().with_max_attempts(retries.saturating_add(1)),
+        writes: RetryConfig::standard().with_max_attempts(1),
         ec2: Mutex::default(),
         iam: Mutex::default(),
         logs: Mutex::default(),
@@ -369,7 +379,7 @@ fn sts(
     let mut config = aws_sdk_sts::config::Builder::from(&connected.sdk)
         .region(Region::new(region.to_owned()))
         .retry_config(connected.reads.clone())
-        .retry_partition(connected.partition.clone())
+        .retry_partition(RetryPartition::new(PARTITION))
         .retry_classifier(FewConnects)
         .interceptor(connected.sender.clone());
     config.set_credentials_provider(credentials);
@@ -403,20 +413,20 @@ async fn region(
     }
 }
 
-/// How reads and how writes are repeated.
-fn retries(settings: &Settings) -> Result<(RetryConfig, RetryConfig), Failure> {
+/// How often reads are repeated, and whether throttling slows everything down.
+fn retries(settings: &Settings) -> Result<(u32, bool), Failure> {
     let wrong = |name: &str, value: &str, hint: &'static str| {
         Failure::new(Class::Invalid, format!("reading {name}"), format!("\"{value}\" cannot be used"))
             .code(codes::SETTINGS)
             .hint(hint)
     };
-    let attempts = match (settings.max_retries, variable("AWS_MAX_ATTEMPTS")) {
-        (Some(retries), _) => retries.saturating_add(1),
-        (None, Some(text)) => match text.parse() {
-            Ok(attempts) if attempts > 0 => attempts,
+    let retries = match (settings.max_retries, variable("AWS_MAX_ATTEMPTS")) {
+        (Some(retries), _) => retries,
+        (None, Some(text)) => match text.parse::<u32>() {
+            Ok(attempts) if attempts > 0 => attempts - 1,
             _ => return Err(wrong("AWS_MAX_ATTEMPTS", &text, "Set a number, one or more")),
         },
-        (None, None) => MAX_RETRIES + 1,
+        (None, None) => MAX_RETRIES,
     };
     let mode = match (settings.retry_mode, variable("AWS_RETRY_MODE")) {
         (Some(mode), _) => mode,
@@ -427,11 +437,7 @@ fn retries(settings: &Settings) -> Result<(RetryConfig, RetryConfig), Failure> {
             _ => return Err(wrong("AWS_RETRY_MODE", &text, "Set standard or adaptive")),
         },
     };
-    let config = match mode {
-        RetryMode::Standard => RetryConfig::standard(),
-        RetryMode::Adaptive => RetryConfig::adaptive(),
-    };
-    Ok((config.clone().with_max_attempts(attempts), config.with_max_attempts(1)))
+    Ok((retries, mode == RetryMode::Adaptive))
 }
 
 /// Ends the retries early where no connection comes about.

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -20,6 +20,7 @@ use reconcile::failure::{Class, Failure};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
+use crate::limiter::Limiter;
 use crate::settings::{Secret, Settings};
 
 /// An HTTP client as the settings ask for. Opens nothing.
@@ -119,15 +120,17 @@ pub(crate) fn attempts() -> u32 {
     ATTEMPTS.try_with(std::cell::Cell::get).unwrap_or(0)
 }
 
-/// Counts attempts, and sets the user agent that AWS's partner programme asks of a provider.
+/// Counts attempts, tells the limiter of throttled ones, and sets the user agent that AWS's partner programme asks of a provider.
 #[derive(Debug, Clone)]
 pub(crate) struct Sender {
     agent: Arc<str>,
+    limiter: Option<Limiter>,
 }
 
 impl Sender {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self { agent: user_agent(settings.terraform_version.as_deref(), variable("TF_APPEND_USER_AGENT")).into() }
+    pub(crate) fn new(settings: &Settings, limiter: Option<Limiter>) -> Self {
+        let agent = user_agent(settings.terraform_version.as_deref(), variable("TF_APPEND_USER_AGENT"));
+        Self { agent: agent.into(), limiter }
     }
 }
 
@@ -158,6 +161,19 @@ impl Intercept for Sender {
     ) -> Result<(), BoxError> {
         // Clients of credential providers run outside of a counted call.
         let _ = ATTEMPTS.try_with(|attempts| attempts.set(attempts.get() + 1));
+        Ok(())
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // EC2 and IAM throttle with 503, others with 429.
+        if let (Some(limiter), 429 | 503) = (&self.limiter, context.response().status().as_u16()) {
+            limiter.throttled();
+        }
         Ok(())
     }
 

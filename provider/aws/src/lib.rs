@@ -6,6 +6,7 @@ mod client;
 mod credentials;
 mod failure;
 mod http;
+mod limiter;
 pub mod network;
 #[cfg(test)]
 mod played;
