@@ -291,6 +291,14 @@ impl World {
         });
     }
 
+    /// What every run keeps to: no mutating call is begun once it is cancelled.
+    fn begin(&self) {
+        assert!(
+            !self.cancel.is_cancelled(),
+            "a mutating call was begun after the run was cancelled"
+        );
+    }
+
     fn judge(&self, what: &str) -> Verdict {
         self.with(|state| {
             let number = state.calls;
@@ -613,6 +621,7 @@ impl<const N: usize> Kind for SimKind<N> {
 
     async fn create(&self, part: &Sim<N>, call: &Call) -> Result<Made, Failure> {
         let world = &self.0;
+        world.begin();
         world.with(|state| {
             state.busy += 1;
             state.busiest = state.busiest.max(state.busy);
@@ -699,6 +708,7 @@ impl<const N: usize> Kind for SimKind<N> {
         differences: &[Difference],
         call: &Call,
     ) -> Result<(), Failure> {
+        self.0.begin();
         let fields = resolve(part, call)?;
         let (id, world) = (is.id.clone(), &self.0);
         for difference in differences {
@@ -737,6 +747,7 @@ impl<const N: usize> Kind for SimKind<N> {
     }
 
     async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
+        self.0.begin();
         let tagging = |state: &mut State, _, _| {
             let thing = state
                 .things
@@ -779,6 +790,7 @@ impl<const N: usize> Kind for SimKind<N> {
     }
 
     async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure> {
+        self.0.begin();
         let deleting = |state: &mut State, now, _| {
             state.sweep(now);
             let users = state

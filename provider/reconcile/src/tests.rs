@@ -899,3 +899,19 @@ async fn what_others_built_is_imported_by_its_structure() {
     let log = world.with(|state| state.log.join(" "));
     assert!(!log.contains("delete"), "{log}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_just_made_and_is_missing_from_reads_is_not_gone() {
+    let graph = network(&["a"], 1);
+    let (world, known) = made(&graph).await;
+    // The routes were made a moment ago, by another process.
+    world.with(|state| state.lag = Duration::from_secs(10));
+    let report = refresh(&world, &graph, &known).await;
+    assert_eq!(report.drift, Vec::<String>::new());
+    assert_eq!(report.ids, known.ids);
+    // What stays missing is gone.
+    world.rest().await;
+    world.remove("private_routes/a");
+    let report = refresh(&world, &graph, &known).await;
+    assert_eq!(report.drift, ["private_routes/a: deleted outside"]);
+}
