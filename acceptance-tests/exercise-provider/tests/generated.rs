@@ -1,0 +1,102 @@
+//! Generated configurations of the exercise provider, driven by the conformance client: every rule of core, on a model with
+//! an attribute of every kind, over the real wire.
+
+#![allow(missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests: a panic is a failure"
+)]
+
+use conformance::generate::{Hints, samples};
+use conformance::{Core, Error, Resource, Value};
+use serde_json::json;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_terraform-provider-exercise");
+const ITEM: &str = "exercise_item";
+
+fn hints() -> Hints {
+    let colours = || [json!("red"), json!("green")];
+    Hints::new()
+        .values("name", [json!("a"), json!("b")])
+        .values("count_of", [json!(1), json!(7)])
+        .values("keeping", [json!("cold"), json!("room_temperature")])
+        .values("network", [json!("10.0.0.0/8")])
+        .values("address", [json!("10.0.0.1")])
+        .values("front.colour", colours())
+        .values("sides.colour", colours())
+        .values("variants.colour", colours())
+        .values("named.colour", colours())
+        .values("timeouts.create", [json!("5m")])
+        .values("timeouts.read", [json!("1h30m")])
+        .values("timeouts.update", [json!("5m")])
+        .values("timeouts.delete", [json!("90s")])
+        .at_most_one(["network", "address"])
+        .values("front.width", [json!(1), json!(2)])
+        .values("sides.width", [json!(1), json!(2)])
+        .values("variants.width", [json!(1), json!(2)])
+        .values("named.width", [json!(3)])
+        .values("password_wo_version", [json!(1), json!(2)])
+        .never("misbehave")
+        .only(|config| config.get("password_wo").is_null() || !config.get("password_wo_version").is_null())
+}
+
+/// Refusals are fine (two elements of a set that defaults make equal), broken rules are not.
+fn refused<T>(result: Result<T, Error>, config: &Value) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(Error::Failed { .. }) => None,
+        Err(error) => panic!("{error}\nwith {}", conformance::show(config)),
+    }
+}
+
+async fn core(folder: &tempfile::TempDir) -> Core {
+    let core = Core::start(BINARY, &[]).await.unwrap();
+    core.configure(&json!({"directory": folder.path().to_str().unwrap()}))
+        .await
+        .unwrap();
+    core
+}
+
+#[tokio::test]
+async fn any_sequence_of_configurations_converges() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(&folder).await;
+    let block = &core.schema().resources[ITEM].schema.block;
+    let mut item = Resource::new(ITEM);
+    let (mut done, mut actions) = (0, Vec::new());
+    for config in samples(&hints().configs(block), 80) {
+        if let Some(plan) = refused(core.converge(&mut item, &config).await, &config) {
+            actions.push(plan.action.to_string());
+            done += 1;
+        }
+    }
+    assert!(done > 60, "{done} of 80 were applied");
+    for action in ["create", "update", "replace"] {
+        assert!(actions.iter().any(|a| a == action), "{action} never happened");
+    }
+    core.destroy(&mut item, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn plans_with_unknown_values_keep_the_rules_and_their_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(&folder).await;
+    let block = &core.schema().resources[ITEM].schema.block;
+    let mut item = Resource::new(ITEM);
+    let first = core
+        .config(ITEM, &json!({"name": "a", "sides": [{"colour": "red"}]}))
+        .unwrap();
+    core.converge(&mut item, &first).await.unwrap();
+    let (mut planned, mut unknown) = (0, 0);
+    for config in samples(&hints().unknown(25).configs(block), 80) {
+        unknown += usize::from(!config.is_wholly_known());
+        for resource in [&item, &Resource::new(ITEM)] {
+            planned += usize::from(refused(core.plan(resource, &config).await, &config).is_some());
+        }
+    }
+    assert!(
+        unknown > 40 && planned > 80,
+        "{unknown} unknown, {planned} planned"
+    );
+}
