@@ -1,6 +1,6 @@
 //! Apply: markers, partial state, private state, write-only values, and answers that break core's rules.
 
-use framework::{Applied, Attr, Diagnostic, Marker, PrivateState, Value};
+use framework::{Applied, Attr, Diagnostic, Marker, PlanKind, PrivateState, Value};
 use serde_json::json;
 
 use crate::core::{Action, Core, Instance, config, has_errors, identity_text};
@@ -127,7 +127,16 @@ async fn a_tainted_thing_of_the_same_place_is_told_from_one_that_is_replaced() {
 #[tokio::test]
 async fn each_kind_of_plan_leaves_its_marker_and_none_is_stored() {
     let core = Core::new().await;
-    core.world.on_plan(|plan| plan.private.set("planned", "yes"));
+    core.world.on_plan(|plan| {
+        let inherited = plan.private.get("made").is_some();
+        assert_eq!(
+            inherited,
+            matches!(plan.kind, PlanKind::Update | PlanKind::Destroy),
+            "{:?}",
+            plan.kind
+        );
+        plan.private.set("planned", "yes");
+    });
     let after = core.bring(&Instance::default(), json!({"name": "a"})).await;
     let stored = PrivateState::from_wire(&after.private).unwrap();
     assert_eq!(stored.get("made"), Some(b"yes".as_slice()));

@@ -418,21 +418,35 @@ async fn identities_have_a_schema_and_are_upgraded() {
         .map(|a| (a.name.as_str(), a.required_for_import, a.optional_for_import))
         .collect();
     assert_eq!(marks, [("id", true, false), ("region", false, true)]);
-    let request = pb::upgrade_resource_identity::Request {
-        type_name: NAME.to_owned(),
-        version: 0,
-        raw_identity: Some(pb::RawState {
-            json: br#"{"id":"t-1","gone":1}"#.to_vec(),
+    let upgrade = async |version, json: &str| {
+        let raw_identity = Some(pb::RawState {
+            json: json.as_bytes().to_vec(),
             ..Default::default()
-        }),
+        });
+        let request = pb::upgrade_resource_identity::Request {
+            type_name: NAME.to_owned(),
+            version,
+            raw_identity,
+        };
+        core.server
+            .upgrade_resource_identity(Request::new(request))
+            .await
+            .unwrap()
+            .into_inner()
     };
-    let answer = core
-        .server
-        .upgrade_resource_identity(Request::new(request))
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!(identity_text(answer.upgraded_identity.as_ref()), "t-1");
+    for (version, json) in [
+        (0, r#"{"no":1}"#),
+        (1, r#"{"number":1}"#),
+        (2, r#"{"id":"t-1","gone":1}"#),
+    ] {
+        let answer = upgrade(version, json).await;
+        assert_eq!(
+            identity_text(answer.upgraded_identity.as_ref()),
+            "t-1",
+            "from version {version}"
+        );
+    }
+    assert!(texts(&upgrade(3, "{}").await.diagnostics)[0].contains("F209"));
 }
 
 async fn upgrade(core: &Core, version: i64, json: &str) -> (Value, Vec<String>) {

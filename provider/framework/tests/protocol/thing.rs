@@ -230,6 +230,7 @@ impl Resource<World> for ThingResource {
 
     const NAME: &'static str = "test_thing";
     const VERSION: i64 = 2;
+    const IDENTITY_VERSION: i64 = 2;
 
     fn validate(&self, config: &Thing, out: &mut Diagnostics) {
         if config.note.known().is_some_and(|note| note == "forbidden") {
@@ -335,6 +336,14 @@ impl Resource<World> for ThingResource {
             _ => return Err(Diagnostic::error("T003", "No way", "").into()),
         }
         Ok(state)
+    }
+
+    fn upgrade_identity(&self, version: i64, mut identity: Json) -> Result<Json, Diagnostics> {
+        match version {
+            0 => identity["number"] = identity["no"].take(),
+            _ => identity["id"] = Json::from(format!("t-{}", identity["number"])),
+        }
+        Ok(identity)
     }
 
     fn move_from(&self, source: &MoveSource) -> Option<Applied<Thing>> {
