@@ -65,6 +65,7 @@ impl Core {
                 "what is applied has to be known: see apply_known".to_owned(),
             ));
         }
+        resource.gone = None;
         let done = self.apply_action(resource, plan, config).await;
         resource.died_in = match &done {
             Err(Error::Died { call, .. }) => Some((*call).to_owned()),

@@ -84,7 +84,7 @@ fn members<'a>(json: &'a Json, at: &Path) -> Result<&'a serde_json::Map<String, 
         .ok_or_else(|| format!("{at}: an object is expected, got {json}"))
 }
 
-fn foreign<'a>(
+fn foreign(
     json: &serde_json::Map<String, Json>,
     mut known: impl FnMut(&str) -> bool,
     at: &Path,

@@ -199,8 +199,18 @@ impl Core {
             }
         };
         let Some(current) = object.as_ref().filter(|o| !o.tainted) else {
+            let gone = resource
+                .gone
+                .as_ref()
+                .filter(|_| object.is_none())
+                .map(|gone| Object {
+                    value: Value::Null,
+                    private: gone.private.clone(),
+                    identity: gone.identity.clone(),
+                    tainted: false,
+                });
             let answer = self
-                .call_plan(resource, schema, None, Some(config), forced)
+                .call_plan(resource, schema, gone.as_ref(), Some(config), forced)
                 .await?;
             let action = if object.is_some() {
                 Action::Replace

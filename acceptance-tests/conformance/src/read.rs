@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::config;
 use crate::core::{Core, capabilities};
 use crate::error::{Diagnostic, Error};
-use crate::resource::{Instance, Resource};
+use crate::resource::{Gone, Instance, Resource};
 use crate::rule::{Found, Rule};
 use crate::store::{self, Object};
 use crate::wire;
@@ -22,13 +22,19 @@ impl Core {
         let mut warnings = Vec::new();
         if let Some(instance) = &resource.current {
             let (read, said) = self.read(&resource.type_name, instance).await?;
-            resource.current = read;
+            // Of a tainted object nothing is given to the plan.
+            let gone = Gone {
+                private: read.private.clone(),
+                identity: read.identity.clone(),
+            };
+            resource.gone = (read.value.is_null() && !read.tainted).then_some(gone);
+            resource.current = store::stored(self.resource_schema(&resource.type_name)?, read)?;
             warnings.extend(said);
         }
         let mut deposed = Vec::new();
         for instance in &resource.deposed {
             let (read, said) = self.read(&resource.type_name, instance).await?;
-            deposed.extend(read);
+            deposed.extend(store::stored(self.resource_schema(&resource.type_name)?, read)?);
             warnings.extend(said);
         }
         resource.deposed = deposed;
@@ -36,11 +42,7 @@ impl Core {
         Ok(warnings)
     }
 
-    async fn read(
-        &self,
-        type_name: &str,
-        instance: &Instance,
-    ) -> Result<(Option<Instance>, Vec<Diagnostic>), Error> {
+    async fn read(&self, type_name: &str, instance: &Instance) -> Result<(Object, Vec<Diagnostic>), Error> {
         const CALL: &str = "ReadResource";
         let schema = self.resource_schema(type_name)?;
         let (block, ty) = (&schema.schema.block, schema.schema.block.ty());
@@ -95,7 +97,7 @@ impl Core {
             identity,
             tainted: object.tainted,
         };
-        Ok((store::stored(schema, read)?, warnings))
+        Ok((read, warnings))
     }
 
     /// Imports by id, then reads.
@@ -207,12 +209,12 @@ impl Core {
         };
         let (read, said) = self.read(&resource.type_name, &imported).await?;
         warnings.extend(said);
-        if read.is_none() {
+        if read.value.is_null() {
             return Err(Error::Misuse(
                 "cannot import non-existent remote object".to_owned(),
             ));
         }
-        resource.current = read;
+        resource.current = store::stored(schema, read)?;
         Ok(warnings)
     }
 

@@ -18,6 +18,16 @@ pub struct Resource {
     pub lifecycle: Lifecycle,
     /// The call in which the process died, until an operation of this resource succeeds.
     pub died_in: Option<String>,
+    /// What the last refresh answered beside "gone": core gives that to the next plan.
+    #[serde(skip)]
+    pub(crate) gone: Option<Gone>,
+}
+
+/// Private data and identity of an object that a refresh found gone.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Gone {
+    pub private: Vec<u8>,
+    pub identity: Option<framework::Value>,
 }
 
 /// The `lifecycle` block.
@@ -55,6 +65,7 @@ impl Resource {
             deposed: Vec::new(),
             lifecycle: Lifecycle::default(),
             died_in: None,
+            gone: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Generated configurations against the sound provider: whatever is written, the provider refuses it with a message or
 //! keeps every rule.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is missing")]
 
 use conformance::generate::{Hints, samples};
 use conformance::{Core, Error, Resource, Value};

@@ -1,4 +1,5 @@
 //! What `lifecycle`, old states and files do to a resource's handle.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is missing")]
 
 use conformance::{Action, Core, Error, Resource};
 use serde_json::json;

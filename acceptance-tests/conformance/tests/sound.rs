@@ -1,4 +1,5 @@
 //! A correct provider passes, whatever is done with it.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is missing")]
 
 use conformance::{Action, Core, Error, Resource, Rule};
 use serde_json::json;

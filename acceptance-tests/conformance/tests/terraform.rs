@@ -1,5 +1,6 @@
 //! We ask as the real core asks: the same configurations through `terraform` and through this crate lead to the same
 //! requests, in the same order, with the same values and private data.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is missing")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,6 +23,13 @@ fn recorded(file: &Path, ty: &Type) -> Vec<Asked> {
         let bytes = value.as_ref().map(|v| v.msgpack.as_slice()).unwrap_or(&[0xc0]);
         conformance::show(&Value::from_msgpack(bytes, ty).unwrap())
     };
+    let identity = |data: &Option<pb::ResourceIdentityData>| {
+        let ty = Type::object([("id", Type::String)]);
+        let data = data.as_ref().and_then(|data| data.identity_data.as_ref());
+        data.map_or("none".to_owned(), |v| {
+            conformance::show(&Value::from_msgpack(&v.msgpack, &ty).unwrap())
+        })
+    };
     let private = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let one = |line: &str| {
@@ -36,6 +44,7 @@ fn recorded(file: &Path, ty: &Type) -> Vec<Asked> {
                 vec![
                     ("state", value(&r.current_state)),
                     ("private", private(&r.private)),
+                    ("identity", identity(&r.current_identity)),
                 ]
             }
             "plan" => {
@@ -45,6 +54,7 @@ fn recorded(file: &Path, ty: &Type) -> Vec<Asked> {
                     ("proposed", value(&r.proposed_new_state)),
                     ("config", value(&r.config)),
                     ("private", private(&r.prior_private)),
+                    ("identity", identity(&r.prior_identity)),
                 ]
             }
             _ => {
@@ -54,6 +64,7 @@ fn recorded(file: &Path, ty: &Type) -> Vec<Asked> {
                     ("planned", value(&r.planned_state)),
                     ("config", value(&r.config)),
                     ("private", private(&r.planned_private)),
+                    ("identity", identity(&r.planned_identity)),
                 ]
             }
         };
@@ -82,6 +93,19 @@ fn json(value: &Value) -> Json {
     }
 }
 
+/// The real core: `terraform` from `PATH`, or what `CONFORMANCE_CLI` names.
+fn cli() -> Command {
+    Command::new(std::env::var_os("CONFORMANCE_CLI").unwrap_or_else(|| "terraform".into()))
+}
+
+fn knows_identities() -> bool {
+    let output = cli().arg("version").output().unwrap();
+    // "Terraform v1.15.5" or "OpenTofu v1.12.6".
+    let text = String::from_utf8(output.stdout).unwrap();
+    let minor = text.split(" v1.").nth(1).unwrap().split('.').next().unwrap();
+    minor.parse::<u32>().unwrap() >= 12
+}
+
 /// What both sides are told.
 struct Step {
     config: Value,
@@ -95,6 +119,8 @@ struct Both {
     clouds: [TempDir; 2],
     create_before_destroy: bool,
     ty: Type,
+    /// Whether the CLI knows identities: Terraform from 1.12, OpenTofu from 1.12.
+    identities: bool,
 }
 
 impl Both {
@@ -108,6 +134,7 @@ impl Both {
             folder,
             clouds: [theirs, ours],
             create_before_destroy,
+            identities: knows_identities(),
             ty: Core::start(BINARY, &[]).await.unwrap().schema().resources[THING]
                 .schema
                 .block
@@ -129,7 +156,7 @@ impl Both {
     }
 
     fn terraform(&self, command: &str, kill: i64) -> bool {
-        let output = Command::new("terraform")
+        let output = cli()
             .args([command, "-auto-approve", "-no-color"])
             .current_dir(self.folder.path())
             .env("TF_CLI_CONFIG_FILE", self.folder.path().join("cli.tfrc"))
@@ -188,6 +215,10 @@ impl Both {
             drop(std::fs::remove_file(self.record(side)));
             all
         });
+        if !self.identities {
+            let forget = |(_, parts): &mut Asked| parts.retain(|(name, _)| *name != "identity");
+            theirs.iter_mut().chain(&mut ours).for_each(forget);
+        }
         if self.create_before_destroy {
             theirs.sort();
             ours.sort();

@@ -1,6 +1,7 @@
 //! The exercise provider with one defect, named by the environment variable `BREAK`: the rule that is broken, and after a
 //! dot in which way (none: nothing is broken). `RECORD` is a file to which it writes how it is asked to read, plan and apply. Its answers are those of the sound provider, changed on their way out. What the framework does not
 //! offer yet (ephemeral and list resources, actions) is made here from nothing.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is missing")]
 
 mod exercise;
 mod tamper;
