@@ -165,8 +165,32 @@ async fn each_kind_of_plan_leaves_its_marker_and_none_is_stored() {
     );
     assert_eq!(of_new.get("made"), None, "the new thing does not inherit it");
     assert_eq!(of_new.get("planned"), Some(b"yes".as_slice()));
+    for private in [of_old, of_new, of_destroyed] {
+        assert_eq!(
+            private.get(".marker"),
+            None,
+            "what is the framework's own is not shown to the resource"
+        );
+    }
     assert_eq!(destroyed, &Marker::Destroy);
     assert_eq!(of_destroyed.get("made"), Some(b"yes".as_slice()));
+}
+
+#[tokio::test]
+async fn a_resource_cannot_write_what_is_the_frameworks() {
+    let core = Core::new().await;
+    core.world.on_create(|request| {
+        let mut private = request.private;
+        private.set(".marker", r#"{"kind":"create","force_new":{}}"#);
+        private.set("own", "x");
+        Applied::done(filled(request.planned), private)
+    });
+    let after = core.bring(&Instance::default(), json!({"name": "a"})).await;
+    let stored = PrivateState::from_wire(&after.private).unwrap();
+    assert_eq!(
+        (stored.get(".marker"), stored.get("own")),
+        (None, Some(b"x".as_slice()))
+    );
 }
 
 #[tokio::test]
