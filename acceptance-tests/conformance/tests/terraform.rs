@@ -1,5 +1,8 @@
 //! We ask as the real core asks: the same configurations through `terraform` and through this crate lead to the same
 //! requests, in the same order, with the same values and private data.
+//!
+//! `CONFORMANCE_CLI` names another binary than `terraform` from `PATH`: also Terraform 1.15.5 and OpenTofu 1.12.6 were compared.
+
 #![allow(clippy::unwrap_used, reason = "a test stops where something is missing")]
 
 use std::path::{Path, PathBuf};
@@ -98,12 +101,14 @@ fn cli() -> Command {
     Command::new(std::env::var_os("CONFORMANCE_CLI").unwrap_or_else(|| "terraform".into()))
 }
 
-fn knows_identities() -> bool {
+/// Whether it is OpenTofu, and whether identities are compared: Terraform has them from 1.12. OpenTofu has them, too, but
+/// gives none to the second plan of a replacement; we do as Terraform.
+fn about_cli() -> (bool, bool) {
     let output = cli().arg("version").output().unwrap();
-    // "Terraform v1.15.5" or "OpenTofu v1.12.6".
     let text = String::from_utf8(output.stdout).unwrap();
     let minor = text.split(" v1.").nth(1).unwrap().split('.').next().unwrap();
-    minor.parse::<u32>().unwrap() >= 12
+    let opentofu = text.contains("OpenTofu v");
+    (opentofu, !opentofu && minor.parse::<u32>().unwrap() >= 12)
 }
 
 /// What both sides are told.
@@ -119,12 +124,14 @@ struct Both {
     clouds: [TempDir; 2],
     create_before_destroy: bool,
     ty: Type,
-    /// Whether the CLI knows identities: Terraform from 1.12, OpenTofu from 1.12.
+    /// See [`about_cli`].
     identities: bool,
+    opentofu: bool,
 }
 
 impl Both {
     async fn new(create_before_destroy: bool) -> Self {
+        let (opentofu, identities) = about_cli();
         let [folder, theirs, ours] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
         std::fs::copy(BINARY, folder.path().join("terraform-provider-exercise")).unwrap();
         let overrides = format!("dev_overrides {{ \"ekb/exercise\" = {:?} }}", folder.path());
@@ -134,7 +141,8 @@ impl Both {
             folder,
             clouds: [theirs, ours],
             create_before_destroy,
-            identities: knows_identities(),
+            identities,
+            opentofu,
             ty: Core::start(BINARY, &[]).await.unwrap().schema().resources[THING]
                 .schema
                 .block
@@ -146,12 +154,13 @@ impl Both {
         self.folder.path().join(format!("record-{side}"))
     }
 
-    fn environment(&self, side: usize, kill: i64) -> [(&'static str, String); 3] {
+    fn environment(&self, side: usize, kill: i64) -> [(&'static str, String); 4] {
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         [
             ("EXERCISE_DIR", text(self.clouds[side].path())),
             ("RECORD", text(&self.record(side))),
             ("EXERCISE_KILL", kill.to_string()),
+            ("BREAK", if self.opentofu { "opentofu" } else { "" }.to_owned()),
         ]
     }
 
