@@ -154,7 +154,10 @@ fn a_destroy_is_not_blocked_by_a_refusal() {
         write(workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"");
         workspace.apply().ok();
         // As if an older version had allowed it: what plan refuses today is in the state already.
-        let state = workspace.read("terraform.tfstate").unwrap().replace("10.20.0.0/16", "11.20.0.0/16");
+        let state = workspace
+            .read("terraform.tfstate")
+            .unwrap()
+            .replace("10.20.0.0/16", "11.20.0.0/16");
         workspace.write("terraform.tfstate", &state);
         write(workspace, "cidr = \"11.20.0.0/16\"\nnat_gateways = \"none\"");
         workspace.destroy().ok();

@@ -28,14 +28,20 @@ const FIGURES: [(&str, Option<f64>, &str); 9] = [
     ("noop_calls", Some(12.0), "AWS calls of a plan without changes"),
     ("noop_depth", Some(3.0), "its round trips one after the other"),
     ("noop_ms", None, "its time at 50 ms latency"),
-    ("create_ratio", Some(1.03), "time to create / the waits on its critical path"),
+    (
+        "create_ratio",
+        Some(1.03),
+        "time to create / the waits on its critical path",
+    ),
     ("plan_cpu_ms", None, "CPU of a plan, from start to end"),
 ];
 
 fn main() -> Result<(), Failure> {
     let binary = match std::env::var_os("EKB_PROVIDER_BINARY") {
         Some(path) => PathBuf::from(path),
-        None => acceptance_tests::provider_binary().with_file_name("").join("../release/terraform-provider-ekb"),
+        None => acceptance_tests::provider_binary()
+            .with_file_name("")
+            .join("../release/terraform-provider-ekb"),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let figures = runtime.block_on(measure(&binary))?;
@@ -43,12 +49,19 @@ fn main() -> Result<(), Failure> {
     for (name, goal, what) in FIGURES {
         let measured = figures.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
         let goal_text = goal.map_or_else(String::new, |goal| format!("≤ {goal}"));
-        let missed = if goal.is_some_and(|goal| measured > goal) { "  MISSED" } else { "" };
+        let missed = if goal.is_some_and(|goal| measured > goal) {
+            "  MISSED"
+        } else {
+            ""
+        };
         println!("{name:<16} {measured:>10.2} {goal_text:>8}  {what}{missed}");
     }
     let sections = sections(&binary)?;
     println!("\nWhat fills the binary: {sections}");
-    std::fs::write("bench.json", serde_json::to_string_pretty(&Value::Object(figures))?)?;
+    std::fs::write(
+        "bench.json",
+        serde_json::to_string_pretty(&Value::Object(figures))?,
+    )?;
     Ok(())
 }
 
@@ -68,7 +81,8 @@ async fn measure(binary: &Path) -> Result<Map<String, Value>, Failure> {
     put("handshake_ms", median(handshakes));
 
     let rig = Rig::start();
-    let (mut schema, mut after, mut calls, mut depth, mut times, mut cpu) = <(Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
+    let (mut schema, mut after, mut calls, mut depth, mut times, mut cpu) =
+        <(Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
     let account = rig.account();
     let mut network = Resource::new("ekb_network");
     let (core, config) = start(binary, &account).await?;
@@ -131,7 +145,8 @@ async fn start(binary: &Path, account: &Account) -> Result<(Core, framework::Val
         ("EKB_TIME_SCALE", scale.as_str()),
     ];
     let core = Core::start(binary, &environment).await?;
-    core.configure(&json!({ "environment": "bench", "region": Account::REGION })).await?;
+    core.configure(&json!({ "environment": "bench", "region": Account::REGION }))
+        .await?;
     let config = core.config("ekb_network", &json!({ "cidr": "10.20.0.0/16" }))?;
     Ok((core, config))
 }
@@ -165,7 +180,10 @@ fn mib(bytes: u64) -> f64 {
 /// A line of the process's `/proc/PID/status`, in MiB.
 fn memory(core: &Core, line: &str) -> Result<f64, Failure> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", core.pid().unwrap_or_default()))?;
-    let found = status.lines().find_map(|text| text.strip_prefix(line)).ok_or("no such line")?;
+    let found = status
+        .lines()
+        .find_map(|text| text.strip_prefix(line))
+        .ok_or("no such line")?;
     let kib: u64 = found.trim().trim_end_matches(" kB").parse()?;
     Ok(mib(kib * 1024))
 }
@@ -173,15 +191,28 @@ fn memory(core: &Core, line: &str) -> Result<f64, Failure> {
 /// CPU time of the process so far, in ms.
 fn processor(core: &Core) -> Result<f64, Failure> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", core.pid().unwrap_or_default()))?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks: f64 = fields.get(11..13).ok_or("a short line")?.iter().filter_map(|t| t.parse::<f64>().ok()).sum();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks: f64 = fields
+        .get(11..13)
+        .ok_or("a short line")?
+        .iter()
+        .filter_map(|t| t.parse::<f64>().ok())
+        .sum();
     // Linux counts in hundredths of a second.
     Ok(ticks * 10.0)
 }
 
 /// The largest sections of the binary.
 fn sections(binary: &Path) -> Result<String, Failure> {
-    let output = std::process::Command::new("size").arg("-A").arg(binary).output()?;
+    let output = std::process::Command::new("size")
+        .arg("-A")
+        .arg(binary)
+        .output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut found: Vec<(f64, String)> = text
         .lines()
@@ -192,6 +223,9 @@ fn sections(binary: &Path) -> Result<String, Failure> {
         })
         .collect();
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let largest = found.iter().take(5).map(|(size, name)| format!("{name} {size:.1} MiB"));
+    let largest = found
+        .iter()
+        .take(5)
+        .map(|(size, name)| format!("{name} {size:.1} MiB"));
     Ok(largest.collect::<Vec<_>>().join(", "))
 }

@@ -417,6 +417,8 @@ impl<D> Reconciled<D> {
         if let Some(imported) = &imported {
             if let Some(root) = &imported.root {
                 known.ids.insert(self.0.root_key(), root.clone());
+                known.root = Some(self.0.root_key());
+                known.import = true;
             }
             let report = engine.observe(None, &known).await.report();
             if report.is_empty() {
@@ -509,10 +511,15 @@ fn all_tags<C: Surroundings>(
 /// What was found on all objects is `tags_all`; `tags` is what does not come from the provider block.
 fn split_tags(common: &mut Common, defaults: &Tags) {
     let all = common.tags.known().cloned().unwrap_or_default();
-    let own: BTreeMap<_, _> = all.iter().filter(|(key, value)| defaults.get(*key) != Some(value)).collect();
-    common.tags = Attr::from_option(
-        (!own.is_empty()).then(|| own.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
-    );
+    let own: BTreeMap<_, _> = all
+        .iter()
+        .filter(|(key, value)| defaults.get(*key) != Some(value))
+        .collect();
+    common.tags = Attr::from_option((!own.is_empty()).then(|| {
+        own.into_iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }));
     common.tags_all = Attr::Known(all);
 }
 
@@ -555,7 +562,9 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let context = cx.ready().map(|context| &**context);
         if let (Some(context), Some(prior)) = (context, &plan.prior) {
             let same = self.same_account(context, prior).await.map(|_| ());
-            if let Err(error) = same.and_then(|()| self.engine(cx, context, prior, Duration::ZERO).map(|_| ())) {
+            if let Err(error) =
+                same.and_then(|()| self.engine(cx, context, prior, Duration::ZERO).map(|_| ()))
+            {
                 plan.diagnostics.push(error);
                 return;
             }
@@ -832,7 +841,11 @@ impl<D> Reconciled<D> {
         }
         let known = prior.map(|prior| self.known(prior)).unwrap_or_default();
         let changes = graph.changes(&known);
-        let is_moved = |key: &Key| changes.get(key).is_some_and(|change| !matches!(change, Change::Update(_)));
+        let is_moved = |key: &Key| {
+            changes
+                .get(key)
+                .is_some_and(|change| !matches!(change, Change::Update(_)))
+        };
         let id = |key: &Key| match known.ids.get(key).filter(|_| !is_moved(key)) {
             Some(id) => Attr::Known(id.clone()),
             None => Attr::Unknown,
@@ -841,7 +854,10 @@ impl<D> Reconciled<D> {
         common.objects = Attr::Known(texts(graph.objects().iter()));
         common.ids = Attr::Known(graph.keys().map(|key| (key.0.clone(), id(key))).collect());
         let touched = |start: &str| {
-            prior.is_none() || changes.keys().any(|key| key.0.starts_with(start) && is_moved(key))
+            prior.is_none()
+                || changes
+                    .keys()
+                    .any(|key| key.0.starts_with(start) && is_moved(key))
         };
         self.0.unsettle(planned, &touched);
     }
@@ -855,10 +871,14 @@ impl<D> Reconciled<D> {
         check_tags(&D::common(planned).tags_all, &mut refused);
         self.0.check(planned, &mut refused);
         let (before, after) = (prior.map(D::Model::encode), planned.encode());
-        out.extend(refused.into_iter().filter(|refusal| match (&before, refusal.path.0.first()) {
-            (Some(before), Some(Step::Attribute(name))) => before.get(name) != after.get(name),
-            _ => true,
-        }));
+        out.extend(
+            refused
+                .into_iter()
+                .filter(|refusal| match (&before, refusal.path.0.first()) {
+                    (Some(before), Some(Step::Attribute(name))) => before.get(name) != after.get(name),
+                    _ => true,
+                }),
+        );
     }
 
     async fn prepare<C: Surroundings>(
@@ -924,6 +944,6 @@ mod tests {
         let diagnostic = failure.diagnostic();
         assert_eq!(diagnostic.summary, "Creating NAT gateway (eu-central-1a)");
         assert!(diagnostic.detail.contains("AWS request id: abc"));
-        assert_eq!(diagnostic.hint, "Allow ec2:CreateNatGateway.");
+        assert_eq!(&*diagnostic.hint, "Allow ec2:CreateNatGateway.");
     }
 }

@@ -236,19 +236,33 @@ impl Provider for Ekb {
             refuse_own(keys, "default_tags", &mut wrong);
         }
         for tags in &config.ignore_tags {
-            let keys = tags.keys.known().into_iter().flatten().chain(tags.key_prefixes.known().into_iter().flatten());
+            let keys = tags
+                .keys
+                .known()
+                .into_iter()
+                .flatten()
+                .chain(tags.key_prefixes.known().into_iter().flatten());
             refuse_own(keys, "ignore_tags", &mut wrong);
         }
         wrong.into_result()?;
         let unknown = [
-            &config.environment, &config.region, &config.profile, &config.access_key, &config.secret_key, &config.token,
+            &config.environment,
+            &config.region,
+            &config.profile,
+            &config.access_key,
+            &config.secret_key,
+            &config.token,
         ];
         let blocks_unknown = config.default_tags.iter().any(|block| block.tags.is_unknown())
             || config.assume_role.iter().any(|role| role.role_arn.is_unknown());
         if blocks_unknown || unknown.iter().any(|argument| argument.is_unknown()) {
             return Ok(Configured::Unknown);
         }
-        let from_environment = || std::env::var("EKB_ENVIRONMENT").ok().filter(|text| !text.is_empty());
+        let from_environment = || {
+            std::env::var("EKB_ENVIRONMENT")
+                .ok()
+                .filter(|text| !text.is_empty())
+        };
         let environment = config.environment.known().cloned().or_else(from_environment);
         let settings = settings(config, host);
         Ok(Configured::Ready(Arc::new(Platform {
@@ -294,7 +308,12 @@ fn settings(config: ProviderConfig, host: &HostInfo) -> Settings {
 
     let mut endpoints = BTreeMap::new();
     for block in config.endpoints {
-        for (service, url) in [("ec2", block.ec2), ("iam", block.iam), ("logs", block.logs), ("sts", block.sts)] {
+        for (service, url) in [
+            ("ec2", block.ec2),
+            ("iam", block.iam),
+            ("logs", block.logs),
+            ("sts", block.sts),
+        ] {
             endpoints.extend(url.into_known().map(|url| (service.to_owned(), url)));
         }
     }
@@ -322,8 +341,11 @@ fn settings(config: ProviderConfig, host: &HostInfo) -> Settings {
                 transitive_tag_keys: set(role.transitive_tag_keys),
             })
             .collect(),
-        assume_role_with_web_identity: config.assume_role_with_web_identity.into_iter().next().map(|role| {
-            settings::AssumeRoleWithWebIdentity {
+        assume_role_with_web_identity: config
+            .assume_role_with_web_identity
+            .into_iter()
+            .next()
+            .map(|role| settings::AssumeRoleWithWebIdentity {
                 duration: duration(&role.duration),
                 role_arn: role.role_arn.into_known().unwrap_or_default(),
                 policy: role.policy.into_known(),
@@ -331,17 +353,24 @@ fn settings(config: ProviderConfig, host: &HostInfo) -> Settings {
                 session_name: role.session_name.into_known(),
                 web_identity_token: secret(role.web_identity_token),
                 web_identity_token_file: role.web_identity_token_file.into_known(),
-            }
-        }),
+            }),
         allowed_account_ids: set(config.allowed_account_ids),
         forbidden_account_ids: set(config.forbidden_account_ids),
-        default_tags: config.default_tags.into_iter().next().map(|block| map(block.tags)).unwrap_or_default(),
+        default_tags: config
+            .default_tags
+            .into_iter()
+            .next()
+            .map(|block| map(block.tags))
+            .unwrap_or_default(),
         ignore_tags: ignored.map_or_else(IgnoreTags::default, |block| IgnoreTags {
             keys: set(block.keys),
             key_prefixes: set(block.key_prefixes),
         }),
         endpoints,
-        max_retries: config.max_retries.into_known().and_then(|n| u32::try_from(n).ok()),
+        max_retries: config
+            .max_retries
+            .into_known()
+            .and_then(|n| u32::try_from(n).ok()),
         retry_mode: config.retry_mode.known().map(|mode| match mode.as_str() {
             "standard" => RetryMode::Standard,
             _ => RetryMode::Adaptive,
@@ -352,7 +381,11 @@ fn settings(config: ProviderConfig, host: &HostInfo) -> Settings {
         skip_metadata_api_check: yes(&config.skip_metadata_api_check),
         ec2_metadata_service_endpoint: config.ec2_metadata_service_endpoint.into_known(),
         ec2_metadata_service_endpoint_mode: config.ec2_metadata_service_endpoint_mode.known().map(|mode| {
-            if mode == "IPv6" { MetadataMode::Ipv6 } else { MetadataMode::Ipv4 }
+            if mode == "IPv6" {
+                MetadataMode::Ipv6
+            } else {
+                MetadataMode::Ipv4
+            }
         }),
         custom_ca_bundle: config.custom_ca_bundle.into_known(),
         http_proxy: secret(config.http_proxy),

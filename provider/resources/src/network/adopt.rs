@@ -11,8 +11,12 @@ use super::model::{FlowLogs, Network, Subnets};
 use super::{positions, ranges};
 
 /// Tags that are ours and not the user's.
-const OWN_TAGS: [&str; 4] =
-    ["Name", "kubernetes.io/role/elb", "kubernetes.io/role/internal-elb", "karpenter.sh/discovery"];
+const OWN_TAGS: [&str; 4] = [
+    "Name",
+    "kubernetes.io/role/elb",
+    "kubernetes.io/role/internal-elb",
+    "karpenter.sh/discovery",
+];
 
 /// Sets the arguments from what is there.
 pub fn adopt(model: &mut Network, report: &Report) {
@@ -25,10 +29,14 @@ pub fn adopt(model: &mut Network, report: &Report) {
     let mut zones: Vec<String> = public.keys().chain(private.keys()).cloned().collect();
     zones.sort();
     zones.dedup();
-    let computed = model.cidr.known().and_then(|cidr| layout(*cidr, zones.iter().map(String::as_str)).ok());
+    let computed = model
+        .cidr
+        .known()
+        .and_then(|cidr| layout(*cidr, zones.iter().map(String::as_str)).ok());
     let as_computed = computed.is_some_and(|computed| {
         computed.iter().all(|(zone, nets)| {
-            public.get(zone).is_none_or(|net| *net == nets.public) && private.get(zone).is_none_or(|net| *net == nets.private)
+            public.get(zone).is_none_or(|net| *net == nets.public)
+                && private.get(zone).is_none_or(|net| *net == nets.private)
         })
     });
     if !as_computed {
@@ -50,33 +58,57 @@ pub fn adopt(model: &mut Network, report: &Report) {
     model.private_subnets = Attr::Known(private);
     model.s3_endpoint = Attr::Known(report.ids.contains_key(&Key::from("s3_endpoint")));
     let endpoints = positions(report, "interface_endpoint");
-    model.interface_endpoints =
-        if endpoints.is_empty() { Attr::Null } else { Attr::Known(endpoints.into_iter().collect()) };
+    model.interface_endpoints = if endpoints.is_empty() {
+        Attr::Null
+    } else {
+        Attr::Known(endpoints.into_iter().collect())
+    };
     model.flow_logs = if report.ids.contains_key(&Key::from("flow_log")) {
         let days = field("flow_log_group", "retention_days").and_then(|days| days.as_i64());
         Attr::Known(FlowLogs {
-            destination: text("flow_log", "bucket").unwrap_or_else(|| "cloudwatch".to_owned()).into(),
+            destination: text("flow_log", "bucket")
+                .unwrap_or_else(|| "cloudwatch".to_owned())
+                .into(),
             retention_days: Attr::from_option(days.or(Some(14))),
         })
     } else {
         Attr::Null
     };
     let tags = |object: &serde_json::Value| -> BTreeMap<String, String> {
-        let tags = object.get("tags").and_then(|tags| tags.as_object()).into_iter().flatten();
-        tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+        let tags = object
+            .get("tags")
+            .and_then(|tags| tags.as_object())
+            .into_iter()
+            .flatten();
+        tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+            .collect()
     };
-    let discovery = report.objects.iter().find_map(|(_, object)| tags(object).remove("karpenter.sh/discovery"));
+    let discovery = report
+        .objects
+        .iter()
+        .find_map(|(_, object)| tags(object).remove("karpenter.sh/discovery"));
     model.cluster_name = Attr::from_option(discovery.or_else(|| model.common.environment.known().cloned()));
     // The user's tags are those that all parts carry.
     let mut shared: Option<BTreeMap<String, String>> = None;
-    for object in report.objects.values().filter(|object| object.get("tags").is_some()) {
+    for object in report
+        .objects
+        .values()
+        .filter(|object| object.get("tags").is_some())
+    {
         let theirs = tags(object);
         shared = Some(match shared {
             None => theirs,
-            Some(before) => before.into_iter().filter(|(key, value)| theirs.get(key) == Some(value)).collect(),
+            Some(before) => before
+                .into_iter()
+                .filter(|(key, value)| theirs.get(key) == Some(value))
+                .collect(),
         });
     }
     let mut shared = shared.unwrap_or_default();
     shared.retain(|key, _| !OWN_TAGS.contains(&key.as_str()));
-    model.common.tags = if shared.is_empty() { Attr::Null } else { Attr::Known(shared) };
+    model.common.tags = if shared.is_empty() {
+        Attr::Null
+    } else {
+        Attr::Known(shared)
+    };
 }

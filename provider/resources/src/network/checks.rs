@@ -22,7 +22,10 @@ pub fn check(network: &Network, out: &mut Diagnostics) {
         check_explicit(subnets, *cidr, out);
     }
     check_names(network, out);
-    if let Some(destination) = network.flow_logs.known().and_then(|logs| logs.destination.known())
+    if let Some(destination) = network
+        .flow_logs
+        .known()
+        .and_then(|logs| logs.destination.known())
         && destination != "cloudwatch"
         && !(destination.starts_with("arn:") && destination.contains(":s3:::"))
     {
@@ -37,35 +40,53 @@ pub fn check(network: &Network, out: &mut Diagnostics) {
 }
 
 fn check_cidr(network: &Network, out: &mut Diagnostics) -> bool {
-    let Some(cidr) = network.cidr.known() else { return false };
-    let Err(error) = check_range(*cidr) else { return true };
+    let Some(cidr) = network.cidr.known() else {
+        return false;
+    };
+    let Err(error) = check_range(*cidr) else {
+        return true;
+    };
     let code = match error {
         LayoutError::HostBits { .. } => "EKB2101",
         LayoutError::Size(_) => "EKB2102",
         _ => "EKB2103",
     };
-    out.extend([Diagnostic::error(code, "Invalid range of the network", format!("{error}.")).at(Path::from("cidr"))]);
+    out.extend([
+        Diagnostic::error(code, "Invalid range of the network", format!("{error}.")).at(Path::from("cidr")),
+    ]);
     false
 }
 
 fn check_zones(network: &Network, range_is_good: bool, out: &mut Diagnostics) {
-    let Some(zones) = network.availability_zones.known() else { return };
+    let Some(zones) = network.availability_zones.known() else {
+        return;
+    };
     let at = || Path::from("availability_zones");
     let mut seen = BTreeSet::new();
     for zone in zones.iter().filter(|zone| !seen.insert(zone.as_str())) {
-        out.extend([Diagnostic::error("EKB2104", "Zone given twice", format!("{zone} is given more than once."))
-            .hint("Name every zone once.")
-            .at(at())]);
+        out.extend([Diagnostic::error(
+            "EKB2104",
+            "Zone given twice",
+            format!("{zone} is given more than once."),
+        )
+        .hint("Name every zone once.")
+        .at(at())]);
     }
     if zones.is_empty() {
-        out.extend([Diagnostic::error("EKB2104", "No zones", "A network has at least one availability zone.")
-            .hint("Name zones, or leave the argument out for the default of three.")
-            .at(at())]);
+        out.extend([Diagnostic::error(
+            "EKB2104",
+            "No zones",
+            "A network has at least one availability zone.",
+        )
+        .hint("Name zones, or leave the argument out for the default of three.")
+        .at(at())]);
     }
     if let (true, Attr::Null, Some(cidr)) = (range_is_good, &network.subnets, network.cidr.known()) {
         for zone in seen {
             if let Err(error) = layout(*cidr, [zone]) {
-                out.extend([Diagnostic::error("EKB2105", "Zone without subnets", format!("{error}.")).at(at())]);
+                out.extend([
+                    Diagnostic::error("EKB2105", "Zone without subnets", format!("{error}.")).at(at()),
+                ]);
             }
         }
     }
@@ -83,17 +104,28 @@ fn check_explicit(
             let name = format!("the {which} subnet of {zone}");
             let at = Path::from("subnets").key(zone.clone()).attribute(which);
             let mut refuse = |text: String, hint: String| {
-                out.extend([Diagnostic::error("EKB2106", "Invalid subnet", text).hint(hint).at(at.clone())]);
+                out.extend([Diagnostic::error("EKB2106", "Invalid subnet", text)
+                    .hint(hint)
+                    .at(at.clone())]);
             };
             if net.addr() != net.network() {
-                refuse(format!("{net}, {name}, has host bits set."), format!("Write {}.", net.trunc()));
+                refuse(
+                    format!("{net}, {name}, has host bits set."),
+                    format!("Write {}.", net.trunc()),
+                );
             } else if !SUBNET_PREFIXES.contains(&net.prefix_len()) {
                 refuse(
-                    format!("{net}, {name}, is a /{}; AWS allows /16 to /28.", net.prefix_len()),
+                    format!(
+                        "{net}, {name}, is a /{}; AWS allows /16 to /28.",
+                        net.prefix_len()
+                    ),
                     "Choose another size.".to_owned(),
                 );
             } else if !cidr.contains(net) {
-                refuse(format!("{net}, {name}, lies outside the network's range {cidr}."), format!("Choose a part of {cidr}."));
+                refuse(
+                    format!("{net}, {name}, lies outside the network's range {cidr}."),
+                    format!("Choose a part of {cidr}."),
+                );
             }
             if let Some((other, their)) = all.iter().find(|(_, o)| o.contains(net) || net.contains(o)) {
                 refuse(
@@ -107,13 +139,18 @@ fn check_explicit(
 }
 
 fn check_names(network: &Network, out: &mut Diagnostics) {
-    let (Some(environment), Some(name)) = (network.common.environment.known(), network.name.known()) else { return };
+    let (Some(environment), Some(name)) = (network.common.environment.known(), network.name.known()) else {
+        return;
+    };
     let role = flow_logs_role(&prefix(environment, name));
     if network.flow_logs.is_known() && role.len() > ROLE_NAME {
         out.extend([Diagnostic::error(
             "EKB2108",
             "Name too long",
-            format!("The IAM role {role} would have {} characters; AWS allows {ROLE_NAME}.", role.len()),
+            format!(
+                "The IAM role {role} would have {} characters; AWS allows {ROLE_NAME}.",
+                role.len()
+            ),
         )
         .hint(format!("Shorten the name by {}.", role.len() - ROLE_NAME))
         .at(Path::from("name"))]);
@@ -128,7 +165,10 @@ mod tests {
     use crate::network::model::{FlowLogs, Subnets};
 
     fn network() -> Network {
-        let mut network = Network { cidr: Attr::Known("10.20.0.0/16".parse().unwrap()), ..Network::default() };
+        let mut network = Network {
+            cidr: Attr::Known("10.20.0.0/16".parse().unwrap()),
+            ..Network::default()
+        };
         network.common.environment = "staging".into();
         network.name = "main".into();
         network
@@ -137,7 +177,9 @@ mod tests {
     fn codes(network: &Network) -> Vec<String> {
         let mut out = Diagnostics::new();
         check(network, &mut out);
-        out.into_iter().map(|d| format!("{} {}", d.code, d.path)).collect()
+        out.into_iter()
+            .map(|d| format!("{} {}", d.code, d.path))
+            .collect()
     }
 
     #[test]
@@ -153,13 +195,22 @@ mod tests {
             ("10.0.0.0/28", "EKB2102 cidr"),
             ("9.0.0.0/16", "EKB2103 cidr"),
         ] {
-            let wrong = Network { cidr: Attr::Known(cidr.parse().unwrap()), ..network() };
+            let wrong = Network {
+                cidr: Attr::Known(cidr.parse().unwrap()),
+                ..network()
+            };
             assert_eq!(codes(&wrong), [code], "{cidr}");
         }
         let zones = |zones: &[&str]| Attr::Known(zones.iter().map(|z| (*z).to_owned()).collect());
-        let twice = Network { availability_zones: zones(&["eu-west-1a", "eu-west-1a"]), ..network() };
+        let twice = Network {
+            availability_zones: zones(&["eu-west-1a", "eu-west-1a"]),
+            ..network()
+        };
         assert_eq!(codes(&twice), ["EKB2104 availability_zones"]);
-        let local = Network { availability_zones: zones(&["us-west-2-lax-1a"]), ..network() };
+        let local = Network {
+            availability_zones: zones(&["us-west-2-lax-1a"]),
+            ..network()
+        };
         assert_eq!(codes(&local), ["EKB2105 availability_zones"]);
 
         let pair = |public: &str, private: &str| Subnets {
@@ -169,17 +220,45 @@ mod tests {
         let explicit = |pairs: &[Subnets]| {
             let zones = ["eu-west-1a", "eu-west-1b"].map(str::to_owned);
             let subnets: BTreeMap<_, _> = zones.into_iter().zip(pairs.iter().cloned()).collect();
-            codes(&Network { subnets: Attr::Known(subnets), ..network() })
+            codes(&Network {
+                subnets: Attr::Known(subnets),
+                ..network()
+            })
         };
         assert_eq!(explicit(&[pair("10.20.0.0/24", "10.20.1.0/24")]), [""; 0]);
-        assert_eq!(explicit(&[pair("10.20.0.0/24", "10.21.1.0/24")]), ["EKB2106 subnets[\"eu-west-1a\"].private"]);
-        assert_eq!(explicit(&[pair("10.20.0.0/24", "10.20.0.0/25")]), ["EKB2106 subnets[\"eu-west-1a\"].private"]);
-        assert_eq!(explicit(&[pair("10.20.0.0/29", "10.20.1.0/24")]), ["EKB2106 subnets[\"eu-west-1a\"].public"]);
+        assert_eq!(
+            explicit(&[pair("10.20.0.0/24", "10.21.1.0/24")]),
+            ["EKB2106 subnets[\"eu-west-1a\"].private"]
+        );
+        assert_eq!(
+            explicit(&[pair("10.20.0.0/24", "10.20.0.0/25")]),
+            ["EKB2106 subnets[\"eu-west-1a\"].private"]
+        );
+        assert_eq!(
+            explicit(&[pair("10.20.0.0/29", "10.20.1.0/24")]),
+            ["EKB2106 subnets[\"eu-west-1a\"].public"]
+        );
 
-        let logs = FlowLogs { destination: "kinesis".into(), retention_days: Attr::Known(14) };
-        assert_eq!(codes(&Network { flow_logs: Attr::Known(logs), ..network() }), ["EKB2107 flow_logs.destination"]);
-        let logs = FlowLogs { destination: "cloudwatch".into(), retention_days: Attr::Known(14) };
-        let long = Network { name: "x".repeat(60).as_str().into(), flow_logs: Attr::Known(logs), ..network() };
+        let logs = FlowLogs {
+            destination: "kinesis".into(),
+            retention_days: Attr::Known(14),
+        };
+        assert_eq!(
+            codes(&Network {
+                flow_logs: Attr::Known(logs),
+                ..network()
+            }),
+            ["EKB2107 flow_logs.destination"]
+        );
+        let logs = FlowLogs {
+            destination: "cloudwatch".into(),
+            retention_days: Attr::Known(14),
+        };
+        let long = Network {
+            name: "x".repeat(60).as_str().into(),
+            flow_logs: Attr::Known(logs),
+            ..network()
+        };
         assert_eq!(codes(&long), ["EKB2108 name"]);
     }
 }

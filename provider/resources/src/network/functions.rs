@@ -45,8 +45,14 @@ impl Function for SubnetsFunction {
             FunctionError::of_argument(argument, format!("{error}."))
         })?;
         Ok(SubnetsResult {
-            private: layout.iter().map(|(zone, subnets)| (zone.clone(), subnets.private)).collect(),
-            public: layout.iter().map(|(zone, subnets)| (zone.clone(), subnets.public)).collect(),
+            private: layout
+                .iter()
+                .map(|(zone, subnets)| (zone.clone(), subnets.private))
+                .collect(),
+            public: layout
+                .iter()
+                .map(|(zone, subnets)| (zone.clone(), subnets.public))
+                .collect(),
         })
     }
 }

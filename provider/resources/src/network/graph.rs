@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws::network::{
-    DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, IamRole, InterfaceEndpoint, InternetGateway, LogGroup,
-    NatGateway, RouteTable, SecurityGroup, Subnet, Vpc,
+    DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, IamRole, InterfaceEndpoint, InternetGateway,
+    LogGroup, NatGateway, RouteTable, SecurityGroup, Subnet, Vpc,
 };
 use framework::Attr;
 use ipnet::Ipv4Net;
@@ -24,7 +24,13 @@ pub fn zones(model: &Network) -> Option<BTreeMap<String, ZoneSubnets>> {
         Attr::Known(explicit) => explicit
             .iter()
             .map(|(zone, Subnets { public, private })| {
-                Some((zone.clone(), ZoneSubnets { public: *public.known()?, private: *private.known()? }))
+                Some((
+                    zone.clone(),
+                    ZoneSubnets {
+                        public: *public.known()?,
+                        private: *private.known()?,
+                    },
+                ))
             })
             .collect(),
         Attr::Null => {
@@ -36,7 +42,11 @@ pub fn zones(model: &Network) -> Option<BTreeMap<String, ZoneSubnets>> {
 
 /// What names begin with: the environment, and the network's name where it is another.
 pub fn prefix(environment: &str, name: &str) -> String {
-    if environment == name { environment.to_owned() } else { format!("{environment}-{name}") }
+    if environment == name {
+        environment.to_owned()
+    } else {
+        format!("{environment}-{name}")
+    }
 }
 
 /// The name of the log group of flow logs.
@@ -59,21 +69,48 @@ pub fn graph(model: &Network) -> Option<Graph> {
     let cluster = model.cluster_name.known()?;
     let tags_all = common.tags_all.known()?;
     let named = |what: &str, more: &[(&str, &str)]| -> Tags {
-        let name = if what.is_empty() { prefix.clone() } else { format!("{prefix}-{what}") };
+        let name = if what.is_empty() {
+            prefix.clone()
+        } else {
+            format!("{prefix}-{what}")
+        };
         let mut tags = Tags::from([("Name".to_owned(), name)]);
         tags.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
         // What the user says goes before what we say, but for the tags that other programs look for.
-        tags.extend(tags_all.iter().filter(|(k, _)| !more.iter().any(|(m, _)| m == k)).map(|(k, v)| (k.clone(), v.clone())));
+        tags.extend(
+            tags_all
+                .iter()
+                .filter(|(k, _)| !more.iter().any(|(m, _)| m == k))
+                .map(|(k, v)| (k.clone(), v.clone())),
+        );
         tags
     };
 
     let mut graph = Graph::new();
-    let vpc = graph.part("vpc", Vpc { cidr, dns_support: true, dns_hostnames: true, tags: named("", &[]) });
+    let vpc = graph.part(
+        "vpc",
+        Vpc {
+            cidr,
+            dns_support: true,
+            dns_hostnames: true,
+            tags: named("", &[]),
+        },
+    );
     graph.part(
         "default_security_group",
-        DefaultSecurityGroup { vpc: vpc.made(), closed: true, tags: named("default-closed", &[]) },
+        DefaultSecurityGroup {
+            vpc: vpc.made(),
+            closed: true,
+            tags: named("default-closed", &[]),
+        },
     );
-    let gateway = graph.part("internet_gateway", InternetGateway { vpc: vpc.made(), tags: named("", &[]) });
+    let gateway = graph.part(
+        "internet_gateway",
+        InternetGateway {
+            vpc: vpc.made(),
+            tags: named("", &[]),
+        },
+    );
 
     let mut public = Vec::new();
     let mut private = Vec::new();
@@ -97,7 +134,10 @@ pub fn graph(model: &Network) -> Option<Graph> {
                 public_ips: false,
                 tags: named(
                     &format!("private-{zone}"),
-                    &[("kubernetes.io/role/internal-elb", "1"), ("karpenter.sh/discovery", cluster)],
+                    &[
+                        ("kubernetes.io/role/internal-elb", "1"),
+                        ("karpenter.sh/discovery", cluster),
+                    ],
                 ),
             },
         ));
@@ -122,22 +162,32 @@ pub fn graph(model: &Network) -> Option<Graph> {
     for (zone, subnet) in zones.keys().zip(&public).take(with_nat) {
         let tags = named(zone, &[]);
         let address = graph.part(key("nat_address", zone), ElasticIp { tags: tags.clone() });
-        let nat = NatGateway { subnet: subnet.made(), address: address.made(), gateway: gateway.ready(), tags };
+        let nat = NatGateway {
+            subnet: subnet.made(),
+            address: address.made(),
+            gateway: gateway.ready(),
+            tags,
+        };
         nats.push(graph.part(key("nat_gateway", zone), nat));
     }
     let mut tables = Vec::new();
     for (index, (zone, subnet)) in zones.keys().zip(&private).enumerate() {
         // Its own zone's, else the only one.
         let nat = nats.get(index).or(nats.first());
-        tables.push(graph.part(
-            key("private_routes", zone),
-            RouteTable {
-                vpc: vpc.made(),
-                subnets: vec![subnet.made()],
-                routes: nat.map(|nat| (ANYWHERE.to_owned(), nat.ready())).into_iter().collect(),
-                tags: named(&format!("private-{zone}"), &[]),
-            },
-        ));
+        tables.push(
+            graph.part(
+                key("private_routes", zone),
+                RouteTable {
+                    vpc: vpc.made(),
+                    subnets: vec![subnet.made()],
+                    routes: nat
+                        .map(|nat| (ANYWHERE.to_owned(), nat.ready()))
+                        .into_iter()
+                        .collect(),
+                    tags: named(&format!("private-{zone}"), &[]),
+                },
+            ),
+        );
     }
 
     if *model.s3_endpoint.known()? {
@@ -201,19 +251,45 @@ fn flow_logs(
     let part = if destination == "cloudwatch" {
         let group = graph.part(
             "flow_log_group",
-            LogGroup { name: log_group(prefix), retention_days: *logs.retention_days.known()?, tags: tags.clone() },
+            LogGroup {
+                name: log_group(prefix),
+                retention_days: *logs.retention_days.known()?,
+                tags: tags.clone(),
+            },
         );
         let role = graph.part(
             "flow_log_role",
-            IamRole::for_service(flow_logs_role(prefix), "vpc-flow-logs.amazonaws.com", tags.clone()).allow(
+            IamRole::for_service(
+                flow_logs_role(prefix),
+                "vpc-flow-logs.amazonaws.com",
+                tags.clone(),
+            )
+            .allow(
                 "write",
-                &["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogGroups", "logs:DescribeLogStreams"],
+                &[
+                    "logs:CreateLogStream",
+                    "logs:PutLogEvents",
+                    "logs:DescribeLogGroups",
+                    "logs:DescribeLogStreams",
+                ],
                 &["*"],
             ),
         );
-        FlowLog { vpc: vpc.made(), bucket: None, log_group: Some(group.ready()), role: Some(role.ready()), tags }
+        FlowLog {
+            vpc: vpc.made(),
+            bucket: None,
+            log_group: Some(group.ready()),
+            role: Some(role.ready()),
+            tags,
+        }
     } else {
-        FlowLog { vpc: vpc.made(), bucket: Some(destination.clone()), log_group: None, role: None, tags }
+        FlowLog {
+            vpc: vpc.made(),
+            bucket: Some(destination.clone()),
+            log_group: None,
+            role: None,
+            tags,
+        }
     };
     graph.part("flow_log", part);
     Some(())

@@ -88,7 +88,12 @@ impl Declared<Platform> for NetworkResource {
         self.complete_zones(context, config, prior, planned, out).await;
         let zones = graph::zones(planned);
         let nets = |which: fn(&layout::ZoneSubnets) -> Ipv4Net| match &zones {
-            Some(zones) => Attr::Known(zones.iter().map(|(zone, subnets)| (zone.clone(), which(subnets))).collect()),
+            Some(zones) => Attr::Known(
+                zones
+                    .iter()
+                    .map(|(zone, subnets)| (zone.clone(), which(subnets)))
+                    .collect(),
+            ),
             None => Attr::Unknown,
         };
         planned.public_subnets = nets(|subnets| subnets.public);
@@ -172,7 +177,10 @@ impl NetworkResource {
         planned: &mut Network,
         out: &mut Diagnostics,
     ) {
-        let before = prior.and_then(|prior| prior.availability_zones.known()).cloned().unwrap_or_default();
+        let before = prior
+            .and_then(|prior| prior.availability_zones.known())
+            .cloned()
+            .unwrap_or_default();
         let given = match (&config.availability_zones, &config.subnets) {
             (Attr::Unknown, _) | (_, Attr::Unknown) => {
                 planned.availability_zones = Attr::Unknown;
@@ -190,12 +198,21 @@ impl NetworkResource {
             }
             // Without a count the zones of the state stay, however many they are.
             (None, Attr::Null) if !before.is_empty() => before.len(),
-            (None, count) => count.known().and_then(|n| usize::try_from(*n).ok()).unwrap_or(DEFAULT_ZONES),
+            (None, count) => count
+                .known()
+                .and_then(|n| usize::try_from(*n).ok())
+                .unwrap_or(DEFAULT_ZONES),
         };
-        let mut zones = given.clone().unwrap_or_else(|| before.iter().take(wanted).cloned().collect());
+        let mut zones = given
+            .clone()
+            .unwrap_or_else(|| before.iter().take(wanted).cloned().collect());
         let new = zones.len() < wanted || zones.iter().any(|zone| !before.contains(zone));
         let (Some(context), Attr::Known(region), true) = (context, &planned.common.region, new) else {
-            planned.availability_zones = if zones.len() < wanted { Attr::Unknown } else { Attr::Known(zones) };
+            planned.availability_zones = if zones.len() < wanted {
+                Attr::Unknown
+            } else {
+                Attr::Known(zones)
+            };
             return;
         };
         let there = match context.aws.zones(region).await {
@@ -205,15 +222,29 @@ impl NetworkResource {
                 return;
             }
         };
-        let usable: Vec<&str> = there.iter().filter(|zone| zone.usable()).map(|zone| zone.name.as_str()).collect();
-        let at = if config.subnets.is_known() { "subnets" } else { "availability_zones" };
-        for zone in zones.iter().filter(|zone| !before.contains(zone) && !usable.contains(&zone.as_str())) {
+        let usable: Vec<&str> = there
+            .iter()
+            .filter(|zone| zone.usable())
+            .map(|zone| zone.name.as_str())
+            .collect();
+        let at = if config.subnets.is_known() {
+            "subnets"
+        } else {
+            "availability_zones"
+        };
+        for zone in zones
+            .iter()
+            .filter(|zone| !before.contains(zone) && !usable.contains(&zone.as_str()))
+        {
             let why = match there.iter().find(|z| z.name == *zone) {
                 None => format!("There is no zone {zone} in {region}."),
                 Some(z) => format!("{zone} ({}) cannot be used: {}.", z.id, z.why_not()),
             };
             out.extend([Diagnostic::error("EKB2109", "Zone cannot be used", why)
-                .hint(format!("Zones of {region} that EKS can use: {}.", usable.join(", ")))
+                .hint(format!(
+                    "Zones of {region} that EKS can use: {}.",
+                    usable.join(", ")
+                ))
                 .at(Path::from(at))]);
         }
         zones.extend(
@@ -228,7 +259,11 @@ impl NetworkResource {
             out.extend([Diagnostic::error(
                 "EKB2109",
                 "Not enough zones",
-                format!("{wanted} zones are wanted; {region} has {} that EKS can use: {}.", usable.len(), usable.join(", ")),
+                format!(
+                    "{wanted} zones are wanted; {region} has {} that EKS can use: {}.",
+                    usable.len(),
+                    usable.join(", ")
+                ),
             )
             .hint(format!("Set `zone_count` to {} or less.", usable.len()))
             .at(Path::from("zone_count"))]);
@@ -239,16 +274,23 @@ impl NetworkResource {
 
 /// The keys `kind/…` in the report, in order.
 fn of_kind<'a>(report: &'a Report, kind: &'a str) -> impl Iterator<Item = &'a Key> {
-    report.ids.keys().filter(move |k| k.0.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/')))
+    report
+        .ids
+        .keys()
+        .filter(move |k| k.0.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/')))
 }
 
 fn ids(report: &Report, kind: &str) -> Vec<String> {
-    of_kind(report, kind).filter_map(|key| report.ids.get(key).cloned()).collect()
+    of_kind(report, kind)
+        .filter_map(|key| report.ids.get(key).cloned())
+        .collect()
 }
 
 /// What follows the kind in the keys `kind/…`.
 fn positions(report: &Report, kind: &str) -> Vec<String> {
-    of_kind(report, kind).filter_map(|key| Some(key.0.split_once('/')?.1.to_owned())).collect()
+    of_kind(report, kind)
+        .filter_map(|key| Some(key.0.split_once('/')?.1.to_owned()))
+        .collect()
 }
 
 /// The fields of the part `kind/position`.
@@ -259,5 +301,8 @@ fn fields<'a>(report: &'a Report, kind: &str, position: &str) -> Option<&'a serd
 /// The ranges of the subnets `kind/…` by zone.
 fn ranges(report: &Report, kind: &str) -> BTreeMap<String, Ipv4Net> {
     let range = |zone: &String| fields(report, kind, zone)?.get("cidr")?.as_str()?.parse().ok();
-    positions(report, kind).into_iter().filter_map(|zone| Some((zone.clone(), range(&zone)?))).collect()
+    positions(report, kind)
+        .into_iter()
+        .filter_map(|zone| Some((zone.clone(), range(&zone)?)))
+        .collect()
 }

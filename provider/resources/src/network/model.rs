@@ -28,7 +28,12 @@ pub struct Network {
     pub zone_count: Attr<i64>,
     /// `per_zone` (a NAT gateway in every zone: survives the loss of a zone), `single` (one for all: cheaper), or
     /// `none` (private subnets reach only VPC endpoints).
-    #[attribute(optional, computed, default = "per_zone", validate(one_of("per_zone", "single", "none")))]
+    #[attribute(
+        optional,
+        computed,
+        default = "per_zone",
+        validate(one_of("per_zone", "single", "none"))
+    )]
     pub nat_gateways: Attr<String>,
     /// Subnets by zone, where they shall not be computed.
     #[attribute(optional)]
