@@ -19,7 +19,9 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority,
+};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 use reconcile::clock::Clock;
@@ -105,12 +107,19 @@ macro_rules! clients {
             }
             $sdk::Client::from_conf(config.build())
         };
-        Clients { read: build(&$connected.reads), write: build(&$connected.writes) }
+        Clients {
+            read: build(&$connected.reads),
+            write: build(&$connected.writes),
+        }
     }};
 }
 
 fn endpoint<'s>(settings: &'s Settings, names: &[&str]) -> Option<&'s str> {
-    names.iter().find_map(|name| settings.endpoints.get(*name)).map(String::as_str).filter(|url| !url.is_empty())
+    names
+        .iter()
+        .find_map(|name| settings.endpoints.get(*name))
+        .map(String::as_str)
+        .filter(|url| !url.is_empty())
 }
 
 fn cached<C: Clone>(map: &ByRegion<C>, region: &str, make: impl FnOnce() -> Clients<C>) -> Clients<C> {
@@ -151,8 +160,16 @@ impl Aws {
     /// profile or the machine once [`Aws::connect`] or any call has looked there.
     pub fn region(&self) -> Option<String> {
         let given = || self.0.settings.region.clone().filter(|region| !region.is_empty());
-        let found = || self.0.connected.get().and_then(|connected| connected.region.clone());
-        found().or_else(given).or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"))
+        let found = || {
+            self.0
+                .connected
+                .get()
+                .and_then(|connected| connected.region.clone())
+        };
+        found()
+            .or_else(given)
+            .or_else(|| variable("AWS_REGION"))
+            .or_else(|| variable("AWS_DEFAULT_REGION"))
     }
 
     /// Reads what configures the connection (environment, shared files), so that [`Aws::region`] knows all. Calls no
@@ -186,9 +203,13 @@ impl Aws {
         if self.0.settings.skip_region_validation || looks_like_region(region) {
             return Ok(());
         }
-        Err(Failure::new(Class::Invalid, "choosing the AWS region", format!("\"{region}\" is no name of a region"))
-            .code(codes::REGION)
-            .hint("Write it as eu-central-1 (without a zone's letter), or set skip_region_validation"))
+        Err(Failure::new(
+            Class::Invalid,
+            "choosing the AWS region",
+            format!("\"{region}\" is no name of a region"),
+        )
+        .code(codes::REGION)
+        .hint("Write it as eu-central-1 (without a zone's letter), or set skip_region_validation"))
     }
 
     /// The account and partition. STS is asked once a process, or not at all with `skip_requesting_account_id`.
@@ -197,27 +218,42 @@ impl Aws {
     /// Missing, expired or refused credentials; an account that is forbidden or not among the allowed ones (`EKB1104`);
     /// an endpoint that cannot be reached.
     pub async fn account(&self) -> Result<Account, Failure> {
-        self.0.account.get_or_try_init(|| self.ask_account()).await.cloned()
+        self.0
+            .account
+            .get_or_try_init(|| self.ask_account())
+            .await
+            .cloned()
     }
 
     async fn ask_account(&self) -> Result<Account, Failure> {
         let settings = &self.0.settings;
         let region = self.needed_region().await?;
         if settings.skip_requesting_account_id {
-            return Ok(Account { id: String::new(), partition: partition_of(&region).to_owned() });
+            return Ok(Account {
+                id: String::new(),
+                partition: partition_of(&region).to_owned(),
+            });
         }
         let connected = self.connected().await?;
         let sts = sts(connected, settings, &region, connected.sdk.credentials_provider());
         let doing = "looking up the AWS account";
-        let answer = self.call("sts:GetCallerIdentity", doing, sts.get_caller_identity().send()).await;
+        let answer = self
+            .call("sts:GetCallerIdentity", doing, sts.get_caller_identity().send())
+            .await;
         let answer = match answer {
             Err(failure) if settings.skip_credentials_validation && failure.class == Class::Denied => {
-                return Ok(Account { id: String::new(), partition: partition_of(&region).to_owned() });
+                return Ok(Account {
+                    id: String::new(),
+                    partition: partition_of(&region).to_owned(),
+                });
             }
             other => other?,
         };
         let id = answer.account().unwrap_or_default().to_owned();
-        let partition = answer.arn().and_then(|arn| arn.split(':').nth(1)).filter(|partition| !partition.is_empty());
+        let partition = answer
+            .arn()
+            .and_then(|arn| arn.split(':').nth(1))
+            .filter(|partition| !partition.is_empty());
         let partition = partition.unwrap_or_else(|| partition_of(&region)).to_owned();
         let account = Account { id, partition };
         check_account(settings, &account)?;
@@ -227,20 +263,29 @@ impl Aws {
     pub(crate) async fn ec2(&self, region: &str) -> Result<Clients<aws_sdk_ec2::Client>, Failure> {
         let connected = self.connected().await?;
         let settings = &self.0.settings;
-        Ok(cached(&connected.ec2, region, || clients!(aws_sdk_ec2, ["ec2"], connected, settings, region)))
+        Ok(cached(&connected.ec2, region, || {
+            clients!(aws_sdk_ec2, ["ec2"], connected, settings, region)
+        }))
     }
 
     pub(crate) async fn iam(&self, region: &str) -> Result<Clients<aws_sdk_iam::Client>, Failure> {
         let connected = self.connected().await?;
         let settings = &self.0.settings;
-        Ok(cached(&connected.iam, region, || clients!(aws_sdk_iam, ["iam"], connected, settings, region)))
+        Ok(cached(&connected.iam, region, || {
+            clients!(aws_sdk_iam, ["iam"], connected, settings, region)
+        }))
     }
 
-    pub(crate) async fn logs(&self, region: &str) -> Result<Clients<aws_sdk_cloudwatchlogs::Client>, Failure> {
+    pub(crate) async fn logs(
+        &self,
+        region: &str,
+    ) -> Result<Clients<aws_sdk_cloudwatchlogs::Client>, Failure> {
         let connected = self.connected().await?;
         let settings = &self.0.settings;
         let names = ["logs", "cloudwatchlogs", "cloudwatchlog"];
-        Ok(cached(&connected.logs, region, || clients!(aws_sdk_cloudwatchlogs, names, connected, settings, region)))
+        Ok(cached(&connected.logs, region, || {
+            clients!(aws_sdk_cloudwatchlogs, names, connected, settings, region)
+        }))
     }
 
     /// Makes one call: the SDK's future, with our log event and our failure.
@@ -257,7 +302,11 @@ impl Aws {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let clock = &self.0.clock;
-        let limiter = self.0.connected.get().and_then(|connected| connected.limiter.as_ref());
+        let limiter = self
+            .0
+            .connected
+            .get()
+            .and_then(|connected| connected.limiter.as_ref());
         if let Some(limiter) = limiter {
             limiter.turn().await;
         }
@@ -281,17 +330,34 @@ impl Aws {
             Err(error) => {
                 let failure = failure::of(&error, action, &doing.into(), &self.0.settings);
                 // Where the status did not say so.
-                limiter.into_iter().filter(|_| failure.class == Class::Throttled).for_each(Limiter::throttled);
+                limiter
+                    .into_iter()
+                    .filter(|_| failure.class == Class::Throttled)
+                    .for_each(Limiter::throttled);
                 let request_id = failure.request_id.as_deref().unwrap_or_default();
                 let error = failure::aws_code(&failure);
-                tracing::debug!(service, operation, ms, request_id, attempts, error, code = failure.code, "AWS call failed");
+                tracing::debug!(
+                    service,
+                    operation,
+                    ms,
+                    request_id,
+                    attempts,
+                    error,
+                    code = failure.code,
+                    "AWS call failed"
+                );
                 Err(failure)
             }
         }
     }
 
     async fn connected(&self) -> Result<&Connected, Failure> {
-        let connect = || Box::pin(connect(&self.0.settings, self.0.http.clone(), &self.0.clock).with_subscriber(NoSubscriber::new()));
+        let connect = || {
+            Box::pin(
+                connect(&self.0.settings, self.0.http.clone(), &self.0.clock)
+                    .with_subscriber(NoSubscriber::new()),
+            )
+        };
         self.0.connected.get_or_try_init(connect).await
     }
 }
@@ -302,12 +368,20 @@ impl fmt::Debug for Aws {
     }
 }
 
-async fn connect(settings: &Arc<Settings>, http: Option<SharedHttpClient>, clock: &Clock) -> Result<Connected, Failure> {
+async fn connect(
+    settings: &Arc<Settings>,
+    http: Option<SharedHttpClient>,
+    clock: &Clock,
+) -> Result<Connected, Failure> {
     let http = http.map_or_else(|| http_client(settings), Ok)?;
     let sleep = SharedAsyncSleep::new(TokioSleep::new());
-    let timeouts =
-        TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
-    let config = ProviderConfig::without_region().with_http_client(http.clone()).with_sleep_impl(sleep.clone());
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let config = ProviderConfig::without_region()
+        .with_http_client(http.clone())
+        .with_sleep_impl(sleep.clone());
     let metadata = credentials::metadata_service(settings, &config)?;
 
     let region = region(settings, &config, metadata.clone()).await;
@@ -349,22 +423,32 @@ async fn connect(settings: &Arc<Settings>, http: Option<SharedHttpClient>, clock
         logs: Mutex::default(),
     };
     let credentials = assumed(settings, &connected, base);
-    connected.sdk = connected.sdk.into_builder().credentials_provider(credentials).build();
+    connected.sdk = connected
+        .sdk
+        .into_builder()
+        .credentials_provider(credentials)
+        .build();
     Ok(connected)
 }
 
 /// The credentials at the end of the chain of roles.
-fn assumed(settings: &Arc<Settings>, connected: &Connected, base: SharedCredentialsProvider) -> SharedCredentialsProvider {
+fn assumed(
+    settings: &Arc<Settings>,
+    connected: &Connected,
+    base: SharedCredentialsProvider,
+) -> SharedCredentialsProvider {
     // Without any region STS is asked at its oldest endpoint; `Aws::region` will complain soon enough.
     let region = connected.region.as_deref().unwrap_or("us-east-1");
     let mut credentials = base;
     if let Some(role) = &settings.assume_role_with_web_identity {
         let client = sts(connected, settings, region, None);
-        credentials = SharedCredentialsProvider::new(RoleCredentials::web(client, role.clone(), settings.clone()));
+        credentials =
+            SharedCredentialsProvider::new(RoleCredentials::web(client, role.clone(), settings.clone()));
     }
     for role in &settings.assume_role {
         let client = sts(connected, settings, region, Some(credentials));
-        credentials = SharedCredentialsProvider::new(RoleCredentials::chained(client, role.clone(), settings.clone()));
+        credentials =
+            SharedCredentialsProvider::new(RoleCredentials::chained(client, role.clone(), settings.clone()));
     }
     credentials
 }
@@ -404,10 +488,19 @@ async fn region(
     if let Some(files) = credentials::profile_files(settings) {
         profile = profile.profile_files(files);
     }
-    let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile.build());
+    let chain =
+        RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile.build());
     match metadata {
         Some(client) => {
-            chain.or_else(ImdsRegionProvider::builder().configure(config).imds_client(client).build()).region().await
+            chain
+                .or_else(
+                    ImdsRegionProvider::builder()
+                        .configure(config)
+                        .imds_client(client)
+                        .build(),
+                )
+                .region()
+                .await
         }
         None => chain.region().await,
     }
@@ -416,9 +509,13 @@ async fn region(
 /// How often reads are repeated, and whether throttling slows everything down.
 fn retries(settings: &Settings) -> Result<(u32, bool), Failure> {
     let wrong = |name: &str, value: &str, hint: &'static str| {
-        Failure::new(Class::Invalid, format!("reading {name}"), format!("\"{value}\" cannot be used"))
-            .code(codes::SETTINGS)
-            .hint(hint)
+        Failure::new(
+            Class::Invalid,
+            format!("reading {name}"),
+            format!("\"{value}\" cannot be used"),
+        )
+        .code(codes::SETTINGS)
+        .hint(hint)
     };
     let retries = match (settings.max_retries, variable("AWS_MAX_ATTEMPTS")) {
         (Some(retries), _) => retries,
@@ -451,7 +548,11 @@ impl ClassifyRetry for FewConnects {
             .and_then(Result::err)
             .and_then(|error| error.as_connector_error())
             .is_some_and(|error| failure::never_connected(error));
-        if refused && attempts() >= MAX_CONNECTS { RetryAction::RetryForbidden } else { RetryAction::NoActionIndicated }
+        if refused && attempts() >= MAX_CONNECTS {
+            RetryAction::RetryForbidden
+        } else {
+            RetryAction::NoActionIndicated
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -475,7 +576,10 @@ fn check_account(settings: &Settings, account: &Account) -> Result<(), Failure> 
     }
     let allowed = &settings.allowed_account_ids;
     if !allowed.is_empty() && !allowed.contains(id) {
-        return refuse(format!("account {id} is not allowed, only {}", allowed.join(", ")), "allowed_account_ids");
+        return refuse(
+            format!("account {id} is not allowed, only {}", allowed.join(", ")),
+            "allowed_account_ids",
+        );
     }
     Ok(())
 }
@@ -506,7 +610,10 @@ pub(crate) fn partition_of(region: &str) -> &'static str {
         ("eu-isoe-", "aws-iso-e"),
         ("eusc-", "aws-eusc"),
     ];
-    PARTITIONS.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
+    PARTITIONS
+        .iter()
+        .find(|(prefix, _)| region.starts_with(prefix))
+        .map_or("aws", |(_, partition)| partition)
 }
 
 #[cfg(test)]
@@ -515,7 +622,13 @@ mod tests {
 
     #[test]
     fn names_of_regions_are_told_from_zones() {
-        for region in ["eu-central-1", "us-gov-west-1", "us-isob-east-1", "ap-southeast-10", "eusc-de-east-1"] {
+        for region in [
+            "eu-central-1",
+            "us-gov-west-1",
+            "us-isob-east-1",
+            "ap-southeast-10",
+            "eusc-de-east-1",
+        ] {
             assert!(looks_like_region(region), "{region}");
         }
         for other in ["eu-central-1a", "frankfurt", "", "eu-central", "EU-central-1"] {
@@ -527,13 +640,27 @@ mod tests {
 
     #[test]
     fn a_forbidden_account_is_told_with_the_argument_to_change() {
-        let account = Account { id: "111122223333".into(), partition: "aws".into() };
-        let settings = Settings { allowed_account_ids: vec!["444455556666".into()], ..Default::default() };
+        let account = Account {
+            id: "111122223333".into(),
+            partition: "aws".into(),
+        };
+        let settings = Settings {
+            allowed_account_ids: vec!["444455556666".into()],
+            ..Default::default()
+        };
         let failure = check_account(&settings, &account).unwrap_err();
         assert_eq!(failure.code, "EKB1104");
         assert!(failure.to_string().contains("444455556666"), "{failure}");
         assert!(failure.hint.contains("allowed_account_ids"), "{failure}");
-        let settings = Settings { forbidden_account_ids: vec!["111122223333".into()], ..Default::default() };
-        assert!(check_account(&settings, &account).unwrap_err().hint.contains("forbidden_account_ids"));
+        let settings = Settings {
+            forbidden_account_ids: vec!["111122223333".into()],
+            ..Default::default()
+        };
+        assert!(
+            check_account(&settings, &account)
+                .unwrap_err()
+                .hint
+                .contains("forbidden_account_ids")
+        );
     }
 }

@@ -49,7 +49,10 @@ pub(crate) fn profile_files(settings: &Settings) -> Option<EnvConfigFiles> {
 }
 
 /// The EC2 metadata service, or none where it is not to be asked.
-pub(crate) fn metadata_service(settings: &Settings, config: &ProviderConfig) -> Result<Option<imds::Client>, Failure> {
+pub(crate) fn metadata_service(
+    settings: &Settings,
+    config: &ProviderConfig,
+) -> Result<Option<imds::Client>, Failure> {
     if settings.skip_metadata_api_check {
         return Ok(None);
     }
@@ -61,8 +64,12 @@ pub(crate) fn metadata_service(settings: &Settings, config: &ProviderConfig) -> 
         .read_timeout(Duration::from_secs(2));
     if let Some(endpoint) = &settings.ec2_metadata_service_endpoint {
         client = client.endpoint(endpoint).map_err(|error| {
-            Failure::new(Class::Invalid, "reading the provider's argument ec2_metadata_service_endpoint", error.to_string())
-                .code(codes::SETTINGS)
+            Failure::new(
+                Class::Invalid,
+                "reading the provider's argument ec2_metadata_service_endpoint",
+                error.to_string(),
+            )
+            .code(codes::SETTINGS)
         })?;
     }
     if let Some(mode) = settings.ec2_metadata_service_endpoint_mode {
@@ -108,14 +115,26 @@ pub(crate) fn base(
         // An explicit profile goes before whatever the environment holds, as in the AWS provider.
         return Ok(SharedCredentialsProvider::new(profile));
     }
-    let chain = CredentialsProviderChain::first_try("environment", EnvironmentVariableCredentialsProvider::new())
-        .or_else("shared files", profile)
-        .or_else("web identity", WebIdentityTokenCredentialsProvider::builder().configure(config).build())
-        .or_else("container", EcsCredentialsProvider::builder().configure(config).build());
+    let chain =
+        CredentialsProviderChain::first_try("environment", EnvironmentVariableCredentialsProvider::new())
+            .or_else("shared files", profile)
+            .or_else(
+                "web identity",
+                WebIdentityTokenCredentialsProvider::builder()
+                    .configure(config)
+                    .build(),
+            )
+            .or_else(
+                "container",
+                EcsCredentialsProvider::builder().configure(config).build(),
+            );
     Ok(SharedCredentialsProvider::new(match metadata {
         Some(client) => chain.or_else(
             "EC2 metadata service",
-            ImdsCredentialsProvider::builder().configure(config).imds_client(client).build(),
+            ImdsCredentialsProvider::builder()
+                .configure(config)
+                .imds_client(client)
+                .build(),
         ),
         None => chain,
     }))
@@ -136,17 +155,33 @@ pub(crate) struct RoleCredentials {
 
 impl RoleCredentials {
     pub(crate) fn chained(sts: aws_sdk_sts::Client, role: AssumeRole, settings: Arc<Settings>) -> Self {
-        Self { sts, role: Role::Chained(role), settings }
+        Self {
+            sts,
+            role: Role::Chained(role),
+            settings,
+        }
     }
 
-    pub(crate) fn web(sts: aws_sdk_sts::Client, role: AssumeRoleWithWebIdentity, settings: Arc<Settings>) -> Self {
-        Self { sts, role: Role::Web(role), settings }
+    pub(crate) fn web(
+        sts: aws_sdk_sts::Client,
+        role: AssumeRoleWithWebIdentity,
+        settings: Arc<Settings>,
+    ) -> Self {
+        Self {
+            sts,
+            role: Role::Web(role),
+            settings,
+        }
     }
 
     async fn assume(&self) -> Result<Option<aws_sdk_sts::types::Credentials>, Failure> {
         match &self.role {
             Role::Chained(role) => {
-                let tags = role.tags.iter().map(|(key, value)| tag(key, value)).collect::<Result<Vec<_>, _>>()?;
+                let tags = role
+                    .tags
+                    .iter()
+                    .map(|(key, value)| tag(key, value))
+                    .collect::<Result<Vec<_>, _>>()?;
                 self.sts
                     .assume_role()
                     .role_arn(&role.role_arn)
@@ -181,12 +216,7 @@ impl RoleCredentials {
         }
     }
 
-    fn refused<E>(
-        &self,
-        error: &aws_sdk_sts::error::SdkError<E>,
-        action: &'static str,
-        arn: &str,
-    ) -> Failure
+    fn refused<E>(&self, error: &aws_sdk_sts::error::SdkError<E>, action: &'static str, arn: &str) -> Failure
     where
         E: aws_sdk_sts::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
@@ -202,7 +232,12 @@ impl RoleCredentials {
 
 fn tag(key: &str, value: &str) -> Result<Tag, Failure> {
     Tag::builder().key(key).value(value).build().map_err(|error| {
-        Failure::new(Class::Invalid, "reading the provider's argument assume_role", error.to_string()).code(codes::SETTINGS)
+        Failure::new(
+            Class::Invalid,
+            "reading the provider's argument assume_role",
+            error.to_string(),
+        )
+        .code(codes::SETTINGS)
     })
 }
 
@@ -211,11 +246,18 @@ fn web_identity_token(role: &AssumeRoleWithWebIdentity) -> Result<String, Failur
         return Ok(token.reveal().to_owned());
     }
     let problem = |cause: String| {
-        Failure::new(Class::Denied, format!("reading the web identity token for role {}", role.role_arn), cause)
-            .code(codes::NO_CREDENTIALS)
-            .hint("Set web_identity_token or web_identity_token_file (AWS_WEB_IDENTITY_TOKEN_FILE)")
+        Failure::new(
+            Class::Denied,
+            format!("reading the web identity token for role {}", role.role_arn),
+            cause,
+        )
+        .code(codes::NO_CREDENTIALS)
+        .hint("Set web_identity_token or web_identity_token_file (AWS_WEB_IDENTITY_TOKEN_FILE)")
     };
-    let file = role.web_identity_token_file.clone().or_else(|| variable("AWS_WEB_IDENTITY_TOKEN_FILE"));
+    let file = role
+        .web_identity_token_file
+        .clone()
+        .or_else(|| variable("AWS_WEB_IDENTITY_TOKEN_FILE"));
     let file = file.ok_or_else(|| problem("no token and no file is given".to_owned()))?;
     let token = std::fs::read_to_string(&file).map_err(|error| problem(format!("{file}: {error}")))?;
     Ok(token.trim().to_owned())
@@ -226,7 +268,11 @@ fn seconds(duration: Option<Duration>) -> Option<i32> {
 }
 
 fn policies(arns: &[String]) -> Option<Vec<PolicyDescriptorType>> {
-    some(arns.iter().map(|arn| PolicyDescriptorType::builder().arn(arn).build()).collect())
+    some(
+        arns.iter()
+            .map(|arn| PolicyDescriptorType::builder().arn(arn).build())
+            .collect(),
+    )
 }
 
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
@@ -246,7 +292,8 @@ impl ProvideCredentials for RoleCredentials {
     {
         future::ProvideCredentials::new(async move {
             let credentials = self.assume().await.map_err(CredentialsError::provider_error)?;
-            let credentials = credentials.ok_or_else(|| CredentialsError::unhandled("STS answered without credentials"))?;
+            let credentials =
+                credentials.ok_or_else(|| CredentialsError::unhandled("STS answered without credentials"))?;
             provider::Result::Ok(Credentials::new(
                 credentials.access_key_id,
                 credentials.secret_access_key,

@@ -86,7 +86,9 @@ struct Facts<'a> {
 /// Whether the operation changes anything.
 pub(crate) fn changes(action: &str) -> bool {
     let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
-    !["Describe", "Get", "List", "Head", "Assume"].iter().any(|prefix| operation.starts_with(prefix))
+    !["Describe", "Get", "List", "Head", "Assume"]
+        .iter()
+        .any(|prefix| operation.starts_with(prefix))
 }
 
 /// One line of the table below.
@@ -105,45 +107,100 @@ const fn rule(codes: &'static [&'static str], class: Class, code: &'static str) 
 const RULES: &[Rule] = &[
     rule(
         &[
-            "RequestLimitExceeded", "Throttl*", "TooManyRequests*", "RequestThrottled*", "BandwidthLimitExceeded",
-            "EC2ThrottledException", "PriorRequestNotComplete", "SlowDown",
+            "RequestLimitExceeded",
+            "Throttl*",
+            "TooManyRequests*",
+            "RequestThrottled*",
+            "BandwidthLimitExceeded",
+            "EC2ThrottledException",
+            "PriorRequestNotComplete",
+            "SlowDown",
         ],
         Class::Throttled,
         THROTTLED,
     ),
-    rule(&["ServiceUnavailable*", "Unavailable", "InsufficientCapacity*"], Class::Transient, UNAVAILABLE),
+    rule(
+        &["ServiceUnavailable*", "Unavailable", "InsufficientCapacity*"],
+        Class::Transient,
+        UNAVAILABLE,
+    ),
     rule(&["ExpiredToken*", "RequestExpired"], Class::Denied, EXPIRED),
     rule(
         &[
-            "AuthFailure", "InvalidClientTokenId", "UnrecognizedClient*", "SignatureDoesNotMatch", "InvalidSignature*",
-            "InvalidAccessKeyId", "IncompleteSignature*", "MissingAuthenticationToken*",
+            "AuthFailure",
+            "InvalidClientTokenId",
+            "UnrecognizedClient*",
+            "SignatureDoesNotMatch",
+            "InvalidSignature*",
+            "InvalidAccessKeyId",
+            "IncompleteSignature*",
+            "MissingAuthenticationToken*",
         ],
         Class::Denied,
         NOT_ACCEPTED,
     ),
     rule(&["OptInRequired", "RegionDisabled*"], Class::Denied, OPT_IN),
-    rule(&["UnauthorizedOperation", "AccessDenied*", "NotAuthorized*"], Class::Denied, DENIED),
     rule(
-        &["*AlreadyExists*", "InvalidGroup.Duplicate", "InvalidSubnet.Conflict", "Resource.AlreadyAssociated"],
+        &["UnauthorizedOperation", "AccessDenied*", "NotAuthorized*"],
+        Class::Denied,
+        DENIED,
+    ),
+    rule(
+        &[
+            "*AlreadyExists*",
+            "InvalidGroup.Duplicate",
+            "InvalidSubnet.Conflict",
+            "Resource.AlreadyAssociated",
+        ],
         Class::Exists,
         EXISTS,
     ),
     rule(
         &[
-            "DependencyViolation", "ResourceInUse*", "*.InUse", "*IncorrectState*", "Incorrect*State", "DeleteConflict*",
-            "OperationAborted*", "*ConcurrentModification*", "ConflictException", "ResourceConflict*", "VolumeInUse",
+            "DependencyViolation",
+            "ResourceInUse*",
+            "*.InUse",
+            "*IncorrectState*",
+            "Incorrect*State",
+            "DeleteConflict*",
+            "OperationAborted*",
+            "*ConcurrentModification*",
+            "ConflictException",
+            "ResourceConflict*",
+            "VolumeInUse",
             "*OperationInProgress*",
         ],
         Class::Busy,
         BUSY,
     ),
     rule(
-        &["*LimitExceeded*", "ServiceQuotaExceeded*", "*QuotaExceeded*", "*MaxLimit*", "*.LimitExceeded"],
+        &[
+            "*LimitExceeded*",
+            "ServiceQuotaExceeded*",
+            "*QuotaExceeded*",
+            "*MaxLimit*",
+            "*.LimitExceeded",
+        ],
         Class::Quota,
         QUOTA,
     ),
-    rule(&["*NotFound*", "*.NotFound", "NoSuch*", "Gateway.NotAttached"], Class::NotFound, NOT_FOUND),
-    rule(&["Invalid*", "Validation*", "Malformed*", "Missing*", "Unsupported*", "IdempotentParameterMismatch"], Class::Invalid, INVALID),
+    rule(
+        &["*NotFound*", "*.NotFound", "NoSuch*", "Gateway.NotAttached"],
+        Class::NotFound,
+        NOT_FOUND,
+    ),
+    rule(
+        &[
+            "Invalid*",
+            "Validation*",
+            "Malformed*",
+            "Missing*",
+            "Unsupported*",
+            "IdempotentParameterMismatch",
+        ],
+        Class::Invalid,
+        INVALID,
+    ),
 ];
 
 fn matches(pattern: &str, code: &str) -> bool {
@@ -165,15 +222,25 @@ fn classify(facts: &Facts<'_>) -> (Class, &'static str) {
         Reached::Answer => {}
     }
     // A role or log group that was made a moment ago.
-    if ["Unable to assume", "sts:AssumeRole", "Invalid principal in policy"].iter().any(|text| facts.message.contains(text))
+    if [
+        "Unable to assume",
+        "sts:AssumeRole",
+        "Invalid principal in policy",
+    ]
+    .iter()
+    .any(|text| facts.message.contains(text))
         && changes
     {
         return (Class::NotYet, NOT_YET);
     }
-    let found = RULES.iter().find(|rule| rule.codes.iter().any(|pattern| matches(pattern, facts.code)));
+    let found = RULES
+        .iter()
+        .find(|rule| rule.codes.iter().any(|pattern| matches(pattern, facts.code)));
     match found {
         // Making or changing something: what it refers to was made a moment ago and is not visible everywhere yet.
-        Some(rule) if rule.class == Class::NotFound && changes && !removes(facts.action) => (Class::NotYet, NOT_YET),
+        Some(rule) if rule.class == Class::NotFound && changes && !removes(facts.action) => {
+            (Class::NotYet, NOT_YET)
+        }
         Some(rule) => (rule.class, rule.code),
         None if matches!(facts.status, 429) => (Class::Throttled, THROTTLED),
         None if facts.status == 503 => (Class::Transient, UNAVAILABLE),
@@ -186,23 +253,55 @@ fn classify(facts: &Facts<'_>) -> (Class, &'static str) {
 
 fn removes(action: &str) -> bool {
     let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
-    ["Delete", "Detach", "Release", "Revoke", "Disassociate", "Remove", "Untag"]
-        .iter()
-        .any(|prefix| operation.starts_with(prefix))
+    [
+        "Delete",
+        "Detach",
+        "Release",
+        "Revoke",
+        "Disassociate",
+        "Remove",
+        "Untag",
+    ]
+    .iter()
+    .any(|prefix| operation.starts_with(prefix))
 }
 
 /// The quotas a network meets: AWS's error code, the quota's name and its code in Service Quotas.
 const QUOTAS: &[(&str, &str, &str)] = &[
     ("VpcLimitExceeded", "VPCs per Region", "vpc/L-F678F1CE"),
     ("SubnetLimitExceeded", "Subnets per VPC", "vpc/L-407747CB"),
-    ("InternetGatewayLimitExceeded", "Internet gateways per Region", "vpc/L-A4707A72"),
-    ("NatGatewayLimitExceeded", "NAT gateways per Availability Zone", "vpc/L-FE5A380F"),
+    (
+        "InternetGatewayLimitExceeded",
+        "Internet gateways per Region",
+        "vpc/L-A4707A72",
+    ),
+    (
+        "NatGatewayLimitExceeded",
+        "NAT gateways per Availability Zone",
+        "vpc/L-FE5A380F",
+    ),
     ("AddressLimitExceeded", "EC2-VPC Elastic IPs", "ec2/L-0263D0A3"),
-    ("RouteTableLimitExceeded", "Route tables per VPC", "vpc/L-589F43AA"),
+    (
+        "RouteTableLimitExceeded",
+        "Route tables per VPC",
+        "vpc/L-589F43AA",
+    ),
     ("RouteLimitExceeded", "Routes per route table", "vpc/L-93826ACB"),
-    ("SecurityGroupLimitExceeded", "VPC security groups per Region", "vpc/L-E79EC296"),
-    ("RulesPerSecurityGroupLimitExceeded", "Inbound or outbound rules per security group", "vpc/L-0EA8095F"),
-    ("VpcEndpointLimitExceeded", "Interface VPC endpoints per VPC or Gateway VPC endpoints per Region", "vpc"),
+    (
+        "SecurityGroupLimitExceeded",
+        "VPC security groups per Region",
+        "vpc/L-E79EC296",
+    ),
+    (
+        "RulesPerSecurityGroupLimitExceeded",
+        "Inbound or outbound rules per security group",
+        "vpc/L-0EA8095F",
+    ),
+    (
+        "VpcEndpointLimitExceeded",
+        "Interface VPC endpoints per VPC or Gateway VPC endpoints per Region",
+        "vpc",
+    ),
 ];
 
 fn hint(code: &'static str, facts: &Facts<'_>) -> String {
@@ -229,7 +328,12 @@ fn hint(code: &'static str, facts: &Facts<'_>) -> String {
 }
 
 /// The failure of an SDK call. Secrets of the settings are cut out of the text, whatever else put them there.
-pub(crate) fn of<E>(error: &SdkError<E, HttpResponse>, action: &str, doing: &str, settings: &Settings) -> Failure
+pub(crate) fn of<E>(
+    error: &SdkError<E, HttpResponse>,
+    action: &str,
+    doing: &str,
+    settings: &Settings,
+) -> Failure
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -259,7 +363,10 @@ where
         }
     };
     // EC2 adds an encoded text of hundreds of characters.
-    let message = message.split(" Encoded authorization failure message").next().unwrap_or(message);
+    let message = message
+        .split(" Encoded authorization failure message")
+        .next()
+        .unwrap_or(message);
     let facts = Facts {
         action,
         reached,
@@ -273,12 +380,19 @@ where
         _ => classify(&facts),
     };
     let cause = match facts.code {
-        "" if code == UNREACHABLE => format!("cannot reach {}: {message}", action.split(':').next().unwrap_or(action)),
+        "" if code == UNREACHABLE => format!(
+            "cannot reach {}: {message}",
+            action.split(':').next().unwrap_or(action)
+        ),
         "" => message.to_owned(),
         code => format!("{code}: {message}"),
     };
-    let mut failure = Failure::new(class, doing, cause).code(code).hint(hint(code, &facts));
-    let request_id = error.request_id().or_else(|| metadata.and_then(RequestId::request_id));
+    let mut failure = Failure::new(class, doing, cause)
+        .code(code)
+        .hint(hint(code, &facts));
+    let request_id = error
+        .request_id()
+        .or_else(|| metadata.and_then(RequestId::request_id));
     failure.request_id = request_id.map(str::to_owned);
     scrub(failure, settings.secrets())
 }
@@ -290,9 +404,17 @@ pub(crate) fn aws_code(failure: &Failure) -> &str {
 
 /// The failure of one item of a call that answers item by item.
 pub(crate) fn of_item(action: &str, doing: &str, code: &str, message: &str) -> Failure {
-    let facts = Facts { action, reached: Reached::Answer, code, message, status: 400 };
+    let facts = Facts {
+        action,
+        reached: Reached::Answer,
+        code,
+        message,
+        status: 400,
+    };
     let (class, ours) = classify(&facts);
-    Failure::new(class, doing, format!("{code}: {message}")).code(ours).hint(hint(ours, &facts))
+    Failure::new(class, doing, format!("{code}: {message}"))
+        .code(ours)
+        .hint(hint(ours, &facts))
 }
 
 /// A failure while credentials were looked for.
@@ -339,7 +461,8 @@ fn scrub<'s>(mut failure: Failure, secrets: impl Iterator<Item = &'s str>) -> Fa
 
 /// Whether no connection came about: nothing can have been applied.
 pub(crate) fn never_connected(error: &(dyn Error + 'static)) -> bool {
-    source::<hyper_util::client::legacy::Error>(error).is_some_and(hyper_util::client::legacy::Error::is_connect)
+    source::<hyper_util::client::legacy::Error>(error)
+        .is_some_and(hyper_util::client::legacy::Error::is_connect)
 }
 
 /// The first error of that type in the chain of causes.
@@ -361,16 +484,32 @@ mod tests {
     use super::*;
 
     fn answered(action: &str, code: &str, status: u16) -> (Class, &'static str) {
-        classify(&Facts { action, reached: Reached::Answer, code, message: "", status })
+        classify(&Facts {
+            action,
+            reached: Reached::Answer,
+            code,
+            message: "",
+            status,
+        })
     }
 
     #[test]
     fn every_answer_has_its_class() {
         let expected = [
             ("ec2:CreateVpc", "RequestLimitExceeded", 503, Class::Throttled),
-            ("logs:CreateLogGroup", "ThrottlingException", 400, Class::Throttled),
+            (
+                "logs:CreateLogGroup",
+                "ThrottlingException",
+                400,
+                Class::Throttled,
+            ),
             ("iam:CreateRole", "Throttling", 400, Class::Throttled),
-            ("mq:CreateBroker", "TooManyRequestsException", 429, Class::Throttled),
+            (
+                "mq:CreateBroker",
+                "TooManyRequestsException",
+                429,
+                Class::Throttled,
+            ),
             ("iam:CreateRole", "ServiceUnavailable", 503, Class::Transient),
             ("ec2:CreateVpc", "Unavailable", 503, Class::Transient),
             ("ec2:CreateVpc", "InternalError", 500, Class::Unknown),
@@ -385,8 +524,18 @@ mod tests {
             ("ec2:DescribeVpcs", "InvalidVpcID.NotFound", 400, Class::NotFound),
             ("ec2:DeleteVpc", "InvalidVpcID.NotFound", 400, Class::NotFound),
             ("ec2:CreateSubnet", "InvalidVpcID.NotFound", 400, Class::NotYet),
-            ("ec2:CreateRoute", "InvalidNatGatewayID.NotFound", 400, Class::NotYet),
-            ("ec2:DetachInternetGateway", "Gateway.NotAttached", 400, Class::NotFound),
+            (
+                "ec2:CreateRoute",
+                "InvalidNatGatewayID.NotFound",
+                400,
+                Class::NotYet,
+            ),
+            (
+                "ec2:DetachInternetGateway",
+                "Gateway.NotAttached",
+                400,
+                Class::NotFound,
+            ),
             ("iam:GetRole", "NoSuchEntity", 404, Class::NotFound),
             ("ec2:CreateVpc", "UnauthorizedOperation", 403, Class::Denied),
             ("iam:CreateRole", "AccessDenied", 403, Class::Denied),
@@ -400,13 +549,26 @@ mod tests {
             ("ec2:CreateVpc", "SomethingNew", 400, Class::Other),
         ];
         for (action, code, status, class) in expected {
-            assert_eq!(answered(action, code, status).0, class, "{action} {code} {status}");
+            assert_eq!(
+                answered(action, code, status).0,
+                class,
+                "{action} {code} {status}"
+            );
         }
     }
 
     #[test]
     fn a_call_without_an_answer_is_unknown_only_where_it_changes_something() {
-        let without = |action, reached| classify(&Facts { action, reached, code: "", message: "", status: 0 }).0;
+        let without = |action, reached| {
+            classify(&Facts {
+                action,
+                reached,
+                code: "",
+                message: "",
+                status: 0,
+            })
+            .0
+        };
         assert_eq!(without("ec2:CreateVpc", Reached::Perhaps), Class::Unknown);
         assert_eq!(without("ec2:DescribeVpcs", Reached::Perhaps), Class::Transient);
         assert_eq!(without("ec2:CreateVpc", Reached::Nothing), Class::Transient);
@@ -414,8 +576,16 @@ mod tests {
 
     #[test]
     fn a_denied_call_names_the_action_and_a_quota_where_to_raise_it() {
-        let facts = |action, code| Facts { action, reached: Reached::Answer, code, message: "", status: 400 };
-        assert!(hint(DENIED, &facts("ec2:CreateVpc", "UnauthorizedOperation")).contains("Allow ec2:CreateVpc"));
+        let facts = |action, code| Facts {
+            action,
+            reached: Reached::Answer,
+            code,
+            message: "",
+            status: 400,
+        };
+        assert!(
+            hint(DENIED, &facts("ec2:CreateVpc", "UnauthorizedOperation")).contains("Allow ec2:CreateVpc")
+        );
         let quota = hint(QUOTA, &facts("ec2:AllocateAddress", "AddressLimitExceeded"));
         assert!(quota.contains("EC2-VPC Elastic IPs"), "{quota}");
         assert!(quota.contains("services/ec2/quotas/L-0263D0A3"), "{quota}");
@@ -435,7 +605,10 @@ mod tests {
 
     #[test]
     fn secrets_are_cut_out_of_other_peoples_messages() {
-        let failure = scrub(Failure::new(Class::Other, "looking", "bad proxy http://u:hunter2@p"), ["hunter2"].into_iter());
+        let failure = scrub(
+            Failure::new(Class::Other, "looking", "bad proxy http://u:hunter2@p"),
+            ["hunter2"].into_iter(),
+        );
         assert_eq!(failure.cause, "bad proxy http://u:(sensitive)@p");
     }
 }

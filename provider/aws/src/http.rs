@@ -5,14 +5,15 @@ use std::env;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use aws_smithy_http_client::Connector;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+    BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -57,8 +58,13 @@ pub(crate) fn client(settings: &Settings) -> Result<SharedHttpClient, Failure> {
 }
 
 fn trust(settings: &Settings) -> Result<TrustStore, Failure> {
-    let path = settings.custom_ca_bundle.clone().or_else(|| variable("AWS_CA_BUNDLE"));
-    let Some(path) = path else { return Ok(TrustStore::default()) };
+    let path = settings
+        .custom_ca_bundle
+        .clone()
+        .or_else(|| variable("AWS_CA_BUNDLE"));
+    let Some(path) = path else {
+        return Ok(TrustStore::default());
+    };
     let problem = |what: String| {
         unusable("custom_ca_bundle", format!("{path}: {what}"))
             .hint("Name a file of PEM certificates in custom_ca_bundle or AWS_CA_BUNDLE")
@@ -68,7 +74,9 @@ fn trust(settings: &Settings) -> Result<TrustStore, Failure> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|error| problem(error.to_string()))?;
-        roots.add(certificate).map_err(|error| problem(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| problem(error.to_string()))?;
     }
     if roots.is_empty() {
         return Err(problem("no certificate in it".to_owned()));
@@ -88,7 +96,11 @@ fn proxy(settings: &Settings) -> Result<ProxyConfig, Failure> {
         Some((user, password)) => config.with_basic_auth(user, password),
         None => config,
     };
-    let exceptions = settings.no_proxy.clone().or_else(|| variable("NO_PROXY")).or_else(|| variable("no_proxy"));
+    let exceptions = settings
+        .no_proxy
+        .clone()
+        .or_else(|| variable("NO_PROXY"))
+        .or_else(|| variable("no_proxy"));
     Ok(match exceptions {
         Some(exceptions) => config.no_proxy(exceptions),
         None => config,
@@ -102,7 +114,12 @@ fn user_and_password(url: &Secret) -> Option<(&str, &str)> {
 }
 
 fn unusable(setting: &str, cause: impl Into<String>) -> Failure {
-    Failure::new(Class::Invalid, format!("reading the provider's argument {setting}"), cause).code("EKB1107")
+    Failure::new(
+        Class::Invalid,
+        format!("reading the provider's argument {setting}"),
+        cause,
+    )
+    .code("EKB1107")
 }
 
 /// A variable of the environment, unless empty.
@@ -129,8 +146,14 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new(settings: &Settings, limiter: Option<Limiter>) -> Self {
-        let agent = user_agent(settings.terraform_version.as_deref(), variable("TF_APPEND_USER_AGENT"));
-        Self { agent: agent.into(), limiter }
+        let agent = user_agent(
+            settings.terraform_version.as_deref(),
+            variable("TF_APPEND_USER_AGENT"),
+        );
+        Self {
+            agent: agent.into(),
+            limiter,
+        }
     }
 }
 
@@ -201,8 +224,14 @@ mod tests {
     #[test]
     fn the_user_agent_names_terraform_and_the_provider() {
         let agent = user_agent(Some("1.15.5"), Some(" ci/7 ".to_owned()));
-        assert!(agent.starts_with("APN/1.0 HashiCorp/1.0 Terraform/1.15.5 "), "{agent}");
-        assert!(agent.contains(concat!(" terraform-provider-ekb/", env!("CARGO_PKG_VERSION"))), "{agent}");
+        assert!(
+            agent.starts_with("APN/1.0 HashiCorp/1.0 Terraform/1.15.5 "),
+            "{agent}"
+        );
+        assert!(
+            agent.contains(concat!(" terraform-provider-ekb/", env!("CARGO_PKG_VERSION"))),
+            "{agent}"
+        );
         assert!(agent.ends_with(" ci/7"), "{agent}");
     }
 
@@ -212,7 +241,11 @@ mod tests {
         let text = "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n";
         std::fs::write(file.path(), text).unwrap();
         let bundle = Some(file.path().to_str().unwrap().to_owned());
-        let failure = client(&Settings { custom_ca_bundle: bundle, ..Default::default() }).unwrap_err();
+        let failure = client(&Settings {
+            custom_ca_bundle: bundle,
+            ..Default::default()
+        })
+        .unwrap_err();
         assert_eq!(failure.code, "EKB1107");
         assert!(failure.hint.contains("custom_ca_bundle"), "{failure}");
     }
@@ -220,7 +253,11 @@ mod tests {
     #[test]
     fn a_malformed_proxy_is_refused_without_showing_it() {
         let proxy = Some("http://user:hunter2@pro xy".into());
-        let failure = client(&Settings { https_proxy: proxy, ..Default::default() }).unwrap_err();
+        let failure = client(&Settings {
+            https_proxy: proxy,
+            ..Default::default()
+        })
+        .unwrap_err();
         assert!(!failure.to_string().contains("hunter2"), "{failure}");
     }
 }

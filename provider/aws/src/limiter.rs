@@ -37,7 +37,10 @@ struct Limit {
 
 impl Limiter {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, state: Arc::default() }
+        Self {
+            clock,
+            state: Arc::default(),
+        }
     }
 
     /// Waits for this call's turn: not at all while nothing was throttled.
@@ -64,7 +67,11 @@ impl Limiter {
             None => USUAL,
         };
         let next = state.as_ref().map_or(now, |limit| limit.next);
-        *state = Some(Limit { rate: (rate / 2.0).max(SLOWEST), next, throttled: now });
+        *state = Some(Limit {
+            rate: (rate / 2.0).max(SLOWEST),
+            next,
+            throttled: now,
+        });
     }
 
     pub(crate) fn succeeded(&self) {
@@ -96,7 +103,10 @@ mod tests {
         for _ in 0..100 {
             limiter.turn().await;
         }
-        assert!(clock.now().since(began) < Duration::from_secs(5), "nothing was throttled, nothing waits");
+        assert!(
+            clock.now().since(began) < Duration::from_secs(5),
+            "nothing was throttled, nothing waits"
+        );
 
         limiter.throttled();
         limiter.throttled();
@@ -105,7 +115,10 @@ mod tests {
         for _ in 0..50 {
             limiter.turn().await;
         }
-        assert!(clock.now().since(began) > Duration::from_millis(4500), "fifty calls at ten a second");
+        assert!(
+            clock.now().since(began) > Duration::from_millis(4500),
+            "fifty calls at ten a second"
+        );
 
         for _ in 0..50 {
             limiter.succeeded();

@@ -68,7 +68,9 @@ impl<F: Fn(&Asked) -> Answer + Send + Sync> HttpConnector for Player<F> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
         let decode = |text: &str| {
-            percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+            percent_encoding::percent_decode_str(&text.replace('+', " "))
+                .decode_utf8_lossy()
+                .into_owned()
         };
         let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
         let asked = Asked(pairs.map(|(name, value)| (decode(name), decode(value))).collect());
@@ -86,14 +88,17 @@ impl<F: Fn(&Asked) -> Answer + Send + Sync> HttpConnector for Player<F> {
         };
         match answer {
             Answer::Xml(inside) if action == "GetCallerIdentity" => respond(200, inside),
-            Answer::Xml(inside) => {
-                respond(200, format!("<{action}Response><requestId>req-1</requestId>{inside}</{action}Response>"))
-            }
+            Answer::Xml(inside) => respond(
+                200,
+                format!("<{action}Response><requestId>req-1</requestId>{inside}</{action}Response>"),
+            ),
             Answer::Error(status, code, message) => respond(
                 status,
                 // EC2 reads the first form, STS and IAM the second.
                 if ["GetCallerIdentity", "AssumeRole"].contains(&action.as_str()) {
-                    format!("<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>")
+                    format!(
+                        "<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+                    )
                 } else {
                     format!(
                         "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
@@ -101,7 +106,9 @@ impl<F: Fn(&Asked) -> Answer + Send + Sync> HttpConnector for Player<F> {
                     )
                 },
             ),
-            Answer::Lost => HttpConnectorFuture::ready(Err(ConnectorError::io("connection reset by peer".into()))),
+            Answer::Lost => {
+                HttpConnectorFuture::ready(Err(ConnectorError::io("connection reset by peer".into())))
+            }
         }
     }
 }
@@ -128,9 +135,15 @@ pub(crate) fn settings() -> Settings {
 }
 
 /// AWS that answers so, and the log of what it was asked.
-pub(crate) fn aws(settings: Settings, answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Aws, Log) {
+pub(crate) fn aws(
+    settings: Settings,
+    answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+) -> (Aws, Log) {
     let log = Log::default();
-    let player = SharedHttpConnector::new(Player { answer, log: log.clone() });
+    let player = SharedHttpConnector::new(Player {
+        answer,
+        log: log.clone(),
+    });
     let http: SharedHttpClient = http_client_fn(move |_, _| player.clone());
     (Aws::played(settings, http), log)
 }
@@ -148,14 +161,21 @@ mod tests {
         let (aws, log) = aws(settings(), |_| identity("111122223333"));
         for _ in 0..2 {
             let account = aws.account().await.unwrap();
-            assert_eq!((account.id.as_str(), account.partition.as_str()), ("111122223333", "aws"));
+            assert_eq!(
+                (account.id.as_str(), account.partition.as_str()),
+                ("111122223333", "aws")
+            );
         }
         assert_eq!(log.actions(), ["GetCallerIdentity"]);
     }
 
     #[tokio::test]
     async fn the_account_is_not_asked_for_where_that_is_to_be_skipped() {
-        let settings = Settings { skip_requesting_account_id: true, region: Some("cn-north-1".into()), ..settings() };
+        let settings = Settings {
+            skip_requesting_account_id: true,
+            region: Some("cn-north-1".into()),
+            ..settings()
+        };
         let (aws, log) = aws(settings, |_| Answer::Lost);
         assert_eq!(aws.account().await.unwrap().partition, "aws-cn");
         assert_eq!(log.actions(), [""; 0]);
@@ -216,38 +236,68 @@ mod tests {
             transitive_tag_keys: vec!["team".into()],
             ..Default::default()
         };
-        let settings = Settings { assume_role: vec![role], ..settings() };
-        let (aws, log) = aws(settings, |_| Answer::Error(403, "AccessDenied", "not authorized to perform: sts:AssumeRole"));
+        let settings = Settings {
+            assume_role: vec![role],
+            ..settings()
+        };
+        let (aws, log) = aws(settings, |_| {
+            Answer::Error(403, "AccessDenied", "not authorized to perform: sts:AssumeRole")
+        });
         let failure = aws.account().await.unwrap_err();
         // A refusal, not a role that is about to become visible.
         assert_eq!(failure.code, "EKB1109", "{failure}");
         assert!(failure.doing.contains("role/deploy"), "{failure}");
         assert!(failure.hint.contains("trust policy"), "{failure}");
         let asked = &log.all()[0];
-        assert_eq!((asked.action(), asked.get("RoleSessionName")), ("AssumeRole", "ci"));
-        assert_eq!((asked.get("SourceIdentity"), asked.get("TransitiveTagKeys.member.1")), ("alice", "team"));
+        assert_eq!(
+            (asked.action(), asked.get("RoleSessionName")),
+            ("AssumeRole", "ci")
+        );
+        assert_eq!(
+            (
+                asked.get("SourceIdentity"),
+                asked.get("TransitiveTagKeys.member.1")
+            ),
+            ("alice", "team")
+        );
     }
 
     #[tokio::test]
     async fn no_connection_is_told_as_unreachable() {
         // Nobody listens on a port that was free a moment ago.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let endpoint = ("sts".to_owned(), format!("http://127.0.0.1:{port}"));
-        let aws = Aws::new(Settings { endpoints: [endpoint].into(), max_retries: Some(0), ..settings() });
+        let aws = Aws::new(Settings {
+            endpoints: [endpoint].into(),
+            max_retries: Some(0),
+            ..settings()
+        });
         let failure = aws.account().await.unwrap_err();
-        assert_eq!((failure.code, failure.class), ("EKB1106", Class::Transient), "{failure}");
+        assert_eq!(
+            (failure.code, failure.class),
+            ("EKB1106", Class::Transient),
+            "{failure}"
+        );
         assert!(failure.cause.contains("cannot reach sts"), "{failure}");
     }
 
     #[tokio::test]
     async fn a_throttled_look_is_repeated() {
         let calls = AtomicUsize::new(0);
-        let (aws, log) = aws(Settings { max_retries: Some(2), ..settings() }, move |_| {
-            match calls.fetch_add(1, Ordering::Relaxed) {
+        let (aws, log) = aws(
+            Settings {
+                max_retries: Some(2),
+                ..settings()
+            },
+            move |_| match calls.fetch_add(1, Ordering::Relaxed) {
                 0 => Answer::Error(503, "RequestLimitExceeded", "slow down"),
                 _ => Answer::Xml("<availabilityZoneInfo/>".into()),
-            }
-        });
+            },
+        );
         assert_eq!(aws.zones("eu-central-1").await.unwrap(), []);
         assert_eq!(log.count("DescribeAvailabilityZones"), 2);
     }
@@ -275,8 +325,10 @@ mod tests {
     #[tokio::test]
     async fn at_trace_the_log_tells_the_call_and_no_credentials() {
         let written = Written::default();
-        let subscriber =
-            tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(written.clone()).finish();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(written.clone())
+            .finish();
         let _guard = tracing::subscriber::set_default(subscriber);
         let (aws, _) = aws(settings(), |_| identity("111122223333"));
         aws.account().await.unwrap();
@@ -284,7 +336,13 @@ mod tests {
         for part in ["GetCallerIdentity", "req-1", "attempts", "ms"] {
             assert!(log.contains(part), "{part} is missing in {log}");
         }
-        for secret in [SECRET, "FwoGZXIvYXdzEPLAYED", "AKIDPLAYED", "Signature", "uthorization"] {
+        for secret in [
+            SECRET,
+            "FwoGZXIvYXdzEPLAYED",
+            "AKIDPLAYED",
+            "Signature",
+            "uthorization",
+        ] {
             assert!(!log.contains(secret), "{secret} shows in {log}");
         }
     }

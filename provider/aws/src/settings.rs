@@ -177,7 +177,10 @@ pub struct Settings {
 impl Settings {
     /// Every secret text in it, so that messages of others can be searched for them.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
-        let web = self.assume_role_with_web_identity.iter().filter_map(|web| web.web_identity_token.as_ref());
+        let web = self
+            .assume_role_with_web_identity
+            .iter()
+            .filter_map(|web| web.web_identity_token.as_ref());
         [&self.secret_key, &self.token, &self.http_proxy, &self.https_proxy]
             .into_iter()
             .filter_map(Option::as_ref)
@@ -205,7 +208,13 @@ mod tests {
             ..Default::default()
         };
         let shown = format!("{settings:?}");
-        for secret in ["AKIDEXAMPLE", "wJalrXUtnFEMI", "FwoGZXIvYXdz", "hunter2", "eyJhbGciOi"] {
+        for secret in [
+            "AKIDEXAMPLE",
+            "wJalrXUtnFEMI",
+            "FwoGZXIvYXdz",
+            "hunter2",
+            "eyJhbGciOi",
+        ] {
             assert!(!shown.contains(secret), "{secret} shows in {shown}");
         }
         assert_eq!(settings.secrets().count(), 4);

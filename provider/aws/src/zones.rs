@@ -51,7 +51,10 @@ impl Aws {
     pub async fn zones(&self, region: &str) -> Result<Vec<Zone>, Failure> {
         self.check_region(region)?;
         let ec2 = self.ec2(region).await?;
-        let kind = Filter::builder().name("zone-type").values("availability-zone").build();
+        let kind = Filter::builder()
+            .name("zone-type")
+            .values("availability-zone")
+            .build();
         let answer = self
             .call(
                 "ec2:DescribeAvailabilityZones",
@@ -59,7 +62,12 @@ impl Aws {
                 ec2.read.describe_availability_zones().filters(kind).send(),
             )
             .await?;
-        let mut zones: Vec<Zone> = answer.availability_zones.unwrap_or_default().into_iter().map(zone).collect();
+        let mut zones: Vec<Zone> = answer
+            .availability_zones
+            .unwrap_or_default()
+            .into_iter()
+            .map(zone)
+            .collect();
         zones.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(zones)
     }
@@ -69,8 +77,13 @@ fn zone(zone: aws_sdk_ec2::types::AvailabilityZone) -> Zone {
     let id = zone.zone_id.unwrap_or_default();
     Zone {
         name: zone.zone_name.unwrap_or_default(),
-        state: zone.state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
-        opted_in: zone.opt_in_status.is_none_or(|status| status.as_str() != "not-opted-in"),
+        state: zone
+            .state
+            .map(|state| state.as_str().to_owned())
+            .unwrap_or_default(),
+        opted_in: zone
+            .opt_in_status
+            .is_none_or(|status| status.as_str() != "not-opted-in"),
         eks_usable: !WITHOUT_EKS.contains(&id.as_str()),
         id,
     }
@@ -97,7 +110,15 @@ mod tests {
         assert!(of("use1-az1", AvailabilityZoneOptInStatus::OptInNotRequired).usable());
         // Emulators leave it empty.
         assert!(of("use1-az1", AvailabilityZoneOptInStatus::from("")).usable());
-        assert!(of("use1-az3", AvailabilityZoneOptInStatus::OptInNotRequired).why_not().contains("EKS"));
-        assert!(of("use1-az1", AvailabilityZoneOptInStatus::NotOptedIn).why_not().contains("opted in"));
+        assert!(
+            of("use1-az3", AvailabilityZoneOptInStatus::OptInNotRequired)
+                .why_not()
+                .contains("EKS")
+        );
+        assert!(
+            of("use1-az1", AvailabilityZoneOptInStatus::NotOptedIn)
+                .why_not()
+                .contains("opted in")
+        );
     }
 }

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{DomainType, ResourceType};
 use futures::try_join;
 use reconcile::failure::{Class, Failure};
-use reconcile::part::{Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Tags};
+use reconcile::part::{
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Tags,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -31,29 +33,56 @@ pub(crate) struct Addresses {
 
 impl Addresses {
     pub(crate) fn new(place: &Place, gateways: &Gateways) -> Self {
-        Self { place: place.clone(), gateways: gateways.clone() }
+        Self {
+            place: place.clone(),
+            gateways: gateways.clone(),
+        }
     }
 
     async fn describe(&self, by: Filters) -> Result<Vec<aws_sdk_ec2::types::Address>, Failure> {
         let ec2 = self.place.ec2().await?;
         // This call knows no pages.
-        let call = ec2.read.describe_addresses().set_filters(Some(filters(by))).send();
-        let answer = self.place.aws.call("ec2:DescribeAddresses", "looking for addresses", call).await?;
+        let call = ec2
+            .read
+            .describe_addresses()
+            .set_filters(Some(filters(by)))
+            .send();
+        let answer = self
+            .place
+            .aws
+            .call("ec2:DescribeAddresses", "looking for addresses", call)
+            .await?;
         Ok(answer.addresses.unwrap_or_default())
     }
 
     /// An address says nothing of the VPC it serves; the VPC's NAT gateways do.
     async fn ids_in(&self, vpc: &str) -> Result<Vec<String>, Failure> {
-        let gateways = self.gateways.describe(vec![("vpc-id".to_owned(), vec![vpc.to_owned()])]).await?;
-        let live = gateways.iter().filter(|gateway| gateway.state().is_none_or(|state| state.as_str() != "deleted"));
+        let gateways = self
+            .gateways
+            .describe(vec![("vpc-id".to_owned(), vec![vpc.to_owned()])])
+            .await?;
+        let live = gateways
+            .iter()
+            .filter(|gateway| gateway.state().is_none_or(|state| state.as_str() != "deleted"));
         let addresses = live.flat_map(|gateway| gateway.nat_gateway_addresses());
-        Ok(addresses.filter_map(|address| address.allocation_id().map(str::to_owned)).collect())
+        Ok(addresses
+            .filter_map(|address| address.allocation_id().map(str::to_owned))
+            .collect())
     }
 }
 
 fn observed(address: aws_sdk_ec2::types::Address) -> Option<Object> {
     let detail = json!({ "public_ip": address.public_ip });
-    Some(Object { detail, ..object(address.allocation_id?, Condition::Settled, json!({}), tags(address.tags), Vec::new()) })
+    Some(Object {
+        detail,
+        ..object(
+            address.allocation_id?,
+            Condition::Settled,
+            json!({}),
+            tags(address.tags),
+            Vec::new(),
+        )
+    })
 }
 
 #[async_trait]
@@ -69,13 +98,20 @@ impl Kind for Addresses {
             invisible_for: INVISIBLE,
             pace: QUICK,
             reads: &["ec2:DescribeAddresses", "ec2:DescribeNatGateways"],
-            writes: &["ec2:AllocateAddress", "ec2:ReleaseAddress", "ec2:CreateTags", "ec2:DeleteTags"],
+            writes: &[
+                "ec2:AllocateAddress",
+                "ec2:ReleaseAddress",
+                "ec2:CreateTags",
+                "ec2:DeleteTags",
+            ],
         }
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         let id = aws_sdk_ec2::types::Address::allocation_id;
-        let ours = find(ask, "allocation-id", InVpc::None, id, |filters| self.describe(filters));
+        let ours = find(ask, "allocation-id", InVpc::None, id, |filters| {
+            self.describe(filters)
+        });
         let Some(vpc) = ask.root.as_ref().filter(|_| ask.known.is_empty()) else {
             return Ok(ours.await?.into_iter().filter_map(observed).collect());
         };
@@ -97,7 +133,11 @@ impl Kind for Addresses {
             .send();
         let doing = format!("allocating elastic IP address ({})", call.key);
         let answer = self.place.aws.call("ec2:AllocateAddress", doing, make).await?;
-        Ok(Made { id: answer.allocation_id.unwrap_or_default(), arn: None, condition: Condition::Settled })
+        Ok(Made {
+            id: answer.allocation_id.unwrap_or_default(),
+            arn: None,
+            condition: Condition::Settled,
+        })
     }
 
     async fn update(&self, _: &ElasticIp, _: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
@@ -114,9 +154,12 @@ impl Kind for Addresses {
         let doing = format!("releasing elastic IP address {}", object.id);
         match self.place.aws.call("ec2:ReleaseAddress", doing, release).await {
             // So AWS answers for an address that a NAT gateway on its way to gone still holds.
-            Err(failure) if aws_code(&failure) == "AuthFailure" => {
-                Err(Failure { class: Class::Busy, hint: String::new(), ..failure }.code(codes::BUSY))
+            Err(failure) if aws_code(&failure) == "AuthFailure" => Err(Failure {
+                class: Class::Busy,
+                hint: String::new(),
+                ..failure
             }
+            .code(codes::BUSY)),
             other => other.map(|_| Deleted::Gone),
         }
     }

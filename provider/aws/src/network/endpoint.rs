@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{ResourceType, VpcEndpointType};
 use reconcile::failure::Failure;
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part,
+    Ref, Remedy, Tags,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -34,11 +35,19 @@ impl Part for GatewayEndpoint {
     const KIND: &'static str = "gateway_endpoint";
 
     fn rule(field: &str) -> FieldRule {
-        if matches!(field, "route_tables" | "tags") { FieldRule::OwnEntries } else { FieldRule::Exact }
+        if matches!(field, "route_tables" | "tags") {
+            FieldRule::OwnEntries
+        } else {
+            FieldRule::Exact
+        }
     }
 
     fn remedy(field: &str) -> Remedy {
-        if field == "route_tables" { Remedy::Update } else { Remedy::Replace }
+        if field == "route_tables" {
+            Remedy::Update
+        } else {
+            Remedy::Replace
+        }
     }
 }
 
@@ -63,11 +72,19 @@ impl Part for InterfaceEndpoint {
     const KIND: &'static str = "interface_endpoint";
 
     fn rule(field: &str) -> FieldRule {
-        if matches!(field, "subnets" | "security_groups" | "tags") { FieldRule::OwnEntries } else { FieldRule::Exact }
+        if matches!(field, "subnets" | "security_groups" | "tags") {
+            FieldRule::OwnEntries
+        } else {
+            FieldRule::Exact
+        }
     }
 
     fn remedy(field: &str) -> Remedy {
-        if matches!(field, "vpc" | "service") { Remedy::Replace } else { Remedy::Update }
+        if matches!(field, "vpc" | "service") {
+            Remedy::Replace
+        } else {
+            Remedy::Update
+        }
     }
 }
 
@@ -80,15 +97,23 @@ pub(crate) struct Endpoints {
 
 impl Endpoints {
     pub(crate) fn new(place: &Place) -> Self {
-        Self { place: place.clone(), together: Together::new() }
+        Self {
+            place: place.clone(),
+            together: Together::new(),
+        }
     }
 
     async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::VpcEndpoint>, Failure> {
         let place = self.place.clone();
         let look = self.together.look(filters, |filters| async move {
             pages!(
-                &place, "ec2:DescribeVpcEndpoints", "looking for VPC endpoints", describe_vpc_endpoints, set_filters,
-                vpc_endpoints, filters
+                &place,
+                "ec2:DescribeVpcEndpoints",
+                "looking for VPC endpoints",
+                describe_vpc_endpoints,
+                set_filters,
+                vpc_endpoints,
+                filters
             )
         });
         Ok(Arc::unwrap_or_clone(look.await?))
@@ -96,22 +121,36 @@ impl Endpoints {
 
     async fn observe(&self, ask: &Ask, of: &VpcEndpointType) -> Result<Vec<Object>, Failure> {
         let in_vpc = InVpc::All("vpc-id");
-        let found =
-            find(ask, "vpc-endpoint-id", in_vpc, aws_sdk_ec2::types::VpcEndpoint::vpc_endpoint_id, |f| self.describe(f)).await?;
-        let found = found.into_iter().filter(|endpoint| endpoint.vpc_endpoint_type() == Some(of));
+        let found = find(
+            ask,
+            "vpc-endpoint-id",
+            in_vpc,
+            aws_sdk_ec2::types::VpcEndpoint::vpc_endpoint_id,
+            |f| self.describe(f),
+        )
+        .await?;
+        let found = found
+            .into_iter()
+            .filter(|endpoint| endpoint.vpc_endpoint_type() == Some(of));
         Ok(found.filter_map(|endpoint| self.object(endpoint)).collect())
     }
 
     fn object(&self, endpoint: aws_sdk_ec2::types::VpcEndpoint) -> Option<Object> {
         let id = endpoint.vpc_endpoint_id.clone()?;
         // The model says `Available`, EC2 says `available`.
-        let state = endpoint.state().map(|state| state.as_str().to_lowercase()).unwrap_or_default();
+        let state = endpoint
+            .state()
+            .map(|state| state.as_str().to_lowercase())
+            .unwrap_or_default();
         let condition = match state.as_str() {
             "available" => Condition::Settled,
             "deleting" => Condition::Deleting,
             "deleted" => Condition::Dead,
             "failed" | "rejected" | "expired" => {
-                let reason = endpoint.last_error().and_then(|error| error.message()).unwrap_or("no reason given");
+                let reason = endpoint
+                    .last_error()
+                    .and_then(|error| error.message())
+                    .unwrap_or("no reason given");
                 Condition::Failed(format!("{state}: {reason}"))
             }
             _ => Condition::Changing(state.clone()),
@@ -123,9 +162,17 @@ impl Endpoints {
         };
         let tables = sorted(endpoint.route_table_ids);
         let subnets = sorted(endpoint.subnet_ids);
-        let groups = endpoint.groups.unwrap_or_default().into_iter().filter_map(|group| group.group_id).collect();
+        let groups = endpoint
+            .groups
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|group| group.group_id)
+            .collect();
         let groups = sorted(Some(groups));
-        let references = some([endpoint.vpc_id.clone()]).into_iter().chain(tables.clone()).chain(subnets.clone());
+        let references = some([endpoint.vpc_id.clone()])
+            .into_iter()
+            .chain(tables.clone())
+            .chain(subnets.clone());
         let references = references.chain(groups.clone()).collect();
         let fields = if endpoint.vpc_endpoint_type == Some(VpcEndpointType::Gateway) {
             json!({ "vpc": endpoint.vpc_id, "service": endpoint.service_name, "route_tables": tables })
@@ -139,7 +186,10 @@ impl Endpoints {
             })
         };
         let arn = self.place.arn(endpoint.owner_id.as_deref(), "vpc-endpoint", &id);
-        Some(Object { arn, ..object(id, condition, fields, tags(endpoint.tags), references) })
+        Some(Object {
+            arn,
+            ..object(id, condition, fields, tags(endpoint.tags), references)
+        })
     }
 
     async fn create(
@@ -154,12 +204,19 @@ impl Endpoints {
             .send();
         let doing = format!("creating VPC endpoint ({})", call.key);
         let answer = self.place.aws.call("ec2:CreateVpcEndpoint", doing, make).await?;
-        let made = answer.vpc_endpoint.and_then(|endpoint| self.object(endpoint)).ok_or_else(|| no_answer(call))?;
+        let made = answer
+            .vpc_endpoint
+            .and_then(|endpoint| self.object(endpoint))
+            .ok_or_else(|| no_answer(call))?;
         let condition = match made.condition {
             Condition::Deleting => Condition::Dead,
             other => other,
         };
-        Ok(Made { id: made.id, arn: made.arn, condition })
+        Ok(Made {
+            id: made.id,
+            arn: made.arn,
+            condition,
+        })
     }
 
     async fn modify(
@@ -168,17 +225,28 @@ impl Endpoints {
         modify: aws_sdk_ec2::operation::modify_vpc_endpoint::builders::ModifyVpcEndpointFluentBuilder,
     ) -> Result<(), Failure> {
         let doing = format!("changing VPC endpoint {id}");
-        self.place.aws.call("ec2:ModifyVpcEndpoint", doing, modify.vpc_endpoint_id(id).send()).await.map(|_| ())
+        self.place
+            .aws
+            .call("ec2:ModifyVpcEndpoint", doing, modify.vpc_endpoint_id(id).send())
+            .await
+            .map(|_| ())
     }
 
     async fn delete(&self, id: &str, at_once: bool) -> Result<Deleted, Failure> {
         let ec2 = self.place.ec2().await?;
         let doing = format!("deleting VPC endpoint {id}");
         let delete = ec2.write.delete_vpc_endpoints().vpc_endpoint_ids(id).send();
-        let answer = self.place.aws.call("ec2:DeleteVpcEndpoints", doing.as_str(), delete).await?;
+        let answer = self
+            .place
+            .aws
+            .call("ec2:DeleteVpcEndpoints", doing.as_str(), delete)
+            .await?;
         match answer.unsuccessful().first().and_then(|item| item.error()) {
             Some(error) => {
-                let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
+                let (code, message) = (
+                    error.code().unwrap_or_default(),
+                    error.message().unwrap_or_default(),
+                );
                 Err(failure::of_item("ec2:DeleteVpcEndpoints", &doing, code, message))
             }
             None if at_once => Ok(Deleted::Gone),
@@ -188,11 +256,18 @@ impl Endpoints {
 }
 
 const READS: &[&str] = &["ec2:DescribeVpcEndpoints"];
-const WRITES: &[&str] =
-    &["ec2:CreateVpcEndpoint", "ec2:ModifyVpcEndpoint", "ec2:DeleteVpcEndpoints", "ec2:CreateTags", "ec2:DeleteTags"];
+const WRITES: &[&str] = &[
+    "ec2:CreateVpcEndpoint",
+    "ec2:ModifyVpcEndpoint",
+    "ec2:DeleteVpcEndpoints",
+    "ec2:CreateTags",
+    "ec2:DeleteTags",
+];
 
 fn serves_the_same(declared: &Value, object: &Object) -> bool {
-    ["vpc", "service"].iter().all(|field| declared.get(field) == object.fields.get(field))
+    ["vpc", "service"]
+        .iter()
+        .all(|field| declared.get(field) == object.fields.get(field))
 }
 
 pub(crate) struct GatewayEndpoints(pub(crate) Endpoints);
@@ -239,9 +314,18 @@ impl Kind for GatewayEndpoints {
         self.0.create(make, call, &part.tags).await
     }
 
-    async fn update(&self, _: &GatewayEndpoint, is: &Object, differences: &[Difference], call: &Call) -> Result<(), Failure> {
+    async fn update(
+        &self,
+        _: &GatewayEndpoint,
+        is: &Object,
+        differences: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure> {
         let mut modify = self.0.place.ec2().await?.write.modify_vpc_endpoint();
-        for difference in differences.iter().filter(|difference| difference.field == "route_tables") {
+        for difference in differences
+            .iter()
+            .filter(|difference| difference.field == "route_tables")
+        {
             let (add, remove) = list_changes(difference, call);
             for table in add {
                 modify = modify.add_route_table_ids(table);
@@ -310,19 +394,33 @@ impl Kind for InterfaceEndpoints {
         self.0.create(make, call, &part.tags).await
     }
 
-    async fn update(&self, part: &InterfaceEndpoint, is: &Object, differences: &[Difference], call: &Call) -> Result<(), Failure> {
+    async fn update(
+        &self,
+        part: &InterfaceEndpoint,
+        is: &Object,
+        differences: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure> {
         let mut modify = self.0.place.ec2().await?.write.modify_vpc_endpoint();
         for difference in differences {
             let (add, remove) = list_changes(difference, call);
             match difference.field.as_str() {
                 "private_dns" => modify = modify.private_dns_enabled(part.private_dns),
                 "subnets" => {
-                    modify = add.into_iter().fold(modify, |modify, id| modify.add_subnet_ids(id));
-                    modify = remove.into_iter().fold(modify, |modify, id| modify.remove_subnet_ids(id));
+                    modify = add
+                        .into_iter()
+                        .fold(modify, |modify, id| modify.add_subnet_ids(id));
+                    modify = remove
+                        .into_iter()
+                        .fold(modify, |modify, id| modify.remove_subnet_ids(id));
                 }
                 "security_groups" => {
-                    modify = add.into_iter().fold(modify, |modify, id| modify.add_security_group_ids(id));
-                    modify = remove.into_iter().fold(modify, |modify, id| modify.remove_security_group_ids(id));
+                    modify = add
+                        .into_iter()
+                        .fold(modify, |modify, id| modify.add_security_group_ids(id));
+                    modify = remove
+                        .into_iter()
+                        .fold(modify, |modify, id| modify.remove_security_group_ids(id));
                 }
                 _ => {}
             }

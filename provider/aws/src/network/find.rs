@@ -35,9 +35,13 @@ pub(crate) enum InVpc {
 
 /// The ownership tags, as filters. Whole environments and other resources are left out by AWS itself.
 fn by_owner(ask: &Ask) -> Filters {
-    [("environment", &ask.owner.environment), ("region", &ask.owner.region), ("resource", &ask.owner.resource)]
-        .map(|(tag, value)| (format!("tag:ekb:{tag}"), vec![value.clone()]))
-        .to_vec()
+    [
+        ("environment", &ask.owner.environment),
+        ("region", &ask.owner.region),
+        ("resource", &ask.owner.resource),
+    ]
+    .map(|(tag, value)| (format!("tag:ekb:{tag}"), vec![value.clone()]))
+    .to_vec()
 }
 
 /// Everything that [`Ask`] names, by as few calls as can be: one where nothing is amiss.
@@ -61,7 +65,11 @@ where
     };
     let missing: Vec<String> = {
         let there: HashSet<&str> = found.iter().filter_map(id_of).collect();
-        ask.known.values().filter(|id| !there.contains(id.as_str())).cloned().collect()
+        ask.known
+            .values()
+            .filter(|id| !there.contains(id.as_str()))
+            .cloned()
+            .collect()
     };
     let mut more = Vec::new();
     if let (InVpc::Attached(filter), Some(root), true) = (in_vpc, &ask.root, found.is_empty()) {
@@ -84,7 +92,16 @@ where
 /// A describing call of EC2, page by page.
 macro_rules! pages {
     ($place:expr, $action:literal, $doing:expr, $call:ident, $set_filters:ident, $items:ident, $filters:expr) => {
-        pages!($place, $action, $doing, $call, $set_filters, $items, $filters, 1000)
+        pages!(
+            $place,
+            $action,
+            $doing,
+            $call,
+            $set_filters,
+            $items,
+            $filters,
+            1000
+        )
     };
     ($place:expr, $action:literal, $doing:expr, $call:ident, $set_filters:ident, $items:ident, $filters:expr, $size:literal) => {{
         let place = $place;
@@ -112,12 +129,18 @@ macro_rules! pages {
 pub(crate) use pages;
 
 pub(crate) fn filters(filters: Filters) -> Vec<Filter> {
-    filters.into_iter().map(|(name, values)| Filter::builder().name(name).set_values(Some(values)).build()).collect()
+    filters
+        .into_iter()
+        .map(|(name, values)| Filter::builder().name(name).set_values(Some(values)).build())
+        .collect()
 }
 
 impl Place {
     pub(crate) fn new(aws: &Aws, region: &str) -> Self {
-        Self { aws: aws.clone(), region: region.into() }
+        Self {
+            aws: aws.clone(),
+            region: region.into(),
+        }
     }
 
     pub(crate) async fn ec2(&self) -> Result<Clients<aws_sdk_ec2::Client>, Failure> {
@@ -127,44 +150,79 @@ impl Place {
     /// ARN of an EC2 object, where its owner is known.
     pub(crate) fn arn(&self, owner: Option<&str>, what: &str, id: &str) -> Option<String> {
         let owner = owner.filter(|owner| !owner.is_empty())?;
-        Some(format!("arn:{}:ec2:{}:{owner}:{what}/{id}", partition_of(&self.region), self.region))
+        Some(format!(
+            "arn:{}:ec2:{}:{owner}:{what}/{id}",
+            partition_of(&self.region),
+            self.region
+        ))
     }
 
     /// Sets and removes tags of an EC2 object.
     pub(crate) async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
         let ec2 = self.ec2().await?;
         if !set.is_empty() {
-            let call = ec2.write.create_tags().resources(id).set_tags(Some(tag_list(set))).send();
-            self.aws.call("ec2:CreateTags", format!("tagging {id}"), call).await?;
+            let call = ec2
+                .write
+                .create_tags()
+                .resources(id)
+                .set_tags(Some(tag_list(set)))
+                .send();
+            self.aws
+                .call("ec2:CreateTags", format!("tagging {id}"), call)
+                .await?;
         }
         if !remove.is_empty() {
             let tags = remove.iter().map(|key| Tag::builder().key(key).build()).collect();
             let call = ec2.write.delete_tags().resources(id).set_tags(Some(tags)).send();
-            self.aws.call("ec2:DeleteTags", format!("removing tags of {id}"), call).await?;
+            self.aws
+                .call("ec2:DeleteTags", format!("removing tags of {id}"), call)
+                .await?;
         }
         Ok(())
     }
 }
 
 fn tag_list(tags: &Tags) -> Vec<Tag> {
-    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+    tags.iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect()
 }
 
 /// Tags for the creating call.
 pub(crate) fn tags_of_new(kind: ResourceType, tags: &Tags) -> TagSpecification {
-    TagSpecification::builder().resource_type(kind).set_tags(Some(tag_list(tags))).build()
+    TagSpecification::builder()
+        .resource_type(kind)
+        .set_tags(Some(tag_list(tags)))
+        .build()
 }
 
 /// Tags of an answer.
 pub(crate) fn tags(list: Option<Vec<Tag>>) -> Tags {
-    list.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect()
+    list.unwrap_or_default()
+        .into_iter()
+        .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
+        .collect()
 }
 
 /// An observed object, with its tags among the fields but for those of ownership.
-pub(crate) fn object(id: String, condition: Condition, mut fields: Value, tags: Tags, references: Vec<String>) -> Object {
+pub(crate) fn object(
+    id: String,
+    condition: Condition,
+    mut fields: Value,
+    tags: Tags,
+    references: Vec<String>,
+) -> Object {
     let own: BTreeMap<&String, &String> = tags.iter().filter(|(key, _)| !key.starts_with("ekb:")).collect();
     fields["tags"] = serde_json::json!(own);
-    Object { id, arn: None, condition, fields, tags, references, detail: Value::Null }
+    Object {
+        id,
+        arn: None,
+        condition,
+        fields,
+        tags,
+        references,
+        detail: Value::Null,
+    }
 }
 
 /// The parts that an answer gives, without those that are absent.
@@ -189,7 +247,11 @@ impl<T: Send + Sync + 'static> Together<T> {
     }
 
     /// The look that is under way with these filters, or a new one.
-    pub(crate) async fn look<F>(&self, filters: Filters, describe: impl FnOnce(Filters) -> F) -> Result<Arc<Vec<T>>, Failure>
+    pub(crate) async fn look<F>(
+        &self,
+        filters: Filters,
+        describe: impl FnOnce(Filters) -> F,
+    ) -> Result<Arc<Vec<T>>, Failure>
     where
         F: Future<Output = Result<Vec<T>, Failure>> + Send + 'static,
     {
@@ -197,9 +259,15 @@ impl<T: Send + Sync + 'static> Together<T> {
             let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             looks.retain(|_, look| look.upgrade().is_some());
             // One that has ended is old news: a call after it may have changed what it saw.
-            let under_way = looks.get(&filters).and_then(WeakShared::upgrade).filter(|look| look.peek().is_none());
+            let under_way = looks
+                .get(&filters)
+                .and_then(WeakShared::upgrade)
+                .filter(|look| look.peek().is_none());
             under_way.unwrap_or_else(|| {
-                let look = describe(filters.clone()).map(|result| result.map(Arc::new)).boxed().shared();
+                let look = describe(filters.clone())
+                    .map(|result| result.map(Arc::new))
+                    .boxed()
+                    .shared();
                 looks.extend(look.downgrade().map(|weak| (filters, weak)));
                 look
             })

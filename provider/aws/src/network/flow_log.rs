@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{FlowLogsResourceType, LogDestinationType, ResourceType, TrafficType};
 use reconcile::failure::Failure;
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref,
+    Remedy, Tags,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -42,7 +43,15 @@ pub(crate) struct FlowLogs(pub(crate) Place);
 
 impl FlowLogs {
     async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::FlowLog>, Failure> {
-        pages!(&self.0, "ec2:DescribeFlowLogs", "looking for flow logs", describe_flow_logs, set_filter, flow_logs, filters)
+        pages!(
+            &self.0,
+            "ec2:DescribeFlowLogs",
+            "looking for flow logs",
+            describe_flow_logs,
+            set_filter,
+            flow_logs,
+            filters
+        )
     }
 
     fn object(log: aws_sdk_ec2::types::FlowLog) -> Option<Object> {
@@ -60,7 +69,11 @@ impl FlowLogs {
             _ => None,
         };
         // The ids of a log group and a role are their names.
-        let role = log.deliver_logs_permission_arn.as_deref().and_then(|arn| arn.rsplit('/').next()).map(str::to_owned);
+        let role = log
+            .deliver_logs_permission_arn
+            .as_deref()
+            .and_then(|arn| arn.rsplit('/').next())
+            .map(str::to_owned);
         let mut fields = json!({ "vpc": log.resource_id, "role": role });
         if bucket.is_some() {
             fields["bucket"] = json!(bucket);
@@ -69,7 +82,13 @@ impl FlowLogs {
         }
         let group = log.log_group_name.filter(|_| bucket.is_none());
         let references = some([log.resource_id, group, role]);
-        Some(object(log.flow_log_id?, condition, fields, tags(log.tags), references))
+        Some(object(
+            log.flow_log_id?,
+            condition,
+            fields,
+            tags(log.tags),
+            references,
+        ))
     }
 }
 
@@ -87,8 +106,13 @@ impl Kind for FlowLogs {
             pace: QUICK,
             reads: &["ec2:DescribeFlowLogs"],
             writes: &[
-                "ec2:CreateFlowLogs", "ec2:DeleteFlowLogs", "ec2:CreateTags", "ec2:DeleteTags", "iam:PassRole",
-                "logs:CreateLogDelivery", "logs:DeleteLogDelivery",
+                "ec2:CreateFlowLogs",
+                "ec2:DeleteFlowLogs",
+                "ec2:CreateTags",
+                "ec2:DeleteTags",
+                "iam:PassRole",
+                "logs:CreateLogDelivery",
+                "logs:DeleteLogDelivery",
             ],
         }
     }
@@ -102,7 +126,14 @@ impl Kind for FlowLogs {
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         let in_vpc = InVpc::All("resource-id");
-        let found = find(ask, "flow-log-id", in_vpc, aws_sdk_ec2::types::FlowLog::flow_log_id, |f| self.describe(f)).await?;
+        let found = find(
+            ask,
+            "flow-log-id",
+            in_vpc,
+            aws_sdk_ec2::types::FlowLog::flow_log_id,
+            |f| self.describe(f),
+        )
+        .await?;
         Ok(found.into_iter().filter_map(Self::object).collect())
     }
 
@@ -117,10 +148,14 @@ impl Kind for FlowLogs {
             .client_token(&call.token)
             .tag_specifications(tags_of_new(ResourceType::VpcFlowLog, &call.tags(&part.tags)));
         if let Some(bucket) = &part.bucket {
-            make = make.log_destination_type(LogDestinationType::S3).log_destination(bucket);
+            make = make
+                .log_destination_type(LogDestinationType::S3)
+                .log_destination(bucket);
         }
         if let Some(group) = &part.log_group {
-            make = make.log_destination_type(LogDestinationType::CloudWatchLogs).log_group_name(call.id(group)?);
+            make = make
+                .log_destination_type(LogDestinationType::CloudWatchLogs)
+                .log_group_name(call.id(group)?);
         }
         if let Some(role) = &part.role {
             let account = self.0.aws.account().await?.id;
@@ -128,10 +163,23 @@ impl Kind for FlowLogs {
             make = make.deliver_logs_permission_arn(format!("arn:{partition}:iam::{account}:role/{role}"));
         }
         let doing = format!("creating flow log ({})", call.key);
-        let answer = self.0.aws.call("ec2:CreateFlowLogs", doing.as_str(), make.send()).await?;
+        let answer = self
+            .0
+            .aws
+            .call("ec2:CreateFlowLogs", doing.as_str(), make.send())
+            .await?;
         refused("ec2:CreateFlowLogs", &doing, answer.unsuccessful())?;
-        let id = answer.flow_log_ids.unwrap_or_default().into_iter().next().ok_or_else(|| no_answer(call))?;
-        Ok(Made { id, arn: None, condition: Condition::Settled })
+        let id = answer
+            .flow_log_ids
+            .unwrap_or_default()
+            .into_iter()
+            .next()
+            .ok_or_else(|| no_answer(call))?;
+        Ok(Made {
+            id,
+            arn: None,
+            condition: Condition::Settled,
+        })
     }
 
     async fn update(&self, _: &FlowLog, _: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
@@ -146,7 +194,11 @@ impl Kind for FlowLogs {
         let ec2 = self.0.ec2().await?;
         let doing = format!("deleting flow log {}", object.id);
         let delete = ec2.write.delete_flow_logs().flow_log_ids(&object.id).send();
-        let answer = self.0.aws.call("ec2:DeleteFlowLogs", doing.as_str(), delete).await?;
+        let answer = self
+            .0
+            .aws
+            .call("ec2:DeleteFlowLogs", doing.as_str(), delete)
+            .await?;
         refused("ec2:DeleteFlowLogs", &doing, answer.unsuccessful())?;
         Ok(Deleted::Gone)
     }
@@ -155,9 +207,12 @@ impl Kind for FlowLogs {
 /// The failure inside of an answer that is no error.
 fn refused(action: &str, doing: &str, items: &[aws_sdk_ec2::types::UnsuccessfulItem]) -> Result<(), Failure> {
     match items.first().and_then(|item| item.error()) {
-        Some(error) => {
-            Err(failure::of_item(action, doing, error.code().unwrap_or_default(), error.message().unwrap_or_default()))
-        }
+        Some(error) => Err(failure::of_item(
+            action,
+            doing,
+            error.code().unwrap_or_default(),
+            error.message().unwrap_or_default(),
+        )),
         None => Ok(()),
     }
 }

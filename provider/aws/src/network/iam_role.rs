@@ -9,7 +9,8 @@ use futures::try_join;
 use percent_encoding::percent_decode_str;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part, Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part,
+    Remedy, Tags,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -38,7 +39,8 @@ pub struct IamRole {
 impl IamRole {
     /// A role that an AWS service assumes, without policies.
     pub fn for_service(name: impl Into<String>, service: &str, tags: Tags) -> Self {
-        let statement = json!({ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" });
+        let statement =
+            json!({ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" });
         Self {
             name: name.into(),
             trust: json!({ "Version": "2012-10-17", "Statement": [statement] }),
@@ -52,7 +54,10 @@ impl IamRole {
     #[must_use]
     pub fn allow(mut self, policy: impl Into<String>, actions: &[&str], resources: &[&str]) -> Self {
         let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
-        self.policies.insert(policy.into(), json!({ "Version": "2012-10-17", "Statement": [statement] }));
+        self.policies.insert(
+            policy.into(),
+            json!({ "Version": "2012-10-17", "Statement": [statement] }),
+        );
         self
     }
 }
@@ -61,11 +66,19 @@ impl Part for IamRole {
     const KIND: &'static str = "iam_role";
 
     fn rule(field: &str) -> FieldRule {
-        if matches!(field, "policies" | "managed_policies" | "tags") { FieldRule::OwnEntries } else { FieldRule::Exact }
+        if matches!(field, "policies" | "managed_policies" | "tags") {
+            FieldRule::OwnEntries
+        } else {
+            FieldRule::Exact
+        }
     }
 
     fn remedy(field: &str) -> Remedy {
-        if field == "name" { Remedy::Replace } else { Remedy::Update }
+        if field == "name" {
+            Remedy::Replace
+        } else {
+            Remedy::Update
+        }
     }
 }
 
@@ -107,7 +120,12 @@ impl IamRoles {
         let mut policies = Vec::new();
         let mut marker = None;
         loop {
-            let list = iam.read.list_role_policies().role_name(name).set_marker(marker).send();
+            let list = iam
+                .read
+                .list_role_policies()
+                .role_name(name)
+                .set_marker(marker)
+                .send();
             let answer = self.0.aws.call("iam:ListRolePolicies", doing(), list).await?;
             policies.extend(answer.policy_names);
             marker = answer.marker;
@@ -116,7 +134,12 @@ impl IamRoles {
             }
         }
         let documents = try_join_all(policies.into_iter().map(|policy| async {
-            let get = iam.read.get_role_policy().role_name(name).policy_name(&policy).send();
+            let get = iam
+                .read
+                .get_role_policy()
+                .role_name(name)
+                .policy_name(&policy)
+                .send();
             let answer = self.0.aws.call("iam:GetRolePolicy", doing(), get).await?;
             Ok::<_, Failure>((policy, document(&answer.policy_document)))
         }))
@@ -129,10 +152,25 @@ impl IamRoles {
         let mut arns = Vec::new();
         let mut marker = None;
         loop {
-            let list = iam.read.list_attached_role_policies().role_name(name).set_marker(marker).send();
+            let list = iam
+                .read
+                .list_attached_role_policies()
+                .role_name(name)
+                .set_marker(marker)
+                .send();
             let doing = format!("looking at the policies of role {name}");
-            let answer = self.0.aws.call("iam:ListAttachedRolePolicies", doing, list).await?;
-            arns.extend(answer.attached_policies.unwrap_or_default().into_iter().filter_map(|policy| policy.policy_arn));
+            let answer = self
+                .0
+                .aws
+                .call("iam:ListAttachedRolePolicies", doing, list)
+                .await?;
+            arns.extend(
+                answer
+                    .attached_policies
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|policy| policy.policy_arn),
+            );
             marker = answer.marker;
             if !answer.is_truncated || marker.is_none() {
                 break;
@@ -144,30 +182,67 @@ impl IamRoles {
 
     async fn put(&self, role: &str, policy: &str, document: &Value) -> Result<(), Failure> {
         let iam = self.iam().await?;
-        let put = iam.write.put_role_policy().role_name(role).policy_name(policy).policy_document(document.to_string()).send();
+        let put = iam
+            .write
+            .put_role_policy()
+            .role_name(role)
+            .policy_name(policy)
+            .policy_document(document.to_string())
+            .send();
         let doing = format!("setting policy {policy} of role {role}");
         self.0.aws.call("iam:PutRolePolicy", doing, put).await.map(|_| ())
     }
 
     async fn remove(&self, role: &str, policy: &str) -> Result<(), Failure> {
         let iam = self.iam().await?;
-        let delete = iam.write.delete_role_policy().role_name(role).policy_name(policy).send();
+        let delete = iam
+            .write
+            .delete_role_policy()
+            .role_name(role)
+            .policy_name(policy)
+            .send();
         let doing = format!("removing policy {policy} of role {role}");
-        gone(self.0.aws.call("iam:DeleteRolePolicy", doing, delete).await.map(|_| ()))
+        gone(
+            self.0
+                .aws
+                .call("iam:DeleteRolePolicy", doing, delete)
+                .await
+                .map(|_| ()),
+        )
     }
 
     async fn attach(&self, role: &str, arn: &str) -> Result<(), Failure> {
         let iam = self.iam().await?;
-        let attach = iam.write.attach_role_policy().role_name(role).policy_arn(arn).send();
+        let attach = iam
+            .write
+            .attach_role_policy()
+            .role_name(role)
+            .policy_arn(arn)
+            .send();
         let doing = format!("attaching {arn} to role {role}");
-        self.0.aws.call("iam:AttachRolePolicy", doing, attach).await.map(|_| ())
+        self.0
+            .aws
+            .call("iam:AttachRolePolicy", doing, attach)
+            .await
+            .map(|_| ())
     }
 
     async fn detach(&self, role: &str, arn: &str) -> Result<(), Failure> {
         let iam = self.iam().await?;
-        let detach = iam.write.detach_role_policy().role_name(role).policy_arn(arn).send();
+        let detach = iam
+            .write
+            .detach_role_policy()
+            .role_name(role)
+            .policy_arn(arn)
+            .send();
         let doing = format!("detaching {arn} from role {role}");
-        gone(self.0.aws.call("iam:DetachRolePolicy", doing, detach).await.map(|_| ()))
+        gone(
+            self.0
+                .aws
+                .call("iam:DetachRolePolicy", doing, detach)
+                .await
+                .map(|_| ()),
+        )
     }
 }
 
@@ -183,10 +258,22 @@ impl Kind for IamRoles {
             idempotence: Idempotence::NaturalKey,
             invisible_for: INVISIBLE,
             pace: pace(2, 2, 300),
-            reads: &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"],
+            reads: &[
+                "iam:GetRole",
+                "iam:ListRolePolicies",
+                "iam:GetRolePolicy",
+                "iam:ListAttachedRolePolicies",
+            ],
             writes: &[
-                "iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:PutRolePolicy", "iam:DeleteRolePolicy",
-                "iam:AttachRolePolicy", "iam:DetachRolePolicy", "iam:DeleteRole", "iam:TagRole", "iam:UntagRole",
+                "iam:CreateRole",
+                "iam:UpdateAssumeRolePolicy",
+                "iam:PutRolePolicy",
+                "iam:DeleteRolePolicy",
+                "iam:AttachRolePolicy",
+                "iam:DetachRolePolicy",
+                "iam:DeleteRole",
+                "iam:TagRole",
+                "iam:UntagRole",
             ],
         }
     }
@@ -200,7 +287,10 @@ impl Kind for IamRoles {
     async fn create(&self, part: &IamRole, call: &Call) -> Result<Made, Failure> {
         let iam = self.iam().await?;
         let doing = format!("creating role {} ({})", part.name, call.key);
-        let tags = call.tags(&part.tags).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = call
+            .tags(&part.tags)
+            .into_iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
         let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|error| {
             Failure::new(Class::Invalid, &doing, error.to_string()).code(crate::failure::codes::INVALID)
         })?;
@@ -214,25 +304,51 @@ impl Kind for IamRoles {
         let answer = self.0.aws.call("iam:CreateRole", doing, make).await?;
         let finish = async {
             try_join!(
-                try_join_all(part.policies.iter().map(|(policy, document)| self.put(&part.name, policy, document))),
-                try_join_all(part.managed_policies.iter().map(|arn| self.attach(&part.name, arn))),
+                try_join_all(
+                    part.policies
+                        .iter()
+                        .map(|(policy, document)| self.put(&part.name, policy, document))
+                ),
+                try_join_all(
+                    part.managed_policies
+                        .iter()
+                        .map(|arn| self.attach(&part.name, arn))
+                ),
             )?;
             Ok(())
         };
         let condition = unfinished(finish.await, Condition::Settled);
-        Ok(Made { id: part.name.clone(), arn: answer.role.map(|role| role.arn), condition })
+        Ok(Made {
+            id: part.name.clone(),
+            arn: answer.role.map(|role| role.arn),
+            condition,
+        })
     }
 
-    async fn update(&self, part: &IamRole, is: &Object, differences: &[Difference], call: &Call) -> Result<(), Failure> {
+    async fn update(
+        &self,
+        part: &IamRole,
+        is: &Object,
+        differences: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure> {
         let role = &is.id;
         for difference in differences {
             match difference.field.as_str() {
                 "trust" => {
                     let iam = self.iam().await?;
                     let document = part.trust.to_string();
-                    let update = iam.write.update_assume_role_policy().role_name(role).policy_document(document).send();
+                    let update = iam
+                        .write
+                        .update_assume_role_policy()
+                        .role_name(role)
+                        .policy_document(document)
+                        .send();
                     let doing = format!("changing who may assume role {role}");
-                    self.0.aws.call("iam:UpdateAssumeRolePolicy", doing, update).await?;
+                    self.0
+                        .aws
+                        .call("iam:UpdateAssumeRolePolicy", doing, update)
+                        .await?;
                 }
                 "policies" => {
                     let (is, should) = (&difference.is, &difference.should);
@@ -262,7 +378,9 @@ impl Kind for IamRoles {
         let iam = self.iam().await?;
         let doing = format!("tagging role {id}");
         if !set.is_empty() {
-            let tags = set.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+            let tags = set
+                .iter()
+                .map(|(key, value)| Tag::builder().key(key).value(value).build());
             let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|error| {
                 Failure::new(Class::Invalid, &doing, error.to_string()).code(crate::failure::codes::INVALID)
             })?;
@@ -270,7 +388,12 @@ impl Kind for IamRoles {
             self.0.aws.call("iam:TagRole", doing.as_str(), call).await?;
         }
         if !remove.is_empty() {
-            let call = iam.write.untag_role().role_name(id).set_tag_keys(Some(remove.to_vec())).send();
+            let call = iam
+                .write
+                .untag_role()
+                .role_name(id)
+                .set_tag_keys(Some(remove.to_vec()))
+                .send();
             self.0.aws.call("iam:UntagRole", doing.as_str(), call).await?;
         }
         Ok(())
@@ -282,14 +405,29 @@ impl Kind for IamRoles {
         let inline = object.fields["policies"].as_object();
         let managed = object.fields["managed_policies"].as_array();
         try_join!(
-            try_join_all(inline.into_iter().flat_map(|map| map.keys()).map(|policy| self.remove(role, policy))),
             try_join_all(
-                managed.into_iter().flatten().filter_map(Value::as_str).map(|arn| self.detach(role, arn))
+                inline
+                    .into_iter()
+                    .flat_map(|map| map.keys())
+                    .map(|policy| self.remove(role, policy))
+            ),
+            try_join_all(
+                managed
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .map(|arn| self.detach(role, arn))
             ),
         )?;
         let iam = self.iam().await?;
         let delete = iam.write.delete_role().role_name(role).send();
-        gone(self.0.aws.call("iam:DeleteRole", format!("deleting role {role}"), delete).await.map(|_| ()))?;
+        gone(
+            self.0
+                .aws
+                .call("iam:DeleteRole", format!("deleting role {role}"), delete)
+                .await
+                .map(|_| ()),
+        )?;
         Ok(Deleted::Gone)
     }
 }
@@ -300,6 +438,9 @@ mod tests {
 
     #[test]
     fn documents_come_percent_encoded() {
-        assert_eq!(document("%7B%22Version%22%3A%222012-10-17%22%7D"), json!({ "Version": "2012-10-17" }));
+        assert_eq!(
+            document("%7B%22Version%22%3A%222012-10-17%22%7D"),
+            json!({ "Version": "2012-10-17" })
+        );
     }
 }

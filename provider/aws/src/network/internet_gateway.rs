@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use aws_sdk_ec2::types::ResourceType;
 use reconcile::failure::{Class, Failure};
-use reconcile::part::{Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Tags};
+use reconcile::part::{
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Tags,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -30,21 +32,40 @@ pub(crate) struct InternetGateways(pub(crate) Place);
 impl InternetGateways {
     async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::InternetGateway>, Failure> {
         pages!(
-            &self.0, "ec2:DescribeInternetGateways", "looking for internet gateways", describe_internet_gateways,
-            set_filters, internet_gateways, filters
+            &self.0,
+            "ec2:DescribeInternetGateways",
+            "looking for internet gateways",
+            describe_internet_gateways,
+            set_filters,
+            internet_gateways,
+            filters
         )
     }
 
     async fn attach(&self, id: &str, vpc: &str) -> Result<(), Failure> {
         let ec2 = self.0.ec2().await?;
-        let attach = ec2.write.attach_internet_gateway().internet_gateway_id(id).vpc_id(vpc).send();
+        let attach = ec2
+            .write
+            .attach_internet_gateway()
+            .internet_gateway_id(id)
+            .vpc_id(vpc)
+            .send();
         let doing = format!("attaching internet gateway {id} to {vpc}");
-        self.0.aws.call("ec2:AttachInternetGateway", doing, attach).await.map(|_| ())
+        self.0
+            .aws
+            .call("ec2:AttachInternetGateway", doing, attach)
+            .await
+            .map(|_| ())
     }
 
     async fn detach(&self, id: &str, vpc: &str) -> Result<(), Failure> {
         let ec2 = self.0.ec2().await?;
-        let detach = ec2.write.detach_internet_gateway().internet_gateway_id(id).vpc_id(vpc).send();
+        let detach = ec2
+            .write
+            .detach_internet_gateway()
+            .internet_gateway_id(id)
+            .vpc_id(vpc)
+            .send();
         let doing = format!("detaching internet gateway {id} from {vpc}");
         match self.0.aws.call("ec2:DetachInternetGateway", doing, detach).await {
             Err(failure) if failure.class == Class::NotFound => Ok(()),
@@ -55,15 +76,30 @@ impl InternetGateways {
     fn object(&self, gateway: aws_sdk_ec2::types::InternetGateway) -> Option<Object> {
         let id = gateway.internet_gateway_id?;
         let attachment = gateway.attachments.unwrap_or_default().into_iter().next();
-        let vpc = attachment.as_ref().and_then(|attachment| attachment.vpc_id.clone());
+        let vpc = attachment
+            .as_ref()
+            .and_then(|attachment| attachment.vpc_id.clone());
         // EC2 says `available` here where its model says `attached`.
-        let condition = match attachment.and_then(|attachment| attachment.state).as_ref().map(|state| state.as_str()) {
+        let condition = match attachment
+            .and_then(|attachment| attachment.state)
+            .as_ref()
+            .map(|state| state.as_str())
+        {
             Some(state @ ("attaching" | "detaching")) => Condition::Changing(state.to_owned()),
             _ => Condition::Settled,
         };
         let arn = self.0.arn(gateway.owner_id.as_deref(), "internet-gateway", &id);
         let references = vpc.iter().cloned().collect();
-        Some(Object { arn, ..object(id, condition, json!({ "vpc": vpc }), tags(gateway.tags), references) })
+        Some(Object {
+            arn,
+            ..object(
+                id,
+                condition,
+                json!({ "vpc": vpc }),
+                tags(gateway.tags),
+                references,
+            )
+        })
     }
 }
 
@@ -81,8 +117,12 @@ impl Kind for InternetGateways {
             pace: QUICK,
             reads: &["ec2:DescribeInternetGateways"],
             writes: &[
-                "ec2:CreateInternetGateway", "ec2:AttachInternetGateway", "ec2:DetachInternetGateway",
-                "ec2:DeleteInternetGateway", "ec2:CreateTags", "ec2:DeleteTags",
+                "ec2:CreateInternetGateway",
+                "ec2:AttachInternetGateway",
+                "ec2:DetachInternetGateway",
+                "ec2:DeleteInternetGateway",
+                "ec2:CreateTags",
+                "ec2:DeleteTags",
             ],
         }
     }
@@ -93,9 +133,18 @@ impl Kind for InternetGateways {
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         let in_vpc = InVpc::Attached("attachment.vpc-id");
-        let found =
-            find(ask, "internet-gateway-id", in_vpc, aws_sdk_ec2::types::InternetGateway::internet_gateway_id, |f| self.describe(f)).await?;
-        Ok(found.into_iter().filter_map(|gateway| self.object(gateway)).collect())
+        let found = find(
+            ask,
+            "internet-gateway-id",
+            in_vpc,
+            aws_sdk_ec2::types::InternetGateway::internet_gateway_id,
+            |f| self.describe(f),
+        )
+        .await?;
+        Ok(found
+            .into_iter()
+            .filter_map(|gateway| self.object(gateway))
+            .collect())
     }
 
     async fn create(&self, part: &InternetGateway, call: &Call) -> Result<Made, Failure> {
@@ -108,12 +157,25 @@ impl Kind for InternetGateways {
             .send();
         let doing = format!("creating internet gateway ({})", call.key);
         let answer = self.0.aws.call("ec2:CreateInternetGateway", doing, make).await?;
-        let made = answer.internet_gateway.and_then(|gateway| self.object(gateway)).ok_or_else(|| no_answer(call))?;
+        let made = answer
+            .internet_gateway
+            .and_then(|gateway| self.object(gateway))
+            .ok_or_else(|| no_answer(call))?;
         let attached = self.attach(&made.id, vpc).await;
-        Ok(Made { id: made.id, arn: made.arn, condition: unfinished(attached, Condition::Settled) })
+        Ok(Made {
+            id: made.id,
+            arn: made.arn,
+            condition: unfinished(attached, Condition::Settled),
+        })
     }
 
-    async fn update(&self, part: &InternetGateway, is: &Object, _: &[Difference], call: &Call) -> Result<(), Failure> {
+    async fn update(
+        &self,
+        part: &InternetGateway,
+        is: &Object,
+        _: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure> {
         let vpc = call.id(&part.vpc)?;
         match is.references.first() {
             Some(attached) if attached == vpc => return Ok(()),
@@ -132,8 +194,16 @@ impl Kind for InternetGateways {
             self.detach(&object.id, vpc).await?;
         }
         let ec2 = self.0.ec2().await?;
-        let delete = ec2.write.delete_internet_gateway().internet_gateway_id(&object.id).send();
+        let delete = ec2
+            .write
+            .delete_internet_gateway()
+            .internet_gateway_id(&object.id)
+            .send();
         let doing = format!("deleting internet gateway {}", object.id);
-        self.0.aws.call("ec2:DeleteInternetGateway", doing, delete).await.map(|_| Deleted::Gone)
+        self.0
+            .aws
+            .call("ec2:DeleteInternetGateway", doing, delete)
+            .await
+            .map(|_| Deleted::Gone)
     }
 }

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Remedy,
+    Tags,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -30,7 +31,11 @@ impl Part for LogGroup {
     const KIND: &'static str = "log_group";
 
     fn remedy(field: &str) -> Remedy {
-        if field == "name" { Remedy::Replace } else { Remedy::Update }
+        if field == "name" {
+            Remedy::Replace
+        } else {
+            Remedy::Update
+        }
     }
 }
 
@@ -40,17 +45,29 @@ impl LogGroups {
     async fn arn(&self, name: &str) -> Result<String, Failure> {
         let account = self.0.aws.account().await?.id;
         let region = &self.0.region;
-        Ok(format!("arn:{}:logs:{region}:{account}:log-group:{name}", partition_of(region)))
+        Ok(format!(
+            "arn:{}:logs:{region}:{account}:log-group:{name}",
+            partition_of(region)
+        ))
     }
 
     async fn look(&self, name: &str) -> Result<Option<Object>, Failure> {
         let logs = self.0.aws.logs(&self.0.region).await?;
         let doing = || format!("looking for log group {name}");
         let by_name = logs.read.describe_log_groups().log_group_name_prefix(name).send();
-        let answer = self.0.aws.call("logs:DescribeLogGroups", doing(), by_name).await?;
+        let answer = self
+            .0
+            .aws
+            .call("logs:DescribeLogGroups", doing(), by_name)
+            .await?;
         // A prefix finds longer names too; the exact one sorts first.
         let found = answer.log_groups.unwrap_or_default();
-        let Some(group) = found.into_iter().find(|group| group.log_group_name() == Some(name)) else { return Ok(None) };
+        let Some(group) = found
+            .into_iter()
+            .find(|group| group.log_group_name() == Some(name))
+        else {
+            return Ok(None);
+        };
         let arn = self.arn(name).await?;
         let list = logs.read.list_tags_for_resource().resource_arn(&arn).send();
         let tags = match self.0.aws.call("logs:ListTagsForResource", doing(), list).await {
@@ -58,21 +75,37 @@ impl LogGroups {
             other => other?.tags.unwrap_or_default().into_iter().collect(),
         };
         let fields = json!({ "name": name, "retention_days": group.retention_in_days });
-        Ok(Some(Object { arn: Some(arn), ..object(name.to_owned(), Condition::Settled, fields, tags, Vec::new()) }))
+        Ok(Some(Object {
+            arn: Some(arn),
+            ..object(name.to_owned(), Condition::Settled, fields, tags, Vec::new())
+        }))
     }
 
     async fn keep(&self, name: &str, days: i64) -> Result<(), Failure> {
         let logs = self.0.aws.logs(&self.0.region).await?;
         let doing = format!("setting the retention of log group {name}");
         let days = i32::try_from(days).unwrap_or(i32::MAX);
-        let put = logs.write.put_retention_policy().log_group_name(name).retention_in_days(days).send();
-        self.0.aws.call("logs:PutRetentionPolicy", doing, put).await.map(|_| ())
+        let put = logs
+            .write
+            .put_retention_policy()
+            .log_group_name(name)
+            .retention_in_days(days)
+            .send();
+        self.0
+            .aws
+            .call("logs:PutRetentionPolicy", doing, put)
+            .await
+            .map(|_| ())
     }
 }
 
 /// The fixed names to look for: of what is declared and of what is known (their ids are names).
 pub(crate) fn names(ask: &Ask) -> std::collections::BTreeSet<String> {
-    let declared = ask.declared.values().filter_map(|fields| fields["name"].as_str()).map(str::to_owned);
+    let declared = ask
+        .declared
+        .values()
+        .filter_map(|fields| fields["name"].as_str())
+        .map(str::to_owned);
     declared.chain(ask.known.values().cloned()).collect()
 }
 
@@ -90,7 +123,10 @@ impl Kind for LogGroups {
             pace: QUICK,
             reads: &["logs:DescribeLogGroups", "logs:ListTagsForResource"],
             writes: &[
-                "logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup", "logs:TagResource",
+                "logs:CreateLogGroup",
+                "logs:PutRetentionPolicy",
+                "logs:DeleteLogGroup",
+                "logs:TagResource",
                 "logs:UntagResource",
             ],
         }
@@ -106,11 +142,20 @@ impl Kind for LogGroups {
         let logs = self.0.aws.logs(&self.0.region).await?;
         let arn = self.arn(&part.name).await?;
         let tags = call.tags(&part.tags).into_iter().collect();
-        let make = logs.write.create_log_group().log_group_name(&part.name).set_tags(Some(tags)).send();
+        let make = logs
+            .write
+            .create_log_group()
+            .log_group_name(&part.name)
+            .set_tags(Some(tags))
+            .send();
         let doing = format!("creating log group {} ({})", part.name, call.key);
         self.0.aws.call("logs:CreateLogGroup", doing, make).await?;
         let kept = self.keep(&part.name, part.retention_days).await;
-        Ok(Made { id: part.name.clone(), arn: Some(arn), condition: unfinished(kept, Condition::Settled) })
+        Ok(Made {
+            id: part.name.clone(),
+            arn: Some(arn),
+            condition: unfinished(kept, Condition::Settled),
+        })
     }
 
     async fn update(&self, part: &LogGroup, is: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
@@ -123,11 +168,21 @@ impl Kind for LogGroups {
         let doing = || format!("tagging log group {id}");
         if !set.is_empty() {
             let tags = set.clone().into_iter().collect();
-            let call = logs.write.tag_resource().resource_arn(&arn).set_tags(Some(tags)).send();
+            let call = logs
+                .write
+                .tag_resource()
+                .resource_arn(&arn)
+                .set_tags(Some(tags))
+                .send();
             self.0.aws.call("logs:TagResource", doing(), call).await?;
         }
         if !remove.is_empty() {
-            let call = logs.write.untag_resource().resource_arn(&arn).set_tag_keys(Some(remove.to_vec())).send();
+            let call = logs
+                .write
+                .untag_resource()
+                .resource_arn(&arn)
+                .set_tag_keys(Some(remove.to_vec()))
+                .send();
             self.0.aws.call("logs:UntagResource", doing(), call).await?;
         }
         Ok(())
@@ -137,7 +192,13 @@ impl Kind for LogGroups {
         let logs = self.0.aws.logs(&self.0.region).await?;
         let delete = logs.write.delete_log_group().log_group_name(&object.id).send();
         let doing = format!("deleting log group {}", object.id);
-        gone(self.0.aws.call("logs:DeleteLogGroup", doing, delete).await.map(|_| ()))?;
+        gone(
+            self.0
+                .aws
+                .call("logs:DeleteLogGroup", doing, delete)
+                .await
+                .map(|_| ()),
+        )?;
         Ok(Deleted::Gone)
     }
 }

@@ -24,6 +24,7 @@ use find::Place;
 pub use address::ElasticIp;
 pub use endpoint::{GatewayEndpoint, InterfaceEndpoint};
 pub use flow_log::FlowLog;
+pub use held::Use;
 pub use iam_role::IamRole;
 pub use internet_gateway::InternetGateway;
 pub use log_group::LogGroup;

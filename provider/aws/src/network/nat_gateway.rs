@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{ConnectivityType, ResourceType};
 use reconcile::failure::Failure;
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part,
+    Ref, Remedy, Tags,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -53,15 +54,26 @@ pub(crate) struct Gateways {
 
 impl Gateways {
     pub(crate) fn new(place: &Place) -> Self {
-        Self { place: place.clone(), together: Together::new() }
+        Self {
+            place: place.clone(),
+            together: Together::new(),
+        }
     }
 
-    pub(crate) async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::NatGateway>, Failure> {
+    pub(crate) async fn describe(
+        &self,
+        filters: Filters,
+    ) -> Result<Vec<aws_sdk_ec2::types::NatGateway>, Failure> {
         let place = self.place.clone();
         let look = self.together.look(filters, |filters| async move {
             pages!(
-                &place, "ec2:DescribeNatGateways", "looking for NAT gateways", describe_nat_gateways, set_filter,
-                nat_gateways, filters
+                &place,
+                "ec2:DescribeNatGateways",
+                "looking for NAT gateways",
+                describe_nat_gateways,
+                set_filter,
+                nat_gateways,
+                filters
             )
         });
         Ok(Arc::unwrap_or_clone(look.await?))
@@ -74,7 +86,10 @@ fn condition(gateway: &aws_sdk_ec2::types::NatGateway) -> Condition {
     match gateway.state().map(|state| state.as_str()) {
         Some("failed") => {
             let code = gateway.failure_code().unwrap_or("failed");
-            Condition::Failed(format!("{code}: {}", gateway.failure_message().unwrap_or("no reason given")))
+            Condition::Failed(format!(
+                "{code}: {}",
+                gateway.failure_message().unwrap_or("no reason given")
+            ))
         }
         Some("deleting") => Condition::Deleting,
         // Listed for about an hour after.
@@ -87,8 +102,14 @@ fn condition(gateway: &aws_sdk_ec2::types::NatGateway) -> Condition {
 impl NatGateways {
     fn object(gateway: aws_sdk_ec2::types::NatGateway) -> Option<Object> {
         let condition = condition(&gateway);
-        let address = gateway.nat_gateway_addresses.unwrap_or_default().into_iter().next();
-        let (allocation, public_ip) = address.map(|address| (address.allocation_id, address.public_ip)).unwrap_or_default();
+        let address = gateway
+            .nat_gateway_addresses
+            .unwrap_or_default()
+            .into_iter()
+            .next();
+        let (allocation, public_ip) = address
+            .map(|address| (address.allocation_id, address.public_ip))
+            .unwrap_or_default();
         let fields = json!({ "subnet": gateway.subnet_id, "address": allocation });
         // What is dead uses nothing any more, though AWS goes on to say so.
         let references = match condition {
@@ -96,7 +117,16 @@ impl NatGateways {
             _ => some([gateway.subnet_id, gateway.vpc_id, allocation]),
         };
         let detail = json!({ "public_ip": public_ip });
-        Some(Object { detail, ..object(gateway.nat_gateway_id?, condition, fields, tags(gateway.tags), references) })
+        Some(Object {
+            detail,
+            ..object(
+                gateway.nat_gateway_id?,
+                condition,
+                fields,
+                tags(gateway.tags),
+                references,
+            )
+        })
     }
 }
 
@@ -113,7 +143,12 @@ impl Kind for NatGateways {
             invisible_for: INVISIBLE,
             pace: pace(100, 60, 900),
             reads: &["ec2:DescribeNatGateways"],
-            writes: &["ec2:CreateNatGateway", "ec2:DeleteNatGateway", "ec2:CreateTags", "ec2:DeleteTags"],
+            writes: &[
+                "ec2:CreateNatGateway",
+                "ec2:DeleteNatGateway",
+                "ec2:CreateTags",
+                "ec2:DeleteTags",
+            ],
         }
     }
 
@@ -123,8 +158,14 @@ impl Kind for NatGateways {
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         let in_vpc = InVpc::All("vpc-id");
-        let found =
-            find(ask, "nat-gateway-id", in_vpc, aws_sdk_ec2::types::NatGateway::nat_gateway_id, |f| self.0.describe(f)).await?;
+        let found = find(
+            ask,
+            "nat-gateway-id",
+            in_vpc,
+            aws_sdk_ec2::types::NatGateway::nat_gateway_id,
+            |f| self.0.describe(f),
+        )
+        .await?;
         Ok(found.into_iter().filter_map(Self::object).collect())
     }
 
@@ -142,13 +183,20 @@ impl Kind for NatGateways {
             .send();
         let doing = format!("creating NAT gateway ({})", call.key);
         let answer = place.aws.call("ec2:CreateNatGateway", doing, make).await?;
-        let made = answer.nat_gateway.and_then(Self::object).ok_or_else(|| no_answer(call))?;
+        let made = answer
+            .nat_gateway
+            .and_then(Self::object)
+            .ok_or_else(|| no_answer(call))?;
         // An old token gives the gateway of then, though it be gone.
         let condition = match made.condition {
             Condition::Deleting => Condition::Dead,
             other => other,
         };
-        Ok(Made { id: made.id, arn: None, condition })
+        Ok(Made {
+            id: made.id,
+            arn: None,
+            condition,
+        })
     }
 
     async fn update(&self, _: &NatGateway, _: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
@@ -164,6 +212,10 @@ impl Kind for NatGateways {
         let ec2 = place.ec2().await?;
         let delete = ec2.write.delete_nat_gateway().nat_gateway_id(&object.id).send();
         let doing = format!("deleting NAT gateway {}", object.id);
-        place.aws.call("ec2:DeleteNatGateway", doing, delete).await.map(|_| Deleted::Begun)
+        place
+            .aws
+            .call("ec2:DeleteNatGateway", doing, delete)
+            .await
+            .map(|_| Deleted::Begun)
     }
 }

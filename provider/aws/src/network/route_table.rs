@@ -7,8 +7,8 @@ use aws_sdk_ec2::types::ResourceType;
 use futures::future::try_join_all;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Key, Kind, KindTraits, Made, Object, Part, Ref, Remedy,
-    Tags,
+    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Key, Kind, KindTraits, Made, Object,
+    Part, Ref, Remedy, Tags,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -35,11 +35,19 @@ impl Part for RouteTable {
     const KIND: &'static str = "route_table";
 
     fn rule(field: &str) -> FieldRule {
-        if field == "vpc" { FieldRule::Exact } else { FieldRule::OwnEntries }
+        if field == "vpc" {
+            FieldRule::Exact
+        } else {
+            FieldRule::OwnEntries
+        }
     }
 
     fn remedy(field: &str) -> Remedy {
-        if field == "vpc" { Remedy::Replace } else { Remedy::Update }
+        if field == "vpc" {
+            Remedy::Replace
+        } else {
+            Remedy::Update
+        }
     }
 }
 
@@ -70,8 +78,14 @@ macro_rules! route {
 impl RouteTables {
     async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::RouteTable>, Failure> {
         pages!(
-            &self.0, "ec2:DescribeRouteTables", "looking for route tables", describe_route_tables, set_filters,
-            route_tables, filters, 100
+            &self.0,
+            "ec2:DescribeRouteTables",
+            "looking for route tables",
+            describe_route_tables,
+            set_filters,
+            route_tables,
+            filters,
+            100
         )
     }
 
@@ -83,7 +97,11 @@ impl RouteTables {
         match self.0.aws.call("ec2:CreateRoute", doing(), create).await {
             Err(failure) if failure.class == Class::Exists => {
                 let replace = route!(ec2.write.replace_route(), table, destination, target).send();
-                self.0.aws.call("ec2:ReplaceRoute", doing(), replace).await.map(|_| ())
+                self.0
+                    .aws
+                    .call("ec2:ReplaceRoute", doing(), replace)
+                    .await
+                    .map(|_| ())
             }
             other => other.map(|_| ()),
         }
@@ -98,30 +116,56 @@ impl RouteTables {
             destination => call.destination_cidr_block(destination),
         };
         let doing = format!("removing route {destination} of route table {table}");
-        gone(self.0.aws.call("ec2:DeleteRoute", doing, call.send()).await.map(|_| ()))
+        gone(
+            self.0
+                .aws
+                .call("ec2:DeleteRoute", doing, call.send())
+                .await
+                .map(|_| ()),
+        )
     }
 
     async fn associate(&self, table: &str, subnet: &str) -> Result<(), Failure> {
         let ec2 = self.0.ec2().await?;
         let doing = || format!("associating subnet {subnet} with route table {table}");
-        let associate = ec2.write.associate_route_table().route_table_id(table).subnet_id(subnet).send();
-        match self.0.aws.call("ec2:AssociateRouteTable", doing(), associate).await {
+        let associate = ec2
+            .write
+            .associate_route_table()
+            .route_table_id(table)
+            .subnet_id(subnet)
+            .send();
+        match self
+            .0
+            .aws
+            .call("ec2:AssociateRouteTable", doing(), associate)
+            .await
+        {
             Err(failure) if failure.class == Class::Exists => {
                 // The subnet is ours and uses another table: it is moved, without a moment in which it has none.
                 let by_subnet = vec![("association.subnet-id".to_owned(), vec![subnet.to_owned()])];
-                let Some((other, association)) = self.describe(by_subnet).await?.into_iter().find_map(|other| {
-                    let associations = associations(&other);
-                    let found = associations.get(subnet).cloned();
-                    Some((other.route_table_id?, found?))
-                }) else {
+                let Some((other, association)) =
+                    self.describe(by_subnet).await?.into_iter().find_map(|other| {
+                        let associations = associations(&other);
+                        let found = associations.get(subnet).cloned();
+                        Some((other.route_table_id?, found?))
+                    })
+                else {
                     return Err(failure);
                 };
                 if other == table {
                     return Ok(());
                 }
-                let replace =
-                    ec2.write.replace_route_table_association().association_id(association).route_table_id(table).send();
-                self.0.aws.call("ec2:ReplaceRouteTableAssociation", doing(), replace).await.map(|_| ())
+                let replace = ec2
+                    .write
+                    .replace_route_table_association()
+                    .association_id(association)
+                    .route_table_id(table)
+                    .send();
+                self.0
+                    .aws
+                    .call("ec2:ReplaceRouteTableAssociation", doing(), replace)
+                    .await
+                    .map(|_| ())
             }
             other => other.map(|_| ()),
         }
@@ -129,27 +173,54 @@ impl RouteTables {
 
     async fn disassociate(&self, table: &str, association: &str) -> Result<(), Failure> {
         let ec2 = self.0.ec2().await?;
-        let call = ec2.write.disassociate_route_table().association_id(association).send();
+        let call = ec2
+            .write
+            .disassociate_route_table()
+            .association_id(association)
+            .send();
         let doing = format!("disassociating route table {table} from a subnet ({association})");
-        gone(self.0.aws.call("ec2:DisassociateRouteTable", doing, call).await.map(|_| ()))
+        gone(
+            self.0
+                .aws
+                .call("ec2:DisassociateRouteTable", doing, call)
+                .await
+                .map(|_| ()),
+        )
     }
 
     fn object(&self, table: aws_sdk_ec2::types::RouteTable) -> Option<Object> {
         let associations = associations(&table);
-        let main = table.associations().iter().any(|association| association.main() == Some(true));
-        let arn = self.0.arn(table.owner_id(), "route-table", table.route_table_id()?);
+        let main = table
+            .associations()
+            .iter()
+            .any(|association| association.main() == Some(true));
+        let arn = self
+            .0
+            .arn(table.owner_id(), "route-table", table.route_table_id()?);
         let routes: BTreeMap<String, String> = table.routes().iter().filter_map(route).collect();
         let subnets: Vec<&String> = associations.keys().collect();
         let fields = json!({ "vpc": table.vpc_id, "subnets": subnets, "routes": routes });
-        let targets = routes.values().map(|target| target.trim_start_matches(BLACKHOLE).to_owned());
-        let references = table.vpc_id.iter().cloned().chain(associations.keys().cloned()).chain(targets).collect();
+        let targets = routes
+            .values()
+            .map(|target| target.trim_start_matches(BLACKHOLE).to_owned());
+        let references = table
+            .vpc_id
+            .iter()
+            .cloned()
+            .chain(associations.keys().cloned())
+            .chain(targets)
+            .collect();
         let own = tags(table.tags);
         // The main table comes and goes with its VPC.
         if main && !own.contains_key("ekb:part") {
             return None;
         }
         let detail = json!({ "associations": associations });
-        Some(Object { arn, detail, ..object(table.route_table_id?, Condition::Settled, fields, own, references) })
+        Some(Object {
+            arn,
+            detail,
+            ..object(table.route_table_id?, Condition::Settled, fields, own, references)
+        })
     }
 }
 
@@ -158,7 +229,10 @@ const BLACKHOLE: &str = "blackhole ";
 
 /// Destination and target of a route; none for those that AWS makes: local, propagated, of gateway endpoints.
 fn route(route: &aws_sdk_ec2::types::Route) -> Option<(String, String)> {
-    if route.origin().is_some_and(|origin| origin.as_str() != "CreateRoute") {
+    if route
+        .origin()
+        .is_some_and(|origin| origin.as_str() != "CreateRoute")
+    {
         return None;
     }
     let destination = route
@@ -180,7 +254,14 @@ fn route(route: &aws_sdk_ec2::types::Route) -> Option<(String, String)> {
         return None;
     }
     let gone = route.state().is_some_and(|state| state.as_str() == "blackhole");
-    Some((destination.to_owned(), if gone { format!("{BLACKHOLE}{target}") } else { target.to_owned() }))
+    Some((
+        destination.to_owned(),
+        if gone {
+            format!("{BLACKHOLE}{target}")
+        } else {
+            target.to_owned()
+        },
+    ))
 }
 
 /// Association id by subnet.
@@ -190,9 +271,17 @@ fn associations(table: &aws_sdk_ec2::types::RouteTable) -> BTreeMap<String, Stri
         !state.is_some_and(|state| matches!(state.as_str(), "disassociating" | "disassociated" | "failed"))
     };
     let pair = |association: &aws_sdk_ec2::types::RouteTableAssociation| {
-        Some((association.subnet_id()?.to_owned(), association.route_table_association_id()?.to_owned()))
+        Some((
+            association.subnet_id()?.to_owned(),
+            association.route_table_association_id()?.to_owned(),
+        ))
     };
-    table.associations().iter().filter(live).filter_map(pair).collect()
+    table
+        .associations()
+        .iter()
+        .filter(live)
+        .filter_map(pair)
+        .collect()
 }
 
 /// Not there is as good as removed.
@@ -211,7 +300,13 @@ pub(crate) fn id_of<'a>(entry: &'a str, call: &'a Call) -> &'a str {
 /// Entries of a list in a difference, as ids: those to add and those to remove.
 pub(crate) fn list_changes<'a>(difference: &'a Difference, call: &'a Call) -> (Vec<&'a str>, Vec<&'a str>) {
     let entries = |value: &'a Value| -> Vec<&'a str> {
-        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(|entry| id_of(entry, call)).collect()
+        value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(|entry| id_of(entry, call))
+            .collect()
     };
     let (is, should) = (entries(&difference.is), entries(&difference.should));
     let add = should.iter().filter(|id| !is.contains(id)).copied().collect();
@@ -233,9 +328,16 @@ impl Kind for RouteTables {
             pace: QUICK,
             reads: &["ec2:DescribeRouteTables"],
             writes: &[
-                "ec2:CreateRouteTable", "ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DeleteRoute",
-                "ec2:AssociateRouteTable", "ec2:ReplaceRouteTableAssociation", "ec2:DisassociateRouteTable",
-                "ec2:DeleteRouteTable", "ec2:CreateTags", "ec2:DeleteTags",
+                "ec2:CreateRouteTable",
+                "ec2:CreateRoute",
+                "ec2:ReplaceRoute",
+                "ec2:DeleteRoute",
+                "ec2:AssociateRouteTable",
+                "ec2:ReplaceRouteTableAssociation",
+                "ec2:DisassociateRouteTable",
+                "ec2:DeleteRouteTable",
+                "ec2:CreateTags",
+                "ec2:DeleteTags",
             ],
         }
     }
@@ -248,15 +350,30 @@ impl Kind for RouteTables {
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         let in_vpc = InVpc::All("vpc-id");
-        let found = find(ask, "route-table-id", in_vpc, aws_sdk_ec2::types::RouteTable::route_table_id, |f| self.describe(f)).await?;
+        let found = find(
+            ask,
+            "route-table-id",
+            in_vpc,
+            aws_sdk_ec2::types::RouteTable::route_table_id,
+            |f| self.describe(f),
+        )
+        .await?;
         Ok(found.into_iter().filter_map(|table| self.object(table)).collect())
     }
 
     async fn create(&self, part: &RouteTable, call: &Call) -> Result<Made, Failure> {
         let ec2 = self.0.ec2().await?;
         // Resolved first: a table without its routes is of no use.
-        let subnets = part.subnets.iter().map(|subnet| call.id(subnet)).collect::<Result<Vec<_>, _>>()?;
-        let routes = part.routes.iter().map(|(to, target)| Ok((to, call.id(target)?))).collect::<Result<Vec<_>, Failure>>()?;
+        let subnets = part
+            .subnets
+            .iter()
+            .map(|subnet| call.id(subnet))
+            .collect::<Result<Vec<_>, _>>()?;
+        let routes = part
+            .routes
+            .iter()
+            .map(|(to, target)| Ok((to, call.id(target)?)))
+            .collect::<Result<Vec<_>, Failure>>()?;
         let make = ec2
             .write
             .create_route_table()
@@ -266,7 +383,10 @@ impl Kind for RouteTables {
             .send();
         let doing = format!("creating route table ({})", call.key);
         let answer = self.0.aws.call("ec2:CreateRouteTable", doing, make).await?;
-        let made = answer.route_table.and_then(|table| self.object(table)).ok_or_else(|| no_answer(call))?;
+        let made = answer
+            .route_table
+            .and_then(|table| self.object(table))
+            .ok_or_else(|| no_answer(call))?;
         let id = &made.id;
         // Routes before associations: a subnet never loses its way out.
         let finish = async {
@@ -275,27 +395,54 @@ impl Kind for RouteTables {
             Ok(())
         };
         let condition = unfinished(finish.await, Condition::Settled);
-        Ok(Made { condition, arn: made.arn, id: made.id })
+        Ok(Made {
+            condition,
+            arn: made.arn,
+            id: made.id,
+        })
     }
 
-    async fn update(&self, _: &RouteTable, is: &Object, differences: &[Difference], call: &Call) -> Result<(), Failure> {
+    async fn update(
+        &self,
+        _: &RouteTable,
+        is: &Object,
+        differences: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure> {
         let none = serde_json::Map::new();
-        for difference in differences.iter().filter(|difference| difference.field == "routes") {
+        for difference in differences
+            .iter()
+            .filter(|difference| difference.field == "routes")
+        {
             let is_now = difference.is.as_object().unwrap_or(&none);
             let should = difference.should.as_object().unwrap_or(&none);
-            for (destination, target) in should.iter().filter(|(to, target)| is_now.get(*to) != Some(target)) {
-                self.set_route(&is.id, destination, id_of(target.as_str().unwrap_or_default(), call)).await?;
+            for (destination, target) in should
+                .iter()
+                .filter(|(to, target)| is_now.get(*to) != Some(target))
+            {
+                self.set_route(
+                    &is.id,
+                    destination,
+                    id_of(target.as_str().unwrap_or_default(), call),
+                )
+                .await?;
             }
             for destination in is_now.keys().filter(|to| !should.contains_key(*to)) {
                 self.remove_route(&is.id, destination).await?;
             }
         }
-        for difference in differences.iter().filter(|difference| difference.field == "subnets") {
+        for difference in differences
+            .iter()
+            .filter(|difference| difference.field == "subnets")
+        {
             let (add, remove) = list_changes(difference, call);
             for subnet in add {
                 self.associate(&is.id, subnet).await?;
             }
-            for association in remove.iter().filter_map(|subnet| is.detail["associations"][subnet].as_str()) {
+            for association in remove
+                .iter()
+                .filter_map(|subnet| is.detail["associations"][subnet].as_str())
+            {
                 self.disassociate(&is.id, association).await?;
             }
         }
@@ -308,11 +455,18 @@ impl Kind for RouteTables {
 
     async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
         let associations = object.detail["associations"].as_object();
-        let ids = associations.into_iter().flat_map(|map| map.values()).filter_map(Value::as_str);
+        let ids = associations
+            .into_iter()
+            .flat_map(|map| map.values())
+            .filter_map(Value::as_str);
         try_join_all(ids.map(|association| self.disassociate(&object.id, association))).await?;
         let ec2 = self.0.ec2().await?;
         let delete = ec2.write.delete_route_table().route_table_id(&object.id).send();
         let doing = format!("deleting route table {}", object.id);
-        self.0.aws.call("ec2:DeleteRouteTable", doing, delete).await.map(|_| Deleted::Gone)
+        self.0
+            .aws
+            .call("ec2:DeleteRouteTable", doing, delete)
+            .await
+            .map(|_| Deleted::Gone)
     }
 }

@@ -7,7 +7,8 @@ use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, Resourc
 use ipnet::Ipv4Net;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part,
+    Ref, Remedy, Tags,
 };
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -55,15 +56,35 @@ impl Rule {
         let description = Some(self.description.clone()).filter(|text| !text.is_empty());
         let source = &self.source;
         if source.starts_with("sg-") {
-            let pair = UserIdGroupPair::builder().group_id(source).set_description(description).build();
+            let pair = UserIdGroupPair::builder()
+                .group_id(source)
+                .set_description(description)
+                .build();
             permission.user_id_group_pairs(pair).build()
         } else if source.starts_with("pl-") {
-            let list = PrefixListId::builder().prefix_list_id(source).set_description(description).build();
+            let list = PrefixListId::builder()
+                .prefix_list_id(source)
+                .set_description(description)
+                .build();
             permission.prefix_list_ids(list).build()
         } else if source.contains(':') {
-            permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(source).set_description(description).build()).build()
+            permission
+                .ipv6_ranges(
+                    Ipv6Range::builder()
+                        .cidr_ipv6(source)
+                        .set_description(description)
+                        .build(),
+                )
+                .build()
         } else {
-            permission.ip_ranges(IpRange::builder().cidr_ip(source).set_description(description).build()).build()
+            permission
+                .ip_ranges(
+                    IpRange::builder()
+                        .cidr_ip(source)
+                        .set_description(description)
+                        .build(),
+                )
+                .build()
         }
     }
 }
@@ -81,10 +102,22 @@ fn rules(permissions: &[IpPermission]) -> Vec<Rule> {
                 description: description.unwrap_or_default().to_owned(),
             }));
         };
-        permission.ip_ranges().iter().for_each(|range| add(range.cidr_ip(), range.description()));
-        permission.ipv6_ranges().iter().for_each(|range| add(range.cidr_ipv6(), range.description()));
-        permission.prefix_list_ids().iter().for_each(|list| add(list.prefix_list_id(), list.description()));
-        permission.user_id_group_pairs().iter().for_each(|pair| add(pair.group_id(), pair.description()));
+        permission
+            .ip_ranges()
+            .iter()
+            .for_each(|range| add(range.cidr_ip(), range.description()));
+        permission
+            .ipv6_ranges()
+            .iter()
+            .for_each(|range| add(range.cidr_ipv6(), range.description()));
+        permission
+            .prefix_list_ids()
+            .iter()
+            .for_each(|list| add(list.prefix_list_id(), list.description()));
+        permission
+            .user_id_group_pairs()
+            .iter()
+            .for_each(|pair| add(pair.group_id(), pair.description()));
     }
     rules.sort();
     rules
@@ -112,7 +145,11 @@ impl Part for DefaultSecurityGroup {
     const KIND: &'static str = "default_security_group";
 
     fn remedy(field: &str) -> Remedy {
-        if field == "vpc" { Remedy::Replace } else { Remedy::Update }
+        if field == "vpc" {
+            Remedy::Replace
+        } else {
+            Remedy::Update
+        }
     }
 }
 
@@ -136,11 +173,19 @@ impl Part for SecurityGroup {
     const KIND: &'static str = "security_group";
 
     fn rule(field: &str) -> FieldRule {
-        if field == "tags" { FieldRule::OwnEntries } else { FieldRule::Exact }
+        if field == "tags" {
+            FieldRule::OwnEntries
+        } else {
+            FieldRule::Exact
+        }
     }
 
     fn remedy(field: &str) -> Remedy {
-        if field == "ingress" { Remedy::Update } else { Remedy::Replace }
+        if field == "ingress" {
+            Remedy::Update
+        } else {
+            Remedy::Replace
+        }
     }
 }
 
@@ -153,22 +198,40 @@ pub(crate) struct Groups {
 
 impl Groups {
     pub(crate) fn new(place: &Place) -> Self {
-        Self { place: place.clone(), together: Together::new() }
+        Self {
+            place: place.clone(),
+            together: Together::new(),
+        }
     }
 
     async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::SecurityGroup>, Failure> {
         let place = self.place.clone();
         let look = self.together.look(filters, |filters| async move {
             pages!(
-                &place, "ec2:DescribeSecurityGroups", "looking for security groups", describe_security_groups,
-                set_filters, security_groups, filters
+                &place,
+                "ec2:DescribeSecurityGroups",
+                "looking for security groups",
+                describe_security_groups,
+                set_filters,
+                security_groups,
+                filters
             )
         });
         Ok(Arc::unwrap_or_clone(look.await?))
     }
 
-    async fn find(&self, ask: &Ask) -> Result<impl Iterator<Item = aws_sdk_ec2::types::SecurityGroup>, Failure> {
-        let found = find(ask, "group-id", InVpc::All("vpc-id"), aws_sdk_ec2::types::SecurityGroup::group_id, |f| self.describe(f)).await?;
+    async fn find(
+        &self,
+        ask: &Ask,
+    ) -> Result<impl Iterator<Item = aws_sdk_ec2::types::SecurityGroup>, Failure> {
+        let found = find(
+            ask,
+            "group-id",
+            InVpc::All("vpc-id"),
+            aws_sdk_ec2::types::SecurityGroup::group_id,
+            |f| self.describe(f),
+        )
+        .await?;
         Ok(found.into_iter())
     }
 
@@ -178,13 +241,24 @@ impl Groups {
         }
         let ec2 = self.place.ec2().await?;
         let permissions = rules.iter().map(Rule::permission).collect();
-        let call = ec2.write.authorize_security_group_ingress().group_id(id).set_ip_permissions(Some(permissions)).send();
+        let call = ec2
+            .write
+            .authorize_security_group_ingress()
+            .group_id(id)
+            .set_ip_permissions(Some(permissions))
+            .send();
         let doing = format!("adding rules to security group {id}");
-        match self.place.aws.call("ec2:AuthorizeSecurityGroupIngress", doing, call).await {
+        match self
+            .place
+            .aws
+            .call("ec2:AuthorizeSecurityGroupIngress", doing, call)
+            .await
+        {
             // All or nothing: some were there, so the next look says which are missing.
-            Err(failure) if failure.cause.starts_with("InvalidPermission.Duplicate") => {
-                Err(Failure { class: Class::Unknown, ..failure })
-            }
+            Err(failure) if failure.cause.starts_with("InvalidPermission.Duplicate") => Err(Failure {
+                class: Class::Unknown,
+                ..failure
+            }),
             other => other.map(|_| ()),
         }
     }
@@ -194,9 +268,20 @@ impl Groups {
             return Ok(());
         }
         let ec2 = self.place.ec2().await?;
-        let call = ec2.write.revoke_security_group_ingress().group_id(id).set_ip_permissions(Some(permissions)).send();
+        let call = ec2
+            .write
+            .revoke_security_group_ingress()
+            .group_id(id)
+            .set_ip_permissions(Some(permissions))
+            .send();
         let doing = format!("removing rules of security group {id}");
-        gone(self.place.aws.call("ec2:RevokeSecurityGroupIngress", doing, call).await.map(|_| ()))
+        gone(
+            self.place
+                .aws
+                .call("ec2:RevokeSecurityGroupIngress", doing, call)
+                .await
+                .map(|_| ()),
+        )
     }
 
     async fn revoke_egress(&self, id: &str, permissions: Vec<IpPermission>) -> Result<(), Failure> {
@@ -204,14 +289,28 @@ impl Groups {
             return Ok(());
         }
         let ec2 = self.place.ec2().await?;
-        let call = ec2.write.revoke_security_group_egress().group_id(id).set_ip_permissions(Some(permissions)).send();
+        let call = ec2
+            .write
+            .revoke_security_group_egress()
+            .group_id(id)
+            .set_ip_permissions(Some(permissions))
+            .send();
         let doing = format!("removing rules of security group {id}");
-        gone(self.place.aws.call("ec2:RevokeSecurityGroupEgress", doing, call).await.map(|_| ()))
+        gone(
+            self.place
+                .aws
+                .call("ec2:RevokeSecurityGroupEgress", doing, call)
+                .await
+                .map(|_| ()),
+        )
     }
 
     fn arn(&self, group: &aws_sdk_ec2::types::SecurityGroup) -> Option<String> {
         let arn = group.security_group_arn().map(str::to_owned);
-        arn.or_else(|| self.place.arn(group.owner_id(), "security-group", group.group_id()?))
+        arn.or_else(|| {
+            self.place
+                .arn(group.owner_id(), "security-group", group.group_id()?)
+        })
     }
 }
 
@@ -225,23 +324,41 @@ impl DefaultGroups {
         let closed = group.ip_permissions().is_empty() && group.ip_permissions_egress().is_empty();
         let fields = json!({ "vpc": group.vpc_id, "closed": closed });
         let references = some([group.vpc_id]);
-        Some(Object { arn, ..object(group.group_id?, Condition::Settled, fields, tags(group.tags), references) })
+        Some(Object {
+            arn,
+            ..object(
+                group.group_id?,
+                Condition::Settled,
+                fields,
+                tags(group.tags),
+                references,
+            )
+        })
     }
 
     async fn of_vpc(&self, vpc: &str) -> Result<aws_sdk_ec2::types::SecurityGroup, Failure> {
         let filter = |name: &str, value: &str| (name.to_owned(), vec![value.to_owned()]);
-        let found = self.0.describe(vec![filter("vpc-id", vpc), filter("group-name", DEFAULT)]).await?;
+        let found = self
+            .0
+            .describe(vec![filter("vpc-id", vpc), filter("group-name", DEFAULT)])
+            .await?;
         found.into_iter().next().ok_or_else(|| {
             // Made with the VPC, a moment ago.
-            Failure::new(Class::NotYet, format!("looking for the default security group of {vpc}"), "none is visible yet")
-                .code(crate::failure::codes::NOT_YET)
+            Failure::new(
+                Class::NotYet,
+                format!("looking for the default security group of {vpc}"),
+                "none is visible yet",
+            )
+            .code(crate::failure::codes::NOT_YET)
         })
     }
 
     async fn close(&self, group: &aws_sdk_ec2::types::SecurityGroup) -> Result<(), Failure> {
         let id = group.group_id().unwrap_or_default();
         self.0.revoke(id, group.ip_permissions().to_vec()).await?;
-        self.0.revoke_egress(id, group.ip_permissions_egress().to_vec()).await
+        self.0
+            .revoke_egress(id, group.ip_permissions_egress().to_vec())
+            .await
     }
 }
 
@@ -260,7 +377,10 @@ impl Kind for DefaultGroups {
             pace: QUICK,
             reads: &["ec2:DescribeSecurityGroups"],
             writes: &[
-                "ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress", "ec2:CreateTags", "ec2:DeleteTags",
+                "ec2:RevokeSecurityGroupIngress",
+                "ec2:RevokeSecurityGroupEgress",
+                "ec2:CreateTags",
+                "ec2:DeleteTags",
             ],
         }
     }
@@ -270,7 +390,11 @@ impl Kind for DefaultGroups {
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        let defaults = self.0.find(ask).await?.filter(|group| group.group_name() == Some(DEFAULT));
+        let defaults = self
+            .0
+            .find(ask)
+            .await?
+            .filter(|group| group.group_name() == Some(DEFAULT));
         Ok(defaults.filter_map(|group| self.object(group)).collect())
     }
 
@@ -278,15 +402,33 @@ impl Kind for DefaultGroups {
         let group = self.of_vpc(call.id(&part.vpc)?).await?;
         let id = group.group_id().unwrap_or_default();
         self.0.place.tag(id, &call.tags(&part.tags), &[]).await?;
-        let closed = if part.closed { self.close(&group).await } else { Ok(()) };
+        let closed = if part.closed {
+            self.close(&group).await
+        } else {
+            Ok(())
+        };
         let condition = unfinished(closed, Condition::Settled);
-        Ok(Made { id: id.to_owned(), arn: self.0.arn(&group), condition })
+        Ok(Made {
+            id: id.to_owned(),
+            arn: self.0.arn(&group),
+            condition,
+        })
     }
 
-    async fn update(&self, part: &DefaultSecurityGroup, _: &Object, _: &[Difference], call: &Call) -> Result<(), Failure> {
+    async fn update(
+        &self,
+        part: &DefaultSecurityGroup,
+        _: &Object,
+        _: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure> {
         // The rules as they are now: an observed object holds only that there are some.
         let group = self.of_vpc(call.id(&part.vpc)?).await?;
-        if part.closed { self.close(&group).await } else { Ok(()) }
+        if part.closed {
+            self.close(&group).await
+        } else {
+            Ok(())
+        }
     }
 
     async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
@@ -304,7 +446,10 @@ pub(crate) struct SecurityGroups(pub(crate) Groups);
 impl SecurityGroups {
     fn object(&self, group: aws_sdk_ec2::types::SecurityGroup) -> Option<Object> {
         let arn = self.0.arn(&group);
-        let pairs = group.ip_permissions().iter().flat_map(|permission| permission.user_id_group_pairs());
+        let pairs = group
+            .ip_permissions()
+            .iter()
+            .flat_map(|permission| permission.user_id_group_pairs());
         let others: Vec<Option<String>> = pairs.map(|pair| pair.group_id().map(str::to_owned)).collect();
         let ingress = rules(group.ip_permissions());
         let fields = json!({
@@ -316,7 +461,16 @@ impl SecurityGroups {
         // A rule that names the group itself is no obstacle.
         let others = others.into_iter().filter(|other| *other != group.group_id);
         let references = some(others.chain([group.vpc_id]));
-        Some(Object { arn, ..object(group.group_id?, Condition::Settled, fields, tags(group.tags), references) })
+        Some(Object {
+            arn,
+            ..object(
+                group.group_id?,
+                Condition::Settled,
+                fields,
+                tags(group.tags),
+                references,
+            )
+        })
     }
 }
 
@@ -334,19 +488,30 @@ impl Kind for SecurityGroups {
             pace: pace(2, 2, 600),
             reads: &["ec2:DescribeSecurityGroups"],
             writes: &[
-                "ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress",
-                "ec2:DeleteSecurityGroup", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface",
-                "ec2:CreateTags", "ec2:DeleteTags",
+                "ec2:CreateSecurityGroup",
+                "ec2:AuthorizeSecurityGroupIngress",
+                "ec2:RevokeSecurityGroupIngress",
+                "ec2:DeleteSecurityGroup",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DeleteNetworkInterface",
+                "ec2:CreateTags",
+                "ec2:DeleteTags",
             ],
         }
     }
 
     fn stands_for(&self, declared: &Value, object: &Object) -> bool {
-        ["vpc", "name"].iter().all(|field| declared.get(field) == object.fields.get(field))
+        ["vpc", "name"]
+            .iter()
+            .all(|field| declared.get(field) == object.fields.get(field))
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        let groups = self.0.find(ask).await?.filter(|group| group.group_name() != Some(DEFAULT));
+        let groups = self
+            .0
+            .find(ask)
+            .await?
+            .filter(|group| group.group_name() != Some(DEFAULT));
         Ok(groups.filter_map(|group| self.object(group)).collect())
     }
 
@@ -361,16 +526,40 @@ impl Kind for SecurityGroups {
             .tag_specifications(tags_of_new(ResourceType::SecurityGroup, &call.tags(&part.tags)))
             .send();
         let doing = format!("creating security group {} ({})", part.name, call.key);
-        let answer = self.0.place.aws.call("ec2:CreateSecurityGroup", doing, make).await?;
+        let answer = self
+            .0
+            .place
+            .aws
+            .call("ec2:CreateSecurityGroup", doing, make)
+            .await?;
         let id = answer.group_id.unwrap_or_default();
         let authorized = self.0.authorize(&id, &part.ingress).await;
-        Ok(Made { condition: unfinished(authorized, Condition::Settled), arn: answer.security_group_arn, id })
+        Ok(Made {
+            condition: unfinished(authorized, Condition::Settled),
+            arn: answer.security_group_arn,
+            id,
+        })
     }
 
-    async fn update(&self, part: &SecurityGroup, is: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
+    async fn update(
+        &self,
+        part: &SecurityGroup,
+        is: &Object,
+        _: &[Difference],
+        _: &Call,
+    ) -> Result<(), Failure> {
         let there: Vec<Rule> = serde_json::from_value(is.fields["ingress"].clone()).unwrap_or_default();
-        let missing: Vec<Rule> = part.ingress.iter().filter(|rule| !there.contains(rule)).cloned().collect();
-        let surplus = there.iter().filter(|rule| !part.ingress.contains(rule)).map(Rule::permission).collect();
+        let missing: Vec<Rule> = part
+            .ingress
+            .iter()
+            .filter(|rule| !there.contains(rule))
+            .cloned()
+            .collect();
+        let surplus = there
+            .iter()
+            .filter(|rule| !part.ingress.contains(rule))
+            .map(Rule::permission)
+            .collect();
         // Surplus first: a rule with another description counts as the same for AWS.
         self.0.revoke(&is.id, surplus).await?;
         self.0.authorize(&is.id, &missing).await
@@ -386,7 +575,9 @@ impl Kind for SecurityGroups {
         let delete = ec2.write.delete_security_group().group_id(&object.id).send();
         let doing = format!("deleting security group {}", object.id);
         match place.aws.call("ec2:DeleteSecurityGroup", doing, delete).await {
-            Err(failure) if failure.class == Class::Busy => Err(held::explain(place, failure, "group-id", &object.id).await),
+            Err(failure) if failure.class == Class::Busy => {
+                Err(held::explain(place, failure, "group-id", &object.id).await)
+            }
             other => other.map(|_| Deleted::Gone),
         }
     }
@@ -399,7 +590,10 @@ mod tests {
     #[test]
     fn a_rule_survives_the_way_to_aws_and_back() {
         for source in ["10.0.0.0/16", "fd00::/8", "sg-0123", "pl-0123"] {
-            let rule = Rule { source: source.into(), ..Rule::tcp(443, "10.0.0.0/16".parse().unwrap(), "HTTPS") };
+            let rule = Rule {
+                source: source.into(),
+                ..Rule::tcp(443, "10.0.0.0/16".parse().unwrap(), "HTTPS")
+            };
             assert_eq!(rules(&[rule.permission()]), [rule]);
         }
     }

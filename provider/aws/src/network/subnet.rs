@@ -5,7 +5,8 @@ use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType};
 use ipnet::Ipv4Net;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref,
+    Remedy, Tags,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -33,7 +34,11 @@ impl Part for Subnet {
     const KIND: &'static str = "subnet";
 
     fn remedy(field: &str) -> Remedy {
-        if field == "public_ips" { Remedy::Update } else { Remedy::Replace }
+        if field == "public_ips" {
+            Remedy::Update
+        } else {
+            Remedy::Replace
+        }
     }
 }
 
@@ -41,14 +46,35 @@ pub(crate) struct Subnets(pub(crate) Place);
 
 impl Subnets {
     async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::Subnet>, Failure> {
-        pages!(&self.0, "ec2:DescribeSubnets", "looking for subnets", describe_subnets, set_filters, subnets, filters)
+        pages!(
+            &self.0,
+            "ec2:DescribeSubnets",
+            "looking for subnets",
+            describe_subnets,
+            set_filters,
+            subnets,
+            filters
+        )
     }
 
     async fn set_public_ips(&self, id: &str, public: bool) -> Result<(), Failure> {
         let ec2 = self.0.ec2().await?;
         let value = AttributeBooleanValue::builder().value(public).build();
-        let modify = ec2.write.modify_subnet_attribute().subnet_id(id).map_public_ip_on_launch(value).send();
-        self.0.aws.call("ec2:ModifySubnetAttribute", format!("changing subnet {id}"), modify).await.map(|_| ())
+        let modify = ec2
+            .write
+            .modify_subnet_attribute()
+            .subnet_id(id)
+            .map_public_ip_on_launch(value)
+            .send();
+        self.0
+            .aws
+            .call(
+                "ec2:ModifySubnetAttribute",
+                format!("changing subnet {id}"),
+                modify,
+            )
+            .await
+            .map(|_| ())
     }
 
     fn object(subnet: aws_sdk_ec2::types::Subnet) -> Option<Object> {
@@ -64,7 +90,16 @@ impl Subnets {
             "public_ips": subnet.map_public_ip_on_launch.unwrap_or_default(),
         });
         let references = some([subnet.vpc_id]);
-        Some(Object { arn: subnet.subnet_arn, ..object(subnet.subnet_id?, condition, fields, tags(subnet.tags), references) })
+        Some(Object {
+            arn: subnet.subnet_arn,
+            ..object(
+                subnet.subnet_id?,
+                condition,
+                fields,
+                tags(subnet.tags),
+                references,
+            )
+        })
     }
 }
 
@@ -84,18 +119,32 @@ impl Kind for Subnets {
             pace: pace(4, 2, 600),
             reads: &["ec2:DescribeSubnets"],
             writes: &[
-                "ec2:CreateSubnet", "ec2:ModifySubnetAttribute", "ec2:DeleteSubnet", "ec2:DescribeNetworkInterfaces",
-                "ec2:DeleteNetworkInterface", "ec2:CreateTags", "ec2:DeleteTags",
+                "ec2:CreateSubnet",
+                "ec2:ModifySubnetAttribute",
+                "ec2:DeleteSubnet",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DeleteNetworkInterface",
+                "ec2:CreateTags",
+                "ec2:DeleteTags",
             ],
         }
     }
 
     fn stands_for(&self, declared: &Value, object: &Object) -> bool {
-        ["zone", "cidr"].iter().all(|field| declared.get(field) == object.fields.get(field))
+        ["zone", "cidr"]
+            .iter()
+            .all(|field| declared.get(field) == object.fields.get(field))
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        let found = find(ask, "subnet-id", InVpc::All("vpc-id"), aws_sdk_ec2::types::Subnet::subnet_id, |f| self.describe(f)).await?;
+        let found = find(
+            ask,
+            "subnet-id",
+            InVpc::All("vpc-id"),
+            aws_sdk_ec2::types::Subnet::subnet_id,
+            |f| self.describe(f),
+        )
+        .await?;
         Ok(found.into_iter().filter_map(Self::object).collect())
     }
 
@@ -109,10 +158,29 @@ impl Kind for Subnets {
             .cidr_block(part.cidr.to_string())
             .tag_specifications(tags_of_new(ResourceType::Subnet, &call.tags(&part.tags)))
             .send();
-        let answer = self.0.aws.call("ec2:CreateSubnet", format!("creating subnet ({})", call.key), make).await?;
-        let made = answer.subnet.and_then(Self::object).ok_or_else(|| no_answer(call))?;
-        let set = if part.public_ips { self.set_public_ips(&made.id, true).await } else { Ok(()) };
-        Ok(Made { condition: unfinished(set, made.condition), id: made.id, arn: made.arn })
+        let answer = self
+            .0
+            .aws
+            .call(
+                "ec2:CreateSubnet",
+                format!("creating subnet ({})", call.key),
+                make,
+            )
+            .await?;
+        let made = answer
+            .subnet
+            .and_then(Self::object)
+            .ok_or_else(|| no_answer(call))?;
+        let set = if part.public_ips {
+            self.set_public_ips(&made.id, true).await
+        } else {
+            Ok(())
+        };
+        Ok(Made {
+            condition: unfinished(set, made.condition),
+            id: made.id,
+            arn: made.arn,
+        })
     }
 
     async fn update(&self, part: &Subnet, is: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
@@ -126,7 +194,16 @@ impl Kind for Subnets {
     async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
         let ec2 = self.0.ec2().await?;
         let delete = ec2.write.delete_subnet().subnet_id(&object.id).send();
-        match self.0.aws.call("ec2:DeleteSubnet", format!("deleting subnet {}", object.id), delete).await {
+        match self
+            .0
+            .aws
+            .call(
+                "ec2:DeleteSubnet",
+                format!("deleting subnet {}", object.id),
+                delete,
+            )
+            .await
+        {
             Err(failure) if failure.class == Class::Busy => {
                 Err(held::explain(&self.0, failure, "subnet-id", &object.id).await)
             }
@@ -137,6 +214,10 @@ impl Kind for Subnets {
 
 /// AWS said yes and nothing else: only looking tells.
 pub(crate) fn no_answer(call: &Call) -> Failure {
-    Failure::new(Class::Unknown, format!("creating {}", call.key), "AWS answered without the object")
-        .code(crate::failure::codes::NO_ANSWER)
+    Failure::new(
+        Class::Unknown,
+        format!("creating {}", call.key),
+        "AWS answered without the object",
+    )
+    .code(crate::failure::codes::NO_ANSWER)
 }

@@ -15,7 +15,11 @@ use super::*;
 use crate::played::{Answer, Asked, Log, aws, identity, settings};
 
 fn owner() -> Owner {
-    Owner { environment: "staging".into(), region: "eu-central-1".into(), resource: "network/main".into() }
+    Owner {
+        environment: "staging".into(),
+        region: "eu-central-1".into(),
+        resource: "network/main".into(),
+    }
 }
 
 fn place(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Place, Log) {
@@ -24,7 +28,12 @@ fn place(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Place, L
 }
 
 fn ask() -> Ask {
-    Ask { owner: owner(), known: BTreeMap::new(), declared: BTreeMap::new(), root: None }
+    Ask {
+        owner: owner(),
+        known: BTreeMap::new(),
+        declared: BTreeMap::new(),
+        root: None,
+    }
 }
 
 fn call(ids: &[(&str, &str)]) -> Call {
@@ -33,12 +42,18 @@ fn call(ids: &[(&str, &str)]) -> Call {
         owner: owner(),
         ownership: Tags::from([("ekb:part".to_owned(), "part".to_owned())]),
         token: "token-1".into(),
-        ids: ids.iter().map(|(key, id)| (Key::from(*key), (*id).to_owned())).collect(),
+        ids: ids
+            .iter()
+            .map(|(key, id)| (Key::from(*key), (*id).to_owned()))
+            .collect(),
     }
 }
 
 fn made(key: &str) -> Ref {
-    Ref { key: key.into(), stage: Stage::Made }
+    Ref {
+        key: key.into(),
+        stage: Stage::Made,
+    }
 }
 
 fn named(name: &str) -> Tags {
@@ -109,9 +124,19 @@ fn network(asked: &Asked) -> Answer {
         }
         "DescribeSecurityGroups" => format!(
             "<securityGroupInfo>{}{}</securityGroupInfo>",
-            group("sg-0", "default", &tag_set("default_security_group", "default"), ""),
+            group(
+                "sg-0",
+                "default",
+                &tag_set("default_security_group", "default"),
+                ""
+            ),
             // Not in the order of the declaration.
-            group("sg-1", "endpoints", &tag_set("endpoint_security_group", "endpoints"), &(rule(443) + &rule(80))),
+            group(
+                "sg-1",
+                "endpoints",
+                &tag_set("endpoint_security_group", "endpoints"),
+                &(rule(443) + &rule(80))
+            ),
         ),
         "DescribeInternetGateways" => format!(
             "<internetGatewaySet><item><internetGatewayId>igw-1</internetGatewayId><attachmentSet><item>\
@@ -160,9 +185,19 @@ fn network(asked: &Asked) -> Answer {
             );
             format!(
                 "<routeTableSet>{main}{}{}</routeTableSet>",
-                table("rtb-1", "<gatewayId>igw-1</gatewayId>", "subnet-1", "", &tag_set("public_routes", "public")),
                 table(
-                    "rtb-2", "<natGatewayId>nat-1</natGatewayId>", "subnet-2", more, &tag_set("private_routes/a", "private")
+                    "rtb-1",
+                    "<gatewayId>igw-1</gatewayId>",
+                    "subnet-1",
+                    "",
+                    &tag_set("public_routes", "public")
+                ),
+                table(
+                    "rtb-2",
+                    "<natGatewayId>nat-1</natGatewayId>",
+                    "subnet-2",
+                    more,
+                    &tag_set("private_routes/a", "private")
                 ),
             )
         }
@@ -198,12 +233,30 @@ fn declared() -> Graph {
         public_ips,
         tags: named(name),
     };
-    let vpc = graph.part("vpc", Vpc { cidr, dns_support: true, dns_hostnames: true, tags: named("vpc") });
+    let vpc = graph.part(
+        "vpc",
+        Vpc {
+            cidr,
+            dns_support: true,
+            dns_hostnames: true,
+            tags: named("vpc"),
+        },
+    );
     graph.part(
         "default_security_group",
-        DefaultSecurityGroup { vpc: vpc.made(), closed: true, tags: named("default") },
+        DefaultSecurityGroup {
+            vpc: vpc.made(),
+            closed: true,
+            tags: named("default"),
+        },
     );
-    let gateway = graph.part("internet_gateway", InternetGateway { vpc: vpc.made(), tags: named("gateway") });
+    let gateway = graph.part(
+        "internet_gateway",
+        InternetGateway {
+            vpc: vpc.made(),
+            tags: named("gateway"),
+        },
+    );
     let public = subnet(vpc.made(), "10.20.0.0/24", true, "public_subnet/a");
     let public = graph.part(key("public_subnet", "a"), public);
     let private = subnet(vpc.made(), "10.20.64.0/19", false, "private_subnet/a");
@@ -211,7 +264,12 @@ fn declared() -> Graph {
     let address = graph.part(key("nat_address", "a"), ElasticIp { tags: named("nat") });
     let nat = graph.part(
         key("nat_gateway", "a"),
-        NatGateway { subnet: public.made(), address: address.made(), gateway: gateway.ready(), tags: named("nat") },
+        NatGateway {
+            subnet: public.made(),
+            address: address.made(),
+            gateway: gateway.ready(),
+            tags: named("nat"),
+        },
     );
     let anywhere = |target: Ref| BTreeMap::from([("0.0.0.0/0".to_owned(), target)]);
     let routes = |subnet: Ref, target: Ref, name: &str| RouteTable {
@@ -221,7 +279,10 @@ fn declared() -> Graph {
         tags: named(name),
     };
     graph.part("public_routes", routes(public.made(), gateway.ready(), "public"));
-    let table = graph.part(key("private_routes", "a"), routes(private.made(), nat.ready(), "private"));
+    let table = graph.part(
+        key("private_routes", "a"),
+        routes(private.made(), nat.ready(), "private"),
+    );
     graph.part(
         "s3_endpoint",
         GatewayEndpoint {
@@ -253,7 +314,16 @@ fn declared() -> Graph {
         },
     );
     let bucket = Some("arn:aws:s3:::logs".to_owned());
-    graph.part("flow_log", FlowLog { vpc: vpc.made(), bucket, log_group: None, role: None, tags: named("flow-logs") });
+    graph.part(
+        "flow_log",
+        FlowLog {
+            vpc: vpc.made(),
+            bucket,
+            log_group: None,
+            role: None,
+            tags: named("flow-logs"),
+        },
+    );
     graph.root(&vpc);
     graph
 }
@@ -269,11 +339,22 @@ async fn a_network_as_declared_shows_no_drift_in_twelve_calls() {
     aws.account().await.unwrap();
     let seen = engine.observe(Some(&graph), &known).await.report();
     assert_eq!(seen.drift, [""; 0]);
-    assert!(seen.warnings.is_empty() && seen.foreign.is_empty(), "{:?} {:?}", seen.warnings, seen.foreign);
+    assert!(
+        seen.warnings.is_empty() && seen.foreign.is_empty(),
+        "{:?} {:?}",
+        seen.warnings,
+        seen.foreign
+    );
     assert_eq!(seen.ids.len(), graph.keys().count());
     assert_eq!(seen.ids[&Key::from("nat_gateway/a")], "nat-1");
-    assert_eq!(seen.found[&Key::from("nat_address/a")].detail["public_ip"], "198.51.100.7");
-    assert_eq!(seen.arns[&Key::from("vpc")], "arn:aws:ec2:eu-central-1:1:vpc/vpc-1");
+    assert_eq!(
+        seen.found[&Key::from("nat_address/a")].detail["public_ip"],
+        "198.51.100.7"
+    );
+    assert_eq!(
+        seen.arns[&Key::from("vpc")],
+        "arn:aws:ec2:eu-central-1:1:vpc/vpc-1"
+    );
     let calls = log.actions().split_off(first);
     assert!(calls.len() <= 12, "{calls:?}");
 }
@@ -282,16 +363,31 @@ async fn a_network_as_declared_shows_no_drift_in_twelve_calls() {
 async fn what_differs_is_told() {
     let (aws, _) = aws(settings(), |asked| match network(asked) {
         Answer::Xml(xml) => Answer::Xml(
-            xml.replace("<natGatewayId>nat-1</natGatewayId><state>active</state>", "<natGatewayId>nat-1</natGatewayId><state>blackhole</state>")
-                .replace("<fromPort>80</fromPort>", "<fromPort>81</fromPort>")
-                .replace("<enableDnsHostnames><value>true", "<enableDnsHostnames><value>false"),
+            xml.replace(
+                "<natGatewayId>nat-1</natGatewayId><state>active</state>",
+                "<natGatewayId>nat-1</natGatewayId><state>blackhole</state>",
+            )
+            .replace("<fromPort>80</fromPort>", "<fromPort>81</fromPort>")
+            .replace(
+                "<enableDnsHostnames><value>true",
+                "<enableDnsHostnames><value>false",
+            ),
         ),
         other => other,
     });
     let graph = declared();
     let engine = Engine::new(owner(), kinds(&aws, "eu-central-1"));
-    let drift = engine.observe(Some(&graph), &Known::default()).await.report().drift.join("\n");
-    for part in ["vpc: dns_hostnames", "endpoint_security_group: ingress", "private_routes/a: routes 0.0.0.0/0: is blackhole nat-1"] {
+    let drift = engine
+        .observe(Some(&graph), &Known::default())
+        .await
+        .report()
+        .drift
+        .join("\n");
+    for part in [
+        "vpc: dns_hostnames",
+        "endpoint_security_group: ingress",
+        "private_routes/a: routes 0.0.0.0/0: is blackhole nat-1",
+    ] {
         assert!(drift.contains(part), "{part} is missing in\n{drift}");
     }
 }
@@ -307,7 +403,10 @@ async fn all_pages_are_read() {
         Answer::Xml(format!("<subnetSet>{item}</subnetSet>{next}"))
     });
     let found = subnet::Subnets(place).observe(&ask()).await.unwrap();
-    assert_eq!(found.iter().map(|subnet| subnet.id.as_str()).collect::<Vec<_>>(), ["subnet-1", "subnet-2"]);
+    assert_eq!(
+        found.iter().map(|subnet| subnet.id.as_str()).collect::<Vec<_>>(),
+        ["subnet-1", "subnet-2"]
+    );
     assert_eq!(log.all()[1].get("NextToken"), "more");
 }
 
@@ -321,9 +420,16 @@ async fn a_known_id_that_the_look_misses_is_looked_for_by_itself() {
         _ => Answer::Xml("<subnetSet/>".into()),
     });
     let known = BTreeMap::from([(Key::from("public_subnet/a"), "subnet-9".to_owned())]);
-    let found = subnet::Subnets(place).observe(&Ask { known, ..ask() }).await.unwrap();
+    let found = subnet::Subnets(place)
+        .observe(&Ask { known, ..ask() })
+        .await
+        .unwrap();
     assert_eq!(found.len(), 1);
-    let filters: Vec<String> = log.all().iter().map(|asked| asked.get("Filter.1.Name").to_owned()).collect();
+    let filters: Vec<String> = log
+        .all()
+        .iter()
+        .map(|asked| asked.get("Filter.1.Name").to_owned())
+        .collect();
     assert_eq!(filters, ["tag:ekb:environment", "subnet-id"]);
 }
 
@@ -336,7 +442,12 @@ async fn a_denied_look_is_not_an_absent_part() {
 }
 
 fn vpc() -> Vpc {
-    Vpc { cidr: "10.20.0.0/16".parse().unwrap(), dns_support: true, dns_hostnames: true, tags: named("vpc") }
+    Vpc {
+        cidr: "10.20.0.0/16".parse().unwrap(),
+        dns_support: true,
+        dns_hostnames: true,
+        tags: named("vpc"),
+    }
 }
 
 #[tokio::test]
@@ -358,26 +469,43 @@ async fn a_throttled_creating_call_is_left_to_the_engine() {
 #[tokio::test]
 async fn tags_are_in_the_creating_call_and_a_failed_attribute_is_left_to_mend() {
     let (place, log) = place(|asked| match asked.action() {
-        "CreateVpc" => Answer::Xml("<vpc><vpcId>vpc-1</vpcId><ownerId>1</ownerId><state>pending</state></vpc>".into()),
+        "CreateVpc" => {
+            Answer::Xml("<vpc><vpcId>vpc-1</vpcId><ownerId>1</ownerId><state>pending</state></vpc>".into())
+        }
         _ => Answer::Error(503, "RequestLimitExceeded", "slow down"),
     });
     let made = vpc::Vpcs(place).create(&vpc(), &call(&[])).await.unwrap();
     assert_eq!(made.id, "vpc-1");
-    assert!(matches!(made.condition, Condition::Changing(_)), "{:?}", made.condition);
+    assert!(
+        matches!(made.condition, Condition::Changing(_)),
+        "{:?}",
+        made.condition
+    );
     let asked = &log.all()[0];
-    let tags: BTreeSet<&str> = ["1", "2"].map(|n| asked.get(&format!("TagSpecification.1.Tag.{n}.Key"))).into();
+    let tags: BTreeSet<&str> = ["1", "2"]
+        .map(|n| asked.get(&format!("TagSpecification.1.Tag.{n}.Key")))
+        .into();
     assert_eq!(tags, BTreeSet::from(["Name", "ekb:part"]));
 }
 
 #[tokio::test]
 async fn a_token_that_gives_a_deleted_gateway_tells_it_is_dead() {
     let (place, log) = place(|_| {
-        Answer::Xml("<natGateway><natGatewayId>nat-0</natGatewayId><state>deleting</state></natGateway>".into())
+        Answer::Xml(
+            "<natGateway><natGatewayId>nat-0</natGatewayId><state>deleting</state></natGateway>".into(),
+        )
     });
-    let part =
-        NatGateway { subnet: made("subnet"), address: made("address"), gateway: made("gateway"), tags: Tags::new() };
+    let part = NatGateway {
+        subnet: made("subnet"),
+        address: made("address"),
+        gateway: made("gateway"),
+        tags: Tags::new(),
+    };
     let kind = nat_gateway::NatGateways(nat_gateway::Gateways::new(&place));
-    let made = kind.create(&part, &call(&[("subnet", "subnet-1"), ("address", "eipalloc-1")])).await.unwrap();
+    let made = kind
+        .create(&part, &call(&[("subnet", "subnet-1"), ("address", "eipalloc-1")]))
+        .await
+        .unwrap();
     assert_eq!(made.condition, Condition::Dead);
     assert_eq!(log.all()[0].get("ClientToken"), "token-1");
 }
@@ -392,8 +520,14 @@ async fn a_failed_gateway_says_why() {
                 .into(),
         )
     });
-    let found = nat_gateway::NatGateways(nat_gateway::Gateways::new(&place)).observe(&ask()).await.unwrap();
-    assert_eq!(found[0].condition, Condition::Failed("Gateway.NotAttached: no internet gateway".into()));
+    let found = nat_gateway::NatGateways(nat_gateway::Gateways::new(&place))
+        .observe(&ask())
+        .await
+        .unwrap();
+    assert_eq!(
+        found[0].condition,
+        Condition::Failed("Gateway.NotAttached: no internet gateway".into())
+    );
 }
 
 #[tokio::test]
@@ -402,7 +536,12 @@ async fn only_what_differs_of_the_routes_is_changed() {
         "CreateRoute" => Answer::Error(400, "RouteAlreadyExists", "exists"),
         _ => Answer::Xml("<return>true</return>".into()),
     });
-    let part = RouteTable { vpc: made("vpc"), subnets: vec![], routes: BTreeMap::new(), tags: Tags::new() };
+    let part = RouteTable {
+        vpc: made("vpc"),
+        subnets: vec![],
+        routes: BTreeMap::new(),
+        tags: Tags::new(),
+    };
     let differences = [
         Difference {
             field: "routes".into(),
@@ -417,10 +556,25 @@ async fn only_what_differs_of_the_routes_is_changed() {
             remedy: Remedy::Update,
         },
     ];
-    let is = object("rtb-1", json!({}), json!({ "associations": { "subnet-7": "rtbassoc-7" } }));
+    let is = object(
+        "rtb-1",
+        json!({}),
+        json!({ "associations": { "subnet-7": "rtbassoc-7" } }),
+    );
     let ids = call(&[("nat", "nat-1")]);
-    route_table::RouteTables(place).update(&part, &is, &differences, &ids).await.unwrap();
-    assert_eq!(log.actions(), ["CreateRoute", "ReplaceRoute", "DeleteRoute", "DisassociateRouteTable"]);
+    route_table::RouteTables(place)
+        .update(&part, &is, &differences, &ids)
+        .await
+        .unwrap();
+    assert_eq!(
+        log.actions(),
+        [
+            "CreateRoute",
+            "ReplaceRoute",
+            "DeleteRoute",
+            "DisassociateRouteTable"
+        ]
+    );
     assert_eq!(log.all()[1].get("NatGatewayId"), "nat-1");
     assert_eq!(log.all()[2].get("DestinationCidrBlock"), "10.0.0.0/8");
     assert_eq!(log.all()[3].get("AssociationId"), "rtbassoc-7");
@@ -443,25 +597,75 @@ async fn a_subnet_in_use_names_what_uses_it_and_leftovers_go() {
         )),
         _ => Answer::Xml("<return>true</return>".into()),
     });
-    let failure = subnet::Subnets(place).delete(&object("subnet-1", json!({}), json!({})), &call(&[])).await.unwrap_err();
+    let failure = subnet::Subnets(place)
+        .delete(&object("subnet-1", json!({}), json!({})), &call(&[]))
+        .await
+        .unwrap_err();
     assert_eq!((failure.code, failure.class), ("EKB1121", Class::Busy));
-    assert!(failure.cause.contains("eni-1 (\"ELB app/web/1\", a load balancer)"), "{failure}");
-    assert_eq!(log.actions(), ["DeleteSubnet", "DescribeNetworkInterfaces", "DeleteNetworkInterface"]);
+    assert!(
+        failure
+            .cause
+            .contains("eni-1 (\"ELB app/web/1\", a load balancer)"),
+        "{failure}"
+    );
+    assert_eq!(
+        log.actions(),
+        [
+            "DeleteSubnet",
+            "DescribeNetworkInterfaces",
+            "DeleteNetworkInterface"
+        ]
+    );
     assert_eq!(log.all()[2].get("NetworkInterfaceId"), "eni-2");
 }
 
 #[tokio::test]
+async fn what_uses_a_vpc_is_told() {
+    let (aws, log) = aws(settings(), |_| {
+        Answer::Xml(
+            "<networkInterfaceSet><item><networkInterfaceId>eni-1</networkInterfaceId>\
+             <description>Amazon EKS staging</description><status>in-use</status></item></networkInterfaceSet>"
+                .into(),
+        )
+    });
+    let uses = aws.vpc_in_use_by("eu-central-1", "vpc-1").await.unwrap();
+    let expected = Use {
+        interface: "eni-1".into(),
+        description: "Amazon EKS staging".into(),
+        owner: "an EKS cluster".into(),
+    };
+    assert_eq!(uses, [expected]);
+    assert_eq!(
+        (
+            log.all()[0].get("Filter.1.Name"),
+            log.all()[0].get("Filter.1.Value.1")
+        ),
+        ("vpc-id", "vpc-1")
+    );
+}
+
+#[tokio::test]
 async fn an_address_that_a_leaving_gateway_holds_is_waited_for() {
-    let (place, _) = place(|_| Answer::Error(400, "AuthFailure", "You do not have permission to access the resource."));
+    let (place, _) = place(|_| {
+        Answer::Error(
+            400,
+            "AuthFailure",
+            "You do not have permission to access the resource.",
+        )
+    });
     let gateways = nat_gateway::Gateways::new(&place);
     let kind = address::Addresses::new(&place, &gateways);
-    let failure = kind.delete(&object("eipalloc-1", json!({}), json!({})), &call(&[])).await.unwrap_err();
+    let failure = kind
+        .delete(&object("eipalloc-1", json!({}), json!({})), &call(&[]))
+        .await
+        .unwrap_err();
     assert_eq!(failure.class, Class::Busy);
 }
 
 #[tokio::test]
 async fn the_default_group_is_closed_and_never_deleted() {
-    let (place, log) = place(|asked| match asked.action() {
+    let (place, log) = place(|asked| {
+        match asked.action() {
         "DescribeSecurityGroups" => Answer::Xml(
             "<securityGroupInfo><item><groupId>sg-0</groupId><groupName>default</groupName><vpcId>vpc-1</vpcId>\
              <ipPermissions><item><ipProtocol>-1</ipProtocol><groups><item><groupId>sg-0</groupId></item></groups>\
@@ -470,16 +674,28 @@ async fn the_default_group_is_closed_and_never_deleted() {
                 .into(),
         ),
         _ => Answer::Xml("<return>true</return>".into()),
+    }
     });
     let kind = security_group::DefaultGroups(security_group::Groups::new(&place));
-    let part = DefaultSecurityGroup { vpc: made("vpc"), closed: true, tags: Tags::new() };
+    let part = DefaultSecurityGroup {
+        vpc: made("vpc"),
+        closed: true,
+        tags: Tags::new(),
+    };
     let made = kind.create(&part, &call(&[("vpc", "vpc-1")])).await.unwrap();
     assert_eq!((made.id.as_str(), made.condition), ("sg-0", Condition::Settled));
     let before = log.actions();
-    let expected =
-        ["DescribeSecurityGroups", "CreateTags", "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"];
+    let expected = [
+        "DescribeSecurityGroups",
+        "CreateTags",
+        "RevokeSecurityGroupIngress",
+        "RevokeSecurityGroupEgress",
+    ];
     assert_eq!(before, expected);
-    let deleted = kind.delete(&object("sg-0", json!({}), json!({})), &call(&[])).await.unwrap();
+    let deleted = kind
+        .delete(&object("sg-0", json!({}), json!({})), &call(&[]))
+        .await
+        .unwrap();
     assert_eq!((deleted, log.actions()), (Deleted::Gone, before));
 }
 
@@ -499,7 +715,10 @@ async fn a_flow_log_refused_inside_of_a_good_answer_is_a_failure() {
         role: None,
         tags: Tags::new(),
     };
-    let failure = flow_log::FlowLogs(place).create(&part, &call(&[("vpc", "vpc-1")])).await.unwrap_err();
+    let failure = flow_log::FlowLogs(place)
+        .create(&part, &call(&[("vpc", "vpc-1")]))
+        .await
+        .unwrap_err();
     assert_eq!(failure.class, Class::NotYet, "{failure}");
 }
 
@@ -507,19 +726,44 @@ async fn a_flow_log_refused_inside_of_a_good_answer_is_a_failure() {
 #[test]
 fn kinds_state_every_action_they_call() {
     let sources = [
-        include_str!("address.rs"), include_str!("endpoint.rs"), include_str!("flow_log.rs"), include_str!("held.rs"),
-        include_str!("iam_role.rs"), include_str!("internet_gateway.rs"), include_str!("log_group.rs"),
-        include_str!("nat_gateway.rs"), include_str!("route_table.rs"), include_str!("security_group.rs"),
-        include_str!("subnet.rs"), include_str!("vpc.rs"), include_str!("find.rs"),
+        include_str!("address.rs"),
+        include_str!("endpoint.rs"),
+        include_str!("flow_log.rs"),
+        include_str!("held.rs"),
+        include_str!("iam_role.rs"),
+        include_str!("internet_gateway.rs"),
+        include_str!("log_group.rs"),
+        include_str!("nat_gateway.rs"),
+        include_str!("route_table.rs"),
+        include_str!("security_group.rs"),
+        include_str!("subnet.rs"),
+        include_str!("vpc.rs"),
+        include_str!("find.rs"),
     ];
     let (aws, _) = aws(settings(), |_| Answer::Lost);
     let kinds = kinds(&aws, "eu-central-1");
-    let stated: BTreeSet<&str> = kinds.traits().flat_map(|kind| kind.reads.iter().chain(kind.writes)).copied().collect();
+    let stated: BTreeSet<&str> = kinds
+        .traits()
+        .flat_map(|kind| kind.reads.iter().chain(kind.writes))
+        .copied()
+        .collect();
     let mut called = 0;
     for source in sources {
-        for piece in source.split("call(\"").skip(1).chain(source.split("pages!(").skip(1)) {
-            let Some(action) = piece.split('"').find(|text| text.contains(':') && !text.contains(' ')) else { continue };
-            if ["ec2:", "iam:", "logs:"].iter().any(|service| action.starts_with(service)) {
+        for piece in source
+            .split("call(\"")
+            .skip(1)
+            .chain(source.split("pages!(").skip(1))
+        {
+            let Some(action) = piece
+                .split('"')
+                .find(|text| text.contains(':') && !text.contains(' '))
+            else {
+                continue;
+            };
+            if ["ec2:", "iam:", "logs:"]
+                .iter()
+                .any(|service| action.starts_with(service))
+            {
                 called += 1;
                 assert!(stated.contains(action), "{action} is stated by no kind");
             }

@@ -6,7 +6,10 @@ use futures::future::try_join_all;
 use futures::try_join;
 use ipnet::Ipv4Net;
 use reconcile::failure::{Class, Failure};
-use reconcile::part::{Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Remedy, Tags};
+use reconcile::part::{
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Remedy,
+    Tags,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -31,7 +34,11 @@ impl Part for Vpc {
     const KIND: &'static str = "vpc";
 
     fn remedy(field: &str) -> Remedy {
-        if field == "cidr" { Remedy::Replace } else { Remedy::Update }
+        if field == "cidr" {
+            Remedy::Replace
+        } else {
+            Remedy::Update
+        }
     }
 }
 
@@ -41,20 +48,39 @@ type Attributes = (Option<bool>, Option<bool>);
 
 impl Vpcs {
     async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::Vpc>, Failure> {
-        pages!(&self.0, "ec2:DescribeVpcs", "looking for VPCs", describe_vpcs, set_filters, vpcs, filters)
+        pages!(
+            &self.0,
+            "ec2:DescribeVpcs",
+            "looking for VPCs",
+            describe_vpcs,
+            set_filters,
+            vpcs,
+            filters
+        )
     }
 
     async fn attributes(&self, id: &str) -> Result<Attributes, Failure> {
         let ec2 = self.0.ec2().await?;
         let ask = |attribute| {
-            let call = ec2.read.describe_vpc_attribute().vpc_id(id).attribute(attribute).send();
-            self.0.aws.call("ec2:DescribeVpcAttribute", format!("looking at VPC {id}"), call)
+            let call = ec2
+                .read
+                .describe_vpc_attribute()
+                .vpc_id(id)
+                .attribute(attribute)
+                .send();
+            self.0
+                .aws
+                .call("ec2:DescribeVpcAttribute", format!("looking at VPC {id}"), call)
         };
-        let (support, hostnames) =
-            try_join!(ask(VpcAttributeName::EnableDnsSupport), ask(VpcAttributeName::EnableDnsHostnames))?;
+        let (support, hostnames) = try_join!(
+            ask(VpcAttributeName::EnableDnsSupport),
+            ask(VpcAttributeName::EnableDnsHostnames)
+        )?;
         Ok((
             support.enable_dns_support.and_then(|attribute| attribute.value),
-            hostnames.enable_dns_hostnames.and_then(|attribute| attribute.value),
+            hostnames
+                .enable_dns_hostnames
+                .and_then(|attribute| attribute.value),
         ))
     }
 
@@ -66,7 +92,10 @@ impl Vpcs {
         };
         let arn = self.0.arn(vpc.owner_id.as_deref(), "vpc", &id);
         let fields = json!({ "cidr": vpc.cidr_block, "dns_support": support, "dns_hostnames": hostnames });
-        Some(Object { arn, ..object(id, condition, fields, tags(vpc.tags), Vec::new()) })
+        Some(Object {
+            arn,
+            ..object(id, condition, fields, tags(vpc.tags), Vec::new())
+        })
     }
 
     /// One call an attribute: AWS takes no two.
@@ -78,10 +107,20 @@ impl Vpcs {
         };
         // Host names need support.
         if let Some(support) = support {
-            modify(ec2.write.modify_vpc_attribute().enable_dns_support(value(support))).await?;
+            modify(
+                ec2.write
+                    .modify_vpc_attribute()
+                    .enable_dns_support(value(support)),
+            )
+            .await?;
         }
         if let Some(hostnames) = hostnames {
-            modify(ec2.write.modify_vpc_attribute().enable_dns_hostnames(value(hostnames))).await?;
+            modify(
+                ec2.write
+                    .modify_vpc_attribute()
+                    .enable_dns_hostnames(value(hostnames)),
+            )
+            .await?;
         }
         Ok(())
     }
@@ -101,7 +140,11 @@ impl Kind for Vpcs {
             pace: QUICK,
             reads: &["ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"],
             writes: &[
-                "ec2:CreateVpc", "ec2:ModifyVpcAttribute", "ec2:DeleteVpc", "ec2:CreateTags", "ec2:DeleteTags",
+                "ec2:CreateVpc",
+                "ec2:ModifyVpcAttribute",
+                "ec2:DeleteVpc",
+                "ec2:CreateTags",
+                "ec2:DeleteTags",
                 "ec2:DescribeNetworkInterfaces",
             ],
         }
@@ -113,7 +156,14 @@ impl Kind for Vpcs {
         if let Some(root) = ask.root.take() {
             ask.known.insert("".into(), root);
         }
-        let found = find(&ask, "vpc-id", InVpc::None, aws_sdk_ec2::types::Vpc::vpc_id, |filters| self.describe(filters)).await?;
+        let found = find(
+            &ask,
+            "vpc-id",
+            InVpc::None,
+            aws_sdk_ec2::types::Vpc::vpc_id,
+            |filters| self.describe(filters),
+        )
+        .await?;
         let attributes = try_join_all(found.iter().map(|vpc| async {
             match self.attributes(vpc.vpc_id().unwrap_or_default()).await {
                 // Deleted between the two looks.
@@ -123,7 +173,9 @@ impl Kind for Vpcs {
         }))
         .await?;
         let pairs = found.into_iter().zip(attributes);
-        Ok(pairs.filter_map(|(vpc, attributes)| self.object(vpc, attributes?)).collect())
+        Ok(pairs
+            .filter_map(|(vpc, attributes)| self.object(vpc, attributes?))
+            .collect())
     }
 
     async fn create(&self, part: &Vpc, call: &Call) -> Result<Made, Failure> {
@@ -134,16 +186,36 @@ impl Kind for Vpcs {
             .cidr_block(part.cidr.to_string())
             .tag_specifications(tags_of_new(ResourceType::Vpc, &call.tags(&part.tags)))
             .send();
-        let answer = self.0.aws.call("ec2:CreateVpc", format!("creating VPC ({})", call.key), make).await?;
+        let answer = self
+            .0
+            .aws
+            .call("ec2:CreateVpc", format!("creating VPC ({})", call.key), make)
+            .await?;
         let vpc = answer.vpc.ok_or_else(|| no_answer(call))?;
         let id = vpc.vpc_id.ok_or_else(|| no_answer(call))?;
         // As AWS makes them: support on, names off.
-        let set = self.set(&id, (!part.dns_support).then_some(false), part.dns_hostnames.then_some(true)).await;
+        let set = self
+            .set(
+                &id,
+                (!part.dns_support).then_some(false),
+                part.dns_hostnames.then_some(true),
+            )
+            .await;
         let arn = self.0.arn(vpc.owner_id.as_deref(), "vpc", &id);
-        Ok(Made { id, arn, condition: unfinished(set, Condition::Settled) })
+        Ok(Made {
+            id,
+            arn,
+            condition: unfinished(set, Condition::Settled),
+        })
     }
 
-    async fn update(&self, part: &Vpc, is: &Object, differences: &[Difference], _: &Call) -> Result<(), Failure> {
+    async fn update(
+        &self,
+        part: &Vpc,
+        is: &Object,
+        differences: &[Difference],
+        _: &Call,
+    ) -> Result<(), Failure> {
         let differs = |field: &str| differences.iter().any(|difference| difference.field == field);
         self.set(
             &is.id,
@@ -160,7 +232,15 @@ impl Kind for Vpcs {
     async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
         let ec2 = self.0.ec2().await?;
         let doing = format!("deleting VPC {}", object.id);
-        let deleted = self.0.aws.call("ec2:DeleteVpc", doing, ec2.write.delete_vpc().vpc_id(&object.id).send()).await;
+        let deleted = self
+            .0
+            .aws
+            .call(
+                "ec2:DeleteVpc",
+                doing,
+                ec2.write.delete_vpc().vpc_id(&object.id).send(),
+            )
+            .await;
         match deleted {
             Err(failure) if failure.class == Class::Busy => {
                 Err(held::explain(&self.0, failure, "vpc-id", &object.id).await)
