@@ -184,3 +184,58 @@ pub(crate) fn with_defaults(block: &Block, config: &Value, value: Value) -> Valu
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Attr, Model, Set};
+
+    /// A side.
+    #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Model)]
+    struct Side {
+        /// Colour.
+        #[attribute(required)]
+        colour: Attr<String>,
+        /// Width.
+        #[attribute(default = 1)]
+        width: Attr<i64>,
+        /// Given by the service.
+        #[attribute(computed, keep)]
+        mark: Attr<String>,
+    }
+
+    /// Sides.
+    #[derive(Debug, Clone, Model)]
+    struct Sides {
+        /// Sides.
+        #[attribute(optional)]
+        sides: Attr<Set<Side>>,
+    }
+
+    fn sides(all: &[(Option<i64>, Option<&str>)]) -> Value {
+        let side = |(width, mark): &(Option<i64>, Option<&str>)| {
+            Value::object([
+                ("colour", Value::string("red")),
+                ("width", width.map_or(Value::Null, Value::from)),
+                ("mark", mark.map_or(Value::Null, Value::string)),
+            ])
+        };
+        Value::object([("sides", Value::set(all.iter().map(side).collect()))])
+    }
+
+    #[test]
+    fn an_element_keeps_what_is_its_own_beside_one_that_leaves_more_open() {
+        let config = sides(&[(Some(2), None), (None, None)]);
+        // Core's proposal took marks over from the prior elements.
+        let proposed = sides(&[(Some(2), Some("a")), (Some(3), Some("b"))]);
+        let planned = with_defaults(&Sides::block(), &config, proposed);
+        assert_eq!(planned, sides(&[(Some(2), Some("a")), (Some(1), Some("b"))]));
+    }
+
+    #[test]
+    fn an_element_that_core_took_for_another_is_not_lost() {
+        let config = sides(&[(Some(2), None), (None, None)]);
+        let planned = with_defaults(&Sides::block(), &config, sides(&[(Some(2), Some("a"))]));
+        assert_eq!(planned, sides(&[(Some(2), Some("a")), (Some(1), Some("a"))]));
+    }
+}

@@ -190,6 +190,7 @@ async fn a_step_that_takes_the_change_back_leaves_no_change() {
             )),
         )
         .await;
+    assert_eq!(planned.diagnostics, Vec::<String>::new());
     assert_eq!(planned.action, Action::NoOp, "{:?}", planned.state);
 }
 
