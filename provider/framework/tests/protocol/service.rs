@@ -390,6 +390,7 @@ async fn import_by_id_and_by_identity() {
         let state = unpack(imported.state.as_ref(), &ty());
         assert_eq!(state.get("id"), &Value::string("t-7"));
         assert_eq!(state.get("disk"), &Value::List(vec![]), "blocks are never null");
+        assert!(state.get("password_wo").is_null(), "pitfall 15");
         assert_eq!(identity_text(imported.identity.as_ref()), "t-7");
     }
     let answer = core
@@ -539,10 +540,9 @@ async fn moves_come_from_types_that_the_resource_knows() {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(
-        unpack(answer.target_state.as_ref(), &ty()).get("name"),
-        &Value::string("a")
-    );
+    let state = unpack(answer.target_state.as_ref(), &ty());
+    assert_eq!(state.get("name"), &Value::string("a"));
+    assert!(state.get("password_wo").is_null(), "pitfall 15");
     assert_eq!(identity_text(answer.target_identity.as_ref()), "t-9");
     let answer = core
         .server

@@ -221,6 +221,11 @@ pub fn filled(mut thing: Thing) -> Thing {
     thing
 }
 
+/// A secret where none may be.
+fn leaked() -> Attr<Secret<String>> {
+    Attr::Known("leaked".to_owned().into())
+}
+
 pub struct ThingResource(pub Arc<World>);
 
 #[async_trait]
@@ -315,6 +320,7 @@ impl Resource<World> for ThingResource {
         Applied::done(
             Thing {
                 id,
+                password_wo: leaked(),
                 ..Thing::default()
             },
             PrivateState::new(),
@@ -355,6 +361,7 @@ impl Resource<World> for ThingResource {
             Thing {
                 name: Attr::from_option(name),
                 id: Attr::from("t-9"),
+                password_wo: leaked(),
                 ..Thing::default()
             },
             PrivateState::new(),
