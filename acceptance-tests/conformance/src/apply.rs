@@ -11,6 +11,7 @@ use crate::resource::{Instance, Resource};
 use crate::rule::{Found, Rule};
 use crate::schema::ResourceSchema;
 use crate::store::{self, Object};
+use crate::walk::Walk;
 use crate::wire;
 
 const CALL: &str = "ApplyResourceChange";
@@ -37,6 +38,7 @@ impl Core {
     /// # Errors
     /// Broken rules, errors of the provider, its death.
     pub async fn apply(&self, resource: &mut Resource, plan: &Plan) -> Result<Vec<Diagnostic>, Error> {
+        self.walk(Walk::Apply, resource).await?;
         let config = plan.config.clone();
         self.apply_config(resource, plan, config.as_ref()).await
     }
@@ -51,6 +53,7 @@ impl Core {
         plan: &Plan,
         config: &Value,
     ) -> Result<Vec<Diagnostic>, Error> {
+        self.walk(Walk::Apply, resource).await?;
         self.apply_config(resource, plan, Some(config)).await
     }
 
@@ -210,8 +213,8 @@ impl Core {
                 current: Some(instance),
                 ..Resource::new(&resource.type_name)
             };
-            let done = match self.plan_destroy(&one).await {
-                Ok(plan) => Box::pin(self.apply(&mut one, &plan)).await,
+            let done = match self.plan_destroy_of(&one).await {
+                Ok(plan) => Box::pin(self.apply_config(&mut one, &plan, None)).await,
                 Err(error) => Err(error),
             };
             left.extend(one.current);

@@ -15,6 +15,7 @@ use crate::error::{Diagnostic, Error};
 use crate::load;
 use crate::rule::{Found, Rule, Violation};
 use crate::schema::{ProviderSchema, ResourceSchema, Schema};
+use crate::walk::Run;
 use crate::wire;
 
 /// A provider process, driven as Terraform 1.15 drives it. Every answer is checked; see [`Rule`].
@@ -26,6 +27,7 @@ pub struct Core {
     client: Client,
     schema: ProviderSchema,
     allowed: BTreeSet<Rule>,
+    pub(crate) run: futures::lock::Mutex<Run>,
     /// What the provider is told.
     pub terraform_version: String,
 }
@@ -60,6 +62,7 @@ impl Core {
             client,
             schema: ProviderSchema::default(),
             allowed: BTreeSet::new(),
+            run: futures::lock::Mutex::default(),
             terraform_version: "1.15.5".to_owned(),
         };
         let mut found = Found::default();
@@ -146,9 +149,8 @@ impl Core {
             config: packed,
             client_capabilities: capabilities(),
         };
-        let answer = self.rpc().configure_provider(request).await;
-        let answer = self.answer("ConfigureProvider", answer)?;
-        warnings.extend(self.said("ConfigureProvider", &answer.diagnostics)?);
+        self.run.lock().await.configured(request.clone());
+        warnings.extend(self.configure_again(request).await?);
         Ok(warnings)
     }
 

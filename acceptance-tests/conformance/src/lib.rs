@@ -50,6 +50,7 @@ mod rule;
 pub mod schema;
 mod show;
 mod store;
+mod walk;
 mod wire;
 
 pub use config::UNKNOWN;

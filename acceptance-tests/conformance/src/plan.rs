@@ -14,6 +14,7 @@ use crate::resource::Resource;
 use crate::rule::{Found, Rule};
 use crate::schema::ResourceSchema;
 use crate::store::Object;
+use crate::walk::Walk;
 use crate::{plan_rules, show, wire};
 
 const CALL: &str = "PlanResourceChange";
@@ -126,6 +127,7 @@ impl Core {
     /// # Errors
     /// Broken rules, errors of the provider, a configuration that core itself would refuse.
     pub async fn plan(&self, resource: &Resource, config: &Value) -> Result<Plan, Error> {
+        self.walk(Walk::Plan, resource).await?;
         self.plan_deposed(resource).await?;
         self.plan_of(resource, config, false).await
     }
@@ -135,6 +137,7 @@ impl Core {
     /// # Errors
     /// As [`Core::plan`].
     pub async fn plan_replace(&self, resource: &Resource, config: &Value) -> Result<Plan, Error> {
+        self.walk(Walk::Plan, resource).await?;
         self.plan_deposed(resource).await?;
         self.plan_of(resource, config, true).await
     }
@@ -146,7 +149,7 @@ impl Core {
                 current: Some(instance.clone()),
                 ..Resource::new(&resource.type_name)
             };
-            Box::pin(self.plan_destroy(&one)).await?;
+            Box::pin(self.plan_destroy_of(&one)).await?;
         }
         Ok(())
     }
@@ -254,6 +257,11 @@ impl Core {
     /// # Errors
     /// As [`Core::plan`].
     pub async fn plan_destroy(&self, resource: &Resource) -> Result<Plan, Error> {
+        self.walk(Walk::Plan, resource).await?;
+        self.plan_destroy_of(resource).await
+    }
+
+    pub(crate) async fn plan_destroy_of(&self, resource: &Resource) -> Result<Plan, Error> {
         let schema = self.resource_schema(&resource.type_name)?;
         let mut plan = Plan {
             type_name: resource.type_name.clone(),

@@ -10,6 +10,7 @@ use crate::error::{Diagnostic, Error};
 use crate::resource::{Gone, Instance, Resource};
 use crate::rule::{Found, Rule};
 use crate::store::{self, Object};
+use crate::walk::Walk;
 use crate::wire;
 
 impl Core {
@@ -19,6 +20,7 @@ impl Core {
     /// # Errors
     /// Broken rules, errors of the provider.
     pub async fn refresh(&self, resource: &mut Resource) -> Result<Vec<Diagnostic>, Error> {
+        self.walk(Walk::Refresh, resource).await?;
         let mut warnings = Vec::new();
         if let Some(instance) = &resource.current {
             let (read, said) = self.read(&resource.type_name, instance).await?;

@@ -1,5 +1,7 @@
 //! A resource instance as core remembers it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -8,6 +10,8 @@ use serde_json::Value as Json;
 /// It belongs to no process: keep it, clone it, write it to a file, go on with another [`Core`](crate::Core).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Resource {
+    /// Its address: tells instances of one run apart. A clone is the same instance.
+    pub address: String,
     /// Its type.
     pub type_name: String,
     /// The object; `None` where core knows of none.
@@ -59,8 +63,12 @@ pub struct Instance {
 impl Resource {
     /// One of which nothing exists yet.
     pub fn new(type_name: impl Into<String>) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let type_name = type_name.into();
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
         Self {
-            type_name: type_name.into(),
+            address: format!("{type_name}.resource{number}"),
+            type_name,
             current: None,
             deposed: Vec::new(),
             lifecycle: Lifecycle::default(),

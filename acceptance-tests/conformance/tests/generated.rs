@@ -16,6 +16,7 @@ fn hints() -> Hints {
         .values("note", [json!("one"), json!("two\nlines"), json!("e\u{301}")])
         .values("main.number", [json!(1), json!(80)])
         .values("ports.number", [json!(443)])
+        .values("spare.number", [json!(8080)])
         .values("named.number", [json!(22)])
         .values("disk.size", [json!(10), json!(20)])
 }
