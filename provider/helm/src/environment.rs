@@ -91,7 +91,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            work: 512 << 20,
+            work: 100 << 20,
             value: 64 << 20,
             depth: 300,
             stride: 1 << 20,

@@ -179,8 +179,19 @@ pub fn float(value: f64) -> String {
     format_g(value, 6)
 }
 
+/// Deepest nesting and longest text that is printed: a dictionary can contain itself.
+const MAX_DEPTH: usize = 250;
+const MAX_PRINTED: usize = 128 << 20;
+
 /// Appends what `%v` prints.
 pub fn append_value(out: &mut Vec<u8>, value: &Value) {
+    append_nested(out, value, 0);
+}
+
+fn append_nested(out: &mut Vec<u8>, value: &Value, depth: usize) {
+    if depth > MAX_DEPTH || out.len() > MAX_PRINTED {
+        return;
+    }
     match value {
         Value::Str(s) => out.extend_from_slice(s.as_bytes()),
         Value::Raw(b) => out.extend_from_slice(b),
@@ -204,7 +215,7 @@ pub fn append_value(out: &mut Vec<u8>, value: &Value) {
                 if index > 0 {
                     out.push(b' ');
                 }
-                append_value(out, item);
+                append_nested(out, item, depth + 1);
             }
             out.push(b']');
         }
@@ -216,7 +227,7 @@ pub fn append_value(out: &mut Vec<u8>, value: &Value) {
                 }
                 out.extend_from_slice(key.as_bytes());
                 out.push(b':');
-                append_value(out, item);
+                append_nested(out, item, depth + 1);
             }
             out.push(b']');
         }
@@ -438,6 +449,13 @@ fn bad_verb(out: &mut Vec<u8>, value: &Value, verb: char) {
 }
 
 fn verb_value(out: &mut Vec<u8>, value: &Value, verb: char, flags: &Flags) {
+    verb_nested(out, value, verb, flags, 0);
+}
+
+fn verb_nested(out: &mut Vec<u8>, value: &Value, verb: char, flags: &Flags, depth: usize) {
+    if depth > MAX_DEPTH || out.len() > MAX_PRINTED {
+        return;
+    }
     if verb == 'T' {
         let name = if value.is_nil() { "<nil>" } else { value.type_name() };
         return pad(out, name.as_bytes(), flags, false);
@@ -459,7 +477,7 @@ fn verb_value(out: &mut Vec<u8>, value: &Value, verb: char, flags: &Flags) {
         }
         Value::Bytes(bytes) => match verb {
             's' | 'q' | 'x' | 'X' => string_verb(out, value, bytes, verb, flags),
-            _ => composite(out, value, verb, flags),
+            _ => composite(out, value, verb, flags, depth),
         },
         Value::Object(object) => match (&**object, verb) {
             (_, 'v' | 's') => pad(out, object.print().as_bytes(), flags, false),
@@ -467,13 +485,13 @@ fn verb_value(out: &mut Vec<u8>, value: &Value, verb: char, flags: &Flags) {
             (Object::Duration(d), 'd') => int_verb(out, value, *d, IntKind::Int64, verb, flags),
             _ => bad_verb(out, value, verb),
         },
-        _ => composite(out, value, verb, flags),
+        _ => composite(out, value, verb, flags, depth),
     }
 }
 
-fn composite(out: &mut Vec<u8>, value: &Value, verb: char, flags: &Flags) {
+fn composite(out: &mut Vec<u8>, value: &Value, verb: char, flags: &Flags, depth: usize) {
     if flags.sharp && verb == 'v' {
-        return out.extend_from_slice(go_syntax(value).as_bytes());
+        return out.extend_from_slice(go_syntax(value, depth).as_bytes());
     }
     if let Value::Map(map) = value {
         out.extend_from_slice(b"map[");
@@ -481,9 +499,9 @@ fn composite(out: &mut Vec<u8>, value: &Value, verb: char, flags: &Flags) {
             if index > 0 {
                 out.push(b' ');
             }
-            verb_value(out, &Value::Str(key.clone()), verb, flags);
+            verb_nested(out, &Value::Str(key.clone()), verb, flags, depth + 1);
             out.push(b':');
-            verb_value(out, item, verb, flags);
+            verb_nested(out, item, verb, flags, depth + 1);
         }
     } else {
         out.push(b'[');
@@ -491,14 +509,18 @@ fn composite(out: &mut Vec<u8>, value: &Value, verb: char, flags: &Flags) {
             if index > 0 {
                 out.push(b' ');
             }
-            verb_value(out, item, verb, flags);
+            verb_nested(out, item, verb, flags, depth + 1);
         }
     }
     out.push(b']');
 }
 
 /// `%#v`.
-fn go_syntax(value: &Value) -> String {
+fn go_syntax(value: &Value, depth: usize) -> String {
+    // Half as deep: a dictionary in itself would double the text at every level.
+    if depth > 40 {
+        return "...".into();
+    }
     match value {
         Value::Str(s) => quote(s),
         Value::Raw(b) => quote_bytes(b, '"'),
@@ -507,12 +529,12 @@ fn go_syntax(value: &Value) -> String {
         Value::Float(f) => format_g(*f, 6),
         Value::Int(n, IntKind::Uint8 | IntKind::Uint32 | IntKind::Uint64) => format!("0x{:x}", *n as u64),
         Value::List(_) | Value::Bytes(_) => {
-            let items: Vec<String> = value.items().unwrap_or_default().iter().map(go_syntax).collect();
+            let items: Vec<String> = value.items().unwrap_or_default().iter().map(|item| go_syntax(item, depth + 1)).collect();
             format!("{}{{{}}}", value.type_name(), items.join(", "))
         }
         Value::Map(map) => {
             let items: Vec<String> =
-                map.snapshot().iter().map(|(k, v)| format!("{}:{}", quote(k), go_syntax(v))).collect();
+                map.snapshot().iter().map(|(k, v)| format!("{}:{}", quote(k), go_syntax(v, depth + 1))).collect();
             format!("{}{{{}}}", value.type_name(), items.join(", "))
         }
         other => text(other),

@@ -4,7 +4,7 @@ use crate::gofmt;
 use crate::value::{Elem, Value};
 
 /// Deepest nesting: a dictionary can contain itself.
-const MAX_DEPTH: usize = 1000;
+const MAX_DEPTH: usize = 250;
 
 /// `json.Marshal`, with or without the escapes that make it safe inside of HTML.
 ///

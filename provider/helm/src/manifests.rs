@@ -140,7 +140,7 @@ struct Head {
     annotations: Option<Vec<(Arc<str>, String)>>,
 }
 
-fn string_field(value: Option<Value>, path: &str, kind: &str) -> Result<String, String> {
+fn string_field(value: Option<Value>, path: &str) -> Result<String, String> {
     match value {
         None | Some(Value::Nil | Value::Invalid) => Ok(String::new()),
         Some(Value::Str(s)) => Ok(s.to_string()),
@@ -150,7 +150,7 @@ fn string_field(value: Option<Value>, path: &str, kind: &str) -> Result<String, 
             v => crate::gofmt::text(&v),
         }),
         Some(other) => Err(format!(
-            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go struct field {kind}.{path} of type string",
+            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go struct field .{path} of type string",
             if matches!(other, Value::List(_)) { "array" } else { "object" }
         )),
     }
@@ -174,32 +174,32 @@ fn head(text: &str) -> Result<Head, String> {
         Value::Map(map) => map,
         other => return Err(unmarshal(kind_of(other), "value of type util.SimpleHead")),
     };
-    head.api_version = string_field(map.get("apiVersion"), "apiVersion", "SimpleHead")?;
-    head.kind = string_field(map.get("kind"), "kind", "SimpleHead")?;
+    head.api_version = string_field(map.get("apiVersion"), "apiVersion")?;
+    head.kind = string_field(map.get("kind"), "kind")?;
     match map.get("metadata") {
         None | Some(Value::Nil) => {}
         Some(Value::Map(metadata)) => {
-            head.name = string_field(metadata.get("name"), "metadata.name", "SimpleHead")?;
+            head.name = string_field(metadata.get("name"), "metadata.name")?;
             head.namespace = metadata.get("namespace").and_then(|v| v.as_str().map(str::to_owned));
             match metadata.get("annotations") {
                 None | Some(Value::Nil) => {}
                 Some(Value::Map(annotations)) => {
                     let mut list = Vec::new();
                     for (key, value) in annotations.snapshot() {
-                        list.push((key, string_field(Some(value), "metadata.annotations", "SimpleHead")?));
+                        list.push((key, string_field(Some(value), "metadata.annotations")?));
                     }
                     head.annotations = Some(list);
                 }
                 Some(other) => {
                     return Err(unmarshal(
                         kind_of(&other),
-                        "struct field SimpleHead.metadata.annotations of type map[string]string",
+                        "struct field .metadata.annotations of type map[string]string",
                     ));
                 }
             }
         }
         Some(other) => {
-            return Err(unmarshal(kind_of(&other), "struct field SimpleHead.metadata of type struct { Name string \"json:\\\"name\\\"\"; Annotations map[string]string \"json:\\\"annotations\\\"\" }"));
+            return Err(unmarshal(kind_of(&other), "struct field .metadata of type struct { Name string \"json:\\\"name\\\"\"; Annotations map[string]string \"json:\\\"annotations\\\"\" }"));
         }
     }
     Ok(head)

@@ -59,7 +59,7 @@ impl Capabilities {
     /// What is no version.
     pub fn declared(kube_version: &str, extra_api_versions: &[String]) -> Result<Capabilities, Error> {
         let parsed = Version::parse(kube_version)
-            .ok_or_else(|| Error::Values(format!("invalid kube version '{kube_version}': invalid semantic version")))?;
+            .ok_or_else(|| Error::Values(format!("invalid kube version '{kube_version}': could not parse \"{kube_version}\" as version")))?;
         let [major, minor, _] = parsed.numbers;
         let mut capabilities = Capabilities::default();
         capabilities.kube_version = KubeVersion {
@@ -120,6 +120,13 @@ impl<'r> Renderer<'r> {
     /// # Errors
     /// What helm fails with, or a limit that was exceeded.
     pub fn render(&self, user: &Json) -> Result<Rendered, Error> {
+        self.render_values(&Value::from_json(user))
+    }
+    /// Renders values that keep their Go types: integers of `--set` are `int64`, those of files `float64`.
+    ///
+    /// # Errors
+    /// As for [`Renderer::render`].
+    pub fn render_values(&self, user: &Value) -> Result<Rendered, Error> {
         let files = self.files(user)?;
         let documents = manifests::sort(files.files)?;
         let crds = files.chart.crds();
@@ -135,7 +142,7 @@ impl<'r> Renderer<'r> {
     ///
     /// # Errors
     /// As for [`Renderer::render`].
-    pub fn files(&self, user: &Json) -> Result<Files, Error> {
+    pub fn files(&self, user: &Value) -> Result<Files, Error> {
         let chart = self.chart;
         if chart.metadata.is_library() {
             return Err(Error::Chart("library charts are not installable".into()));
@@ -147,9 +154,10 @@ impl<'r> Renderer<'r> {
                 missing.join(", ")
             )));
         }
-        let chart = dependencies::process(chart, &Value::from_json(user))?;
+        let chart = dependencies::process(chart, user)
+            .map_err(|e| Error::Chart(format!("chart dependencies processing failed: {e}")))?;
         self.check_kube_version(&chart)?;
-        let all = values::coalesce(&chart, &Value::from_json(user))?;
+        let all = values::coalesce(&chart, user)?;
         if !self.skip_schema {
             schema::check(&chart, &all)?;
         }

@@ -91,7 +91,7 @@ impl Parser {
                 Err(format!("key {} has no value", crate::gofmt::quote(&key)))
             }
             Some('[') => {
-                let index = self.index()?;
+                let Some(index) = self.index()? else { return Ok(()) };
                 let list = match values.get(&key) {
                     Some(Value::List(list)) => list.items.to_vec(),
                     _ => Vec::new(),
@@ -125,10 +125,11 @@ impl Parser {
             }
         }
     }
-    fn index(&mut self) -> Result<usize, String> {
+    fn index(&mut self) -> Result<Option<usize>, String> {
         let (text, stop) = self.until(&[']']);
         if stop.is_none() {
-            return Err("error parsing index: EOF".into());
+            // helm takes an index without its bracket for nothing.
+            return Ok(None);
         }
         let number: i64 = text
             .parse()
@@ -137,7 +138,7 @@ impl Parser {
         if index > MAX_INDEX {
             return Err(format!("index of {index} is greater than maximum supported index of {MAX_INDEX}"));
         }
-        Ok(index)
+        Ok(Some(index))
     }
     fn item(&mut self, mut list: Vec<Value>, index: usize, depth: usize) -> Result<Vec<Value>, String> {
         if list.len() <= index {
@@ -151,7 +152,7 @@ impl Parser {
             None => return Err("key has no value".into()),
             Some('=') => list[index] = self.value()?,
             Some('[') => {
-                let inner_index = self.index()?;
+                let Some(inner_index) = self.index()? else { return Ok(list) };
                 let inner = match &list[index] {
                     Value::List(inner) => inner.items.to_vec(),
                     _ => Vec::new(),
@@ -197,9 +198,7 @@ impl Parser {
                 match stop {
                     None => return Err("list must terminate with '}'".into()),
                     Some('}') => {
-                        if !(text.is_empty() && items.is_empty()) {
-                            items.push(self.typed(text)?);
-                        }
+                        items.push(self.typed(text)?);
                         if self.chars.get(self.at) == Some(&',') {
                             self.at += 1;
                         }

@@ -8,10 +8,11 @@ use crate::value::Value;
 /// # Errors
 /// What TOML cannot hold.
 pub fn encode(value: &Value) -> Result<String, String> {
-    let Value::Map(_) = value else {
-        return Err("toml: top-level values must be Go maps or structs".into());
-    };
     let mut out = String::new();
+    if !matches!(value, Value::Map(_)) {
+        inline(&mut out, value, 0)?;
+        return Ok(out);
+    }
     table(&mut out, value, &mut Vec::new(), 0)?;
     Ok(out)
 }
@@ -156,7 +157,11 @@ fn from_toml(value: &toml::Value) -> Value {
         toml::Value::Integer(n) => Value::int64(*n),
         toml::Value::Float(f) => Value::Float(*f),
         toml::Value::Boolean(b) => Value::Bool(*b),
-        toml::Value::Datetime(d) => Value::str(d.to_string()),
+        // Go makes a time of a date; JSON and YAML show its beginning.
+        toml::Value::Datetime(d) => Value::str(match (d.date, d.time) {
+            (Some(date), None) => format!("{date}T00:00:00Z"),
+            _ => d.to_string(),
+        }),
         toml::Value::Array(items) => Value::list(items.iter().map(from_toml).collect()),
         toml::Value::Table(entries) => Value::map(entries.iter().map(|(k, v)| (k.as_str(), from_toml(v)))),
     }

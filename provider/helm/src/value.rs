@@ -1,7 +1,7 @@
 //! The values a template works on, with Go's identity: maps are references, lists are values, numbers keep their Go type.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ pub struct List {
     /// Element type, for `%T`, `typeOf` and nil elements.
     pub elem: Elem,
     /// Elements.
-    pub items: Rc<Vec<Value>>,
+    pub items: Rc<Items>,
 }
 
 /// A map: a reference, as in Go. Clones share the entries.
@@ -89,7 +89,74 @@ pub struct Map {
     /// Go type.
     pub ty: MapType,
     /// Entries, sorted by key as Go's range does.
-    pub entries: Rc<RefCell<BTreeMap<Arc<str>, Value>>>,
+    pub entries: Rc<Entries>,
+}
+
+/// The shared entries of a map. Nested values are taken apart one after the other when dropped: a template may nest
+/// them more deeply than the stack is.
+#[derive(Debug, Default)]
+pub struct Entries(RefCell<BTreeMap<Arc<str>, Value>>);
+
+/// The shared elements of a list; dropped like [`Entries`].
+#[derive(Debug, Default)]
+pub struct Items(Vec<Value>);
+
+impl Entries {
+    /// Entries to share.
+    pub fn new(entries: BTreeMap<Arc<str>, Value>) -> Rc<Self> {
+        Rc::new(Entries(RefCell::new(entries)))
+    }
+}
+impl std::ops::Deref for Entries {
+    type Target = RefCell<BTreeMap<Arc<str>, Value>>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+impl Drop for Entries {
+    fn drop(&mut self) {
+        let entries = std::mem::take(self.0.get_mut());
+        if entries.values().any(Value::is_container) {
+            dismantle(entries.into_values().collect());
+        }
+    }
+}
+impl Items {
+    /// Elements to share.
+    pub fn new(items: Vec<Value>) -> Rc<Self> {
+        Rc::new(Items(items))
+    }
+}
+impl std::ops::Deref for Items {
+    type Target = Vec<Value>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+impl Drop for Items {
+    fn drop(&mut self) {
+        if self.0.iter().any(Value::is_container) {
+            dismantle(std::mem::take(&mut self.0));
+        }
+    }
+}
+
+fn dismantle(mut pending: Vec<Value>) {
+    while let Some(value) = pending.pop() {
+        match value {
+            Value::Map(map) => {
+                if let Some(mut entries) = Rc::into_inner(map.entries) {
+                    pending.extend(std::mem::take(entries.0.get_mut()).into_values());
+                }
+            }
+            Value::List(list) => {
+                if let Some(mut items) = Rc::into_inner(list.items) {
+                    pending.append(&mut items.0);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A value as the template executor sees it.
@@ -120,10 +187,15 @@ pub enum Value {
     Object(Rc<Object>),
 }
 
+/// Runs with enough stack for one more level, whatever the depth.
+pub(crate) fn deeper<T>(run: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(256 << 10, 4 << 20, run)
+}
+
 impl Map {
     /// A new `map[string]interface {}`.
     pub fn new(entries: BTreeMap<Arc<str>, Value>) -> Self {
-        Map { ty: MapType::Any, entries: Rc::new(RefCell::new(entries)) }
+        Map { ty: MapType::Any, entries: Entries::new(entries) }
     }
     /// The value under a key.
     pub fn get(&self, key: &str) -> Option<Value> {
@@ -155,7 +227,7 @@ impl Map {
 impl List {
     /// A `[]interface {}`.
     pub fn any(items: Vec<Value>) -> Self {
-        List { elem: Elem::Any, items: Rc::new(items.into_iter().map(Value::stored).collect()) }
+        List { elem: Elem::Any, items: Items::new(items.into_iter().map(Value::stored).collect()) }
     }
 }
 
@@ -189,7 +261,7 @@ impl Value {
     }
     /// A `[]string`.
     pub fn strings<S: Into<Arc<str>>>(items: impl IntoIterator<Item = S>) -> Self {
-        Value::List(List { elem: Elem::Str, items: Rc::new(items.into_iter().map(|s| Value::Str(s.into())).collect()) })
+        Value::List(List { elem: Elem::Str, items: Items::new(items.into_iter().map(|s| Value::Str(s.into())).collect()) })
     }
     /// A `map[string]interface {}`.
     pub fn map(entries: impl IntoIterator<Item = (impl Into<Arc<str>>, Value)>) -> Self {
@@ -204,6 +276,9 @@ impl Value {
     #[must_use]
     pub fn dug(self) -> Self {
         if matches!(self, Value::Nil) { Value::Invalid } else { self }
+    }
+    fn is_container(&self) -> bool {
+        matches!(self, Value::List(_) | Value::Map(_))
     }
     /// Nil or missing.
     pub fn is_nil(&self) -> bool {
@@ -276,15 +351,18 @@ impl Value {
         }
     }
     /// Elements of a list or of a byte slice.
-    pub fn items(&self) -> Option<Rc<Vec<Value>>> {
+    pub fn items(&self) -> Option<Rc<Items>> {
         match self {
             Value::List(l) => Some(l.items.clone()),
-            Value::Bytes(b) => Some(Rc::new(b.iter().map(|b| Value::Int(i64::from(*b), IntKind::Uint8)).collect())),
+            Value::Bytes(b) => Some(Items::new(b.iter().map(|b| Value::Int(i64::from(*b), IntKind::Uint8)).collect())),
             _ => None,
         }
     }
-    /// Go's `reflect.DeepEqual`.
+    /// Go's `reflect.DeepEqual`. Maps that contain themselves are followed once.
     pub fn deep_equal(&self, other: &Value) -> bool {
+        self.equal(other, &mut HashSet::new())
+    }
+    fn equal(&self, other: &Value, seen: &mut HashSet<(*const Entries, *const Entries)>) -> bool {
         match (self, other) {
             (a, b) if a.is_nil() && b.is_nil() => true,
             (Value::Bool(a), Value::Bool(b)) => a == b,
@@ -295,33 +373,44 @@ impl Value {
             (Value::List(a), Value::List(b)) => {
                 a.elem == b.elem
                     && a.items.len() == b.items.len()
-                    && a.items.iter().zip(b.items.iter()).all(|(a, b)| a.deep_equal(b))
+                    && deeper(|| a.items.iter().zip(b.items.iter()).all(|(a, b)| a.equal(b, seen)))
             }
             (Value::Map(a), Value::Map(b)) => {
                 a.ty == b.ty
-                    && (Rc::ptr_eq(&a.entries, &b.entries) || {
-                        let (a, b) = (a.entries.borrow(), b.entries.borrow());
-                        a.len() == b.len() && a.iter().zip(b.iter()).all(|((k, v), (l, w))| k == l && v.deep_equal(w))
-                    })
+                    && (Rc::ptr_eq(&a.entries, &b.entries)
+                        || !seen.insert((Rc::as_ptr(&a.entries), Rc::as_ptr(&b.entries)))
+                        || deeper(|| {
+                            let (a, b) = (a.entries.borrow(), b.entries.borrow());
+                            a.len() == b.len() && a.iter().zip(b.iter()).all(|((k, v), (l, w))| k == l && v.equal(w, seen))
+                        }))
             }
             (Value::Object(a), Value::Object(b)) => a == b,
             _ => false,
         }
     }
-    /// A copy that shares no map.
+    /// A copy that shares no map with the original.
     #[must_use]
     pub fn deep_copy(&self) -> Value {
+        self.copy(&mut HashMap::new())
+    }
+    fn copy(&self, copies: &mut HashMap<*const Entries, Map>) -> Value {
         match self {
-            Value::Map(m) => Value::Map(Map {
-                ty: m.ty,
-                entries: Rc::new(RefCell::new(
-                    m.entries.borrow().iter().map(|(k, v)| (k.clone(), v.deep_copy())).collect(),
-                )),
-            }),
-            Value::List(l) => Value::List(List {
-                elem: l.elem,
-                items: Rc::new(l.items.iter().map(Value::deep_copy).collect()),
-            }),
+            Value::Map(m) => {
+                if let Some(copy) = copies.get(&Rc::as_ptr(&m.entries)) {
+                    return Value::Map(copy.clone());
+                }
+                let copy = Map { ty: m.ty, entries: Rc::default() };
+                copies.insert(Rc::as_ptr(&m.entries), copy.clone());
+                for (key, value) in m.snapshot() {
+                    let value = deeper(|| value.copy(copies));
+                    copy.entries.borrow_mut().insert(key, value);
+                }
+                Value::Map(copy)
+            }
+            Value::List(l) => {
+                let items = deeper(|| l.items.iter().map(|item| item.copy(copies)).collect());
+                Value::List(List { elem: l.elem, items: Items::new(items) })
+            }
             other => other.clone(),
         }
     }

@@ -63,14 +63,14 @@ fn coalesce_chart(chart: &Chart, values: &Map, merging: bool) -> Result<(), Erro
                 )));
             }
         };
-        globals(&inner, values, merging);
+        globals(&inner, values);
         coalesce_chart(sub, &inner, merging)?;
     }
     Ok(())
 }
 
 /// Hands the parent's globals down; the parent's win.
-fn globals(sub: &Map, parent: &Map, merging: bool) {
+fn globals(sub: &Map, parent: &Map) {
     let target = match sub.get("global") {
         None => Map::new(Default::default()),
         Some(Value::Map(map)) => map,
@@ -85,7 +85,7 @@ fn globals(sub: &Map, parent: &Map, merging: bool) {
         match (&value, target.get(&key)) {
             (Value::Map(_), Some(Value::Map(own))) => {
                 if let Value::Map(copy) = value.deep_copy() {
-                    tables(&copy, &own, merging);
+                    tables(&copy, &own, true);
                     target.set(key, Value::Map(copy));
                 }
             }

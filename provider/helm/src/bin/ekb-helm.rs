@@ -77,7 +77,7 @@ fn arguments() -> Result<Arguments, String> {
     Ok(out)
 }
 
-fn values(arguments: &Arguments) -> Result<serde_json::Value, Error> {
+fn values(arguments: &Arguments) -> Result<Value, Error> {
     let all = Map::new(Default::default());
     for file in &arguments.files {
         let text = std::fs::read_to_string(file).map_err(|e| Error::Values(format!("open {file}: {e}")))?;
@@ -101,7 +101,7 @@ fn values(arguments: &Arguments) -> Result<serde_json::Value, Error> {
         };
         helm::set::apply(&all, argument, kind)?;
     }
-    Ok(helm::chart::to_json(&Value::Map(all)))
+    Ok(Value::Map(all))
 }
 
 fn run(arguments: &Arguments) -> Result<String, Error> {
@@ -120,29 +120,31 @@ fn run(arguments: &Arguments) -> Result<String, Error> {
             Capabilities::declared(&default.kube_version.version, &arguments.api_versions)?
         }
     };
-    let rendered = renderer.render(&user)?;
+    let rendered = renderer.render_values(&user)?;
     if arguments.json {
         return typed(&rendered);
     }
     let mut out = String::new();
-    let mut print = |source: &str, text: &str| out.push_str(&format!("---\n# Source: {source}\n{text}\n"));
+    let print = |out: &mut String, source: &str, text: &str| {
+        out.push_str(&format!("---\n# Source: {source}\n{text}\n"));
+    };
     if arguments.include_crds {
         for (source, file) in &rendered.crd_files {
-            print(source, String::from_utf8_lossy(&file.data).trim_end());
+            print(&mut out, source, &String::from_utf8_lossy(&file.data));
         }
     }
     for document in &rendered.documents.manifests {
-        print(&document.source, &document.text);
+        print(&mut out, &document.source, &document.text);
     }
+    out = format!("{}\n", out.trim());
     if !arguments.no_hooks {
         for hook in &rendered.documents.all_hooks {
             if !(arguments.skip_tests && hook.is_test()) {
-                print(&hook.document.source, &hook.document.text);
+                print(&mut out, &hook.document.source, &hook.document.text);
             }
         }
     }
-    let out = out.trim();
-    Ok(if out.is_empty() { String::new() } else { format!("{out}\n") })
+    Ok(if out.trim().is_empty() { String::new() } else { out })
 }
 
 fn typed(rendered: &helm::Rendered) -> Result<String, Error> {

@@ -140,12 +140,14 @@ fn from_files(files: Vec<File>, depth: usize) -> Result<Chart, Error> {
 /// The documents of `values.yaml` merged, as helm reads several.
 fn first_document(file: &File, source: &str) -> Result<Json, Error> {
     let value = yaml::parse(source)
-        .map_err(|e| Error::Chart(format!("cannot load {}: {}", file.name, yaml::convert_error(&e))))?;
+        .map_err(|e| {
+            Error::Chart(format!("cannot load {}: cannot unmarshal yaml document: {}", file.name, yaml::convert_error(&e)))
+        })?;
     match value {
         Value::Map(_) => Ok(to_json(&value)),
         Value::Nil | Value::Invalid => Ok(Json::Object(Default::default())),
         _ => Err(Error::Chart(format!(
-            "cannot load {}: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+            "cannot load {}: cannot unmarshal yaml document: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
             file.name,
             match value {
                 Value::List(_) => "array",

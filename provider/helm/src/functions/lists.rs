@@ -51,7 +51,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-fn items(value: &Value, refused: &str) -> Result<Rc<Vec<Value>>, Failure> {
+fn items(value: &Value, refused: &str) -> Result<Rc<crate::value::Items>, Failure> {
     value.items().ok_or_else(|| {
         let ty = if value.is_nil() { None } else { Some(pointer_type(value)) };
         // Sprig asks a nil for its kind before it can say so.
@@ -145,7 +145,7 @@ fn slice(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         return Err("reflect.Value.Slice: slice index out of bounds".into());
     }
     let part = items[from as usize..to as usize].to_vec();
-    Ok(Value::List(List { elem: *elem, items: Rc::new(part) }))
+    Ok(Value::List(List { elem: *elem, items: crate::value::Items::new(part) }))
 }
 fn chunk(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let items = items(&a[1], "Cannot chunk type").map_err(|f| {
@@ -155,7 +155,7 @@ fn chunk(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         return Err("runtime error: makeslice: len out of range".into());
     };
     let chunks = items.chunks(size).map(|chunk| Value::list(chunk.to_vec())).collect();
-    Ok(Value::List(List { elem: Elem::List, items: Rc::new(chunks) }))
+    Ok(Value::List(List { elem: Elem::List, items: crate::value::Items::new(chunks) }))
 }
 
 const _: fn(&Value) -> String = gofmt::text;

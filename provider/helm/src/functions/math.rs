@@ -4,7 +4,6 @@ use super::convert::{to_float, to_int64};
 use super::{Context, Failure, Function, Outcome, Type, function, int, variadic};
 use crate::gofmt;
 use crate::value::{Elem, IntKind, List, Value};
-use std::rc::Rc;
 use Type::{Any, Int};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -98,7 +97,7 @@ fn round(_: &mut Context<'_>, a: &[Value]) -> Outcome {
 }
 
 /// Longest list that a counting function makes.
-const MAX_STEPS: u64 = 10_000_000;
+const MAX_STEPS: u64 = 1_000_000;
 
 fn numbers(cx: &mut Context<'_>, start: i64, stop: i64, step: i64) -> Result<Vec<i64>, Failure> {
     let mut out = Vec::new();
@@ -121,7 +120,7 @@ fn numbers(cx: &mut Context<'_>, start: i64, stop: i64, step: i64) -> Result<Vec
 
 fn steps(cx: &mut Context<'_>, start: i64, stop: i64, step: i64) -> Outcome {
     let items = numbers(cx, start, stop, step)?.into_iter().map(|n| Value::Int(n, IntKind::Int)).collect();
-    Ok(Value::List(List { elem: Elem::Int, items: Rc::new(items) }))
+    Ok(Value::List(List { elem: Elem::Int, items: crate::value::Items::new(items) }))
 }
 
 fn seq(cx: &mut Context<'_>, a: &[Value]) -> Outcome {

@@ -60,7 +60,7 @@ const MAX_TEMPLATE_DEPTH: usize = 1000;
 /// The first failure.
 pub fn execute(cx: &mut Context<'_>, tree: &Arc<Tree>, dot: Value, out: &mut Vec<u8>) -> Result<()> {
     let mut run = Run { cx, variables: vec![("$".into(), dot.clone())], source: &tree.source, name: &tree.name, at: At { pos: 0, node: &"" }, held: false };
-    match run.statements(&dot, &tree.body, out) {
+    match crate::value::deeper(|| run.statements(&dot, &tree.body, out)) {
         Ok(()) | Err(Flow::Break | Flow::Continue) => Ok(()),
         Err(Flow::Error(error)) => Err(error),
     }
@@ -375,12 +375,14 @@ impl<'t> Run<'_, '_, 't> {
         last: Final,
     ) -> Result<Value> {
         let mut value = receiver;
+        let mut held = self.held && matches!(node.kind, ExpressionKind::Field(_));
         for (index, name) in names.iter().enumerate() {
             let is_last = index + 1 == names.len();
             let (arguments, last) = if is_last { (arguments, last.clone()) } else { (&arguments[..0], None) };
             // What a map holds is known to Go as an interface only.
-            let held = index > 0 || self.held && matches!(node.kind, ExpressionKind::Field(_));
+            let from_map = matches!(value, Value::Map(_));
             value = self.field(dot, value, node, name, arguments, last, held)?;
+            held = from_map;
         }
         Ok(value)
     }
@@ -436,7 +438,10 @@ impl<'t> Run<'_, '_, 't> {
             Value::Object(object) => match object.field(name) {
                 Some(_) if has_arguments => self.fail(format!("{name} has arguments but cannot be invoked as function")),
                 Some(value) => Ok(value),
-                None => self.fail(format!("can't evaluate field {name} in type {}", receiver.type_name())),
+                None => {
+                    let ty = if held { "interface {}" } else { object::pointer_type(&receiver) };
+                    self.fail(format!("can't evaluate field {name} in type {ty}"))
+                }
             },
             other => {
                 let ty = if held { "interface {}" } else { object::pointer_type(other) };
@@ -489,7 +494,11 @@ impl<'t> Run<'_, '_, 't> {
         }
         self.cx.spend(1).map_err(|f| self.error(f.message))?;
         match (function.run)(self.cx, &values) {
-            Ok(value) => Ok(value),
+            Ok(value) => {
+                let size = value.string_bytes().map_or(0, <[u8]>::len);
+                self.cx.room(size).and_then(|()| self.cx.spend(size / 16)).map_err(|f| self.error(f.message))?;
+                Ok(value)
+            }
             Err(failure) => {
                 self.at = whole;
                 let message = format!("error calling {}: {}", function.name, failure.message);

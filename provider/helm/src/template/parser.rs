@@ -10,7 +10,7 @@ use super::node::{
 use crate::functions;
 
 /// How deep parentheses and blocks may nest: what is deeper would exhaust the stack of this parser.
-const MAX_DEPTH: usize = 200;
+const MAX_DEPTH: usize = 150;
 
 /// A mistake in a template.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -256,7 +256,7 @@ impl Parser {
                 if self.depth > MAX_DEPTH {
                     return self.fail("blocks are nested too deeply");
                 }
-                let statement = self.action();
+                let statement = crate::value::deeper(|| self.action());
                 self.depth -= 1;
                 self.action_line = 0;
                 statement
@@ -522,7 +522,8 @@ impl Parser {
                 Err(message) => return self.fail(message),
             },
             Kind::LeftParen => {
-                ExpressionKind::Pipe(Box::new(self.pipeline("parenthesized pipeline", Kind::RightParen)?))
+                let pipe = crate::value::deeper(|| self.pipeline("parenthesized pipeline", Kind::RightParen))?;
+                ExpressionKind::Pipe(Box::new(pipe))
             }
             Kind::String | Kind::RawString => {
                 let (quoted, meaning) = self.unquote(&token)?;

@@ -11,22 +11,49 @@ const WIDTH: usize = 80;
 /// Longest key that is written as `key: value`.
 const SIMPLE_KEY: usize = 128;
 /// Deepest nesting: a dictionary can contain itself.
-const MAX_DEPTH: usize = 1000;
+const MAX_DEPTH: usize = 250;
 
 /// What helm's `toYaml` prints, with the final line end.
 ///
 /// # Errors
 /// Numbers that JSON lacks, nesting without end.
 pub fn emit(value: &Value) -> Result<String, String> {
+    check_characters(value, 0)?;
     let mut emitter = Emitter { out: String::new(), column: 0, pretty: false };
     emitter.document(value)?;
     Ok(emitter.out)
 }
 
+/// Go's library goes through JSON and reads that as YAML, which refuses some characters.
+fn check_characters(value: &Value, depth: usize) -> Result<(), String> {
+    if depth > MAX_DEPTH {
+        return Err("json: unsupported value: encountered a cycle".into());
+    }
+    let refused = |s: &str| {
+        s.bytes().any(|b| b >= 0x7f)
+            && s.chars().any(|c| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}'))
+    };
+    let bad = match value {
+        Value::Str(s) => refused(s),
+        Value::List(list) => {
+            return list.items.iter().try_for_each(|item| check_characters(item, depth + 1));
+        }
+        Value::Map(map) => {
+            for (key, item) in map.snapshot() {
+                check_characters(&Value::Str(key), depth + 1)?;
+                check_characters(&item, depth + 1)?;
+            }
+            false
+        }
+        _ => false,
+    };
+    if bad { Err("yaml: control characters are not allowed".into()) } else { Ok(()) }
+}
+
 /// What helm's `toYamlPretty` prints: lists are indented under their keys, nothing folds.
 pub fn emit_pretty(value: &Value) -> String {
     let mut emitter = Emitter { out: String::new(), column: 0, pretty: true };
-    match emitter.document(value) {
+    match check_characters(value, 0).and_then(|()| emitter.document(value)) {
         Ok(()) => emitter.out,
         Err(_) => String::new(),
     }

@@ -31,8 +31,8 @@ pub fn convert_error(error: &Error) -> String {
 }
 
 /// Deepest nesting, and most nodes after aliases are followed: guards against texts that grow without end.
-const MAX_DEPTH: usize = 1000;
-const MAX_NODES: usize = 4_000_000;
+const MAX_DEPTH: usize = 250;
+const MAX_NODES: usize = 1_000_000;
 
 /// The first document of a text; an empty text is nil.
 ///
@@ -138,6 +138,9 @@ impl<'t> Reader<'t> {
         if depth > MAX_DEPTH {
             return Err(yaml_error(format!("exceeded max depth of {MAX_DEPTH}")));
         }
+        crate::value::deeper(|| self.node_within(block, indentless, depth))
+    }
+    fn node_within(&mut self, block: bool, indentless: bool, depth: usize) -> Result<Value, Error> {
         self.count(1)?;
         let before = self.nodes;
         let began = self.scanner.peek()?.line;

@@ -1,0 +1,1 @@
+{{ define "mutate" }}{{ $_ := set .Values "fromHelper" "yes" }}{{ end }}

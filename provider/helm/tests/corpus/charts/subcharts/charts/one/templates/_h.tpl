@@ -1,0 +1,1 @@
+{{ define "one.name" }}one:{{ .Values.greeting }}:{{ .Chart.Name }}{{ end }}{{ define "shared" }}one{{ end }}

@@ -1,0 +1,1 @@
+{{ define "h" }}h-{{ .Template.Name }}{{ end }}{{ define "loop" }}{{ include "loop" . }}{{ end }}
