@@ -18,6 +18,8 @@ pub(super) struct Catalog<C> {
     pub ephemerals: BTreeMap<&'static str, Entry<Box<dyn AnyEphemeral<C>>>>,
     pub lists: BTreeMap<&'static str, Entry<Arc<dyn AnyList<C>>>>,
     pub actions: BTreeMap<&'static str, Entry<Arc<dyn AnyAction<C>>>>,
+    /// What is offered twice.
+    doubles: Vec<String>,
 }
 
 /// A data source.
@@ -93,18 +95,20 @@ impl<C: Send + Sync + 'static> Catalog<C> {
             inputs_only(&mut schema.block);
             (any.name(), Entry::new(any, schema))
         });
+        let mut doubles = Vec::new();
         Self {
             config: Entry::new((), config),
-            resources: resources.collect(),
-            data_sources: data_sources.collect(),
-            ephemerals: ephemerals.collect(),
-            lists: lists.collect(),
-            actions: actions.collect(),
-            functions: offers
-                .functions
-                .into_iter()
-                .map(|any| (any.name(), any))
-                .collect(),
+            resources: unique("resource", resources, &mut doubles),
+            data_sources: unique("data source", data_sources, &mut doubles),
+            ephemerals: unique("ephemeral resource", ephemerals, &mut doubles),
+            lists: unique("list resource", lists, &mut doubles),
+            actions: unique("action", actions, &mut doubles),
+            functions: unique(
+                "function",
+                offers.functions.into_iter().map(|any| (any.name(), any)),
+                &mut doubles,
+            ),
+            doubles,
         }
     }
 
@@ -121,12 +125,26 @@ impl<C: Send + Sync + 'static> Catalog<C> {
             .chain(self.lists.iter().map(|(name, entry)| (*name, &entry.schema)))
             .chain(self.actions.iter().map(|(name, entry)| (*name, &entry.schema)))
             .chain([("provider", &self.config.schema)]);
-        all.flat_map(|(name, schema)| {
+        let defect = |text: String| Diagnostic::error("F402", "Defect of a schema", text);
+        let of_schemas = all.flat_map(|(name, schema)| {
             defects(schema)
                 .into_iter()
-                .map(move |text| Diagnostic::error("F402", "Defect of a schema", format!("{name}: {text}")))
-        })
-        .collect()
+                .map(move |text| defect(format!("{name}: {text}")))
+        });
+        // Core lists what it knows as a resource, by its identity.
+        let nameless = self
+            .lists
+            .keys()
+            .filter(|name| self.resources.get(*name).is_none_or(|r| r.identity.is_none()));
+        let nameless = nameless.map(|name| {
+            defect(format!(
+                "list resource {name}: there is no resource with an identity of that name"
+            ))
+        });
+        of_schemas
+            .chain(self.doubles.iter().map(|text| defect(text.clone())))
+            .chain(nameless)
+            .collect()
     }
 }
 
@@ -139,4 +157,19 @@ pub(super) fn inputs_only(block: &mut Block) {
         .blocks
         .iter_mut()
         .for_each(|nested| inputs_only(&mut nested.block));
+}
+
+/// The things by name; a second one of a name is noted.
+fn unique<T>(
+    what: &str,
+    all: impl Iterator<Item = (&'static str, T)>,
+    doubles: &mut Vec<String>,
+) -> BTreeMap<&'static str, T> {
+    let mut out = BTreeMap::new();
+    for (name, thing) in all {
+        if out.insert(name, thing).is_some() {
+            doubles.push(format!("{what} {name}: offered twice"));
+        }
+    }
+    out
 }

@@ -359,3 +359,49 @@ fn defects_of_a_declaration_are_named() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_is_offered_twice_or_cannot_be_listed_is_a_defect() {
+    use std::sync::Arc;
+
+    use framework::{Configured, HostInfo, Offers, Provider, Server};
+
+    use crate::extras::{RestartAction, ThingList};
+
+    struct Twice;
+
+    #[async_trait::async_trait]
+    impl Provider for Twice {
+        type Config = ();
+        type Context = crate::thing::World;
+
+        async fn configure(
+            &self,
+            (): (),
+            _: &HostInfo,
+            _: &mut Diagnostics,
+        ) -> Result<Configured<Self::Context>, Diagnostics> {
+            Ok(Configured::Unknown)
+        }
+
+        fn offers(&self) -> Offers<Self::Context> {
+            Offers::new()
+                .action(RestartAction)
+                .action(RestartAction)
+                .list_resource(ThingList(Arc::default()))
+        }
+    }
+
+    let answer = Server::new(Twice)
+        .get_provider_schema(tonic::Request::new(Default::default()))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        texts(&answer.diagnostics),
+        [
+            "error: Defect of a schema (F402): action test_restart: offered twice",
+            "error: Defect of a schema (F402): list resource test_thing: there is no resource with an identity of that name",
+        ]
+    );
+}
