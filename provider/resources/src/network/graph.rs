@@ -8,7 +8,7 @@ use aws::network::{
 };
 use framework::Attr;
 use ipnet::Ipv4Net;
-use reconcile::graph::Graph;
+use reconcile::graph::{Graph, Handle};
 use reconcile::part::{Tags, key};
 
 use super::layout::{ZoneSubnets, layout};
@@ -59,6 +59,27 @@ pub fn flow_logs_role(prefix: &str) -> String {
     format!("{prefix}-flow-logs")
 }
 
+/// Gives parts their tags.
+struct Tagger<'a> {
+    prefix: &'a str,
+    tags_all: &'a BTreeMap<String, String>,
+}
+
+impl Tagger<'_> {
+    /// `Name`, the user's tags, and those that other programs look for, which the user cannot change.
+    fn tags(&self, what: &str, discovery: &[(&str, &str)]) -> Tags {
+        let name = if what.is_empty() {
+            self.prefix.to_owned()
+        } else {
+            format!("{}-{what}", self.prefix)
+        };
+        let mut tags = Tags::from([("Name".to_owned(), name)]);
+        tags.extend(self.tags_all.clone());
+        tags.extend(discovery.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        tags
+    }
+}
+
 /// The parts; `None` while something that they follow from is unknown.
 pub fn graph(model: &Network) -> Option<Graph> {
     let cidr: Ipv4Net = *model.cidr.known()?;
@@ -68,23 +89,11 @@ pub fn graph(model: &Network) -> Option<Graph> {
     let prefix = prefix(common.environment.known()?, model.name.known()?);
     let cluster = model.cluster_name.known()?;
     let tags_all = common.tags_all.known()?;
-    let named = |what: &str, more: &[(&str, &str)]| -> Tags {
-        let name = if what.is_empty() {
-            prefix.clone()
-        } else {
-            format!("{prefix}-{what}")
-        };
-        let mut tags = Tags::from([("Name".to_owned(), name)]);
-        tags.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
-        // What the user says goes before what we say, but for the tags that other programs look for.
-        tags.extend(
-            tags_all
-                .iter()
-                .filter(|(k, _)| !more.iter().any(|(m, _)| m == k))
-                .map(|(k, v)| (k.clone(), v.clone())),
-        );
-        tags
+    let tagger = Tagger {
+        prefix: &prefix,
+        tags_all,
     };
+    let named = |what: &str, more: &[(&str, &str)]| tagger.tags(what, more);
 
     let mut graph = Graph::new();
     let vpc = graph.part(
@@ -230,24 +239,19 @@ pub fn graph(model: &Network) -> Option<Graph> {
             );
         }
     }
-    flow_logs(model, &mut graph, &vpc, &prefix, &named)?;
+    flow_logs(model, &mut graph, &vpc, &tagger)?;
     Some(graph)
 }
 
-fn flow_logs(
-    model: &Network,
-    graph: &mut Graph,
-    vpc: &reconcile::graph::Handle,
-    prefix: &str,
-    named: &dyn Fn(&str, &[(&str, &str)]) -> Tags,
-) -> Option<()> {
+fn flow_logs(model: &Network, graph: &mut Graph, vpc: &Handle, tagger: &Tagger<'_>) -> Option<()> {
+    let prefix = tagger.prefix;
     let logs = match &model.flow_logs {
         Attr::Unknown => return None,
         Attr::Null => return Some(()),
         Attr::Known(logs) => logs,
     };
     let destination = logs.destination.known()?;
-    let tags = named("flow-logs", &[]);
+    let tags = tagger.tags("flow-logs", &[]);
     let part = if destination == "cloudwatch" {
         let group = graph.part(
             "flow_log_group",
