@@ -18,6 +18,7 @@ pub mod gofmt;
 pub mod json;
 pub mod manifests;
 pub mod object;
+pub mod release;
 pub mod render;
 pub mod schema;
 pub mod set;

@@ -57,7 +57,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     variadic("mustMergeOverwrite", &[MapParameter], MapParameter, |cx, a| merge_all(cx, a, true)),
     variadic("dig", &[], Any, dig),
     function("deepCopy", &[Any], deep_copy),
-    function("mustDeepCopy", &[Any], deep_copy),
+    function("mustDeepCopy", &[Any], |cx, a| {
+        if a[0].is_nil() {
+            return Err("reflect: call of reflect.Value.Type on zero Value".into());
+        }
+        deep_copy(cx, a)
+    }),
 ];
 
 fn map(value: &Value) -> Result<&Map, Failure> {

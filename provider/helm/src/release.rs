@@ -1,0 +1,270 @@
+//! helm's release records: the Secrets in which helm keeps what it installed. What we write, helm lists, shows and rolls
+//! back; what helm wrote, we read.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde_json::{Map as JsonMap, Value as Json, json};
+
+use crate::chart::{Chart, Metadata};
+use crate::error::Error;
+use crate::manifests::Hook;
+
+/// State of a release, as helm names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// `deployed`: the present revision.
+    Deployed,
+    /// `superseded`: replaced by a later revision.
+    Superseded,
+    /// `failed`
+    Failed,
+    /// `pending-install`
+    PendingInstall,
+    /// `pending-upgrade`
+    PendingUpgrade,
+    /// `pending-rollback`
+    PendingRollback,
+    /// `uninstalling`
+    Uninstalling,
+    /// `uninstalled`
+    Uninstalled,
+    /// `unknown`
+    Unknown,
+}
+
+const STATES: [(Status, &str); 9] = [
+    (Status::Deployed, "deployed"),
+    (Status::Superseded, "superseded"),
+    (Status::Failed, "failed"),
+    (Status::PendingInstall, "pending-install"),
+    (Status::PendingUpgrade, "pending-upgrade"),
+    (Status::PendingRollback, "pending-rollback"),
+    (Status::Uninstalling, "uninstalling"),
+    (Status::Uninstalled, "uninstalled"),
+    (Status::Unknown, "unknown"),
+];
+
+impl Status {
+    /// helm's word.
+    pub fn name(self) -> &'static str {
+        STATES.iter().find(|(status, _)| *status == self).map_or("unknown", |(_, name)| name)
+    }
+    /// From helm's word.
+    pub fn parse(name: &str) -> Status {
+        STATES.iter().find(|(_, n)| *n == name).map_or(Status::Unknown, |(status, _)| *status)
+    }
+}
+
+/// A release as helm records it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Name of the release.
+    pub name: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Revision, from 1.
+    pub revision: i64,
+    /// State.
+    pub status: Status,
+    /// What helm shows as description, such as `Install complete`.
+    pub description: String,
+    /// First installation, RFC 3339.
+    pub first_deployed: String,
+    /// This revision, RFC 3339.
+    pub last_deployed: String,
+    /// The user's values.
+    pub config: Json,
+    /// The chart as helm stores it: metadata, templates, values, files.
+    pub chart: Json,
+    /// All manifests, as one text.
+    pub manifest: String,
+    /// Hooks as helm stores them.
+    pub hooks: Vec<Json>,
+    /// Notes.
+    pub notes: String,
+    /// What else a record of helm holds: kept, so that writing back loses nothing.
+    pub other: JsonMap<String, Json>,
+}
+
+/// Largest record that is read, after unpacking: a Secret holds one mebibyte, packed.
+const MAX_RECORD: u64 = 64 << 20;
+
+impl Record {
+    /// Name of the Secret: `sh.helm.release.v1.NAME.vREVISION`.
+    pub fn secret_name(&self) -> String {
+        format!("sh.helm.release.v1.{}.v{}", self.name, self.revision)
+    }
+    /// Labels by which helm finds it. `modified` is seconds since 1970.
+    pub fn labels(&self, modified: i64) -> BTreeMap<String, String> {
+        [
+            ("name", self.name.clone()),
+            ("owner", "helm".to_owned()),
+            ("status", self.status.name().to_owned()),
+            ("version", self.revision.to_string()),
+            ("modifiedAt", modified.to_string()),
+        ]
+        .into_iter()
+        .map(|(k, v)| (k.to_owned(), v))
+        .collect()
+    }
+    /// The whole Secret, ready to be applied. `modified` is seconds since 1970.
+    ///
+    /// # Errors
+    /// When the record cannot be packed.
+    pub fn secret(&self, modified: i64) -> Result<Json, Error> {
+        Ok(json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": self.secret_name(), "namespace": self.namespace, "labels": self.labels(modified)},
+            "type": "helm.sh/release.v1",
+            "data": {"release": STANDARD.encode(self.encode()?)},
+        }))
+    }
+    /// The value of the Secret's key `release`, before Kubernetes' own base64.
+    ///
+    /// # Errors
+    /// When the record cannot be packed.
+    pub fn encode(&self) -> Result<String, Error> {
+        let bad = |e: std::io::Error| Error::Outside(format!("cannot pack the release record: {e}"));
+        let mut release = self.other.clone();
+        let info = release.entry("info").or_insert_with(|| json!({}));
+        info["first_deployed"] = json!(self.first_deployed);
+        info["last_deployed"] = json!(self.last_deployed);
+        info["description"] = json!(self.description);
+        info["status"] = json!(self.status.name());
+        if !self.notes.is_empty() {
+            info["notes"] = json!(self.notes);
+        }
+        for (key, value) in [
+            ("name", json!(self.name)),
+            ("chart", self.chart.clone()),
+            ("config", self.config.clone()),
+            ("manifest", json!(self.manifest)),
+            ("hooks", json!(self.hooks)),
+            ("version", json!(self.revision)),
+            ("namespace", json!(self.namespace)),
+        ] {
+            release.insert(key.to_owned(), value);
+        }
+        let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+        packer.write_all(Json::Object(release).to_string().as_bytes()).map_err(bad)?;
+        Ok(STANDARD.encode(packer.finish().map_err(bad)?))
+    }
+    /// Reads the value of the Secret's key `release`, after Kubernetes' own base64.
+    ///
+    /// # Errors
+    /// What is no release record, or is too large.
+    pub fn decode(text: &str) -> Result<Record, Error> {
+        let bad = |what: String| Error::Outside(format!("the release record cannot be read: {what}"));
+        let mut bytes = STANDARD.decode(text.trim()).map_err(|e| bad(e.to_string()))?;
+        // Ancient records were not packed.
+        if bytes.starts_with(&[0x1f, 0x8b, 0x08]) {
+            let mut plain = Vec::new();
+            GzDecoder::new(&bytes[..]).take(MAX_RECORD + 1).read_to_end(&mut plain).map_err(|e| bad(e.to_string()))?;
+            if plain.len() as u64 > MAX_RECORD {
+                return Err(bad(format!("it is larger than {MAX_RECORD} bytes")));
+            }
+            bytes = plain;
+        }
+        let Json::Object(mut release) = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))? else {
+            return Err(bad("it is no object".into()));
+        };
+        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+        let mut take = |key: &str| release.remove(key).unwrap_or(Json::Null);
+        let (name, namespace, manifest) = (text(&take("name")), text(&take("namespace")), text(&take("manifest")));
+        let (chart, config, revision) = (take("chart"), take("config"), take("version").as_i64().unwrap_or(0));
+        let hooks = match take("hooks") {
+            Json::Array(hooks) => hooks,
+            _ => Vec::new(),
+        };
+        let info = release.get("info").cloned().unwrap_or_default();
+        Ok(Record {
+            name,
+            namespace,
+            revision,
+            status: Status::parse(&text(&info["status"])),
+            description: text(&info["description"]),
+            first_deployed: text(&info["first_deployed"]),
+            last_deployed: text(&info["last_deployed"]),
+            config,
+            chart,
+            manifest,
+            hooks,
+            notes: text(&info["notes"]),
+            other: release,
+        })
+    }
+}
+
+/// A chart as helm stores it in a record; subcharts are not stored, as in helm.
+pub fn stored_chart(chart: &Chart) -> Json {
+    let files = |files: Vec<(&str, &[u8])>| -> Json {
+        files.into_iter().map(|(name, data)| json!({"name": name, "data": STANDARD.encode(data)})).collect()
+    };
+    json!({
+        "metadata": stored_metadata(&chart.metadata),
+        "lock": chart.lock.as_deref(),
+        "templates": files(chart.templates.iter().map(|f| (&*f.name, f.text.as_bytes())).collect()),
+        "values": &*chart.values,
+        "schema": chart.schema.as_ref().map(|s| STANDARD.encode(s)),
+        "files": files(chart.files.iter().map(|f| (&*f.name, &*f.data)).collect()),
+    })
+}
+
+fn stored_metadata(metadata: &Metadata) -> Json {
+    let mut out = JsonMap::new();
+    for (key, value) in &metadata.strings {
+        if value.as_str().is_some_and(|s| !s.is_empty()) {
+            out.insert(key.clone(), value.clone());
+        }
+    }
+    let mut put = |key: &str, value: Json| {
+        if !value.as_array().is_some_and(Vec::is_empty) && !value.as_object().is_some_and(JsonMap::is_empty) {
+            out.insert(key.to_owned(), value);
+        }
+    };
+    put("keywords", json!(metadata.keywords));
+    put("sources", json!(metadata.sources));
+    put("maintainers", json!(metadata.maintainers));
+    put("annotations", Json::Object(metadata.annotations.clone()));
+    put(
+        "dependencies",
+        metadata
+            .dependencies
+            .iter()
+            .map(|d| json!({"name": d.name, "version": d.version, "repository": d.repository, "enabled": d.enabled, "alias": d.alias}))
+            .collect(),
+    );
+    if metadata.deprecated {
+        out.insert("deprecated".into(), Json::Bool(true));
+    }
+    Json::Object(out)
+}
+
+/// A hook as helm stores it.
+pub fn stored_hook(hook: &Hook) -> Json {
+    let mut out = json!({
+        "name": hook.document.name,
+        "kind": hook.document.kind,
+        "path": &*hook.document.source,
+        "manifest": hook.document.text,
+        "events": hook.events,
+        "last_run": {"started_at": "", "completed_at": "", "phase": ""},
+    });
+    if hook.weight != 0 {
+        out["weight"] = json!(hook.weight);
+    }
+    if !hook.delete_policies.is_empty() {
+        out["delete_policies"] = json!(hook.delete_policies);
+    }
+    if !hook.output_log_policies.is_empty() {
+        out["output_log_policies"] = json!(hook.output_log_policies);
+    }
+    out
+}
