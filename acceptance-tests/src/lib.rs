@@ -18,6 +18,7 @@
 
 mod account;
 mod cli;
+pub mod cuts;
 mod fault;
 mod http;
 mod normalise;
@@ -25,6 +26,7 @@ mod plan;
 mod process;
 mod rig;
 mod run;
+pub mod session;
 mod tools;
 mod wait;
 mod workspace;
@@ -37,6 +39,7 @@ pub use plan::{Change, Plan};
 pub use process::Running;
 pub use rig::Rig;
 pub use run::{Diagnostic, Run};
+pub use session::Session;
 pub use tools::{provider_binary, tool};
 pub use wait::{Stopwatch, pause, until};
 pub use workspace::Workspace;

@@ -1,0 +1,440 @@
+//! Cut points: an operation of a resource is disturbed at its n-th mutating call, and has to come to the same end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Mutex;
+
+use conformance::Resource;
+use serde_json::{Value as Json, json};
+
+use crate::account::Account;
+use crate::fault::Fault;
+use crate::rig::Rig;
+use crate::session::Session;
+
+/// What is disturbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// From nothing to `before`.
+    Create,
+    /// From `before` to `after`.
+    Update,
+    /// From `after` back to `before`: parts go.
+    Shrink,
+    /// From `after` to nothing.
+    Destroy,
+    /// A destroy, disturbed, after which the user wants it back.
+    DestroyThenApply,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Create,
+        Self::Update,
+        Self::Shrink,
+        Self::Destroy,
+        Self::DestroyThenApply,
+    ];
+}
+
+/// What happens at the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blow {
+    /// SIGKILL, not applied.
+    KillBefore,
+    /// SIGKILL, applied.
+    KillAfter,
+    /// Applied, no answer.
+    Lose,
+    /// Throttled ten times.
+    Throttle,
+    /// The connection is reset, not applied.
+    Reset,
+    /// The service's own 5xx, three times.
+    ServerError,
+}
+
+impl Blow {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::KillBefore,
+        Self::KillAfter,
+        Self::Lose,
+        Self::Throttle,
+        Self::Reset,
+        Self::ServerError,
+    ];
+
+    fn fault(self) -> Fault {
+        match self {
+            Self::KillBefore => Fault::kill_before(),
+            Self::KillAfter => Fault::kill_after(),
+            Self::Lose => Fault::lose_response(),
+            Self::Throttle => Fault::throttle().times(10),
+            Self::Reset => Fault::reset(),
+            Self::ServerError => Fault::server_error().times(3),
+        }
+    }
+
+    /// Whether the operation does not survive it.
+    #[must_use]
+    pub fn kills(self) -> bool {
+        matches!(self, Self::KillBefore | Self::KillAfter)
+    }
+}
+
+/// A resource in two forms, between which it is brought.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// What it is called in reports.
+    pub name: &'static str,
+    /// The resource's type.
+    pub type_name: &'static str,
+    /// Its arguments at first.
+    pub before: Json,
+    /// Its arguments after the update.
+    pub after: Json,
+    /// What an import of it takes.
+    pub import: &'static str,
+}
+
+impl Scenario {
+    /// A small network that changes in all ways at once.
+    #[must_use]
+    pub fn network() -> Self {
+        Self {
+            name: "network",
+            type_name: "ekb_network",
+            before: json!({ "cidr": "10.20.0.0/16", "zone_count": 1, "nat_gateways": "single", "timeouts": Self::patient() }),
+            after: json!({
+                "cidr": "10.20.0.0/16", "zone_count": 2, "nat_gateways": "per_zone", "tags": { "team": "core" },
+                "interface_endpoints": ["ecr.api"], "timeouts": Self::patient(),
+            }),
+            import: "test/test",
+        }
+    }
+
+    /// Time-outs that a busy machine does not reach, fast as the rig's time runs.
+    #[must_use]
+    pub fn patient() -> Json {
+        json!({ "create": "20h", "read": "20h", "update": "20h", "delete": "20h" })
+    }
+}
+
+/// One disturbed operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Case {
+    /// What is disturbed.
+    pub operation: Operation,
+    /// At which mutating call, from 1.
+    pub call: usize,
+    /// What happens there.
+    pub blow: Blow,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}, call {}, {:?}", self.operation, self.call, self.blow)
+    }
+}
+
+/// How a sweep went.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Cases that ran.
+    pub cases: usize,
+    /// What went wrong, one text a case.
+    pub failures: Vec<String>,
+}
+
+impl Tally {
+    /// Counts a case.
+    pub fn count(&mut self, what: impl fmt::Display, result: Result<(), String>) {
+        self.cases += 1;
+        if let Err(why) = result {
+            self.failures.push(format!("{what}: {why}"));
+        }
+    }
+
+    /// Takes in what another counted.
+    pub fn add(&mut self, other: Self) {
+        self.cases += other.cases;
+        self.failures.extend(other.failures);
+    }
+
+    /// Writes the counts into the file that `EKB_SWEEP_RESULT` names, beside those of other sweeps, and on stderr.
+    ///
+    /// # Panics
+    /// Where the file cannot be written.
+    pub fn report(&self, name: &str) {
+        static FILE: Mutex<()> = Mutex::new(());
+        eprintln!("{name}: {} cases, {} failures", self.cases, self.failures.len());
+        let Some(path) = std::env::var_os("EKB_SWEEP_RESULT") else {
+            return;
+        };
+        let _one_at_a_time = FILE.lock();
+        let mut all: Json = std::fs::read_to_string(&path)
+            .ok()
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_else(|| json!({}));
+        all[name] = json!({ "cases": self.cases, "failures": self.failures });
+        std::fs::write(path, format!("{all:#}\n")).expect("the result can be written");
+    }
+
+    /// Panics with all that went wrong, and where nothing ran.
+    ///
+    /// # Panics
+    /// See above.
+    #[track_caller]
+    pub fn assert_good(&self) {
+        assert!(self.cases > 0, "no cases");
+        assert!(
+            self.failures.is_empty(),
+            "{} of {} cases failed:\n\n{}",
+            self.failures.len(),
+            self.cases,
+            self.failures.join("\n\n")
+        );
+    }
+}
+
+/// A form of the resource that was reached undisturbed: what core knows, and what exists.
+struct Form {
+    snapshot: &'static str,
+    resource: Resource,
+    counts: BTreeMap<String, usize>,
+}
+
+/// A scenario played undisturbed in an account of its own, with snapshots to start cases from.
+pub struct Stage {
+    scenario: Scenario,
+    session: Session,
+    account: Account,
+    nothing: Form,
+    before: Form,
+    after: Form,
+    calls: BTreeMap<Operation, usize>,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.scenario.name, self.calls)
+    }
+}
+
+impl Stage {
+    /// Plays it once.
+    ///
+    /// # Panics
+    /// Where it does not work undisturbed.
+    #[must_use]
+    pub fn set(scenario: &Scenario) -> Self {
+        let account = Rig::shared().account();
+        let session = Session::new(&account);
+        let mut resource = Resource::new(scenario.type_name);
+        let mut calls = BTreeMap::new();
+        let form = |snapshot: &'static str, resource: &Resource| {
+            account.snapshot(snapshot);
+            Form {
+                snapshot,
+                resource: resource.clone(),
+                counts: account.counts(),
+            }
+        };
+        let mut step = |operation, resource: &mut Resource, config: Option<&Json>| {
+            account.clear_log();
+            match config {
+                Some(config) => session.apply(resource, config).map(drop),
+                None => session.destroy(resource),
+            }
+            .unwrap_or_else(|e| panic!("{} undisturbed, {operation:?}: {e}", scenario.name));
+            calls.insert(operation, account.mutations().len());
+            if let Some(config) = config {
+                session
+                    .expect_empty(resource, config)
+                    .unwrap_or_else(|e| panic!("{} undisturbed, {operation:?}: {e}", scenario.name));
+            }
+        };
+        let nothing = form("nothing", &resource);
+        step(Operation::Create, &mut resource, Some(&scenario.before));
+        let before = form("before", &resource);
+        step(Operation::Update, &mut resource, Some(&scenario.after));
+        let after = form("after", &resource);
+        step(Operation::Destroy, &mut resource.clone(), None);
+        account.restore("after");
+        step(Operation::Shrink, &mut resource, Some(&scenario.before));
+        calls.insert(Operation::DestroyThenApply, calls[&Operation::Destroy]);
+        account.assert_understood();
+        assert_eq!(account.counts(), before.counts, "there and back again");
+        Self {
+            scenario: scenario.clone(),
+            session,
+            account,
+            nothing,
+            before,
+            after,
+            calls,
+        }
+    }
+
+    /// How many mutating calls each operation makes.
+    #[must_use]
+    pub fn calls(&self) -> &BTreeMap<Operation, usize> {
+        &self.calls
+    }
+
+    /// Runs one case.
+    ///
+    /// # Errors
+    /// What is not as it has to be.
+    pub fn play(&self, case: Case) -> Result<(), String> {
+        let (Scenario { before, after, .. }, account) = (&self.scenario, &self.account);
+        let (from, to, config) = match case.operation {
+            Operation::Create => (&self.nothing, &self.before, Some(before)),
+            Operation::Update => (&self.before, &self.after, Some(after)),
+            Operation::Shrink => (&self.after, &self.before, Some(before)),
+            Operation::Destroy => (&self.after, &self.nothing, None),
+            Operation::DestroyThenApply => (&self.after, &self.after, Some(after)),
+        };
+        account.clear_faults();
+        account.restore(from.snapshot);
+        // Trying again takes real time: on a busy machine ten times is longer than AWS's patience on a fast clock.
+        let tries = matches!(case.blow, Blow::Throttle | Blow::ServerError);
+        account.set_time_scale(if tries { 40.0 } else { Account::DEFAULT_SCALE });
+        account.clear_log();
+        let mut resource = from.resource.clone();
+        account.fault(&case.blow.fault().mutating().nth(case.call));
+        let disturbed = match (case.operation, config) {
+            (Operation::Destroy | Operation::DestroyThenApply, _) | (_, None) => {
+                self.session.destroy(&mut resource)
+            }
+            (_, Some(config)) => self.session.apply(&mut resource, config).map(drop),
+        };
+        if account.faults_fired() == 0 {
+            return Err(format!("the fault did not fire: {disturbed:?}"));
+        }
+        account.clear_faults();
+        match &disturbed {
+            Err(error) if case.blow.kills() && !error.died() => {
+                return Err(format!("it was to be killed: {error}"));
+            }
+            Ok(()) if case.blow.kills() => return Err("it was to be killed".to_owned()),
+            // What passes by itself is survived at once.
+            Err(error) if !case.blow.kills() => return Err(format!("not survived: {error}")),
+            _ => {}
+        }
+        let existed: BTreeSet<String> = account.objects().into_iter().map(|object| object.id).collect();
+        account.clear_log();
+        match config {
+            None => self
+                .session
+                .destroy(&mut resource)
+                .map_err(|e| format!("the next destroy: {e}"))?,
+            Some(config) => {
+                let last = case.call == self.calls[&case.operation];
+                if case.operation == Operation::Create && case.blow == Blow::KillAfter && last {
+                    self.complete_but_unknown(&mut resource, config)?;
+                } else {
+                    self.session
+                        .apply(&mut resource, config)
+                        .map_err(|e| format!("the next apply: {e}"))?;
+                }
+                self.session.expect_empty(&mut resource, config)?;
+                if resource.get("status") != "complete" {
+                    return Err(format!("status {}", resource.get("status")));
+                }
+            }
+        }
+        if matches!(case.operation, Operation::Create | Operation::Update) {
+            let exists: BTreeSet<String> = account.objects().into_iter().map(|object| object.id).collect();
+            let gone: Vec<_> = existed.difference(&exists).collect();
+            if !gone.is_empty() {
+                return Err(format!("destroyed what existed: {gone:?}"));
+            }
+        }
+        let counts = account.counts();
+        if counts != to.counts {
+            return Err(format!("exists: {counts:?}; undisturbed: {:?}", to.counts));
+        }
+        if let Some(call) = account.log().iter().find(|call| call.emulator_error.is_some()) {
+            return Err(format!("the emulator cannot do {call:?}"));
+        }
+        Ok(())
+    }
+
+    /// A create was killed behind its very last call: what is there is complete, and nobody's state knows it. The error
+    /// says how to import it.
+    fn complete_but_unknown(&self, resource: &mut Resource, config: &Json) -> Result<(), String> {
+        let before = self.account.objects();
+        match self.session.apply(resource, config) {
+            Ok(_) => return Err("a complete resource without state was taken over silently".to_owned()),
+            Err(error) => {
+                let text = error.to_string();
+                if !text.contains(&format!("import ADDRESS {}", self.scenario.import)) {
+                    return Err(format!("no import line: {text}"));
+                }
+            }
+        }
+        if resource.current.is_some() {
+            return Err("an error about what is not ours left a state".to_owned());
+        }
+        if self.account.objects() != before {
+            return Err("the refused apply changed something".to_owned());
+        }
+        self.session
+            .import(resource, self.scenario.import)
+            .map_err(|e| format!("import: {e}"))?;
+        // Only what an import cannot know may be left to an apply (time-outs, counts), and it makes nothing.
+        self.session
+            .apply(resource, config)
+            .map_err(|e| format!("the apply after the import: {e}"))?;
+        if self.account.objects() != before {
+            return Err("the apply after the import changed what exists".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Plays all cases that `chosen` picks of the cut points, on several stages at once.
+///
+/// # Panics
+/// Where the scenario does not work undisturbed.
+pub fn sweep(scenario: &Scenario, chosen: impl Fn(Case) -> bool + Sync) -> Tally {
+    const STAGES: usize = 3;
+    let total = Mutex::new(Tally::default());
+    std::thread::scope(|scope| {
+        for stage_number in 0..STAGES {
+            let (total, chosen) = (&total, &chosen);
+            scope.spawn(move || {
+                let stage = Stage::set(scenario);
+                if stage_number == 0 {
+                    eprintln!("{stage:?}");
+                }
+                let all = stage.calls().iter().flat_map(|(operation, calls)| {
+                    let points = (1..=*calls).flat_map(move |call| Blow::ALL.map(|blow| (call, blow)));
+                    points.map(|(call, blow)| Case {
+                        operation: *operation,
+                        call,
+                        blow,
+                    })
+                });
+                let mine = all
+                    .filter(|case| chosen(*case))
+                    .skip(stage_number)
+                    .step_by(STAGES);
+                for case in mine {
+                    let result = stage.play(case);
+                    if let Err(why) = &result {
+                        eprintln!("FAILED {} {case}: {why}", scenario.name);
+                    }
+                    if let Ok(mut total) = total.lock() {
+                        total.count(format!("{} {case}", scenario.name), result);
+                    }
+                }
+                stage.account.forget();
+            });
+        }
+    });
+    total.into_inner().unwrap_or_default()
+}

@@ -1,0 +1,42 @@
+//! `ekb_network` disturbed: nothing is lost, nothing is left behind. `sweep.rs` is the whole product of what runs here in part.
+
+mod clis;
+mod drift;
+mod resume;
+mod states;
+
+use acceptance_tests::cuts::{Blow, Scenario, sweep};
+use acceptance_tests::{Account, Rig, Session};
+use conformance::Resource;
+use serde_json::{Value as Json, json};
+
+/// A small network.
+fn config() -> Json {
+    json!({ "cidr": "10.20.0.0/16", "zone_count": 1 })
+}
+
+/// The configuration with another argument.
+fn with(config: &Json, argument: &str, value: impl Into<Json>) -> Json {
+    let mut config = config.clone();
+    config[argument] = value.into();
+    config
+}
+
+/// A small network that is complete.
+fn made() -> (Session, Account, Resource) {
+    let account = Rig::shared().account();
+    let session = Session::new(&account);
+    let mut resource = Resource::new("ekb_network");
+    session.apply(&mut resource, &config()).unwrap();
+    (session, account, resource)
+}
+
+/// Every cut point once; what happens there goes round with its number.
+#[test]
+fn every_mutating_call_may_go_wrong() {
+    let tally = sweep(&Scenario::network(), |case| {
+        case.blow == Blow::ALL[(case.call + case.operation as usize) % Blow::ALL.len()]
+    });
+    tally.report("network, every call once");
+    tally.assert_good();
+}

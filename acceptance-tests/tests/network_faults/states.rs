@@ -1,0 +1,348 @@
+//! States that are lost, doubled or foreign; things that AWS shows late; two at once; networks that others built.
+
+use acceptance_tests::{Account, Fault, Rig, Session};
+use conformance::{Action, Resource};
+use serde_json::{Value as Json, json};
+
+use crate::{config, made, with};
+
+#[test]
+fn taint_and_replace_of_a_complete_network_really_replace_it() {
+    let (session, account, resource) = made();
+    let (counts, vpc) = (account.counts(), resource.get("vpc_id").clone());
+    account.snapshot("made");
+    for tainted in [true, false] {
+        account.restore("made");
+        let mut resource = resource.clone();
+        if tainted {
+            resource.taint();
+            session.apply(&mut resource, &config()).unwrap();
+        } else {
+            session.replace(&mut resource, &config()).unwrap();
+        }
+        assert_ne!(resource.get("vpc_id"), &vpc, "tainted: {tainted}");
+        assert_eq!(account.counts(), counts);
+        let ids: Vec<_> = account.objects().into_iter().map(|object| object.id).collect();
+        assert!(!ids.contains(&vpc.as_str().unwrap().to_owned()));
+        session.expect_empty(&mut resource, &config()).unwrap();
+    }
+}
+
+/// A complete network that a state does not know is an error with the import line, and nothing changes.
+#[test]
+fn a_lost_state_a_second_state_and_a_copied_name_never_share_silently() {
+    let (session, account, resource) = made();
+    let before = account.objects();
+    account.clear_log();
+    let mut lost = resource.clone();
+    lost.forget();
+    for mut resource in [lost, Resource::new("ekb_network")] {
+        let error = session
+            .apply(&mut resource, &config())
+            .expect_err("it is another state's")
+            .to_string();
+        assert!(
+            error.contains("EKB1302") && error.contains("import ADDRESS test/test"),
+            "{error}"
+        );
+        assert!(resource.is_absent());
+    }
+    assert!(account.mutations().is_empty());
+    assert_eq!(account.objects(), before);
+}
+
+#[test]
+fn another_environment_account_or_region_in_the_provider_block() {
+    let (session, account, mut resource) = made();
+    let state = resource.clone();
+    let copied = Session::new(&account).provider("environment", json!("other"));
+    for done in [
+        copied.plan(&mut resource, &config()).map(drop),
+        copied.destroy(&mut resource),
+    ] {
+        let error = done.expect_err("the environment is another").to_string();
+        assert!(error.contains("EKB2011"), "{error}");
+    }
+    let elsewhere = Rig::shared().account();
+    let other = Session::new(&elsewhere);
+    for done in [
+        other.plan(&mut resource, &config()).map(drop),
+        other.destroy(&mut resource),
+    ] {
+        let error = done.expect_err("the account is another").to_string();
+        assert!(error.contains("EKB2012"), "{error}");
+    }
+    assert_eq!(resource, state, "the state stays");
+    // The state's region counts.
+    let moved = Session::new(&account).provider("region", json!("eu-west-1"));
+    moved.expect_empty(&mut resource, &config()).unwrap();
+    session.destroy(&mut resource).unwrap();
+    account.assert_empty();
+}
+
+#[test]
+fn what_a_newer_provider_wrote_is_refused() {
+    let (session, account, mut resource) = made();
+    let tag =
+        json!({ "Resources": [resource.get("vpc_id")], "Tags": [{ "Key": "ekb:schema", "Value": "99" }] });
+    account.ec2("CreateTags", &tag);
+    let before = account.objects();
+    account.clear_log();
+    let changed = with(&config(), "nat_gateways", "none");
+    for done in [
+        session.apply(&mut resource, &changed).map(drop),
+        session.destroy(&mut resource),
+    ] {
+        let error = done.expect_err("the schema is newer").to_string();
+        assert!(error.contains("EKB1301"), "{error}");
+    }
+    assert!(account.mutations().is_empty());
+    assert_eq!(account.objects(), before);
+}
+
+#[test]
+fn a_vpc_of_the_same_name_without_our_tags_is_not_touched() {
+    let account = Rig::shared().account();
+    let session = Session::new(&account);
+    let theirs = account.ec2("CreateVpc", &json!({ "CidrBlock": "10.20.0.0/16" }));
+    let id = theirs["Vpc"]["VpcId"].as_str().unwrap();
+    let tags = json!({ "Resources": [id], "Tags": [{ "Key": "Name", "Value": "test" }] });
+    account.ec2("CreateTags", &tags);
+    let before = account.objects();
+    let error = session
+        .apply(&mut Resource::new("ekb_network"), &config())
+        .expect_err("the name is taken")
+        .to_string();
+    assert!(error.contains(id) && error.contains("import"), "{error}");
+    assert_eq!(account.objects(), before);
+}
+
+#[test]
+fn what_shows_late_is_not_made_twice() {
+    let (_, undisturbed, _) = made();
+    let counts = undisturbed.counts();
+    for writes in [false, true] {
+        let account = Rig::shared().account();
+        let session = Session::new(&account);
+        let mut resource = Resource::new("ekb_network");
+        for operation in ["Create*", "AllocateAddress"] {
+            let late = Fault::invisible_for_seconds(15.0).on(operation).always();
+            account.fault(&if writes { late.also_for_writes() } else { late });
+        }
+        session.apply(&mut resource, &config()).unwrap();
+        assert_eq!(account.counts(), counts);
+        account.clear_faults();
+        account.advance(60.0);
+        session.expect_empty(&mut resource, &config()).unwrap();
+    }
+}
+
+/// The process dies right behind the call, and what it made does not show when the next one looks: there is no token and
+/// no natural key to find it by. In the end there is one of each.
+#[test]
+fn what_a_killed_process_made_and_shows_late_is_one_in_the_end() {
+    let (_, undisturbed, _) = made();
+    let counts = undisturbed.counts();
+    for operation in [
+        "CreateVpc",
+        "CreateInternetGateway",
+        "AllocateAddress",
+        "CreateNatGateway",
+        "CreateSubnet",
+        "CreateRouteTable",
+        "CreateVpcEndpoint",
+    ] {
+        for lost in [false, true] {
+            let account = Rig::shared().account();
+            let session = Session::new(&account);
+            let mut resource = Resource::new("ekb_network");
+            account.fault(&Fault::invisible_for_seconds(2_000.0).on(operation));
+            account.fault(
+                &if lost {
+                    Fault::lose_response()
+                } else {
+                    Fault::kill_after()
+                }
+                .on(operation),
+            );
+            let first = session.apply(&mut resource, &config());
+            assert!(
+                lost || first.as_ref().is_err_and(conformance::Error::died),
+                "{operation}: {first:?}"
+            );
+            account.clear_faults();
+            session
+                .apply(&mut resource, &config())
+                .unwrap_or_else(|e| panic!("{operation}, lost: {lost}: {e}"));
+            account.advance(4_000.0);
+            session
+                .apply(
+                    &mut resource,
+                    &with(&config(), "tags", json!({ "then": "again" })),
+                )
+                .unwrap_or_else(|e| panic!("{operation}, lost: {lost}: {e}"));
+            assert_eq!(account.counts(), counts, "{operation}, lost: {lost}");
+        }
+    }
+}
+
+#[test]
+fn two_applies_at_once_from_two_states() {
+    let (_, undisturbed, _) = made();
+    let counts = undisturbed.counts();
+    let account = Rig::shared().account();
+    let run = || {
+        let mut resource = Resource::new("ekb_network");
+        let done = Session::new(&account).apply(&mut resource, &config()).map(drop);
+        (resource, done)
+    };
+    let (one, other) = std::thread::scope(|scope| {
+        let (one, other) = (scope.spawn(run), scope.spawn(run));
+        (one.join().unwrap(), other.join().unwrap())
+    });
+    let (mut winner, loser) = match (&one.1, &other.1) {
+        (Ok(()), Err(_)) => (one.0, other.1),
+        (Err(_), Ok(())) => (other.0, one.1),
+        both => panic!("one succeeds, the other says why not: {both:?}"),
+    };
+    let error = loser.unwrap_err().to_string();
+    assert!(
+        ["EKB1302", "EKB1308", "EKB1307", "EKB1303"]
+            .iter()
+            .any(|code| error.contains(code)),
+        "{error}"
+    );
+    let session = Session::new(&account);
+    session.expect_empty(&mut winner, &config()).unwrap();
+    assert_eq!(account.counts(), counts, "nothing lost, nothing double");
+    session.destroy(&mut winner).unwrap();
+    account.assert_empty();
+}
+
+#[test]
+fn plans_of_the_same_thing_are_byte_equal() {
+    let (session, _, resource) = made();
+    let larger = json!({ "cidr": "10.20.0.0/16", "zone_count": 3, "interface_endpoints": ["ecr.api", "sts"], "tags": { "b": "2", "a": "1" } });
+    for (resource, config) in [
+        (Resource::new("ekb_network"), larger.clone()),
+        (resource.clone(), larger),
+        (resource, config()),
+    ] {
+        let plans: Vec<_> = (0..5)
+            .map(|_| session.plan(&mut resource.clone(), &config).unwrap())
+            .collect();
+        for plan in &plans[1..] {
+            assert!(plan.bytes() == plans[0].bytes(), "{plan}\n{}", plans[0]);
+        }
+    }
+}
+
+/// A network as a script would build it: no tag of ours, one zone.
+fn built_by_others(account: &Account) -> String {
+    let text = |value: &Json| value.as_str().unwrap().to_owned();
+    let call = |operation: &str, params: Json| account.ec2(operation, &params);
+    let vpc = text(&call("CreateVpc", json!({ "CidrBlock": "10.20.0.0/16" }))["Vpc"]["VpcId"]);
+    for attribute in ["EnableDnsHostnames", "EnableDnsSupport"] {
+        call(
+            "ModifyVpcAttribute",
+            json!({ "VpcId": vpc, attribute: { "Value": true } }),
+        );
+    }
+    let gateway = text(&call("CreateInternetGateway", json!({}))["InternetGateway"]["InternetGatewayId"]);
+    call(
+        "AttachInternetGateway",
+        json!({ "VpcId": vpc, "InternetGatewayId": gateway }),
+    );
+    let subnet = |cidr: &str| {
+        let made = call(
+            "CreateSubnet",
+            json!({ "VpcId": vpc, "CidrBlock": cidr, "AvailabilityZone": "eu-central-1a" }),
+        );
+        text(&made["Subnet"]["SubnetId"])
+    };
+    let (private, public) = (subnet("10.20.0.0/20"), subnet("10.20.128.0/24"));
+    call(
+        "ModifySubnetAttribute",
+        json!({ "SubnetId": public, "MapPublicIpOnLaunch": { "Value": true } }),
+    );
+    let address = text(&call("AllocateAddress", json!({ "Domain": "vpc" }))["AllocationId"]);
+    let nat = call(
+        "CreateNatGateway",
+        json!({ "SubnetId": public, "AllocationId": address }),
+    );
+    let nat = text(&nat["NatGateway"]["NatGatewayId"]);
+    account.advance(600.0);
+    let table = |subnet: &str, target: Json| {
+        let id = text(&call("CreateRouteTable", json!({ "VpcId": vpc }))["RouteTable"]["RouteTableId"]);
+        let mut route = target;
+        route["RouteTableId"] = json!(id);
+        route["DestinationCidrBlock"] = json!("0.0.0.0/0");
+        call("CreateRoute", route);
+        call(
+            "AssociateRouteTable",
+            json!({ "RouteTableId": id, "SubnetId": subnet }),
+        );
+        id
+    };
+    table(&public, json!({ "GatewayId": gateway }));
+    let private_table = table(&private, json!({ "NatGatewayId": nat }));
+    call(
+        "CreateVpcEndpoint",
+        json!({ "VpcId": vpc, "ServiceName": "com.amazonaws.eu-central-1.s3", "RouteTableIds": [private_table] }),
+    );
+    vpc
+}
+
+#[test]
+fn a_network_that_plain_aws_calls_built_is_taken_over() {
+    let account = Rig::shared().account();
+    let vpc = built_by_others(&account);
+    let before: Vec<_> = account.objects().into_iter().map(|object| object.id).collect();
+    let session = Session::new(&account);
+    let mut resource = Resource::new("ekb_network");
+    session.import(&mut resource, &vpc).unwrap();
+    let zone = "eu-central-1a";
+    let config = json!({
+        "cidr": "10.20.0.0/16",
+        "subnets": { zone: { "public": "10.20.128.0/24", "private": "10.20.0.0/20" } },
+        // What AWS gives a new VPC: an open default security group. Taking it over closes it.
+    });
+    let plan = session.plan(&mut resource, &config).unwrap();
+    assert_eq!(plan.action, Action::Update, "{plan}");
+    let text = plan.to_string();
+    let allowed = [
+        "tags",
+        "drift",
+        "objects",
+        "incarnation",
+        "nat_gateways",
+        "default_security_group",
+        "cluster_name",
+    ];
+    for (path, before, after) in plan.changes() {
+        let path = path.to_string();
+        assert!(
+            allowed.iter().any(|part| path.contains(part)),
+            "{path}: {before:?} → {after:?}\n{text}"
+        );
+        // Apart from tags an object stays as it is.
+        if path.starts_with("objects") && !path.contains("default_security_group") {
+            let fields = |value: &conformance::Value| {
+                let mut object: Json = serde_json::from_str(value.as_str().unwrap()).unwrap();
+                object.as_object_mut().unwrap().remove("tags");
+                object
+            };
+            assert_eq!(fields(&before), fields(&after), "{path}");
+        }
+    }
+    session.apply_plan(&mut resource, &plan).unwrap();
+    let after: Vec<_> = account.objects().into_iter().map(|object| object.id).collect();
+    assert_eq!(after, before, "nothing was made or destroyed");
+    session.expect_empty(&mut resource, &config).unwrap();
+    // From now on it is ours: found without its state's ids, and destroyed wholly.
+    let mut again = Resource::new("ekb_network");
+    session.import(&mut again, "test/test").unwrap();
+    session.expect_empty(&mut again, &config).unwrap();
+    session.destroy(&mut resource).unwrap();
+    account.assert_empty();
+}
