@@ -255,6 +255,8 @@ impl Resource<World> for ThingResource {
         self.0.log.lock().unwrap().push("create".to_owned());
         if request.config.note == Attr::from("wait") {
             cx.cancel().cancelled().await;
+        }
+        if cx.cancel().is_cancelled() {
             let stopped = Diagnostic::error("T400", "Interrupted", "Stopped while waiting.");
             return Applied::failed(Some(request.planned), request.private, stopped);
         }
