@@ -19,7 +19,13 @@ pub trait Environment {
     ///
     /// # Errors
     /// What the template shall fail with.
-    fn lookup(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Option<Json>, String> {
+    fn lookup(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Json>, String> {
         let _ = (api_version, kind, namespace, name);
         Ok(None)
     }
@@ -40,9 +46,14 @@ impl Environment for Still {}
 pub struct Process;
 
 impl Environment for Process {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that templates are given; it waits for nothing")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that templates are given; it waits for nothing"
+    )]
     fn now(&self) -> Option<i128> {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .ok()?;
         i128::try_from(since.as_nanos()).ok()
     }
     fn random(&self, buffer: &mut [u8]) -> bool {

@@ -63,7 +63,13 @@ fn last_part(message: &str) -> &str {
 /// helm prints a trace where it can take the message apart, and Go's message where it cannot.
 fn execution(error: &ExecError) -> String {
     if error.deliberate() {
-        return format!("execution error at ({}:{}:{}): {}", error.file, error.line, error.column, error.innermost());
+        return format!(
+            "execution error at ({}:{}:{}): {}",
+            error.file,
+            error.line,
+            error.column,
+            error.innermost()
+        );
     }
     trace(error).unwrap_or_else(|| error.to_string())
 }
@@ -90,7 +96,9 @@ fn trace(error: &ExecError) -> Option<String> {
             Some(cause) if error.message.starts_with("error calling include: ") => {
                 out.push_str("error calling include:\n");
                 match &**cause {
-                    Failure { inner: Some(inner), .. } => error = inner,
+                    Failure {
+                        inner: Some(inner), ..
+                    } => error = inner,
                     cause if cause.message.starts_with("template: no template ") => {
                         out.push_str(&cause.message);
                         out.push('\n');

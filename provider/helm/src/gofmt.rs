@@ -37,7 +37,7 @@ fn quote_char(out: &mut String, c: char, delimiter: char, ascii: bool) {
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
         '\x0b' => out.push_str("\\v"),
-        c if printable(c) && !(ascii && !c.is_ascii()) => out.push(c),
+        c if printable(c) && (!ascii || c.is_ascii()) => out.push(c),
         c if (c as u32) < 0x20 || c as u32 == 0x7f => out.push_str(&format!("\\x{:02x}", c as u32)),
         c if (c as u32) < 0x10000 => out.push_str(&format!("\\u{:04x}", c as u32)),
         c => out.push_str(&format!("\\U{:08x}", c as u32)),
@@ -79,7 +79,9 @@ pub fn unquote(text: &str) -> Option<Vec<u8>> {
         let escape = *bytes.get(at + 1)?;
         at += 2;
         let hex = |at: usize, length: usize| {
-            inner.get(at..at + length).filter(|s| s.bytes().all(|b| b.is_ascii_hexdigit()))
+            inner
+                .get(at..at + length)
+                .filter(|s| s.bytes().all(|b| b.is_ascii_hexdigit()))
                 .and_then(|s| u32::from_str_radix(s, 16).ok())
         };
         match escape {
@@ -236,7 +238,11 @@ fn append_nested(out: &mut Vec<u8>, value: &Value, depth: usize) {
 }
 
 fn int(n: i64, kind: IntKind) -> String {
-    if kind == IntKind::Uint64 { (n as u64).to_string() } else { n.to_string() }
+    if kind == IntKind::Uint64 {
+        (n as u64).to_string()
+    } else {
+        n.to_string()
+    }
 }
 
 /// `fmt.Sprint(value)` as bytes.
@@ -320,7 +326,14 @@ pub fn sprintf(format: &[u8], values: &[Value]) -> Vec<u8> {
             }
             at += 1;
         }
-        index(format, &mut at, &mut next, values.len(), &mut reordered, &mut good_index);
+        index(
+            format,
+            &mut at,
+            &mut next,
+            values.len(),
+            &mut reordered,
+            &mut good_index,
+        );
         if format.get(at) == Some(&b'*') {
             at += 1;
             match star(values, &mut next) {
@@ -335,7 +348,14 @@ pub fn sprintf(format: &[u8], values: &[Value]) -> Vec<u8> {
         }
         if format.get(at) == Some(&b'.') {
             at += 1;
-            index(format, &mut at, &mut next, values.len(), &mut reordered, &mut good_index);
+            index(
+                format,
+                &mut at,
+                &mut next,
+                values.len(),
+                &mut reordered,
+                &mut good_index,
+            );
             if format.get(at) == Some(&b'*') {
                 at += 1;
                 match star(values, &mut next) {
@@ -346,13 +366,28 @@ pub fn sprintf(format: &[u8], values: &[Value]) -> Vec<u8> {
                 flags.precision = Some(digits(format, &mut at).unwrap_or(0));
             }
         }
-        index(format, &mut at, &mut next, values.len(), &mut reordered, &mut good_index);
+        index(
+            format,
+            &mut at,
+            &mut next,
+            values.len(),
+            &mut reordered,
+            &mut good_index,
+        );
         let rest = &format[at.min(format.len())..];
-        let Some(verb) = rest.utf8_chunks().next().map(|c| c.valid().chars().next().unwrap_or('\u{fffd}')) else {
+        let Some(verb) = rest
+            .utf8_chunks()
+            .next()
+            .map(|c| c.valid().chars().next().unwrap_or('\u{fffd}'))
+        else {
             out.extend_from_slice(b"%!(NOVERB)");
             break;
         };
-        at += if rest[0] < 0x80 { 1 } else { verb.len_utf8().min(rest.len()) };
+        at += if rest[0] < 0x80 {
+            1
+        } else {
+            verb.len_utf8().min(rest.len())
+        };
         if verb == '%' {
             out.push(b'%');
         } else if !good_index {
@@ -401,7 +436,14 @@ fn star(values: &[Value], next: &mut usize) -> Option<i64> {
     }
 }
 
-fn index(format: &[u8], at: &mut usize, next: &mut usize, count: usize, reordered: &mut bool, good: &mut bool) {
+fn index(
+    format: &[u8],
+    at: &mut usize,
+    next: &mut usize,
+    count: usize,
+    reordered: &mut bool,
+    good: &mut bool,
+) {
     if format.get(*at) != Some(&b'[') {
         return;
     }
@@ -411,7 +453,9 @@ fn index(format: &[u8], at: &mut usize, next: &mut usize, count: usize, reordere
         *at += 1;
         return;
     };
-    let number = std::str::from_utf8(&format[*at + 1..*at + length]).ok().and_then(|s| s.parse::<usize>().ok());
+    let number = std::str::from_utf8(&format[*at + 1..*at + length])
+        .ok()
+        .and_then(|s| s.parse::<usize>().ok());
     *at += length + 1;
     match number {
         Some(number) if number >= 1 && number <= count => *next = number - 1,
@@ -457,7 +501,11 @@ fn verb_nested(out: &mut Vec<u8>, value: &Value, verb: char, flags: &Flags, dept
         return;
     }
     if verb == 'T' {
-        let name = if value.is_nil() { "<nil>" } else { value.type_name() };
+        let name = if value.is_nil() {
+            "<nil>"
+        } else {
+            value.type_name()
+        };
         return pad(out, name.as_bytes(), flags, false);
     }
     match value {
@@ -529,12 +577,20 @@ fn go_syntax(value: &Value, depth: usize) -> String {
         Value::Float(f) => format_g(*f, 6),
         Value::Int(n, IntKind::Uint8 | IntKind::Uint32 | IntKind::Uint64) => format!("0x{:x}", *n as u64),
         Value::List(_) | Value::Bytes(_) => {
-            let items: Vec<String> = value.items().unwrap_or_default().iter().map(|item| go_syntax(item, depth + 1)).collect();
+            let items: Vec<String> = value
+                .items()
+                .unwrap_or_default()
+                .iter()
+                .map(|item| go_syntax(item, depth + 1))
+                .collect();
             format!("{}{{{}}}", value.type_name(), items.join(", "))
         }
         Value::Map(map) => {
-            let items: Vec<String> =
-                map.snapshot().iter().map(|(k, v)| format!("{}:{}", quote(k), go_syntax(v, depth + 1))).collect();
+            let items: Vec<String> = map
+                .snapshot()
+                .iter()
+                .map(|(k, v)| format!("{}:{}", quote(k), go_syntax(v, depth + 1)))
+                .collect();
             format!("{}{{{}}}", value.type_name(), items.join(", "))
         }
         other => text(other),
@@ -557,7 +613,8 @@ fn string_verb(out: &mut Vec<u8>, value: &Value, bytes: &[u8], verb: char, flags
         's' | 'v' => pad(out, cut, flags, flags.zero && !flags.minus),
         'q' => {
             let text = String::from_utf8_lossy(cut);
-            let raw_possible = flags.sharp && !text.contains('`') && text.chars().all(|c| c == '\t' || printable(c));
+            let raw_possible =
+                flags.sharp && !text.contains('`') && text.chars().all(|c| c == '\t' || printable(c));
             let quoted = if raw_possible {
                 format!("`{text}`")
             } else if flags.plus {
@@ -575,7 +632,13 @@ fn string_verb(out: &mut Vec<u8>, value: &Value, bytes: &[u8], verb: char, flags
             let separator = if flags.space { " " } else { "" };
             let hex: Vec<String> = cut
                 .iter()
-                .map(|b| if verb == 'x' { format!("{b:02x}") } else { format!("{b:02X}") })
+                .map(|b| {
+                    if verb == 'x' {
+                        format!("{b:02x}")
+                    } else {
+                        format!("{b:02X}")
+                    }
+                })
                 .collect();
             pad(out, hex.join(separator).as_bytes(), flags, false);
         }
@@ -585,7 +648,11 @@ fn string_verb(out: &mut Vec<u8>, value: &Value, bytes: &[u8], verb: char, flags
 
 fn int_verb(out: &mut Vec<u8>, value: &Value, n: i64, kind: IntKind, verb: char, flags: &Flags) {
     let negative = n < 0 && !kind.unsigned();
-    let magnitude = if kind.unsigned() { n as u64 } else { n.unsigned_abs() };
+    let magnitude = if kind.unsigned() {
+        n as u64
+    } else {
+        n.unsigned_abs()
+    };
     let mut digits = match verb {
         'd' | 'v' => magnitude.to_string(),
         'b' => format!("{magnitude:b}"),
@@ -593,7 +660,10 @@ fn int_verb(out: &mut Vec<u8>, value: &Value, n: i64, kind: IntKind, verb: char,
         'x' => format!("{magnitude:x}"),
         'X' => format!("{magnitude:X}"),
         'c' | 'q' | 'U' => {
-            let c = u32::try_from(n).ok().and_then(char::from_u32).unwrap_or('\u{fffd}');
+            let c = u32::try_from(n)
+                .ok()
+                .and_then(char::from_u32)
+                .unwrap_or('\u{fffd}');
             let text = match verb {
                 'c' => c.to_string(),
                 'q' => {
@@ -667,14 +737,23 @@ fn float_verb(out: &mut Vec<u8>, value: &Value, f: f64, verb: char, flags: &Flag
             text.insert(0, ' ');
         }
     }
-    pad(out, text.as_bytes(), flags, flags.zero && !flags.minus && f.is_finite());
+    pad(
+        out,
+        text.as_bytes(),
+        flags,
+        flags.zero && !flags.minus && f.is_finite(),
+    );
 }
 
 fn exponent_form(f: f64, precision: usize) -> String {
     let text = format!("{f:.precision$e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
+    format!(
+        "{mantissa}e{}{:02}",
+        if exponent < 0 { '-' } else { '+' },
+        exponent.abs()
+    )
 }
 
 fn general_form(f: f64, precision: usize) -> String {
@@ -685,12 +764,19 @@ fn general_form(f: f64, precision: usize) -> String {
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let power: i32 = exponent.parse().unwrap_or(0);
     let trim = |text: &str| {
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text.to_owned()
+        }
     };
     let significant = i32::try_from(precision).unwrap_or(i32::MAX);
     if power < -4 || power >= significant {
         format!("{}e{exponent}", trim(mantissa))
     } else {
-        trim(&format!("{f:.*}", usize::try_from(significant - 1 - power).unwrap_or(0)))
+        trim(&format!(
+            "{f:.*}",
+            usize::try_from(significant - 1 - power).unwrap_or(0)
+        ))
     }
 }

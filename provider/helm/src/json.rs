@@ -43,11 +43,17 @@ pub fn decode(text: &str) -> Result<Value, String> {
 
 /// Go names the character at which it gave up.
 fn syntax_error(text: &str, error: &serde_json::Error) -> String {
-    let line = text.split_inclusive('\n').nth(error.line().saturating_sub(1)).unwrap_or("");
-    let c = line.get(error.column().saturating_sub(1)..).and_then(|rest| rest.chars().next()).unwrap_or(' ');
+    let line = text
+        .split_inclusive('\n')
+        .nth(error.line().saturating_sub(1))
+        .unwrap_or("");
+    let c = line
+        .get(error.column().saturating_sub(1)..)
+        .and_then(|rest| rest.chars().next())
+        .unwrap_or(' ');
     let looking = if error.to_string().contains("trailing") {
         "after top-level value"
-    } else if error.to_string().contains("key must be") || error.to_string().contains("expected `,` or `}`") && false {
+    } else if error.to_string().contains("key must be") {
         "looking for beginning of object key string"
     } else {
         "looking for beginning of value"
@@ -76,7 +82,13 @@ fn newline(out: &mut String, indent: Option<usize>) {
     }
 }
 
-fn write(out: &mut String, value: &Value, html: bool, indent: Option<usize>, depth: usize) -> Result<(), String> {
+fn write(
+    out: &mut String,
+    value: &Value,
+    html: bool,
+    indent: Option<usize>,
+    depth: usize,
+) -> Result<(), String> {
     if depth > MAX_DEPTH {
         return Err("json: unsupported value: encountered a cycle".into());
     }
@@ -94,7 +106,11 @@ fn write(out: &mut String, value: &Value, html: bool, indent: Option<usize>, dep
         }
         Value::List(list) => {
             if list.items.is_empty() {
-                out.push_str(if matches!(list.elem, Elem::NilAny | Elem::NilStr) { "null" } else { "[]" });
+                out.push_str(if matches!(list.elem, Elem::NilAny | Elem::NilStr) {
+                    "null"
+                } else {
+                    "[]"
+                });
                 return Ok(());
             }
             out.push('[');
@@ -122,7 +138,11 @@ fn write(out: &mut String, value: &Value, html: bool, indent: Option<usize>, dep
                 newline(out, inner);
                 string(out, key, html);
                 out.push_str(if indent.is_some() { ": " } else { ":" });
-                let bytes = if files { crate::object::file_bytes(item) } else { item.clone() };
+                let bytes = if files {
+                    crate::object::file_bytes(item)
+                } else {
+                    item.clone()
+                };
                 write(out, &bytes, html, inner, depth + 1)?;
             }
             newline(out, indent);

@@ -32,10 +32,12 @@ impl Document {
     /// # Errors
     /// Text that is no YAML.
     pub fn json(&self) -> Result<Json, Error> {
-        yaml::parse(&self.text).map(|v| to_json(&v)).map_err(|e| Error::Document {
-            template: self.source.to_string(),
-            message: yaml::convert_error(&e),
-        })
+        yaml::parse(&self.text)
+            .map(|v| to_json(&v))
+            .map_err(|e| Error::Document {
+                template: self.source.to_string(),
+                message: yaml::convert_error(&e),
+            })
     }
     /// Group of `apiVersion`, empty for the core group.
     pub fn group(&self) -> &str {
@@ -43,7 +45,9 @@ impl Document {
     }
     /// Version of `apiVersion`.
     pub fn version(&self) -> &str {
-        self.api_version.split_once('/').map_or(&self.api_version, |(_, version)| version)
+        self.api_version
+            .split_once('/')
+            .map_or(&self.api_version, |(_, version)| version)
     }
 }
 
@@ -85,11 +89,42 @@ pub struct Documents {
 }
 
 const INSTALL_ORDER: [&str; 37] = [
-    "PriorityClass", "Namespace", "NetworkPolicy", "ResourceQuota", "LimitRange", "PodSecurityPolicy", "PodDisruptionBudget",
-    "ServiceAccount", "Secret", "SecretList", "ConfigMap", "StorageClass", "PersistentVolume", "PersistentVolumeClaim",
-    "CustomResourceDefinition", "ClusterRole", "ClusterRoleList", "ClusterRoleBinding", "ClusterRoleBindingList", "Role",
-    "RoleList", "RoleBinding", "RoleBindingList", "Service", "DaemonSet", "Pod", "ReplicationController", "ReplicaSet",
-    "Deployment", "HorizontalPodAutoscaler", "StatefulSet", "Job", "CronJob", "IngressClass", "Ingress", "APIService",
+    "PriorityClass",
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodSecurityPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "SecretList",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleList",
+    "ClusterRoleBinding",
+    "ClusterRoleBindingList",
+    "Role",
+    "RoleList",
+    "RoleBinding",
+    "RoleBindingList",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+    "APIService",
     "MutatingWebhookConfiguration",
 ];
 
@@ -97,12 +132,19 @@ fn rank(kind: &str) -> usize {
     if kind == "ValidatingWebhookConfiguration" {
         return INSTALL_ORDER.len();
     }
-    INSTALL_ORDER.iter().position(|k| *k == kind).unwrap_or(usize::MAX)
+    INSTALL_ORDER
+        .iter()
+        .position(|k| *k == kind)
+        .unwrap_or(usize::MAX)
 }
 
 fn order(a: &str, b: &str) -> std::cmp::Ordering {
     let (x, y) = (rank(a), rank(b));
-    if x == usize::MAX && y == usize::MAX { a.cmp(b) } else { x.cmp(&y) }
+    if x == usize::MAX && y == usize::MAX {
+        a.cmp(b)
+    } else {
+        x.cmp(&y)
+    }
 }
 
 /// Splits a file at its `---` lines, as helm does: without regard to what YAML would say.
@@ -129,7 +171,11 @@ pub fn split(text: &str) -> Vec<&str> {
     }
     parts.push(&text[start..]);
     // What stands before a separator keeps its line ends: helm prints them, and literal blocks mean them.
-    parts.into_iter().map(str::trim_start).filter(|p| !p.trim().is_empty()).collect()
+    parts
+        .into_iter()
+        .map(str::trim_start)
+        .filter(|p| !p.trim().is_empty())
+        .collect()
 }
 
 struct Head {
@@ -151,16 +197,28 @@ fn string_field(value: Option<Value>, path: &str) -> Result<String, String> {
         }),
         Some(other) => Err(format!(
             "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go struct field .{path} of type string",
-            if matches!(other, Value::List(_)) { "array" } else { "object" }
+            if matches!(other, Value::List(_)) {
+                "array"
+            } else {
+                "object"
+            }
         )),
     }
 }
 
 fn head(text: &str) -> Result<Head, String> {
     let value = yaml::parse(text).map_err(|e| yaml::convert_error(&e))?;
-    let mut head = Head { api_version: String::new(), kind: String::new(), name: String::new(), namespace: None, annotations: None };
+    let mut head = Head {
+        api_version: String::new(),
+        kind: String::new(),
+        name: String::new(),
+        namespace: None,
+        annotations: None,
+    };
     let unmarshal = |what: &str, target: &str| {
-        format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {what} into Go {target}")
+        format!(
+            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {what} into Go {target}"
+        )
     };
     let kind_of = |v: &Value| match v {
         Value::Bool(_) => "bool",
@@ -180,7 +238,9 @@ fn head(text: &str) -> Result<Head, String> {
         None | Some(Value::Nil) => {}
         Some(Value::Map(metadata)) => {
             head.name = string_field(metadata.get("name"), "metadata.name")?;
-            head.namespace = metadata.get("namespace").and_then(|v| v.as_str().map(str::to_owned));
+            head.namespace = metadata
+                .get("namespace")
+                .and_then(|v| v.as_str().map(str::to_owned));
             match metadata.get("annotations") {
                 None | Some(Value::Nil) => {}
                 Some(Value::Map(annotations)) => {
@@ -199,19 +259,33 @@ fn head(text: &str) -> Result<Head, String> {
             }
         }
         Some(other) => {
-            return Err(unmarshal(kind_of(&other), "struct field .metadata of type struct { Name string \"json:\\\"name\\\"\"; Annotations map[string]string \"json:\\\"annotations\\\"\" }"));
+            return Err(unmarshal(
+                kind_of(&other),
+                "struct field .metadata of type struct { Name string \"json:\\\"name\\\"\"; Annotations map[string]string \"json:\\\"annotations\\\"\" }",
+            ));
         }
     }
     Ok(head)
 }
 
 fn list(text: &str) -> Vec<String> {
-    text.split(',').map(|s| s.trim().to_lowercase()).filter(|s| !s.is_empty()).collect()
+    text.split(',')
+        .map(|s| s.trim().to_lowercase())
+        .filter(|s| !s.is_empty())
+        .collect()
 }
 
 const EVENTS: [&str; 10] = [
-    "pre-install", "post-install", "pre-delete", "post-delete", "pre-upgrade", "post-upgrade", "pre-rollback", "post-rollback",
-    "test", "test-success",
+    "pre-install",
+    "post-install",
+    "pre-delete",
+    "post-delete",
+    "pre-upgrade",
+    "post-upgrade",
+    "pre-rollback",
+    "post-rollback",
+    "test",
+    "test-success",
 ];
 
 /// Documents of rendered files, in order.
@@ -225,7 +299,10 @@ pub(crate) fn sort(files: Vec<(Arc<str>, String)>) -> Result<Documents, Error> {
             continue;
         }
         for part in split(&text) {
-            let head = head(part).map_err(|message| Error::Document { template: source.to_string(), message })?;
+            let head = head(part).map_err(|message| Error::Document {
+                template: source.to_string(),
+                message,
+            })?;
             let document = Document {
                 source: source.clone(),
                 text: part.to_owned(),
@@ -235,7 +312,11 @@ pub(crate) fn sort(files: Vec<(Arc<str>, String)>) -> Result<Documents, Error> {
                 namespace: head.namespace,
             };
             let annotation = |key: &str| {
-                head.annotations.as_ref()?.iter().find(|(k, _)| &**k == key).map(|(_, v)| v.as_str())
+                head.annotations
+                    .as_ref()?
+                    .iter()
+                    .find(|(k, _)| &**k == key)
+                    .map(|(_, v)| v.as_str())
             };
             let Some(events) = annotation("helm.sh/hook") else {
                 out.manifests.push(document);
@@ -245,7 +326,11 @@ pub(crate) fn sort(files: Vec<(Arc<str>, String)>) -> Result<Documents, Error> {
             let mut hook_events = Vec::new();
             for event in list(events) {
                 if EVENTS.contains(&event.as_str()) {
-                    hook_events.push(if event == "test-success" { "test".to_owned() } else { event });
+                    hook_events.push(if event == "test-success" {
+                        "test".to_owned()
+                    } else {
+                        event
+                    });
                 } else {
                     known = false;
                 }
@@ -257,14 +342,21 @@ pub(crate) fn sort(files: Vec<(Arc<str>, String)>) -> Result<Documents, Error> {
             out.all_hooks.push(Hook {
                 document,
                 events: hook_events,
-                weight: annotation("helm.sh/hook-weight").and_then(|w| w.parse().ok()).unwrap_or(0),
-                delete_policies: annotation("helm.sh/hook-delete-policy").map(list).unwrap_or_default(),
-                output_log_policies: annotation("helm.sh/hook-output-log-policy").map(list).unwrap_or_default(),
+                weight: annotation("helm.sh/hook-weight")
+                    .and_then(|w| w.parse().ok())
+                    .unwrap_or(0),
+                delete_policies: annotation("helm.sh/hook-delete-policy")
+                    .map(list)
+                    .unwrap_or_default(),
+                output_log_policies: annotation("helm.sh/hook-output-log-policy")
+                    .map(list)
+                    .unwrap_or_default(),
             });
         }
     }
     out.manifests.sort_by(|a, b| order(&a.kind, &b.kind));
-    out.all_hooks.sort_by(|a, b| order(&a.document.kind, &b.document.kind));
+    out.all_hooks
+        .sort_by(|a, b| order(&a.document.kind, &b.document.kind));
     let (tests, hooks) = out.all_hooks.iter().cloned().partition(Hook::is_test);
     out.tests = tests;
     out.hooks = hooks;

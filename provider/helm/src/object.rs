@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use base64::Engine;
 
-use crate::functions::semvers::Version;
 use crate::functions::Type;
+use crate::functions::semvers::Version;
 use crate::time::{self, Time};
 use crate::value::{Elem, MapType, Value};
 
@@ -109,14 +109,22 @@ impl Object {
     pub fn print(&self) -> String {
         match self {
             Object::Capabilities(c) => {
-                format!("&{{{} [{}] {}}}", c.kube_version.version, c.api_versions.join(" "), Object::HelmVersion.print())
+                format!(
+                    "&{{{} [{}] {}}}",
+                    c.kube_version.version,
+                    c.api_versions.join(" "),
+                    Object::HelmVersion.print()
+                )
             }
             Object::KubeVersion(v) => v.version.clone(),
             Object::HelmVersion => format!("{{{HELM_VERSION} {HELM_COMMIT} clean {HELM_GO} {HELM_CLIENT}}}"),
             Object::Version(v) => v.canonical(),
             Object::Time(t) => t.to_string(),
             Object::Duration(n) => time::duration_text(*n),
-            Object::Month(n) => time::MONTHS.get((*n as usize).wrapping_sub(1)).unwrap_or(&"").to_string(),
+            Object::Month(n) => time::MONTHS
+                .get((*n as usize).wrapping_sub(1))
+                .unwrap_or(&"")
+                .to_string(),
             Object::Weekday(n) => time::DAYS.get(*n as usize).unwrap_or(&"").to_string(),
             Object::Certificate { cert, key } => format!("{{{cert} {key}}}"),
         }
@@ -152,7 +160,10 @@ impl Object {
         Some(match self {
             Object::Capabilities(c) => vec![
                 ("KubeVersion", object(Object::KubeVersion(c.kube_version.clone()))),
-                ("APIVersions", Value::strings(c.api_versions.iter().map(String::as_str))),
+                (
+                    "APIVersions",
+                    Value::strings(c.api_versions.iter().map(String::as_str)),
+                ),
                 ("HelmVersion", object(Object::HelmVersion)),
             ],
             Object::KubeVersion(v) => vec![
@@ -168,7 +179,10 @@ impl Object {
                 ("kube_client_version", Value::str(HELM_CLIENT)),
             ],
             Object::Certificate { cert, key } => {
-                vec![("Cert", Value::Str(cert.clone())), ("Key", Value::Str(key.clone()))]
+                vec![
+                    ("Cert", Value::Str(cert.clone())),
+                    ("Key", Value::Str(key.clone())),
+                ]
             }
             _ => return None,
         })
@@ -179,10 +193,14 @@ impl Object {
             Object::Version(v) => Value::str(v.canonical()),
             Object::Time(t) => Value::str(t.rfc3339()),
             Object::Duration(_) | Object::Month(_) | Object::Weekday(_) => Value::int64(self.integer()),
-            other => Value::map(other.json_fields().unwrap_or_default().into_iter().map(|(key, value)| match value {
-                Value::Object(inner) => (key, inner.json()),
-                value => (key, value),
-            })),
+            other => {
+                Value::map(other.json_fields().unwrap_or_default().into_iter().map(
+                    |(key, value)| match value {
+                        Value::Object(inner) => (key, inner.json()),
+                        value => (key, value),
+                    },
+                ))
+            }
         }
     }
 }
@@ -200,7 +218,9 @@ pub fn object(object: Object) -> Value {
 
 /// The bytes of a file, which are kept as a string.
 pub fn file_bytes(value: &Value) -> Value {
-    value.string_bytes().map_or(Value::Nil, |b| Value::Bytes(b.into()))
+    value
+        .string_bytes()
+        .map_or(Value::Nil, |b| Value::Bytes(b.into()))
 }
 
 /// Go's type where the value is reached directly: pointers show their star.
@@ -224,10 +244,14 @@ macro_rules! method {
 /// A method of a value, by name.
 pub fn method(receiver: &Value, name: &str) -> Option<&'static Method> {
     match receiver {
-        Value::Str(_) | Value::Invalid | Value::Nil | Value::Bool(_) | Value::Int(..) | Value::Float(_) => None,
+        Value::Str(_) | Value::Invalid | Value::Nil | Value::Bool(_) | Value::Int(..) | Value::Float(_) => {
+            None
+        }
         Value::Map(map) => match (map.ty, name) {
             (MapType::Files, "Get") => method!([Type::Str], |files, a| Ok(file(files, &a[0]))),
-            (MapType::Files, "GetBytes") => method!([Type::Str], |files, a| Ok(file_bytes(&file(files, &a[0])))),
+            (MapType::Files, "GetBytes") => {
+                method!([Type::Str], |files, a| Ok(file_bytes(&file(files, &a[0]))))
+            }
             (MapType::Files, "Glob") => method!([Type::Str], glob),
             (MapType::Files, "Lines") => method!([Type::Str], lines),
             (MapType::Files, "AsConfig") => method!([], as_config),
@@ -240,10 +264,14 @@ pub fn method(receiver: &Value, name: &str) -> Option<&'static Method> {
             (MapType::Values, "Table") => method!([Type::Str], table),
             _ => None,
         },
-        Value::List(list) if list.elem == Elem::VersionSet && name == "Has" => method!([Type::Str], |list, a| {
-            let wanted = a[0].as_str().unwrap_or_default();
-            Ok(Value::Bool(list.items().is_some_and(|items| items.iter().any(|v| v.as_str() == Some(wanted)))))
-        }),
+        Value::List(list) if list.elem == Elem::VersionSet && name == "Has" => {
+            method!([Type::Str], |list, a| {
+                let wanted = a[0].as_str().unwrap_or_default();
+                Ok(Value::Bool(list.items().is_some_and(|items| {
+                    items.iter().any(|v| v.as_str() == Some(wanted))
+                })))
+            })
+        }
         Value::Object(object) => object_method(object, name),
         _ => None,
     }
@@ -280,33 +308,56 @@ fn object_method(object: &Object, name: &str) -> Option<&'static Method> {
         (Object::Version(_), "Minor") => method!([], |v, _| Ok(number(v, 1))),
         (Object::Version(_), "Patch") => method!([], |v, _| Ok(number(v, 2))),
         (Object::Version(_), "Prerelease") => {
-            method!([], |v, _| Ok(Value::str(version(v).map_or("", |v| v.pre.as_str()))))
+            method!([], |v, _| Ok(Value::str(
+                version(v).map_or("", |v| v.pre.as_str())
+            )))
         }
         (Object::Version(_), "Metadata") => {
-            method!([], |v, _| Ok(Value::str(version(v).map_or("", |v| v.build.as_str()))))
+            method!([], |v, _| Ok(Value::str(
+                version(v).map_or("", |v| v.build.as_str())
+            )))
         }
         (Object::Version(_), "Original") => {
-            method!([], |v, _| Ok(Value::str(version(v).map_or("", |v| v.original.as_str()))))
+            method!([], |v, _| Ok(Value::str(
+                version(v).map_or("", |v| v.original.as_str())
+            )))
         }
         (Object::Version(_), "String") => method!([], |v, _| Ok(Value::str(unpack(v).print()))),
-        (Object::Version(_), "Compare") => method!([Type::Any], |v, a| order(version(v), version(&a[0])).map(|o| Value::int(o as i64))),
-        (Object::Version(_), "Equal") => method!([Type::Any], |v, a| order(version(v), version(&a[0])).map(|o| Value::Bool(o.is_eq()))),
-        (Object::Version(_), "LessThan") => method!([Type::Any], |v, a| order(version(v), version(&a[0])).map(|o| Value::Bool(o.is_lt()))),
-        (Object::Version(_), "GreaterThan") => method!([Type::Any], |v, a| order(version(v), version(&a[0])).map(|o| Value::Bool(o.is_gt()))),
+        (Object::Version(_), "Compare") => method!([Type::Any], |v, a| order(version(v), version(&a[0]))
+            .map(|o| Value::int(o as i64))),
+        (Object::Version(_), "Equal") => method!([Type::Any], |v, a| order(version(v), version(&a[0]))
+            .map(|o| Value::Bool(o.is_eq()))),
+        (Object::Version(_), "LessThan") => method!([Type::Any], |v, a| order(version(v), version(&a[0]))
+            .map(|o| Value::Bool(o.is_lt()))),
+        (Object::Version(_), "GreaterThan") => method!([Type::Any], |v, a| order(version(v), version(&a[0]))
+            .map(|o| Value::Bool(o.is_gt()))),
         (Object::Time(_), "Unix") => method!([], |v, _| Ok(Value::int64(time_of(v).unix()))),
         (Object::Time(_), "UnixNano") => method!([], |v, _| Ok(Value::int64(time_of(v).nanos as i64))),
         (Object::Time(_), "Year") => method!([], |v, _| Ok(Value::int(time_of(v).civil().year))),
-        (Object::Time(_), "Month") => method!([], |v, _| Ok(self::object(Object::Month(time_of(v).civil().month)))),
+        (Object::Time(_), "Month") => method!([], |v, _| Ok(self::object(Object::Month(
+            time_of(v).civil().month
+        )))),
         (Object::Time(_), "Day") => method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().day)))),
         (Object::Time(_), "Hour") => method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().hour)))),
-        (Object::Time(_), "Minute") => method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().minute)))),
-        (Object::Time(_), "Second") => method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().second)))),
-        (Object::Time(_), "YearDay") => method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().year_day)))),
+        (Object::Time(_), "Minute") => {
+            method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().minute))))
+        }
+        (Object::Time(_), "Second") => {
+            method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().second))))
+        }
+        (Object::Time(_), "YearDay") => {
+            method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().year_day))))
+        }
         (Object::Time(_), "Weekday") => {
-            method!([], |v, _| Ok(self::object(Object::Weekday(time_of(v).civil().weekday))))
+            method!([], |v, _| Ok(self::object(Object::Weekday(
+                time_of(v).civil().weekday
+            ))))
         }
         (Object::Time(_), "UTC") => {
-            method!([], |v, _| Ok(self::object(Object::Time(Time { utc: true, ..time_of(v) }))))
+            method!([], |v, _| Ok(self::object(Object::Time(Time {
+                utc: true,
+                ..time_of(v)
+            }))))
         }
         (Object::Time(_), "IsZero") => method!([], |v, _| Ok(Value::Bool(time_of(v).is_zero()))),
         (Object::Time(_), "String") => method!([], |v, _| Ok(Value::str(time_of(v).to_string()))),
@@ -365,11 +416,16 @@ fn table(values: &Value, a: &[Value]) -> Result<Value, String> {
 }
 
 fn glob(files: &Value, a: &[Value]) -> Result<Value, String> {
-    let Value::Map(map) = files else { return Ok(Value::Nil) };
+    let Value::Map(map) = files else {
+        return Ok(Value::Nil);
+    };
     // An impossible pattern means everything.
     let pattern = a[0].as_str().filter(|p| !p.is_empty()).unwrap_or("**");
     let matcher = crate::chart::glob::Glob::new(pattern).or_else(|| crate::chart::glob::Glob::new("**"));
-    let found = map.snapshot().into_iter().filter(|(k, _)| matcher.as_ref().is_some_and(|m| m.matches(k)));
+    let found = map
+        .snapshot()
+        .into_iter()
+        .filter(|(k, _)| matcher.as_ref().is_some_and(|m| m.matches(k)));
     Ok(match Value::map(found) {
         Value::Map(map) => Value::Map(map.with_type(MapType::Files)),
         other => other,
@@ -377,16 +433,22 @@ fn glob(files: &Value, a: &[Value]) -> Result<Value, String> {
 }
 
 fn lines(files: &Value, a: &[Value]) -> Result<Value, String> {
-    let Value::Map(map) = files else { return Ok(Value::Nil) };
+    let Value::Map(map) = files else {
+        return Ok(Value::Nil);
+    };
     let Some(content) = map.get(a[0].as_str().unwrap_or_default()) else {
         return Ok(Value::strings(Vec::<String>::new()));
     };
     let text = String::from_utf8_lossy(content.string_bytes().unwrap_or_default()).into_owned();
-    Ok(Value::strings(text.strip_suffix('\n').unwrap_or(&text).split('\n')))
+    Ok(Value::strings(
+        text.strip_suffix('\n').unwrap_or(&text).split('\n'),
+    ))
 }
 
 fn by_base(files: &Value, value: impl Fn(&Value) -> Value) -> Result<Value, String> {
-    let Value::Map(map) = files else { return Ok(Value::str("")) };
+    let Value::Map(map) = files else {
+        return Ok(Value::str(""));
+    };
     let entries = map.snapshot().into_iter().map(|(k, v)| {
         let base: Arc<str> = k.rsplit('/').next().unwrap_or(&k).into();
         (base, value(&v))

@@ -53,11 +53,17 @@ const STATES: [(Status, &str); 9] = [
 impl Status {
     /// helm's word.
     pub fn name(self) -> &'static str {
-        STATES.iter().find(|(status, _)| *status == self).map_or("unknown", |(_, name)| name)
+        STATES
+            .iter()
+            .find(|(status, _)| *status == self)
+            .map_or("unknown", |(_, name)| name)
     }
     /// From helm's word.
     pub fn parse(name: &str) -> Status {
-        STATES.iter().find(|(_, n)| *n == name).map_or(Status::Unknown, |(status, _)| *status)
+        STATES
+            .iter()
+            .find(|(_, n)| *n == name)
+            .map_or(Status::Unknown, |(status, _)| *status)
     }
 }
 
@@ -153,7 +159,9 @@ impl Record {
             release.insert(key.to_owned(), value);
         }
         let mut packer = GzEncoder::new(Vec::new(), Compression::best());
-        packer.write_all(Json::Object(release).to_string().as_bytes()).map_err(bad)?;
+        packer
+            .write_all(Json::Object(release).to_string().as_bytes())
+            .map_err(bad)?;
         Ok(STANDARD.encode(packer.finish().map_err(bad)?))
     }
     /// Reads the value of the Secret's key `release`, after Kubernetes' own base64.
@@ -166,19 +174,31 @@ impl Record {
         // Ancient records were not packed.
         if bytes.starts_with(&[0x1f, 0x8b, 0x08]) {
             let mut plain = Vec::new();
-            GzDecoder::new(&bytes[..]).take(MAX_RECORD + 1).read_to_end(&mut plain).map_err(|e| bad(e.to_string()))?;
+            GzDecoder::new(&bytes[..])
+                .take(MAX_RECORD + 1)
+                .read_to_end(&mut plain)
+                .map_err(|e| bad(e.to_string()))?;
             if plain.len() as u64 > MAX_RECORD {
                 return Err(bad(format!("it is larger than {MAX_RECORD} bytes")));
             }
             bytes = plain;
         }
-        let Json::Object(mut release) = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))? else {
+        let Json::Object(mut release) = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?
+        else {
             return Err(bad("it is no object".into()));
         };
         let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
         let mut take = |key: &str| release.remove(key).unwrap_or(Json::Null);
-        let (name, namespace, manifest) = (text(&take("name")), text(&take("namespace")), text(&take("manifest")));
-        let (chart, config, revision) = (take("chart"), take("config"), take("version").as_i64().unwrap_or(0));
+        let (name, namespace, manifest) = (
+            text(&take("name")),
+            text(&take("namespace")),
+            text(&take("manifest")),
+        );
+        let (chart, config, revision) = (
+            take("chart"),
+            take("config"),
+            take("version").as_i64().unwrap_or(0),
+        );
         let hooks = match take("hooks") {
             Json::Array(hooks) => hooks,
             _ => Vec::new(),
@@ -205,7 +225,10 @@ impl Record {
 /// A chart as helm stores it in a record; subcharts are not stored, as in helm.
 pub fn stored_chart(chart: &Chart) -> Json {
     let files = |files: Vec<(&str, &[u8])>| -> Json {
-        files.into_iter().map(|(name, data)| json!({"name": name, "data": STANDARD.encode(data)})).collect()
+        files
+            .into_iter()
+            .map(|(name, data)| json!({"name": name, "data": STANDARD.encode(data)}))
+            .collect()
     };
     json!({
         "metadata": stored_metadata(&chart.metadata),

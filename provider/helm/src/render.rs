@@ -10,14 +10,14 @@ use serde_json::Value as Json;
 use crate::chart::{Chart, File, dependencies};
 use crate::environment::{Asked, Environment, Limits};
 use crate::error::Error;
-use crate::functions::semvers::{Constraint, Version};
 use crate::functions::Context;
+use crate::functions::semvers::{Constraint, Version};
 use crate::manifests::{self, Documents};
-use crate::object::{Object, object};
 pub use crate::object::{Capabilities, KubeVersion};
+use crate::object::{Object, object};
 use crate::template::exec::{self, Templates};
 use crate::template::parser;
-use crate::value::{Elem, List, Map, MapType, Value};
+use crate::value::{Map, MapType, Value};
 use crate::{schema, values};
 
 /// The release for which a chart is rendered.
@@ -36,7 +36,12 @@ pub struct Release {
 impl Release {
     /// A first installation.
     pub fn new(name: impl Into<String>, namespace: impl Into<String>) -> Self {
-        Release { name: name.into(), namespace: namespace.into(), revision: 1, is_upgrade: false }
+        Release {
+            name: name.into(),
+            namespace: namespace.into(),
+            revision: 1,
+            is_upgrade: false,
+        }
     }
 }
 
@@ -46,7 +51,11 @@ const DEFAULT_API_VERSIONS: &str = "v1 admissionregistration.k8s.io/v1 admission
 impl Default for Capabilities {
     fn default() -> Self {
         Capabilities {
-            kube_version: KubeVersion { version: "v1.37.0".into(), major: "1".into(), minor: "37".into() },
+            kube_version: KubeVersion {
+                version: "v1.37.0".into(),
+                major: "1".into(),
+                minor: "37".into(),
+            },
             api_versions: Arc::new(DEFAULT_API_VERSIONS.split(' ').map(str::to_owned).collect()),
         }
     }
@@ -58,17 +67,23 @@ impl Capabilities {
     /// # Errors
     /// What is no version.
     pub fn declared(kube_version: &str, extra_api_versions: &[String]) -> Result<Capabilities, Error> {
-        let parsed = Version::parse(kube_version)
-            .ok_or_else(|| Error::Values(format!("invalid kube version '{kube_version}': could not parse \"{kube_version}\" as version")))?;
+        let parsed = Version::parse(kube_version).ok_or_else(|| {
+            Error::Values(format!(
+                "invalid kube version '{kube_version}': could not parse \"{kube_version}\" as version"
+            ))
+        })?;
         let [major, minor, _] = parsed.numbers;
-        let mut capabilities = Capabilities::default();
-        capabilities.kube_version = KubeVersion {
+        let mut api_versions = Capabilities::default().api_versions;
+        Arc::make_mut(&mut api_versions).extend(extra_api_versions.iter().cloned());
+        let kube_version = KubeVersion {
             version: format!("v{}", parsed.canonical()),
             major: major.to_string(),
             minor: minor.to_string(),
         };
-        Arc::make_mut(&mut capabilities.api_versions).extend(extra_api_versions.iter().cloned());
-        Ok(capabilities)
+        Ok(Capabilities {
+            kube_version,
+            api_versions,
+        })
     }
 }
 
@@ -131,7 +146,10 @@ impl<'r> Renderer<'r> {
         let documents = manifests::sort(files.files)?;
         let crds = files.chart.crds();
         Ok(Rendered {
-            documents: Documents { crds: manifests::crds(&crds), ..documents },
+            documents: Documents {
+                crds: manifests::crds(&crds),
+                ..documents
+            },
             notes: files.notes,
             values: files.values,
             asked: files.asked,
@@ -176,7 +194,15 @@ impl<'r> Renderer<'r> {
             ("Service", Value::str("Helm")),
         ]);
         let capabilities = object(Object::Capabilities(self.capabilities.clone()));
-        scopes(&chart, chart.name().to_owned(), &all, true, &release, &capabilities, &mut files);
+        scopes(
+            &chart,
+            chart.name().to_owned(),
+            &all,
+            true,
+            &release,
+            &capabilities,
+            &mut files,
+        );
         let (outputs, asked) = self.execute(&mut files)?;
         let notes_path = format!("{}/templates/NOTES.txt", chart.name());
         let mut notes = None;
@@ -190,7 +216,13 @@ impl<'r> Renderer<'r> {
                 rendered.push((name, text));
             }
         }
-        Ok(Files { files: rendered, notes, values: json, asked, chart })
+        Ok(Files {
+            files: rendered,
+            notes,
+            values: json,
+            asked,
+            chart,
+        })
     }
     fn check_kube_version(&self, chart: &Chart) -> Result<(), Error> {
         let wanted = chart.metadata.text("kubeVersion");
@@ -198,7 +230,8 @@ impl<'r> Renderer<'r> {
             return Ok(());
         }
         let version = &self.capabilities.kube_version.version;
-        let fits = Constraint::parse(wanted).is_ok_and(|c| Version::parse(version).is_some_and(|v| c.allows(&v)));
+        let fits =
+            Constraint::parse(wanted).is_ok_and(|c| Version::parse(version).is_some_and(|v| c.allows(&v)));
         if fits {
             return Ok(());
         }
@@ -206,15 +239,19 @@ impl<'r> Renderer<'r> {
             "chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}"
         )))
     }
-    fn execute(&self, files: &mut Vec<Scoped>) -> Result<(Vec<(Arc<str>, String)>, Asked), Error> {
+    fn execute(&self, files: &mut [Scoped]) -> Result<(Outputs, Asked), Error> {
         // Deeper files are read first, so that what a parent defines replaces what its subcharts define.
         files.sort_by(|a, b| {
             let depth = |name: &str| name.matches('/').count();
-            depth(&b.name).cmp(&depth(&a.name)).then_with(|| b.name.cmp(&a.name))
+            depth(&b.name)
+                .cmp(&depth(&a.name))
+                .then_with(|| b.name.cmp(&a.name))
         });
         let mut templates = Templates::new();
         for file in files.iter() {
-            let trees = file.chart.templates[file.index].trees(&file.name).map_err(Error::Parse)?;
+            let trees = file.chart.templates[file.index]
+                .trees(&file.name)
+                .map_err(Error::Parse)?;
             for tree in trees {
                 if !(parser::is_empty(&tree.body) && templates.contains_key(&tree.name)) {
                     templates.insert(tree.name.clone(), tree);
@@ -238,21 +275,29 @@ impl<'r> Renderer<'r> {
             if base.starts_with('_') {
                 continue;
             }
-            let Some(tree) = templates.get(&file.name) else { continue };
+            let Some(tree) = templates.get(&file.name) else {
+                continue;
+            };
             file.scope.set(
                 "Template",
-                Value::Map(match Value::map([
-                    ("Name", Value::Str(file.name.clone())),
-                    ("BasePath", Value::str(file.base_path.as_str())),
-                ]) {
-                    Value::Map(map) => map.with_type(MapType::Values),
-                    _ => Map::new(Default::default()),
-                }),
+                Value::Map(
+                    match Value::map([
+                        ("Name", Value::Str(file.name.clone())),
+                        ("BasePath", Value::str(file.base_path.as_str())),
+                    ]) {
+                        Value::Map(map) => map.with_type(MapType::Values),
+                        _ => Map::new(Default::default()),
+                    },
+                ),
             );
             let mut out = Vec::with_capacity(tree.source.text.len() * 2);
-            exec::execute(&mut context, tree, Value::Map(file.scope.clone()), &mut out).map_err(Error::Execution)?;
+            exec::execute(&mut context, tree, Value::Map(file.scope.clone()), &mut out)
+                .map_err(Error::Execution)?;
             let out = without_no_value(out);
-            outputs.push((file.name.clone(), String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())));
+            outputs.push((
+                file.name.clone(),
+                String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()),
+            ));
         }
         drop(context);
         outputs.sort_by(|a, b| a.0.cmp(&b.0));
@@ -298,6 +343,9 @@ struct Scoped {
     base_path: String,
 }
 
+/// Rendered files: name and text.
+type Outputs = Vec<(Arc<str>, String)>;
+
 /// What the templates of a chart and of its subcharts see as their dot.
 fn scopes(
     chart: &Chart,
@@ -308,7 +356,10 @@ fn scopes(
     capabilities: &Value,
     out: &mut Vec<Scoped>,
 ) -> Value {
-    let files = chart.files.iter().map(|f| (f.name.clone(), Value::text(f.data.to_vec())));
+    let files = chart
+        .files
+        .iter()
+        .map(|f| (f.name.clone(), Value::text(f.data.to_vec())));
     let files = match Value::map(files) {
         Value::Map(map) => Value::Map(map.with_type(MapType::Files)),
         other => other,
@@ -333,7 +384,15 @@ fn scopes(
             },
             _ => Value::Nil,
         };
-        let value = scopes(sub, format!("{path}/charts/{}", sub.name()), &inner, false, release, capabilities, out);
+        let value = scopes(
+            sub,
+            format!("{path}/charts/{}", sub.name()),
+            &inner,
+            false,
+            release,
+            capabilities,
+            out,
+        );
         subcharts.set(sub.name(), value);
     }
     let library = chart.metadata.is_library();
@@ -353,6 +412,3 @@ fn scopes(
     }
     Value::Map(scope)
 }
-
-const _: Elem = Elem::Any;
-const _: Option<List> = None;

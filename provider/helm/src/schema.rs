@@ -20,7 +20,9 @@ pub fn check(chart: &Chart, values: &Value) -> Result<(), Error> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Error::Schema(format!("values don't meet the specifications of the schema(s) in the following chart(s):\n{problems}")))
+    Err(Error::Schema(format!(
+        "values don't meet the specifications of the schema(s) in the following chart(s):\n{problems}"
+    )))
 }
 
 fn check_chart(chart: &Chart, values: &Value, problems: &mut String) -> Result<(), Error> {
@@ -48,30 +50,52 @@ fn check_chart(chart: &Chart, values: &Value, problems: &mut String) -> Result<(
 /// The violation in the words of helm's validator, where it is one of the common ones.
 fn described(error: &ValidationError<'_>, values: &Json) -> String {
     use ValidationErrorKind as Kind;
-    let instance = values.pointer(&error.instance_path().to_string()).unwrap_or(&Json::Null);
+    let instance = values
+        .pointer(&error.instance_path().to_string())
+        .unwrap_or(&Json::Null);
     let length = || match instance {
         Json::String(s) => s.chars().count(),
         Json::Array(items) => items.len(),
         Json::Object(entries) => entries.len(),
         _ => 0,
     };
-    let quoted = |names: &[String]| names.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", ");
+    let quoted = |names: &[String]| {
+        names
+            .iter()
+            .map(|n| format!("'{n}'"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match error.kind() {
         Kind::Type { kind } => {
             let wanted = match kind {
                 TypeKind::Single(one) => one.to_string(),
-                TypeKind::Multiple(many) => many.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(" or "),
+                TypeKind::Multiple(many) => many
+                    .iter()
+                    .map(|t| t.to_string())
+                    .collect::<Vec<_>>()
+                    .join(" or "),
             };
             format!("got {}, want {wanted}", type_name(instance))
         }
-        Kind::Required { property } => format!("missing property '{}'", property.as_str().unwrap_or_default()),
+        Kind::Required { property } => {
+            format!("missing property '{}'", property.as_str().unwrap_or_default())
+        }
         Kind::Minimum { limit } => format!("minimum: got {}, want {}", grouped(instance), grouped(limit)),
         Kind::Maximum { limit } => format!("maximum: got {}, want {}", grouped(instance), grouped(limit)),
         Kind::ExclusiveMinimum { limit } => {
-            format!("exclusiveMinimum: got {}, want {}", grouped(instance), grouped(limit))
+            format!(
+                "exclusiveMinimum: got {}, want {}",
+                grouped(instance),
+                grouped(limit)
+            )
         }
         Kind::ExclusiveMaximum { limit } => {
-            format!("exclusiveMaximum: got {}, want {}", grouped(instance), grouped(limit))
+            format!(
+                "exclusiveMaximum: got {}, want {}",
+                grouped(instance),
+                grouped(limit)
+            )
         }
         Kind::MinLength { limit } => format!("minLength: got {}, want {limit}", length()),
         Kind::MaxLength { limit } => format!("maxLength: got {}, want {limit}", length()),
@@ -80,7 +104,10 @@ fn described(error: &ValidationError<'_>, values: &Json) -> String {
         Kind::MinProperties { limit } => format!("minProperties: got {}, want {limit}", length()),
         Kind::MaxProperties { limit } => format!("maxProperties: got {}, want {limit}", length()),
         Kind::Pattern { pattern } => {
-            format!("'{}' does not match pattern '{pattern}'", instance.as_str().unwrap_or_default())
+            format!(
+                "'{}' does not match pattern '{pattern}'",
+                instance.as_str().unwrap_or_default()
+            )
         }
         Kind::AdditionalProperties { unexpected } if unexpected.len() == 1 => {
             format!("additional properties {} not allowed", quoted(unexpected))
@@ -90,7 +117,10 @@ fn described(error: &ValidationError<'_>, values: &Json) -> String {
         }
         Kind::Constant { expected_value } => format!("value must be {}", shown(expected_value)),
         Kind::Enum { options } => {
-            let options: Vec<String> = options.as_array().map(|o| o.iter().map(shown).collect()).unwrap_or_default();
+            let options: Vec<String> = options
+                .as_array()
+                .map(|o| o.iter().map(shown).collect())
+                .unwrap_or_default();
             format!("value must be one of {}", options.join(", "))
         }
         _ => error.to_string(),
@@ -98,7 +128,9 @@ fn described(error: &ValidationError<'_>, values: &Json) -> String {
 }
 
 fn shown(value: &Json) -> String {
-    value.as_str().map_or_else(|| value.to_string(), |s| format!("'{s}'"))
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), |s| format!("'{s}'"))
 }
 
 fn type_name(value: &Json) -> &'static str {
@@ -116,7 +148,9 @@ fn type_name(value: &Json) -> &'static str {
 fn grouped(value: &Json) -> String {
     let text = value.to_string();
     let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |d| ("-", d));
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(w, f)| (w, Some(f)));
+    let (whole, fraction) = digits
+        .split_once('.')
+        .map_or((digits, None), |(w, f)| (w, Some(f)));
     let mut out = String::from(sign);
     for (index, digit) in whole.chars().enumerate() {
         if index > 0 && (whole.len() - index).is_multiple_of(3) {
@@ -134,7 +168,8 @@ fn grouped(value: &Json) -> String {
 fn violations(schema: &[u8], values: &Json) -> Result<Vec<String>, Error> {
     let schema: Json = serde_json::from_slice(schema)
         .map_err(|e| Error::Schema(format!("values.schema.json is no JSON: {e}")))?;
-    let validator = jsonschema::validator_for(&schema).map_err(|e| Error::Schema(format!("invalid schema: {e}")))?;
+    let validator =
+        jsonschema::validator_for(&schema).map_err(|e| Error::Schema(format!("invalid schema: {e}")))?;
     Ok(validator
         .iter_errors(values)
         .map(|e| {

@@ -42,8 +42,14 @@ pub fn apply(values: &Map, argument: &str, kind: Kind) -> Result<(), Error> {
         }
         return Ok(());
     }
-    let mut parser = Parser { chars: argument.chars().collect(), at: 0, kind };
-    parser.run(values).map_err(|e| Error::Values(format!("failed parsing {name} data: {e}")))
+    let mut parser = Parser {
+        chars: argument.chars().collect(),
+        at: 0,
+        kind,
+    };
+    parser
+        .run(values)
+        .map_err(|e| Error::Values(format!("failed parsing {name} data: {e}")))
 }
 
 struct Parser {
@@ -80,7 +86,9 @@ impl Parser {
     }
     fn key(&mut self, values: &Map, depth: usize) -> Result<(), String> {
         if depth > MAX_DEPTH {
-            return Err(format!("value name nested level is greater than maximum supported nested level of {MAX_DEPTH}"));
+            return Err(format!(
+                "value name nested level is greater than maximum supported nested level of {MAX_DEPTH}"
+            ));
         }
         let (key, stop) = self.until(&['=', '[', ',', '.']);
         match stop {
@@ -107,7 +115,10 @@ impl Parser {
             }
             Some(',') => {
                 values.set(key.as_str(), Value::str(""));
-                Err(format!("key {} has no value (cannot end with ,)", crate::gofmt::quote(&key)))
+                Err(format!(
+                    "key {} has no value (cannot end with ,)",
+                    crate::gofmt::quote(&key)
+                ))
             }
             _ => {
                 let inner = match values.get(&key) {
@@ -131,12 +142,17 @@ impl Parser {
             // helm takes an index without its bracket for nothing.
             return Ok(None);
         }
-        let number: i64 = text
-            .parse()
-            .map_err(|_| format!("error parsing index: strconv.Atoi: parsing {}: invalid syntax", crate::gofmt::quote(&text)))?;
+        let number: i64 = text.parse().map_err(|_| {
+            format!(
+                "error parsing index: strconv.Atoi: parsing {}: invalid syntax",
+                crate::gofmt::quote(&text)
+            )
+        })?;
         let index = usize::try_from(number).map_err(|_| format!("negative {number} index not allowed"))?;
         if index > MAX_INDEX {
-            return Err(format!("index of {index} is greater than maximum supported index of {MAX_INDEX}"));
+            return Err(format!(
+                "index of {index} is greater than maximum supported index of {MAX_INDEX}"
+            ));
         }
         Ok(Some(index))
     }
@@ -146,13 +162,18 @@ impl Parser {
         }
         let (text, stop) = self.until(&['[', '.', '=']);
         if !text.is_empty() {
-            return Err(format!("unexpected data at end of array index: {}", crate::gofmt::quote(&text)));
+            return Err(format!(
+                "unexpected data at end of array index: {}",
+                crate::gofmt::quote(&text)
+            ));
         }
         match stop {
             None => return Err("key has no value".into()),
             Some('=') => list[index] = self.value()?,
             Some('[') => {
-                let Some(inner_index) = self.index()? else { return Ok(list) };
+                let Some(inner_index) = self.index()? else {
+                    return Ok(list);
+                };
                 let inner = match &list[index] {
                     Value::List(inner) => inner.items.to_vec(),
                     _ => Vec::new(),
@@ -180,10 +201,16 @@ impl Parser {
             Kind::Json => {
                 let rest: String = self.chars[self.at..].iter().collect();
                 let mut stream = serde_json::Deserializer::from_str(&rest).into_iter::<serde_json::Value>();
-                let Some(value) = stream.next() else { return Ok(Value::Nil) };
+                let Some(value) = stream.next() else {
+                    return Ok(Value::Nil);
+                };
                 let value = value.map_err(|_| crate::json::decode(&rest).err().unwrap_or_default())?;
                 self.at += rest[..stream.byte_offset()].chars().count();
-                while self.chars.get(self.at).is_some_and(|c| *c == ',' || c.is_whitespace()) {
+                while self
+                    .chars
+                    .get(self.at)
+                    .is_some_and(|c| *c == ',' || c.is_whitespace())
+                {
                     self.at += 1;
                 }
                 return Ok(Value::from_json(&value));

@@ -4,11 +4,29 @@ use std::fmt;
 
 /// Names of the months.
 pub const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 /// Names of the days of the week.
-pub const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub const DAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 
 /// Nanoseconds in a second.
 const SECOND: i128 = 1_000_000_000;
@@ -28,7 +46,11 @@ pub struct Time {
 
 impl Default for Time {
     fn default() -> Self {
-        Time { nanos: ZERO, offset: 0, utc: true }
+        Time {
+            nanos: ZERO,
+            offset: 0,
+            utc: true,
+        }
     }
 }
 
@@ -68,7 +90,11 @@ fn days(year: i64, month: u32, day: u32) -> i64 {
 impl Time {
     /// A moment in UTC.
     pub fn utc(nanos: i128) -> Self {
-        Time { nanos, offset: 0, utc: true }
+        Time {
+            nanos,
+            offset: 0,
+            utc: true,
+        }
     }
     /// Seconds since 1970.
     pub fn unix(&self) -> i64 {
@@ -92,7 +118,12 @@ impl Time {
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_shifted = (5 * of_year + 2) / 153;
         let day = u32::try_from(of_year - (153 * month_shifted + 2) / 5 + 1).unwrap_or(1);
-        let month = u32::try_from(if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 }).unwrap_or(1);
+        let month = u32::try_from(if month_shifted < 10 {
+            month_shifted + 3
+        } else {
+            month_shifted - 9
+        })
+        .unwrap_or(1);
         let year = year_of_era + era * 400 + i64::from(month <= 2);
         Civil {
             year,
@@ -111,7 +142,11 @@ impl Time {
         self.format("2006-01-02T15:04:05.999999999Z07:00")
     }
     fn zone(&self) -> String {
-        if self.offset == 0 { "UTC".into() } else { offset_text(self.offset, true, false) }
+        if self.offset == 0 {
+            "UTC".into()
+        } else {
+            offset_text(self.offset, true, false)
+        }
     }
     /// Go's layout language.
     pub fn format(&self, layout: &str) -> String {
@@ -125,7 +160,11 @@ impl Time {
             };
             out.push_str(before);
             rest = after;
-            let hour12 = if c.hour % 12 == 0 { 12 } else { c.hour % 12 };
+            let hour12 = if c.hour.is_multiple_of(12) {
+                12
+            } else {
+                c.hour % 12
+            };
             let month = MONTHS[(c.month as usize + 11) % 12];
             let day = DAYS[c.weekday as usize % 7];
             match token {
@@ -188,7 +227,8 @@ impl Time {
                 crate::gofmt::quote(element)
             )
         };
-        let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut nano) = (0i64, 1u32, 1u32, 0u32, 0, 0, 0u32);
+        let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut nano) =
+            (0i64, 1u32, 1u32, 0u32, 0, 0, 0u32);
         let (mut pm, mut offset, mut year_day) = (None, None, None);
         let mut rest = value;
         let mut pattern = layout;
@@ -239,8 +279,12 @@ impl Time {
                 "05" | "5" => {
                     second = digits(if token == "05" { 2 } else { 1 }, 2)?;
                     // A fraction may follow although the layout has none.
-                    let follows = next_token(pattern).is_some_and(|(b, t, _)| b.is_empty() && t.starts_with(['.', ',']));
-                    if !follows && rest.starts_with(['.', ',']) && rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
+                    let follows = next_token(pattern)
+                        .is_some_and(|(b, t, _)| b.is_empty() && t.starts_with(['.', ',']));
+                    if !follows
+                        && rest.starts_with(['.', ','])
+                        && rest[1..].starts_with(|c: char| c.is_ascii_digit())
+                    {
                         let length = rest[1..].bytes().take_while(u8::is_ascii_digit).count();
                         nano = fraction(&rest[1..=length]);
                         rest = &rest[1 + length..];
@@ -251,7 +295,8 @@ impl Time {
                     let short = token.len() == 3;
                     let found = names.iter().position(|n| {
                         let name = if short { &n[..3] } else { n };
-                        rest.get(..name.len()).is_some_and(|r| r.eq_ignore_ascii_case(name))
+                        rest.get(..name.len())
+                            .is_some_and(|r| r.eq_ignore_ascii_case(name))
                     });
                     let index = found.ok_or_else(|| fail(token, rest))?;
                     rest = &rest[if short { 3 } else { names[index].len() }..];
@@ -282,7 +327,13 @@ impl Time {
                         offset = Some(0);
                     } else {
                         let colon = zone.contains(':');
-                        let length = if zone.len() == 3 { 3 } else if colon { 6 } else { 5 };
+                        let length = if zone.len() == 3 {
+                            3
+                        } else if colon {
+                            6
+                        } else {
+                            5
+                        };
                         let text = rest.get(..length).ok_or_else(|| fail(zone, rest))?;
                         let sign = match text.as_bytes()[0] {
                             b'+' => 1,
@@ -291,7 +342,10 @@ impl Time {
                         };
                         let plain = text[1..].replace(':', "");
                         let hours: i32 = plain[..2].parse().map_err(|_| fail(zone, rest))?;
-                        let minutes: i32 = plain.get(2..4).map_or(Ok(0), str::parse).map_err(|_| fail(zone, rest))?;
+                        let minutes: i32 = plain
+                            .get(2..4)
+                            .map_or(Ok(0), str::parse)
+                            .map_err(|_| fail(zone, rest))?;
                         offset = Some(sign * (hours * 3600 + minutes * 60));
                         rest = &rest[length..];
                     }
@@ -310,7 +364,12 @@ impl Time {
                 }
             }
         }
-        let range = |name: &str| Err(format!("parsing time {}: {name} out of range", crate::gofmt::quote(value)));
+        let range = |name: &str| {
+            Err(format!(
+                "parsing time {}: {name} out of range",
+                crate::gofmt::quote(value)
+            ))
+        };
         if !(1..=12).contains(&month) {
             return range("month");
         }
@@ -344,7 +403,11 @@ impl Time {
         let seconds = date * 86_400 + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
         let offset = offset.unwrap_or(0);
         let nanos = (i128::from(seconds) - i128::from(offset)) * SECOND + i128::from(nano);
-        Ok(Time { nanos, offset, utc: offset == 0 })
+        Ok(Time {
+            nanos,
+            offset,
+            utc: offset == 0,
+        })
     }
 }
 
@@ -378,8 +441,9 @@ fn offset_text(offset: i32, minutes: bool, colon: bool) -> String {
 /// The next element of a layout: what stands before it, the element, the rest.
 fn next_token(layout: &str) -> Option<(&str, &str, &str)> {
     const TOKENS: [&str; 31] = [
-        "January", "Jan", "Monday", "Mon", "MST", "2006", "002", "__2", "_2006", "_2", "01", "02", "03", "04", "05", "06", "15", "PM",
-        "pm", "-07:00", "-0700", "-07", "Z07:00", "Z0700", "Z07", "1", "2", "3", "4", "5", "0",
+        "January", "Jan", "Monday", "Mon", "MST", "2006", "002", "__2", "_2006", "_2", "01", "02", "03",
+        "04", "05", "06", "15", "PM", "pm", "-07:00", "-0700", "-07", "Z07:00", "Z0700", "Z07", "1", "2",
+        "3", "4", "5", "0",
     ];
     for (at, _) in layout.char_indices() {
         let rest = &layout[at..];
@@ -416,7 +480,12 @@ pub fn duration_text(nanos: i64) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
     let n = nanos.unsigned_abs();
     let scaled = |unit: u64, name: &str| {
-        let text = format!("{}.{:0width$}", n / unit, n % unit, width = unit.ilog10() as usize);
+        let text = format!(
+            "{}.{:0width$}",
+            n / unit,
+            n % unit,
+            width = unit.ilog10() as usize
+        );
         format!("{sign}{}{name}", text.trim_end_matches('0').trim_end_matches('.'))
     };
     match n {
@@ -460,13 +529,17 @@ pub fn parse_duration(source: &str) -> Result<i64, String> {
     }
     let mut total = 0i128;
     while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let (number, after) = rest.split_at(end);
         let (whole, part) = number.split_once('.').unwrap_or((number, ""));
         if whole.is_empty() && part.is_empty() || part.contains('.') {
             return Err(invalid());
         }
-        let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let unit_end = after
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(after.len());
         let (unit, next) = after.split_at(unit_end);
         let scale: i128 = match unit {
             "ns" => 1,
@@ -475,7 +548,12 @@ pub fn parse_duration(source: &str) -> Result<i64, String> {
             "s" => SECOND,
             "m" => 60 * SECOND,
             "h" => 3600 * SECOND,
-            "" => return Err(format!("time: missing unit in duration {}", crate::gofmt::quote(source))),
+            "" => {
+                return Err(format!(
+                    "time: missing unit in duration {}",
+                    crate::gofmt::quote(source)
+                ));
+            }
             unit => {
                 return Err(format!(
                     "time: unknown unit {} in duration {}",
@@ -484,10 +562,19 @@ pub fn parse_duration(source: &str) -> Result<i64, String> {
                 ));
             }
         };
-        let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid())? };
+        let whole: i128 = if whole.is_empty() {
+            0
+        } else {
+            whole.parse().map_err(|_| invalid())?
+        };
         total += whole.checked_mul(scale).ok_or_else(invalid)?;
         if !part.is_empty() {
-            let digits: i128 = part.chars().take(18).collect::<String>().parse().map_err(|_| invalid())?;
+            let digits: i128 = part
+                .chars()
+                .take(18)
+                .collect::<String>()
+                .parse()
+                .map_err(|_| invalid())?;
             total += digits * scale / 10i128.pow(part.len().min(18) as u32);
         }
         if total > i128::from(i64::MAX) {

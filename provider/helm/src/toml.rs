@@ -31,7 +31,10 @@ fn is_table(value: &Value) -> bool {
 }
 
 fn key_text(key: &str) -> String {
-    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let bare = !key.is_empty()
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if bare { key.to_owned() } else { string(key) }
 }
 
@@ -108,7 +111,11 @@ fn inline(out: &mut String, value: &Value, depth: usize) -> Result<(), String> {
                 if *f > 0.0 { "+inf".into() } else { "-inf".into() }
             } else {
                 let text = format!("{f}");
-                if text.contains('.') { text } else { format!("{text}.0") }
+                if text.contains('.') {
+                    text
+                } else {
+                    format!("{text}.0")
+                }
             };
             out.push_str(&text);
         }
@@ -147,7 +154,9 @@ fn inline(out: &mut String, value: &Value, depth: usize) -> Result<(), String> {
 /// # Errors
 /// What is wrong with the text.
 pub fn decode(text: &str) -> Result<Value, String> {
-    let document: toml::Table = text.parse().map_err(|e: toml::de::Error| format!("toml: {}", e.message()))?;
+    let document: toml::Table = text
+        .parse()
+        .map_err(|e: toml::de::Error| format!("toml: {}", e.message()))?;
     Ok(from_toml(&toml::Value::Table(document)))
 }
 

@@ -195,7 +195,10 @@ pub(crate) fn deeper<T>(run: impl FnOnce() -> T) -> T {
 impl Map {
     /// A new `map[string]interface {}`.
     pub fn new(entries: BTreeMap<Arc<str>, Value>) -> Self {
-        Map { ty: MapType::Any, entries: Entries::new(entries) }
+        Map {
+            ty: MapType::Any,
+            entries: Entries::new(entries),
+        }
     }
     /// The value under a key.
     pub fn get(&self, key: &str) -> Option<Value> {
@@ -215,19 +218,29 @@ impl Map {
     }
     /// A copy of the entries, so that the map may change while one walks over them.
     pub fn snapshot(&self) -> Vec<(Arc<str>, Value)> {
-        self.entries.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+        self.entries
+            .borrow()
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect()
     }
     /// The same map under another Go type.
     #[must_use]
     pub fn with_type(&self, ty: MapType) -> Self {
-        Map { ty, entries: self.entries.clone() }
+        Map {
+            ty,
+            entries: self.entries.clone(),
+        }
     }
 }
 
 impl List {
     /// A `[]interface {}`.
     pub fn any(items: Vec<Value>) -> Self {
-        List { elem: Elem::Any, items: Items::new(items.into_iter().map(Value::stored).collect()) }
+        List {
+            elem: Elem::Any,
+            items: Items::new(items.into_iter().map(Value::stored).collect()),
+        }
     }
 }
 
@@ -257,25 +270,41 @@ impl Value {
     }
     /// A nil slice.
     pub fn nil_list(elem: Elem) -> Self {
-        Value::List(List { elem, items: Rc::default() })
+        Value::List(List {
+            elem,
+            items: Rc::default(),
+        })
     }
     /// A `[]string`.
     pub fn strings<S: Into<Arc<str>>>(items: impl IntoIterator<Item = S>) -> Self {
-        Value::List(List { elem: Elem::Str, items: Items::new(items.into_iter().map(|s| Value::Str(s.into())).collect()) })
+        Value::List(List {
+            elem: Elem::Str,
+            items: Items::new(items.into_iter().map(|s| Value::Str(s.into())).collect()),
+        })
     }
     /// A `map[string]interface {}`.
     pub fn map(entries: impl IntoIterator<Item = (impl Into<Arc<str>>, Value)>) -> Self {
-        Value::Map(Map::new(entries.into_iter().map(|(k, v)| (k.into(), v.stored())).collect()))
+        Value::Map(Map::new(
+            entries.into_iter().map(|(k, v)| (k.into(), v.stored())).collect(),
+        ))
     }
     /// As it lies in a container: a missing value becomes nil.
     #[must_use]
     pub fn stored(self) -> Self {
-        if matches!(self, Value::Invalid) { Value::Nil } else { self }
+        if matches!(self, Value::Invalid) {
+            Value::Nil
+        } else {
+            self
+        }
     }
     /// As a pipeline hands it on: a nil interface becomes a missing value.
     #[must_use]
     pub fn dug(self) -> Self {
-        if matches!(self, Value::Nil) { Value::Invalid } else { self }
+        if matches!(self, Value::Nil) {
+            Value::Invalid
+        } else {
+            self
+        }
     }
     fn is_container(&self) -> bool {
         matches!(self, Value::List(_) | Value::Map(_))
@@ -354,7 +383,11 @@ impl Value {
     pub fn items(&self) -> Option<Rc<Items>> {
         match self {
             Value::List(l) => Some(l.items.clone()),
-            Value::Bytes(b) => Some(Items::new(b.iter().map(|b| Value::Int(i64::from(*b), IntKind::Uint8)).collect())),
+            Value::Bytes(b) => Some(Items::new(
+                b.iter()
+                    .map(|b| Value::Int(i64::from(*b), IntKind::Uint8))
+                    .collect(),
+            )),
             _ => None,
         }
     }
@@ -381,7 +414,10 @@ impl Value {
                         || !seen.insert((Rc::as_ptr(&a.entries), Rc::as_ptr(&b.entries)))
                         || deeper(|| {
                             let (a, b) = (a.entries.borrow(), b.entries.borrow());
-                            a.len() == b.len() && a.iter().zip(b.iter()).all(|((k, v), (l, w))| k == l && v.equal(w, seen))
+                            a.len() == b.len()
+                                && a.iter()
+                                    .zip(b.iter())
+                                    .all(|((k, v), (l, w))| k == l && v.equal(w, seen))
                         }))
             }
             (Value::Object(a), Value::Object(b)) => a == b,
@@ -399,7 +435,10 @@ impl Value {
                 if let Some(copy) = copies.get(&Rc::as_ptr(&m.entries)) {
                     return Value::Map(copy.clone());
                 }
-                let copy = Map { ty: m.ty, entries: Rc::default() };
+                let copy = Map {
+                    ty: m.ty,
+                    entries: Rc::default(),
+                };
                 copies.insert(Rc::as_ptr(&m.entries), copy.clone());
                 for (key, value) in m.snapshot() {
                     let value = deeper(|| value.copy(copies));
@@ -409,7 +448,10 @@ impl Value {
             }
             Value::List(l) => {
                 let items = deeper(|| l.items.iter().map(|item| item.copy(copies)).collect());
-                Value::List(List { elem: l.elem, items: Items::new(items) })
+                Value::List(List {
+                    elem: l.elem,
+                    items: Items::new(items),
+                })
             }
             other => other.clone(),
         }

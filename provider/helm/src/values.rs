@@ -115,9 +115,12 @@ fn tables(target: &Map, source: &Map, merging: bool) {
 
 fn without_nulls(value: &Value) -> Value {
     match value {
-        Value::Map(map) => {
-            Value::map(map.snapshot().into_iter().filter(|(_, v)| !v.is_nil()).map(|(k, v)| (k, without_nulls(&v))))
-        }
+        Value::Map(map) => Value::map(
+            map.snapshot()
+                .into_iter()
+                .filter(|(_, v)| !v.is_nil())
+                .map(|(k, v)| (k, without_nulls(&v))),
+        ),
         other => other.clone(),
     }
 }

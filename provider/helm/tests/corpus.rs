@@ -1,6 +1,8 @@
 //! Our own charts, rendered by helm v4.3.1 and by us: documents must be equal to the byte, errors must be errors at the
 //! same place with the same words.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -14,7 +16,9 @@ fn corpus() -> PathBuf {
 
 /// The oracle, fetched once.
 static HELM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let out = Command::new(corpus().join("fetch-helm")).output().expect("python3 runs");
+    let out = Command::new(corpus().join("fetch-helm"))
+        .output()
+        .expect("python3 runs");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     PathBuf::from(String::from_utf8_lossy(&out.stdout).trim())
 });
@@ -36,7 +40,8 @@ fn run(program: &Path, chart: &Path, arguments: &[&str]) -> Outcome {
         .env("HOME", std::env::temp_dir())
         .output()
         .expect("the program runs");
-    let stderr = String::from_utf8_lossy(&out.stderr).replace("Use --debug flag to render out invalid YAML", "");
+    let stderr =
+        String::from_utf8_lossy(&out.stderr).replace("Use --debug flag to render out invalid YAML", "");
     let mut lines: Vec<&str> = stderr.lines().filter(|l| !l.starts_with("level=")).collect();
     if stderr.contains("don't meet the specifications") {
         // Violations come in no order of their own.
@@ -78,7 +83,10 @@ fn charts(folder: &Path, out: &mut Vec<PathBuf>) {
         out.push(folder.to_owned());
         return;
     }
-    let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     names.sort();
     names.iter().filter(|p| p.is_dir()).for_each(|p| charts(p, out));
 }
@@ -90,7 +98,10 @@ fn charts_render_as_helm_renders_them() {
     let mut jobs: Vec<(PathBuf, Vec<String>)> = Vec::new();
     for folder in folders {
         jobs.push((folder.clone(), Vec::new()));
-        for line in std::fs::read_to_string(folder.join("scenarios.txt")).unwrap_or_default().lines() {
+        for line in std::fs::read_to_string(folder.join("scenarios.txt"))
+            .unwrap_or_default()
+            .lines()
+        {
             jobs.push((folder.clone(), line.split(' ').map(str::to_owned).collect()));
         }
     }
@@ -101,13 +112,23 @@ fn charts_render_as_helm_renders_them() {
         let (a, b) = (run(&HELM, chart, &arguments), run(ours, chart, &arguments));
         (a != b).then(|| format!("{} {arguments:?}\n  helm {a:#?}\n  ours {b:#?}", chart.display()))
     });
-    assert!(findings.is_empty(), "{} of {} differ:\n{}", findings.len(), jobs.len(), findings.join("\n"));
+    assert!(
+        findings.is_empty(),
+        "{} of {} differ:\n{}",
+        findings.len(),
+        jobs.len(),
+        findings.join("\n")
+    );
     println!("{} renders of corpus charts equal", jobs.len());
 }
 
 fn write_chart(folder: &Path, values: &str, templates: &[(String, String)]) {
     std::fs::create_dir_all(folder.join("templates")).unwrap();
-    std::fs::write(folder.join("Chart.yaml"), "apiVersion: v2\nname: c\nversion: 1.2.3\nappVersion: \"4\"\n").unwrap();
+    std::fs::write(
+        folder.join("Chart.yaml"),
+        "apiVersion: v2\nname: c\nversion: 1.2.3\nappVersion: \"4\"\n",
+    )
+    .unwrap();
     std::fs::write(folder.join("values.yaml"), values).unwrap();
     for (name, text) in templates {
         std::fs::write(folder.join("templates").join(name), text).unwrap();
@@ -120,7 +141,10 @@ fn template(expression: &str) -> String {
 
 fn expressions() -> Vec<String> {
     let text = std::fs::read_to_string(corpus().join("expressions/all.txt")).unwrap();
-    text.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect()
+    text.lines()
+        .filter(|l| !l.trim().is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Expressions that we can render go into one chart, so that helm has to be started once; the others fail one by one.
@@ -136,20 +160,34 @@ fn expressions_mean_what_they_mean_to_helm() {
         let chart = Chart::load(&folder).unwrap();
         // Values are changed by some: each must see them as they are.
         let alone = Renderer::new(&chart, Release::new("rel", "ns")).render(&serde_json::json!({}));
-        let mutates = ["set ", "unset ", "merge", "define", "block", "template"].iter().any(|w| expression.contains(w));
+        let mutates = ["set ", "unset ", "merge", "define", "block", "template"]
+            .iter()
+            .any(|w| expression.contains(w));
         if alone.is_ok() && !mutates {
             fine.push((index, expression));
         } else {
             failing.push((folder, expression));
         }
     }
-    assert!(fine.len() > 500 && failing.len() > 100, "{} and {}", fine.len(), failing.len());
+    assert!(
+        fine.len() > 500 && failing.len() > 100,
+        "{} and {}",
+        fine.len(),
+        failing.len()
+    );
     let together = work.path().join("together");
-    let templates: Vec<_> = fine.iter().map(|(i, e)| (format!("t{i:04}.yaml"), template(e))).collect();
+    let templates: Vec<_> = fine
+        .iter()
+        .map(|(i, e)| (format!("t{i:04}.yaml"), template(e)))
+        .collect();
     write_chart(&together, &values, &templates);
     let (a, b) = (run(&HELM, &together, &[]), run(ours, &together, &[]));
     assert!(a.success, "{}", a.error);
-    let split = |text: &str| text.split("---\n# Source: ").map(str::to_owned).collect::<Vec<_>>();
+    let split = |text: &str| {
+        text.split("---\n# Source: ")
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let (a, b) = (split(&a.output), split(&b.output));
     assert_eq!(a.len(), b.len());
     let known: Vec<String> = expressions();
@@ -160,12 +198,23 @@ fn expressions_mean_what_they_mean_to_helm() {
         // What the template's own name shows up in differs by design of this test only in its number.
         .map(|(a, b)| format!("helm {a}\nours {b}"))
         .collect();
-    assert!(different.is_empty(), "{} of {} differ:\n{}", different.len(), known.len(), different.join("\n"));
+    assert!(
+        different.is_empty(),
+        "{} of {} differ:\n{}",
+        different.len(),
+        known.len(),
+        different.join("\n")
+    );
     let findings = gather(&failing, |(folder, expression)| {
         let (a, b) = (run(&HELM, folder, &[]), run(ours, folder, &[]));
         (a != b).then(|| format!("{expression}\n  helm {a:?}\n  ours {b:?}"))
     });
-    assert!(findings.is_empty(), "{} differ:\n{}", findings.len(), findings.join("\n"));
+    assert!(
+        findings.is_empty(),
+        "{} differ:\n{}",
+        findings.len(),
+        findings.join("\n")
+    );
     println!("{} expressions equal", known.len());
 }
 
@@ -174,7 +223,10 @@ fn every_function_of_helm_is_there_and_covered() {
     let names = functions::names();
     // helm knows every one of ours: it parses a template that names them all.
     let work = tempfile::tempdir().unwrap();
-    let all: String = names.iter().map(|n| format!("{{{{ if false }}}}{{{{ {n} }}}}{{{{ end }}}}\n")).collect();
+    let all: String = names
+        .iter()
+        .map(|n| format!("{{{{ if false }}}}{{{{ {n} }}}}{{{{ end }}}}\n"))
+        .collect();
     write_chart(work.path(), "", &[("t.yaml".into(), all)]);
     let a = run(&HELM, work.path(), &[]);
     assert!(a.success, "{}", a.error);
@@ -187,26 +239,59 @@ fn every_function_of_helm_is_there_and_covered() {
             text.push_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default());
         }
     }
-    let words: std::collections::HashSet<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let words: std::collections::HashSet<&str> =
+        text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
     let missing: Vec<_> = names.iter().filter(|n| !words.contains(**n)).collect();
-    assert!(missing.is_empty(), "{} of {} functions are not in the corpus: {missing:?}", missing.len(), names.len());
+    assert!(
+        missing.is_empty(),
+        "{} of {} functions are not in the corpus: {missing:?}",
+        missing.len(),
+        names.len()
+    );
     println!("{} functions of helm, all covered", names.len());
 }
 
 #[test]
 fn a_hostile_chart_gets_an_error() {
     let cases = [
-        ("endless recursion", "{{ define \"a\" }}{{ include \"a\" . }}{{ end }}{{ include \"a\" . }}"),
-        ("endless tpl", "{{ define \"a\" }}{{ tpl \"{{ include \\\"a\\\" . }}\" . }}{{ end }}{{ include \"a\" . }}"),
-        ("endless template", "{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}"),
+        (
+            "endless recursion",
+            "{{ define \"a\" }}{{ include \"a\" . }}{{ end }}{{ include \"a\" . }}",
+        ),
+        (
+            "endless tpl",
+            "{{ define \"a\" }}{{ tpl \"{{ include \\\"a\\\" . }}\" . }}{{ end }}{{ include \"a\" . }}",
+        ),
+        (
+            "endless template",
+            "{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}",
+        ),
         ("a huge string", "{{ repeat 2000000000 \"x\" }}"),
-        ("growing strings", "{{ $s := \"xxxxxxxxxx\" }}{{ range until 100 }}{{ $s = print $s $s }}{{ end }}"),
+        (
+            "growing strings",
+            "{{ $s := \"xxxxxxxxxx\" }}{{ range until 100 }}{{ $s = print $s $s }}{{ end }}",
+        ),
         ("a huge list", "{{ until 2000000000 | len }}"),
-        ("a long loop", "{{ range until 5000000 }}{{ range until 5000000 }}{{ end }}{{ end }}"),
-        ("a dictionary in itself", "{{ $d := dict }}{{ $_ := set $d \"d\" $d }}{{ toJson $d | len }}{{ mustToJson $d }}"),
-        ("a dictionary in itself as YAML", "{{ $d := dict }}{{ $_ := set $d \"d\" $d }}{{ mustToYaml $d }}"),
-        ("nested parentheses", &format!("{{{{ {}1{} }}}}", "(".repeat(20_000), ")".repeat(20_000))),
-        ("a bomb of aliases", "{{ fail (fromYaml \"a: &a [x,x,x,x,x,x,x,x,x,x]\\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\\ng: [*f,*f,*f,*f,*f,*f,*f,*f,*f,*f]\").Error }}"),
+        (
+            "a long loop",
+            "{{ range until 5000000 }}{{ range until 5000000 }}{{ end }}{{ end }}",
+        ),
+        (
+            "a dictionary in itself",
+            "{{ $d := dict }}{{ $_ := set $d \"d\" $d }}{{ toJson $d | len }}{{ mustToJson $d }}",
+        ),
+        (
+            "a dictionary in itself as YAML",
+            "{{ $d := dict }}{{ $_ := set $d \"d\" $d }}{{ mustToYaml $d }}",
+        ),
+        (
+            "nested parentheses",
+            &format!("{{{{ {}1{} }}}}", "(".repeat(20_000), ")".repeat(20_000)),
+        ),
+        (
+            "a bomb of aliases",
+            "{{ fail (fromYaml \"a: &a [x,x,x,x,x,x,x,x,x,x]\\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\\ng: [*f,*f,*f,*f,*f,*f,*f,*f,*f,*f]\").Error }}",
+        ),
     ];
     for (what, text) in cases {
         let work = tempfile::tempdir().unwrap();

@@ -1,6 +1,8 @@
 //! Release records: helm v4.3.1 lists and shows what we wrote. A server on loopback stands in for the API server; it
 //! knows Secrets only, which is all that these commands ask for.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -18,7 +20,9 @@ fn corpus() -> PathBuf {
 fn record(revision: i64, status: Status, replicas: i64) -> Record {
     let chart = Chart::load(corpus().join("charts/hooks")).unwrap();
     let config = json!({"replicas": replicas});
-    let rendered = Renderer::new(&chart, Release::new("demo", "ns")).render(&config).unwrap();
+    let rendered = Renderer::new(&chart, Release::new("demo", "ns"))
+        .render(&config)
+        .unwrap();
     let manifest: String = rendered
         .documents
         .manifests
@@ -68,8 +72,13 @@ fn serve(secrets: Vec<Value>) -> (u16, Arc<Mutex<Vec<String>>>) {
                     let (path, query) = path.split_once('?').unwrap_or((&path, ""));
                     let (status, body) = answer(&secrets, path, query);
                     let body = body.to_string();
-                    let head = format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
-                    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+                    let head = format!(
+                        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                        body.len()
+                    );
+                    let _ = stream
+                        .write_all(head.as_bytes())
+                        .and_then(|()| stream.write_all(body.as_bytes()));
                 }
             });
         }
@@ -84,19 +93,34 @@ fn answer(secrets: &[Value], path: &str, query: &str) -> (u16, Value) {
     if let Some(name) = path.strip_prefix("/api/v1/namespaces/ns/secrets/") {
         return match secrets.iter().find(|s| s["metadata"]["name"] == name) {
             Some(secret) => (200, secret.clone()),
-            None => (404, json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404})),
+            None => (
+                404,
+                json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}),
+            ),
         };
     }
     if path == "/api/v1/namespaces/ns/secrets" {
         let query = query.replace("%3D", "=").replace("%2C", ",");
-        let selector = query.split('&').find_map(|p| p.strip_prefix("labelSelector=")).unwrap_or("");
+        let selector = query
+            .split('&')
+            .find_map(|p| p.strip_prefix("labelSelector="))
+            .unwrap_or("");
         let fits = |secret: &&Value| {
-            selector.split(',').filter_map(|p| p.split_once('=')).all(|(k, v)| secret["metadata"]["labels"][k] == v)
+            selector
+                .split(',')
+                .filter_map(|p| p.split_once('='))
+                .all(|(k, v)| secret["metadata"]["labels"][k] == v)
         };
         let items: Vec<&Value> = secrets.iter().filter(fits).collect();
-        return (200, json!({"kind": "SecretList", "apiVersion": "v1", "metadata": {}, "items": items}));
+        return (
+            200,
+            json!({"kind": "SecretList", "apiVersion": "v1", "metadata": {}, "items": items}),
+        );
     }
-    (404, json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}))
+    (
+        404,
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}),
+    )
 }
 
 #[test]
@@ -126,7 +150,12 @@ fn helm_lists_and_shows_what_we_wrote() {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        assert!(out.status.success(), "{arguments:?}: {} {:?}", String::from_utf8_lossy(&out.stderr), asked.lock().unwrap());
+        assert!(
+            out.status.success(),
+            "{arguments:?}: {} {:?}",
+            String::from_utf8_lossy(&out.stderr),
+            asked.lock().unwrap()
+        );
         text
     };
     let listed: Value = serde_json::from_str(&run(&["list", "-o", "json"])).unwrap();
@@ -141,7 +170,10 @@ fn helm_lists_and_shows_what_we_wrote() {
     assert_eq!(history[1]["description"], "revision 2");
     let values: Value = serde_json::from_str(&run(&["get", "values", "demo", "-o", "json"])).unwrap();
     assert_eq!(values, json!({"replicas": 2}));
-    assert_eq!(run(&["get", "manifest", "demo"]).trim(), records[1].manifest.trim());
+    assert_eq!(
+        run(&["get", "manifest", "demo"]).trim(),
+        records[1].manifest.trim()
+    );
     assert!(run(&["get", "hooks", "demo"]).contains("name: pre"));
     assert_eq!(run(&["get", "notes", "demo"]).trim(), "NOTES:\nHello demo");
     let metadata: Value = serde_json::from_str(&run(&["get", "metadata", "demo", "-o", "json"])).unwrap();
@@ -152,11 +184,17 @@ fn helm_lists_and_shows_what_we_wrote() {
 fn what_is_written_is_read_again() {
     let record = record(3, Status::Failed, 1);
     let read = Record::decode(&record.encode().unwrap()).unwrap();
-    assert_eq!((read.name.as_str(), read.namespace.as_str(), read.revision), ("demo", "ns", 3));
+    assert_eq!(
+        (read.name.as_str(), read.namespace.as_str(), read.revision),
+        ("demo", "ns", 3)
+    );
     assert_eq!(read.status, Status::Failed);
     assert_eq!(read.manifest, record.manifest);
     assert_eq!(read.config, record.config);
     assert_eq!(read.hooks.len(), record.hooks.len());
     assert_eq!(read.notes, "Hello demo\n");
-    assert!(Record::decode("bm9wZQ==").is_err(), "what is no record is refused");
+    assert!(
+        Record::decode("bm9wZQ==").is_err(),
+        "what is no record is refused"
+    );
 }

@@ -51,7 +51,12 @@ fn arguments() -> Result<Arguments, String> {
             Some((flag, value)) if word.starts_with("--") => (flag.to_owned(), Some(value.to_owned())),
             _ => (word, None),
         };
-        let mut value = || inline.take().or_else(|| words.next()).ok_or_else(|| format!("flag needs an argument: {flag}"));
+        let mut value = || {
+            inline
+                .take()
+                .or_else(|| words.next())
+                .ok_or_else(|| format!("flag needs an argument: {flag}"))
+        };
         match flag.as_str() {
             "-n" | "--namespace" => out.namespace = Some(value()?),
             "-f" | "--values" => out.files.extend(value()?.split(',').map(str::to_owned)),
@@ -86,7 +91,11 @@ fn values(arguments: &Arguments) -> Result<Value, Error> {
         match parsed {
             Value::Map(map) => helm::values::overlay(&all, &map),
             Value::Nil => {}
-            _ => return Err(Error::Values(format!("failed to parse {file}: error unmarshaling JSON: while decoding JSON"))),
+            _ => {
+                return Err(Error::Values(format!(
+                    "failed to parse {file}: error unmarshaling JSON: while decoding JSON"
+                )));
+            }
         }
     }
     let mut sets: Vec<_> = arguments.sets.iter().collect();
@@ -149,12 +158,16 @@ fn run(arguments: &Arguments) -> Result<String, Error> {
 
 fn typed(rendered: &helm::Rendered) -> Result<String, Error> {
     let document = |d: &helm::Document| -> Result<serde_json::Value, Error> {
-        Ok(json!({"source": &*d.source, "group": d.group(), "version": d.version(), "kind": d.kind,
-            "namespace": d.namespace, "name": d.name, "object": d.json()?}))
+        Ok(
+            json!({"source": &*d.source, "group": d.group(), "version": d.version(), "kind": d.kind,
+            "namespace": d.namespace, "name": d.name, "object": d.json()?}),
+        )
     };
     let hook = |h: &helm::Hook| -> Result<serde_json::Value, Error> {
-        Ok(json!({"document": document(&h.document)?, "events": h.events, "weight": h.weight,
-            "delete_policies": h.delete_policies}))
+        Ok(
+            json!({"document": document(&h.document)?, "events": h.events, "weight": h.weight,
+            "delete_policies": h.delete_policies}),
+        )
     };
     let all = &rendered.documents;
     let result = json!({

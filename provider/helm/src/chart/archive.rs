@@ -23,7 +23,9 @@ pub fn files(bytes: &[u8]) -> Result<Vec<File>, Error> {
         let decoder = flate2::read::MultiGzDecoder::new(bytes);
         return entries(decoder);
     }
-    Err(Error::Chart("file does not appear to be a gzipped archive; got 'application/octet-stream'".into()))
+    Err(Error::Chart(
+        "file does not appear to be a gzipped archive; got 'application/octet-stream'".into(),
+    ))
 }
 
 fn entries(reader: impl Read) -> Result<Vec<File>, Error> {
@@ -42,7 +44,9 @@ fn entries(reader: impl Read) -> Result<Vec<File>, Error> {
         }
         let path = String::from_utf8_lossy(&entry.path_bytes()).replace('\\', "/");
         let Some((_, name)) = path.split_once('/') else {
-            return Err(Error::Chart("chart illegally contains content outside the base directory".into()));
+            return Err(Error::Chart(
+                "chart illegally contains content outside the base directory".into(),
+            ));
         };
         if name.is_empty() {
             continue;
@@ -52,7 +56,9 @@ fn entries(reader: impl Read) -> Result<Vec<File>, Error> {
         }
         let name = crate::functions::clean_path(name);
         if name == "." {
-            return Err(Error::Chart("chart illegally contains content outside the base directory".into()));
+            return Err(Error::Chart(
+                "chart illegally contains content outside the base directory".into(),
+            ));
         }
         if name.starts_with("..") {
             return Err(Error::Chart("chart illegally references parent directory".into()));
@@ -61,7 +67,9 @@ fn entries(reader: impl Read) -> Result<Vec<File>, Error> {
             return Err(Error::Chart("chart contains illegally named files".into()));
         }
         if entry.size() > left {
-            return Err(Error::Chart(format!("decompressed chart is larger than the maximum size {MAX_TOTAL}")));
+            return Err(Error::Chart(format!(
+                "decompressed chart is larger than the maximum size {MAX_TOTAL}"
+            )));
         }
         if entry.size() > MAX_FILE {
             return Err(Error::Chart(format!(
@@ -70,10 +78,19 @@ fn entries(reader: impl Read) -> Result<Vec<File>, Error> {
             )));
         }
         let mut data = Vec::with_capacity(usize::try_from(entry.size()).unwrap_or(0));
-        entry.by_ref().take(MAX_FILE + 1).read_to_end(&mut data).map_err(bad)?;
+        entry
+            .by_ref()
+            .take(MAX_FILE + 1)
+            .read_to_end(&mut data)
+            .map_err(bad)?;
         left = left.saturating_sub(data.len() as u64);
-        let data = data.strip_prefix(b"\xef\xbb\xbf").map_or(data.clone(), <[u8]>::to_vec);
-        out.push(File { name: name.into(), data: Arc::from(data) });
+        let data = data
+            .strip_prefix(b"\xef\xbb\xbf")
+            .map_or(data.clone(), <[u8]>::to_vec);
+        out.push(File {
+            name: name.into(),
+            data: Arc::from(data),
+        });
     }
     if out.is_empty() {
         return Err(Error::Chart("no files in chart archive".into()));

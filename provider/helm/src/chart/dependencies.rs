@@ -37,7 +37,10 @@ fn fits(dependency: &Dependency, chart: &Chart) -> bool {
     if dependency.name != chart.name() {
         return false;
     }
-    match (Constraint::parse(&dependency.version), Version::parse(&chart.metadata.version)) {
+    match (
+        Constraint::parse(&dependency.version),
+        Version::parse(&chart.metadata.version),
+    ) {
         (Ok(constraint), Some(version)) => constraint.allows(&version),
         _ => false,
     }
@@ -77,8 +80,13 @@ fn enable(chart: &mut Chart, user: &Value, path: &str) -> Result<(), Error> {
     let all = values::coalesce(chart, user)?;
     decide_by_tags(&mut chart.metadata.dependencies, &all);
     decide_by_conditions(&mut chart.metadata.dependencies, &all, path);
-    let removed: HashSet<String> =
-        chart.metadata.dependencies.iter().filter(|d| !d.enabled).map(|d| d.name.clone()).collect();
+    let removed: HashSet<String> = chart
+        .metadata
+        .dependencies
+        .iter()
+        .filter(|d| !d.enabled)
+        .map(|d| d.name.clone())
+        .collect();
     chart.dependencies.retain(|c| !removed.contains(c.name()));
     chart.metadata.dependencies.retain(|d| d.enabled);
     for sub in &mut chart.dependencies {
@@ -89,7 +97,9 @@ fn enable(chart: &mut Chart, user: &Value, path: &str) -> Result<(), Error> {
 }
 
 fn decide_by_tags(dependencies: &mut [Dependency], all: &Value) {
-    let Some(Value::Map(tags)) = values::at_path(all, "tags") else { return };
+    let Some(Value::Map(tags)) = values::at_path(all, "tags") else {
+        return;
+    };
     for dependency in dependencies {
         let decisions: Vec<bool> = dependency
             .tags
@@ -120,7 +130,12 @@ fn import(chart: &mut Chart) -> Result<(), Error> {
     for sub in &mut chart.dependencies {
         import(sub)?;
     }
-    if chart.metadata.dependencies.iter().all(|d| d.import_values.is_empty()) {
+    if chart
+        .metadata
+        .dependencies
+        .iter()
+        .all(|d| d.import_values.is_empty())
+    {
         return Ok(());
     }
     let all = values::merge(chart)?;
@@ -130,12 +145,19 @@ fn import(chart: &mut Chart) -> Result<(), Error> {
             let (child, parent) = match entry {
                 Json::String(name) => (format!("exports.{name}"), ".".to_owned()),
                 Json::Object(map) => (
-                    map.get("child").and_then(Json::as_str).unwrap_or_default().to_owned(),
-                    map.get("parent").and_then(Json::as_str).unwrap_or_default().to_owned(),
+                    map.get("child")
+                        .and_then(Json::as_str)
+                        .unwrap_or_default()
+                        .to_owned(),
+                    map.get("parent")
+                        .and_then(Json::as_str)
+                        .unwrap_or_default()
+                        .to_owned(),
                 ),
                 _ => continue,
             };
-            let Some(Value::Map(found)) = values::at_path(&all, &format!("{}.{child}", dependency.name)) else {
+            let Some(Value::Map(found)) = values::at_path(&all, &format!("{}.{child}", dependency.name))
+            else {
                 continue;
             };
             let mut value = Value::Map(found).deep_copy();

@@ -43,7 +43,12 @@ impl Ignore {
             let escaped = body.replace('{', "\\{").replace('}', "\\}");
             let glob = Glob::new(&escaped)
                 .ok_or_else(|| Error::Chart(format!("invalid pattern in .helmignore: {pattern}")))?;
-            rules.push(Rule { glob, negated, only_folders, whole });
+            rules.push(Rule {
+                glob,
+                negated,
+                only_folders,
+                whole,
+            });
         }
         Ok(Ignore(rules))
     }

@@ -23,7 +23,12 @@ impl Chart {
     /// What helm would refuse, or what is larger than allowed.
     pub fn load(path: impl AsRef<Path>) -> Result<Chart, Error> {
         let path = path.as_ref();
-        let meta = std::fs::metadata(path).map_err(|_| Error::Chart(format!("path {} not found", crate::gofmt::quote(&path.display().to_string()))))?;
+        let meta = std::fs::metadata(path).map_err(|_| {
+            Error::Chart(format!(
+                "path {} not found",
+                crate::gofmt::quote(&path.display().to_string())
+            ))
+        })?;
         if meta.is_dir() {
             return Chart::from_files(folder(path)?);
         }
@@ -66,7 +71,9 @@ fn from_files(files: Vec<File>, depth: usize) -> Result<Chart, Error> {
     let mut metadata = Metadata::from_value(&parse(chart_file)?);
     let first = metadata.text("apiVersion").is_empty();
     if first {
-        metadata.strings.insert("apiVersion".into(), Json::String("v1".into()));
+        metadata
+            .strings
+            .insert("apiVersion".into(), Json::String("v1".into()));
     }
     let mut chart = Chart {
         metadata,
@@ -107,7 +114,10 @@ fn from_files(files: Vec<File>, depth: usize) -> Result<Chart, Error> {
                     continue;
                 }
                 let (folder, rest) = inner.split_once('/').unwrap_or((inner, inner));
-                let entry = File { name: rest.into(), data: file.data.clone() };
+                let entry = File {
+                    name: rest.into(),
+                    data: file.data.clone(),
+                };
                 packed.entry(folder.to_owned()).or_default().push(entry);
             }
             _ => others.push(file),
@@ -117,10 +127,18 @@ fn from_files(files: Vec<File>, depth: usize) -> Result<Chart, Error> {
         if name.starts_with(['_', '.']) {
             continue;
         }
-        let inside = |e: Error| Error::Chart(format!("error unpacking subchart {name} in {}: {e}", chart.metadata.name));
+        let inside = |e: Error| {
+            Error::Chart(format!(
+                "error unpacking subchart {name} in {}: {e}",
+                chart.metadata.name
+            ))
+        };
         let dependency = if name.ends_with(".tgz") {
             let Some(file) = files.iter().find(|f| *f.name == *name) else {
-                return Err(Error::Chart(format!("error unpacking subchart tar in {}: expected {name}", chart.metadata.name)));
+                return Err(Error::Chart(format!(
+                    "error unpacking subchart tar in {}: expected {name}",
+                    chart.metadata.name
+                )));
             };
             from_files(archive::files(&file.data).map_err(inside)?, depth + 1).map_err(inside)?
         } else {
@@ -139,10 +157,13 @@ fn from_files(files: Vec<File>, depth: usize) -> Result<Chart, Error> {
 
 /// The documents of `values.yaml` merged, as helm reads several.
 fn first_document(file: &File, source: &str) -> Result<Json, Error> {
-    let value = yaml::parse(source)
-        .map_err(|e| {
-            Error::Chart(format!("cannot load {}: cannot unmarshal yaml document: {}", file.name, yaml::convert_error(&e)))
-        })?;
+    let value = yaml::parse(source).map_err(|e| {
+        Error::Chart(format!(
+            "cannot load {}: cannot unmarshal yaml document: {}",
+            file.name,
+            yaml::convert_error(&e)
+        ))
+    })?;
     match value {
         Value::Map(_) => Ok(to_json(&value)),
         Value::Nil | Value::Invalid => Ok(Json::Object(Default::default())),
@@ -172,16 +193,30 @@ fn folder(root: &Path) -> Result<Vec<File>, Error> {
     Ok(out)
 }
 
-fn walk(folder: &Path, prefix: &str, ignore: &Ignore, depth: usize, total: &mut u64, out: &mut Vec<File>) -> Result<(), Error> {
+fn walk(
+    folder: &Path,
+    prefix: &str,
+    ignore: &Ignore,
+    depth: usize,
+    total: &mut u64,
+    out: &mut Vec<File>,
+) -> Result<(), Error> {
     let bad = |e: std::io::Error| Error::Chart(format!("{}: {e}", folder.display()));
     if depth > 32 {
         return Err(Error::Chart("folders are nested too deeply".into()));
     }
-    let mut names: Vec<_> = std::fs::read_dir(folder).map_err(bad)?.collect::<Result<Vec<_>, _>>().map_err(bad)?;
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .map_err(bad)?
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(bad)?;
     names.sort_by_key(std::fs::DirEntry::file_name);
     for entry in names {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+        let path = if prefix.is_empty() {
+            name
+        } else {
+            format!("{prefix}/{name}")
+        };
         let meta = std::fs::metadata(entry.path()).map_err(bad)?;
         if ignore.ignores(&path, meta.is_dir()) {
             continue;
@@ -191,13 +226,24 @@ fn walk(folder: &Path, prefix: &str, ignore: &Ignore, depth: usize, total: &mut 
         } else if meta.is_file() {
             *total += meta.len();
             if meta.len() > archive::MAX_FILE || *total > archive::MAX_TOTAL || out.len() >= MAX_FILES {
-                return Err(Error::Chart(format!("chart file {} is larger than the maximum file size {}", crate::gofmt::quote(&path), archive::MAX_FILE)));
+                return Err(Error::Chart(format!(
+                    "chart file {} is larger than the maximum file size {}",
+                    crate::gofmt::quote(&path),
+                    archive::MAX_FILE
+                )));
             }
             let data = std::fs::read(entry.path()).map_err(bad)?;
-            let data = data.strip_prefix(b"\xef\xbb\xbf").map_or(data.clone(), <[u8]>::to_vec);
-            out.push(File { name: path.into(), data: data.into() });
+            let data = data
+                .strip_prefix(b"\xef\xbb\xbf")
+                .map_or(data.clone(), <[u8]>::to_vec);
+            out.push(File {
+                name: path.into(),
+                data: data.into(),
+            });
         } else {
-            return Err(Error::Chart(format!("cannot load irregular file {path} as it has file mode type bits set")));
+            return Err(Error::Chart(format!(
+                "cannot load irregular file {path} as it has file mode type bits set"
+            )));
         }
     }
     Ok(())

@@ -45,6 +45,9 @@ pub struct File {
     pub data: Arc<[u8]>,
 }
 
+/// The trees of a file, or what is wrong with it.
+type Parsed = Result<Vec<Arc<Tree>>, ParseError>;
+
 /// A file of `templates/`, parsed when first needed.
 #[derive(Debug)]
 pub struct TemplateFile {
@@ -52,18 +55,23 @@ pub struct TemplateFile {
     pub name: Arc<str>,
     /// Content.
     pub text: Arc<str>,
-    parsed: OnceLock<(Arc<str>, Result<Vec<Arc<Tree>>, ParseError>)>,
+    parsed: OnceLock<(Arc<str>, Parsed)>,
 }
 
 impl TemplateFile {
     /// A file that is not parsed yet.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
-        TemplateFile { name: name.into(), text: text.into(), parsed: OnceLock::new() }
+        TemplateFile {
+            name: name.into(),
+            text: text.into(),
+            parsed: OnceLock::new(),
+        }
     }
     /// The trees of the file under its full name.
-    pub(crate) fn trees(&self, full_name: &Arc<str>) -> Result<Vec<Arc<Tree>>, ParseError> {
+    pub(crate) fn trees(&self, full_name: &Arc<str>) -> Parsed {
         let parse = || {
-            crate::template::parser::parse(full_name, &self.text).map(|trees| trees.into_iter().map(Arc::new).collect())
+            crate::template::parser::parse(full_name, &self.text)
+                .map(|trees| trees.into_iter().map(Arc::new).collect())
         };
         let (name, trees) = self.parsed.get_or_init(|| (full_name.clone(), parse()));
         if name == full_name { trees.clone() } else { parse() }
@@ -116,7 +124,17 @@ pub struct Dependency {
 
 /// Keys of `Chart.yaml` that hold a string.
 const STRINGS: [&str; 11] = [
-    "name", "home", "version", "description", "icon", "apiVersion", "condition", "tags", "appVersion", "kubeVersion", "type",
+    "name",
+    "home",
+    "version",
+    "description",
+    "icon",
+    "apiVersion",
+    "condition",
+    "tags",
+    "appVersion",
+    "kubeVersion",
+    "type",
 ];
 
 /// A value as Go puts it into a string field.
@@ -129,7 +147,10 @@ fn as_string(value: &Value) -> String {
 }
 
 fn strings(value: Option<Value>) -> Vec<String> {
-    value.and_then(|v| v.items()).map(|items| items.iter().map(as_string).collect()).unwrap_or_default()
+    value
+        .and_then(|v| v.items())
+        .map(|items| items.iter().map(as_string).collect())
+        .unwrap_or_default()
 }
 
 impl Metadata {
@@ -139,7 +160,11 @@ impl Metadata {
             _ => None,
         };
         let text = |key: &str| get(key).map(|v| as_string(&v)).unwrap_or_default();
-        let mut out = Metadata { name: text("name"), version: text("version"), ..Metadata::default() };
+        let mut out = Metadata {
+            name: text("name"),
+            version: text("version"),
+            ..Metadata::default()
+        };
         for key in STRINGS {
             out.strings.insert(key.to_owned(), Json::String(text(key)));
         }
@@ -147,13 +172,22 @@ impl Metadata {
         out.sources = strings(get("sources"));
         out.deprecated = get("deprecated").is_some_and(|v| v.truth());
         if let Some(Value::Map(map)) = get("annotations") {
-            out.annotations = map.snapshot().into_iter().map(|(k, v)| (k.to_string(), as_string(&v).into())).collect();
+            out.annotations = map
+                .snapshot()
+                .into_iter()
+                .map(|(k, v)| (k.to_string(), as_string(&v).into()))
+                .collect();
         }
-        for maintainer in get("maintainers").and_then(|v| v.items()).unwrap_or_default().iter() {
+        for maintainer in get("maintainers")
+            .and_then(|v| v.items())
+            .unwrap_or_default()
+            .iter()
+        {
             if let Value::Map(map) = maintainer {
                 let field = |key: &str| Json::String(map.get(key).map(|v| as_string(&v)).unwrap_or_default());
-                out.maintainers
-                    .push(serde_json::json!({"name": field("name"), "email": field("email"), "url": field("url")}));
+                out.maintainers.push(
+                    serde_json::json!({"name": field("name"), "email": field("email"), "url": field("url")}),
+                );
             }
         }
         out.dependencies = dependencies_of(get("dependencies"));
@@ -204,7 +238,12 @@ pub fn to_json(value: &Value) -> Json {
         Value::List(_) | Value::Bytes(_) => {
             Json::Array(value.items().unwrap_or_default().iter().map(to_json).collect())
         }
-        Value::Map(map) => Json::Object(map.snapshot().iter().map(|(k, v)| (k.to_string(), to_json(v))).collect()),
+        Value::Map(map) => Json::Object(
+            map.snapshot()
+                .iter()
+                .map(|(k, v)| (k.to_string(), to_json(v)))
+                .collect(),
+        ),
         Value::Object(object) => to_json(&object.json()),
         Value::Invalid | Value::Nil => Json::Null,
     }
@@ -223,7 +262,9 @@ impl Chart {
     }
     fn collect_crds(&self, path: &str, out: &mut Vec<(String, File)>) {
         for file in self.files.iter() {
-            let yaml = [".yaml", ".yml", ".json"].iter().any(|end| file.name.ends_with(end));
+            let yaml = [".yaml", ".yml", ".json"]
+                .iter()
+                .any(|end| file.name.ends_with(end));
             if file.name.starts_with("crds/") && yaml {
                 out.push((format!("{path}/{}", file.name), file.clone()));
             }
@@ -245,16 +286,25 @@ impl Chart {
                 ("Condition", Value::str(d.condition.as_str())),
                 ("Tags", list(&d.tags)),
                 ("Enabled", Value::Bool(d.enabled)),
-                ("ImportValues", Value::list(d.import_values.iter().map(Value::from_json).collect())),
+                (
+                    "ImportValues",
+                    Value::list(d.import_values.iter().map(Value::from_json).collect()),
+                ),
                 ("Alias", Value::str(d.alias.as_str())),
             ])
         });
         let maintainers = m.maintainers.iter().map(|x| {
             let field = |key: &str| Value::str(x[key].as_str().unwrap_or_default());
-            Value::map([("Name", field("name")), ("Email", field("email")), ("URL", field("url"))])
+            Value::map([
+                ("Name", field("name")),
+                ("Email", field("email")),
+                ("URL", field("url")),
+            ])
         });
         let annotations = Value::map(
-            m.annotations.iter().map(|(k, v)| (k.as_str(), Value::str(v.as_str().unwrap_or_default()))),
+            m.annotations
+                .iter()
+                .map(|(k, v)| (k.as_str(), Value::str(v.as_str().unwrap_or_default()))),
         );
         Value::map([
             ("Name", Value::str(m.name.as_str())),
@@ -270,11 +320,14 @@ impl Chart {
             ("Tags", text("tags")),
             ("AppVersion", text("appVersion")),
             ("Deprecated", Value::Bool(m.deprecated)),
-            ("Annotations", match annotations {
-                _ if m.annotations.is_empty() => Value::Nil,
-                Value::Map(map) => Value::Map(map.with_type(crate::value::MapType::Str)),
-                other => other,
-            }),
+            (
+                "Annotations",
+                match annotations {
+                    _ if m.annotations.is_empty() => Value::Nil,
+                    Value::Map(map) => Value::Map(map.with_type(crate::value::MapType::Str)),
+                    other => other,
+                },
+            ),
             ("KubeVersion", text("kubeVersion")),
             ("Dependencies", Value::list(dependencies.collect())),
             ("Type", text("type")),
@@ -297,7 +350,10 @@ impl Chart {
             return missing("version is required");
         }
         if crate::functions::semvers::Version::parse(&self.metadata.version).is_none() {
-            return missing(&format!("version {} is invalid", crate::gofmt::quote(&self.metadata.version)));
+            return missing(&format!(
+                "version {} is invalid",
+                crate::gofmt::quote(&self.metadata.version)
+            ));
         }
         Ok(())
     }

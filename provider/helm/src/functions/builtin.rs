@@ -4,32 +4,58 @@ use std::cmp::Ordering;
 
 use super::{Context, Failure, Function, Outcome, Special, Type, function, variadic};
 use crate::gofmt;
-use crate::value::{Elem, IntKind, List, MapType, Value};
+use crate::value::{IntKind, List, MapType, Value};
 use Type::{Reflect, Str};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function { name: "and", parameters: &[Reflect], variadic: Some(Reflect), special: Special::And, run: never },
-    Function { name: "or", parameters: &[Reflect], variadic: Some(Reflect), special: Special::Or, run: never },
+    Function {
+        name: "and",
+        parameters: &[Reflect],
+        variadic: Some(Reflect),
+        special: Special::And,
+        run: never,
+    },
+    Function {
+        name: "or",
+        parameters: &[Reflect],
+        variadic: Some(Reflect),
+        special: Special::Or,
+        run: never,
+    },
     function("not", &[Reflect], |_, a| Ok(Value::Bool(!a[0].truth()))),
     variadic("call", &[Reflect], Reflect, call),
     variadic("html", &[], Type::Any, |_, a| Ok(Value::str(html(&evaluated(a))))),
     variadic("js", &[], Type::Any, |_, a| Ok(Value::str(js(&evaluated(a))))),
-    variadic("urlquery", &[], Type::Any, |_, a| Ok(Value::str(url_query(&evaluated(a))))),
+    variadic("urlquery", &[], Type::Any, |_, a| {
+        Ok(Value::str(url_query(&evaluated(a))))
+    }),
     function("len", &[Reflect], len),
     variadic("index", &[Reflect], Reflect, index),
     variadic("print", &[], Type::Any, |_, a| Ok(Value::text(gofmt::sprint(a)))),
-    variadic("println", &[], Type::Any, |_, a| Ok(Value::text(gofmt::sprintln(a)))),
+    variadic("println", &[], Type::Any, |_, a| {
+        Ok(Value::text(gofmt::sprintln(a)))
+    }),
     variadic("printf", &[Str], Type::Any, |cx, a| {
         let out = gofmt::sprintf(a[0].string_bytes().unwrap_or_default(), &a[1..]);
         cx.room(out.len())?;
         Ok(Value::text(out))
     }),
     variadic("eq", &[Reflect], Reflect, eq),
-    function("ne", &[Reflect, Reflect], |cx, a| Ok(Value::Bool(!eq(cx, a)?.truth()))),
-    function("lt", &[Reflect, Reflect], |_, a| Ok(Value::Bool(less(&a[0], &a[1])?))),
-    function("le", &[Reflect, Reflect], |_, a| Ok(Value::Bool(less_or_equal(&a[0], &a[1])?))),
-    function("gt", &[Reflect, Reflect], |_, a| Ok(Value::Bool(!less_or_equal(&a[0], &a[1])?))),
-    function("ge", &[Reflect, Reflect], |_, a| Ok(Value::Bool(!less(&a[0], &a[1])?))),
+    function("ne", &[Reflect, Reflect], |cx, a| {
+        Ok(Value::Bool(!eq(cx, a)?.truth()))
+    }),
+    function("lt", &[Reflect, Reflect], |_, a| {
+        Ok(Value::Bool(less(&a[0], &a[1])?))
+    }),
+    function("le", &[Reflect, Reflect], |_, a| {
+        Ok(Value::Bool(less_or_equal(&a[0], &a[1])?))
+    }),
+    function("gt", &[Reflect, Reflect], |_, a| {
+        Ok(Value::Bool(!less_or_equal(&a[0], &a[1])?))
+    }),
+    function("ge", &[Reflect, Reflect], |_, a| {
+        Ok(Value::Bool(!less(&a[0], &a[1])?))
+    }),
 ];
 
 fn never(_: &mut Context<'_>, _: &[Value]) -> Outcome {
@@ -39,13 +65,25 @@ fn never(_: &mut Context<'_>, _: &[Value]) -> Outcome {
 fn call(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     Err(match &a[0] {
         v if v.is_nil() => "call of nil".into(),
-        v => Failure::new(format!("non-function {} of type {}", gofmt::text(v), v.type_name())),
+        v => Failure::new(format!(
+            "non-function {} of type {}",
+            gofmt::text(v),
+            v.type_name()
+        )),
     })
 }
 
 fn evaluated(values: &[Value]) -> String {
-    let shown: Vec<Value> =
-        values.iter().map(|v| if v.is_nil() { Value::str("<no value>") } else { v.clone() }).collect();
+    let shown: Vec<Value> = values
+        .iter()
+        .map(|v| {
+            if v.is_nil() {
+                Value::str("<no value>")
+            } else {
+                v.clone()
+            }
+        })
+        .collect();
     String::from_utf8_lossy(&gofmt::sprint(&shown)).into_owned()
 }
 
@@ -110,9 +148,17 @@ fn position(index: &Value, length: usize) -> Result<usize, Failure> {
     let n = match index {
         Value::Int(n, _) => *n,
         Value::Invalid | Value::Nil => return Err("cannot index slice/array with nil".into()),
-        other => return Err(Failure::new(format!("cannot index slice/array with type {}", other.type_name()))),
+        other => {
+            return Err(Failure::new(format!(
+                "cannot index slice/array with type {}",
+                other.type_name()
+            )));
+        }
     };
-    usize::try_from(n).ok().filter(|n| *n < length).ok_or_else(|| Failure::new(format!("index out of range: {n}")))
+    usize::try_from(n)
+        .ok()
+        .filter(|n| *n < length)
+        .ok_or_else(|| Failure::new(format!("index out of range: {n}")))
 }
 
 fn index(_: &mut Context<'_>, a: &[Value]) -> Outcome {
@@ -124,7 +170,9 @@ fn index(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         value = match &value {
             Value::List(List { items, .. }) => items[position(key, items.len())?].clone(),
             Value::Str(s) => Value::Int(i64::from(s.as_bytes()[position(key, s.len())?]), IntKind::Uint8),
-            Value::Raw(b) | Value::Bytes(b) => Value::Int(i64::from(b[position(key, b.len())?]), IntKind::Uint8),
+            Value::Raw(b) | Value::Bytes(b) => {
+                Value::Int(i64::from(b[position(key, b.len())?]), IntKind::Uint8)
+            }
             Value::Map(map) => match key {
                 Value::Str(key) => match (map.get(key), map.ty) {
                     (Some(value), MapType::Files) => crate::object::file_bytes(&value),
@@ -134,11 +182,19 @@ fn index(_: &mut Context<'_>, a: &[Value]) -> Outcome {
                 },
                 Value::Invalid | Value::Nil => return Err("value is nil; should be of type string".into()),
                 other => {
-                    return Err(Failure::new(format!("value has type {}; should be string", other.type_name())));
+                    return Err(Failure::new(format!(
+                        "value has type {}; should be string",
+                        other.type_name()
+                    )));
                 }
             },
             Value::Invalid | Value::Nil => return Err("index of nil pointer".into()),
-            other => return Err(Failure::new(format!("can't index item of type {}", other.type_name()))),
+            other => {
+                return Err(Failure::new(format!(
+                    "can't index item of type {}",
+                    other.type_name()
+                )));
+            }
         };
     }
     Ok(value)
@@ -226,7 +282,11 @@ fn eq(_: &mut Context<'_>, a: &[Value]) -> Outcome {
 
 fn incompatible(a: &Value, b: &Value) -> Failure {
     let name = crate::object::pointer_type;
-    Failure::new(format!("incompatible types for comparison: {} and {}", name(a), name(b)))
+    Failure::new(format!(
+        "incompatible types for comparison: {} and {}",
+        name(a),
+        name(b)
+    ))
 }
 
 fn shown(value: &Value) -> String {
@@ -262,5 +322,3 @@ fn less_or_equal(a: &Value, b: &Value) -> Result<bool, Failure> {
         _ => integer(a) == integer(b),
     })
 }
-
-const _: Elem = Elem::Any;

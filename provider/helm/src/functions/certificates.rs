@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, RsaKeySize, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, RsaKeySize, SanType,
 };
 
 use super::{Context, Failure, Function, Outcome, Type, function, int, text};
@@ -34,18 +34,26 @@ pub(super) const FUNCTIONS: &[Function] = &[
         note(cx, "genSelfSignedCert");
         self_signed(a, None)
     }),
-    function("genSelfSignedCertWithKey", &[Str, List, List, Int, Str], |cx, a| {
-        note(cx, "genSelfSignedCertWithKey");
-        self_signed(a, Some(&a[4]))
-    }),
+    function(
+        "genSelfSignedCertWithKey",
+        &[Str, List, List, Int, Str],
+        |cx, a| {
+            note(cx, "genSelfSignedCertWithKey");
+            self_signed(a, Some(&a[4]))
+        },
+    ),
     function("genSignedCert", &[Str, List, List, Int, Certificate], |cx, a| {
         note(cx, "genSignedCert");
         signed(a, &a[4], None)
     }),
-    function("genSignedCertWithKey", &[Str, List, List, Int, Certificate, Str], |cx, a| {
-        note(cx, "genSignedCertWithKey");
-        signed(a, &a[4], Some(&a[5]))
-    }),
+    function(
+        "genSignedCertWithKey",
+        &[Str, List, List, Int, Certificate, Str],
+        |cx, a| {
+            note(cx, "genSignedCertWithKey");
+            signed(a, &a[4], Some(&a[5]))
+        },
+    ),
 ];
 
 fn note(cx: &mut Context<'_>, name: &'static str) {
@@ -58,8 +66,15 @@ fn fail(error: &rcgen::Error) -> Failure {
 
 fn pem(label: &str, der: &[u8]) -> String {
     let body = STANDARD.encode(der);
-    let lines: Vec<&str> = body.as_bytes().chunks(64).map(|c| std::str::from_utf8(c).unwrap_or_default()).collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+    let lines: Vec<&str> = body
+        .as_bytes()
+        .chunks(64)
+        .map(|c| std::str::from_utf8(c).unwrap_or_default())
+        .collect();
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    )
 }
 
 /// The key inside of a PKCS#8 envelope: the octet string that comes after version and algorithm.
@@ -72,7 +87,10 @@ fn inner_key(pkcs8: &[u8]) -> Option<&[u8]> {
         } else {
             let count = first & 0x7f;
             let bytes = rest.get(1..=count)?;
-            (bytes.iter().fold(0usize, |n, b| n << 8 | usize::from(*b)), rest.get(1 + count..)?)
+            (
+                bytes.iter().fold(0usize, |n, b| n << 8 | usize::from(*b)),
+                rest.get(1 + count..)?,
+            )
         };
         Some((tag, rest.get(..length)?, rest.get(length..)?))
     }
@@ -124,7 +142,10 @@ fn build_custom(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     if !key.contains("-----BEGIN ") {
         return Err("unable to decode private key".into());
     }
-    Ok(object(Object::Certificate { cert: cert.into(), key: key.into() }))
+    Ok(object(Object::Certificate {
+        cert: cert.into(),
+        key: key.into(),
+    }))
 }
 
 /// A key given as PEM, in any of the usual envelopes.
@@ -140,45 +161,71 @@ fn parameters(name: &Value, days: &Value) -> Result<CertificateParams, Failure> 
     parameters.distinguished_name = distinguished;
     let now = crate::environment::Environment::now(&crate::environment::Process).unwrap_or(0);
     let seconds = i64::try_from(now / 1_000_000_000).unwrap_or(0);
-    let start = ::time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(::time::OffsetDateTime::UNIX_EPOCH);
+    let start =
+        ::time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(::time::OffsetDateTime::UNIX_EPOCH);
     parameters.not_before = start;
-    parameters.not_after = start.checked_add(::time::Duration::days(int(days))).unwrap_or(start);
+    parameters.not_after = start
+        .checked_add(::time::Duration::days(int(days)))
+        .unwrap_or(start);
     Ok(parameters)
 }
 
 fn with_names(parameters: &mut CertificateParams, ips: &Value, names: &Value) -> Result<(), Failure> {
     for ip in ips.items().unwrap_or_default().iter() {
         let Value::Str(ip) = ip else {
-            return Err(Failure::new(format!("error parsing ip: {} is not a string", crate::gofmt::text(ip))));
+            return Err(Failure::new(format!(
+                "error parsing ip: {} is not a string",
+                crate::gofmt::text(ip)
+            )));
         };
-        let parsed: IpAddr = ip.parse().map_err(|_| Failure::new(format!("error parsing ip: {ip}")))?;
+        let parsed: IpAddr = ip
+            .parse()
+            .map_err(|_| Failure::new(format!("error parsing ip: {ip}")))?;
         parameters.subject_alt_names.push(SanType::IpAddress(parsed));
     }
     for name in names.items().unwrap_or_default().iter() {
         let Value::Str(name) = name else {
-            return Err(Failure::new(format!("error processing alternate dns name: {} is not a string", crate::gofmt::text(name))));
+            return Err(Failure::new(format!(
+                "error processing alternate dns name: {} is not a string",
+                crate::gofmt::text(name)
+            )));
         };
         let name = name.to_string().try_into().map_err(|e: rcgen::Error| fail(&e))?;
         parameters.subject_alt_names.push(SanType::DnsName(name));
     }
-    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    parameters.key_usages = vec![
+        KeyUsagePurpose::DigitalSignature,
+        KeyUsagePurpose::KeyEncipherment,
+    ];
+    parameters.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     parameters.is_ca = IsCa::ExplicitNoCa;
     Ok(())
 }
 
 fn certificate(cert: &rcgen::Certificate, key: &KeyPair) -> Value {
     let cert = pem("CERTIFICATE", cert.der());
-    object(Object::Certificate { cert: cert.into(), key: key_text(key).into() })
+    object(Object::Certificate {
+        cert: cert.into(),
+        key: key_text(key).into(),
+    })
 }
 
 fn ca(name: &Value, days: &Value, key: Option<&Value>) -> Outcome {
     let key = key.map_or_else(|| rsa_key(RsaKeySize::_2048), given_key)?;
     let mut parameters = parameters(name, days)?;
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    parameters.key_usages =
-        vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment, KeyUsagePurpose::KeyCertSign];
-    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    parameters.key_usages = vec![
+        KeyUsagePurpose::DigitalSignature,
+        KeyUsagePurpose::KeyEncipherment,
+        KeyUsagePurpose::KeyCertSign,
+    ];
+    parameters.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     let cert = parameters.self_signed(&key).map_err(|e| fail(&e))?;
     Ok(certificate(&cert, &key))
 }
@@ -192,8 +239,14 @@ fn self_signed(a: &[Value], key: Option<&Value>) -> Outcome {
 }
 
 fn signed(a: &[Value], issuer: &Value, key: Option<&Value>) -> Outcome {
-    let Value::Object(issuer) = issuer else { return Err("a certificate is needed".into()) };
-    let Object::Certificate { cert, key: issuer_key } = &**issuer else {
+    let Value::Object(issuer) = issuer else {
+        return Err("a certificate is needed".into());
+    };
+    let Object::Certificate {
+        cert,
+        key: issuer_key,
+    } = &**issuer
+    else {
         return Err("a certificate is needed".into());
     };
     let issuer_key = given_key(&Value::Str(issuer_key.clone()))?;

@@ -10,19 +10,29 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function("int", &[Any], |_, a| Ok(Value::int(to_int64(&a[0])))),
     function("int64", &[Any], |_, a| Ok(Value::int64(to_int64(&a[0])))),
     function("float64", &[Any], |_, a| Ok(Value::Float(to_float(&a[0])))),
-    function("atoi", &[Str], |_, a| Ok(Value::int(decimal_integer(&text(&a[0]))))),
+    function("atoi", &[Str], |_, a| {
+        Ok(Value::int(decimal_integer(&text(&a[0]))))
+    }),
     function("toDecimal", &[Any], |_, a| {
-        Ok(Value::int64(i64::from_str_radix(&gofmt::text(&a[0]), 8).unwrap_or(0)))
+        Ok(Value::int64(
+            i64::from_str_radix(&gofmt::text(&a[0]), 8).unwrap_or(0),
+        ))
     }),
     function("typeOf", &[Any], |_, a| Ok(Value::str(type_of(&a[0])))),
-    function("typeIs", &[Str, Any], |_, a| Ok(Value::Bool(text(&a[0]) == type_of(&a[1])))),
+    function("typeIs", &[Str, Any], |_, a| {
+        Ok(Value::Bool(text(&a[0]) == type_of(&a[1])))
+    }),
     function("typeIsLike", &[Str, Any], |_, a| {
         let (target, ty) = (text(&a[0]), type_of(&a[1]));
         Ok(Value::Bool(target == ty || ty.strip_prefix('*') == Some(&target)))
     }),
     function("kindOf", &[Any], |_, a| Ok(Value::str(a[0].kind()))),
-    function("kindIs", &[Str, Any], |_, a| Ok(Value::Bool(text(&a[0]) == a[1].kind()))),
-    function("deepEqual", &[Any, Any], |_, a| Ok(Value::Bool(a[0].deep_equal(&a[1])))),
+    function("kindIs", &[Str, Any], |_, a| {
+        Ok(Value::Bool(text(&a[0]) == a[1].kind()))
+    }),
+    function("deepEqual", &[Any, Any], |_, a| {
+        Ok(Value::Bool(a[0].deep_equal(&a[1])))
+    }),
     variadic("default", &[Any], Any, |_, a| {
         Ok(match a.get(1) {
             Some(given) if !empty(given) => given.clone(),
@@ -30,12 +40,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
         })
     }),
     function("empty", &[Any], |_, a| Ok(Value::Bool(empty(&a[0])))),
-    variadic("coalesce", &[], Any, |_, a| Ok(a.iter().find(|v| !empty(v)).cloned().unwrap_or(Value::Nil))),
+    variadic("coalesce", &[], Any, |_, a| {
+        Ok(a.iter().find(|v| !empty(v)).cloned().unwrap_or(Value::Nil))
+    }),
     variadic("all", &[], Any, |_, a| Ok(Value::Bool(!a.iter().any(empty)))),
-    variadic("any", &[], Any, |_, a| Ok(Value::Bool(a.iter().any(|v| !empty(v))))),
-    function("ternary", &[Any, Any, Bool], |_, a| Ok(if a[2].truth() { a[0].clone() } else { a[1].clone() })),
+    variadic("any", &[], Any, |_, a| {
+        Ok(Value::Bool(a.iter().any(|v| !empty(v))))
+    }),
+    function("ternary", &[Any, Any, Bool], |_, a| {
+        Ok(if a[2].truth() { a[0].clone() } else { a[1].clone() })
+    }),
     function("fail", &[Str], |_, a| {
-        Err(Failure { message: text(&a[0]).into_owned(), deliberate: true, inner: None })
+        Err(Failure {
+            message: text(&a[0]).into_owned(),
+            deliberate: true,
+            inner: None,
+        })
     }),
     function("required", &[Str, Any], required),
 ];
@@ -43,13 +63,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
 fn required(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let missing = a[1].is_nil() || a[1].string_bytes().is_some_and(<[u8]>::is_empty);
     if missing {
-        return Err(Failure { message: text(&a[0]).into_owned(), deliberate: true, inner: None });
+        return Err(Failure {
+            message: text(&a[0]).into_owned(),
+            deliberate: true,
+            inner: None,
+        });
     }
     Ok(a[1].clone())
 }
 
 fn type_of(value: &Value) -> &'static str {
-    if value.is_nil() { "<nil>" } else { crate::object::pointer_type(value) }
+    if value.is_nil() {
+        "<nil>"
+    } else {
+        crate::object::pointer_type(value)
+    }
 }
 
 /// Sprig's emptiness: the zero value of its type; a struct never is.

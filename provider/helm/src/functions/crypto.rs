@@ -11,9 +11,15 @@ use crate::value::Value;
 use Type::{Int, Str};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("sha1sum", &[Str], |_, a| Ok(Value::str(hex(&sha1::Sha1::digest(bytes(&a[0])))))),
-    function("sha256sum", &[Str], |_, a| Ok(Value::str(hex(&sha2::Sha256::digest(bytes(&a[0])))))),
-    function("sha512sum", &[Str], |_, a| Ok(Value::str(hex(&sha2::Sha512::digest(bytes(&a[0])))))),
+    function("sha1sum", &[Str], |_, a| {
+        Ok(Value::str(hex(&sha1::Sha1::digest(bytes(&a[0])))))
+    }),
+    function("sha256sum", &[Str], |_, a| {
+        Ok(Value::str(hex(&sha2::Sha256::digest(bytes(&a[0])))))
+    }),
+    function("sha512sum", &[Str], |_, a| {
+        Ok(Value::str(hex(&sha2::Sha512::digest(bytes(&a[0])))))
+    }),
     function("adler32sum", &[Str], |_, a| {
         let (mut low, mut high) = (1u32, 0u32);
         for byte in bytes(&a[0]) {
@@ -22,9 +28,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }
         Ok(Value::str((high << 16 | low).to_string()))
     }),
-    function("randAlphaNum", &[Int], |cx, a| random_text(cx, "randAlphaNum", &a[0], ALPHANUMERIC)),
-    function("randAlpha", &[Int], |cx, a| random_text(cx, "randAlpha", &a[0], &ALPHANUMERIC[10..])),
-    function("randNumeric", &[Int], |cx, a| random_text(cx, "randNumeric", &a[0], &ALPHANUMERIC[..10])),
+    function("randAlphaNum", &[Int], |cx, a| {
+        random_text(cx, "randAlphaNum", &a[0], ALPHANUMERIC)
+    }),
+    function("randAlpha", &[Int], |cx, a| {
+        random_text(cx, "randAlpha", &a[0], &ALPHANUMERIC[10..])
+    }),
+    function("randNumeric", &[Int], |cx, a| {
+        random_text(cx, "randNumeric", &a[0], &ALPHANUMERIC[..10])
+    }),
     function("randAscii", &[Int], |cx, a| {
         let printable: Vec<u8> = (32..127).collect();
         random_text(cx, "randAscii", &a[0], &printable)
@@ -38,7 +50,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         b[6] = b[6] & 0x0f | 0x40;
         b[8] = b[8] & 0x3f | 0x80;
         let h = hex(&b);
-        Ok(Value::str(format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])))
+        Ok(Value::str(format!(
+            "{}-{}-{}-{}-{}",
+            &h[..8],
+            &h[8..12],
+            &h[12..16],
+            &h[16..20],
+            &h[20..]
+        )))
     }),
     function("shuffle", &[Str], |cx, a| {
         let mut chars: Vec<char> = text(&a[0]).chars().collect();
@@ -62,7 +81,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     function("encryptAES", &[Str, Str], encrypt),
     function("decryptAES", &[Str, Str], decrypt),
-    function("derivePassword", &[Type::Uint32, Str, Str, Str, Str], derive_password),
+    function(
+        "derivePassword",
+        &[Type::Uint32, Str, Str, Str, Str],
+        derive_password,
+    ),
 ];
 
 fn bcrypt_hash(password: &[u8], salt: Vec<u8>) -> Result<String, Failure> {
@@ -88,10 +111,12 @@ fn aes_key(password: &[u8]) -> Result<aws_lc_rs::cipher::UnboundCipherKey, Failu
 fn encrypt(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
     use aws_lc_rs::cipher::{EncryptionContext, PaddedBlockEncryptingKey};
     let refused = |_| Failure::new("encryption failed");
-    let vector = <[u8; 16]>::try_from(cx.random("encryptAES", 16)).map_err(|_| Failure::new("16 bytes are needed"))?;
+    let vector =
+        <[u8; 16]>::try_from(cx.random("encryptAES", 16)).map_err(|_| Failure::new("16 bytes are needed"))?;
     let key = PaddedBlockEncryptingKey::cbc_pkcs7(aes_key(bytes(&a[0]))?).map_err(refused)?;
     let mut content = bytes(&a[1]).to_vec();
-    key.less_safe_encrypt(&mut content, EncryptionContext::Iv128((&vector).into())).map_err(refused)?;
+    key.less_safe_encrypt(&mut content, EncryptionContext::Iv128((&vector).into()))
+        .map_err(refused)?;
     let mut out = vector.to_vec();
     out.append(&mut content);
     Ok(Value::str(STANDARD.encode(out)))
@@ -105,7 +130,8 @@ fn decrypt(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let Some((vector, content)) = raw.split_first_chunk::<16>() else {
         return Err("the text is too short".into());
     };
-    let key = PaddedBlockDecryptingKey::cbc_pkcs7(aes_key(bytes(&a[0]))?).map_err(|_| Failure::new("decryption failed"))?;
+    let key = PaddedBlockDecryptingKey::cbc_pkcs7(aes_key(bytes(&a[0]))?)
+        .map_err(|_| Failure::new("decryption failed"))?;
     let mut content = content.to_vec();
     let plain = key
         .decrypt(&mut content, DecryptionContext::Iv128(vector.into()))
@@ -119,10 +145,27 @@ const PASSWORD_KINDS: &[(&str, &[&str])] = &[
     (
         "long",
         &[
-            "CvcvnoCvcvCvcv", "CvcvCvcvnoCvcv", "CvcvCvcvCvcvno", "CvccnoCvcvCvcv", "CvccCvcvnoCvcv", "CvccCvcvCvcvno",
-            "CvcvnoCvccCvcv", "CvcvCvccnoCvcv", "CvcvCvccCvcvno", "CvcvnoCvcvCvcc", "CvcvCvcvnoCvcc", "CvcvCvcvCvccno",
-            "CvccnoCvccCvcv", "CvccCvccnoCvcv", "CvccCvccCvcvno", "CvcvnoCvccCvcc", "CvcvCvccnoCvcc", "CvcvCvccCvccno",
-            "CvccnoCvcvCvcc", "CvccCvcvnoCvcc", "CvccCvcvCvccno",
+            "CvcvnoCvcvCvcv",
+            "CvcvCvcvnoCvcv",
+            "CvcvCvcvCvcvno",
+            "CvccnoCvcvCvcv",
+            "CvccCvcvnoCvcv",
+            "CvccCvcvCvcvno",
+            "CvcvnoCvccCvcv",
+            "CvcvCvccnoCvcv",
+            "CvcvCvccCvcvno",
+            "CvcvnoCvcvCvcc",
+            "CvcvCvcvnoCvcc",
+            "CvcvCvcvCvccno",
+            "CvccnoCvccCvcv",
+            "CvccCvccnoCvcv",
+            "CvccCvccCvcvno",
+            "CvcvnoCvccCvcc",
+            "CvcvCvccnoCvcc",
+            "CvcvCvccCvccno",
+            "CvccnoCvcvCvcc",
+            "CvccCvcvnoCvcc",
+            "CvccCvcvCvccno",
         ],
     ),
     ("medium", &["CvcnoCvc", "CvcCvcno"]),
@@ -180,10 +223,12 @@ fn bytes(value: &Value) -> &[u8] {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+            let _ = write!(out, "{b:02x}");
+            out
+        })
 }
 
 fn length(cx: &Context<'_>, value: &Value) -> Result<usize, Failure> {

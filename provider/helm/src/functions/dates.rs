@@ -10,15 +10,32 @@ use Type::{Any, Str};
 pub(super) const FUNCTIONS: &[Function] = &[
     function("now", &[], |cx, _| {
         let now = cx.now("now");
-        Ok(object(Object::Time(Time { utc: false, ..Time::utc(now) })))
+        Ok(object(Object::Time(Time {
+            utc: false,
+            ..Time::utc(now)
+        })))
     }),
-    function("date", &[Str, Any], |cx, a| format(cx, "date", &text(&a[0]), &a[1])),
-    function("dateInZone", &[Str, Any, Str], |cx, a| format(cx, "dateInZone", &text(&a[0]), &a[1])),
-    function("date_in_zone", &[Str, Any, Str], |cx, a| format(cx, "date_in_zone", &text(&a[0]), &a[1])),
-    function("htmlDate", &[Any], |cx, a| format(cx, "htmlDate", "2006-01-02", &a[0])),
-    function("htmlDateInZone", &[Any, Str], |cx, a| format(cx, "htmlDateInZone", "2006-01-02", &a[0])),
-    function("dateModify", &[Str, Type::Time], |_, a| Ok(modify(a).unwrap_or_else(|_| a[1].clone()))),
-    function("date_modify", &[Str, Type::Time], |_, a| Ok(modify(a).unwrap_or_else(|_| a[1].clone()))),
+    function("date", &[Str, Any], |cx, a| {
+        format(cx, "date", &text(&a[0]), &a[1])
+    }),
+    function("dateInZone", &[Str, Any, Str], |cx, a| {
+        format(cx, "dateInZone", &text(&a[0]), &a[1])
+    }),
+    function("date_in_zone", &[Str, Any, Str], |cx, a| {
+        format(cx, "date_in_zone", &text(&a[0]), &a[1])
+    }),
+    function("htmlDate", &[Any], |cx, a| {
+        format(cx, "htmlDate", "2006-01-02", &a[0])
+    }),
+    function("htmlDateInZone", &[Any, Str], |cx, a| {
+        format(cx, "htmlDateInZone", "2006-01-02", &a[0])
+    }),
+    function("dateModify", &[Str, Type::Time], |_, a| {
+        Ok(modify(a).unwrap_or_else(|_| a[1].clone()))
+    }),
+    function("date_modify", &[Str, Type::Time], |_, a| {
+        Ok(modify(a).unwrap_or_else(|_| a[1].clone()))
+    }),
     function("mustDateModify", &[Str, Type::Time], |_, a| modify(a)),
     function("must_date_modify", &[Str, Type::Time], |_, a| modify(a)),
     function("toDate", &[Str, Str], |_, a| {
@@ -26,9 +43,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(object(Object::Time(time)))
     }),
     function("mustToDate", &[Str, Str], |_, a| {
-        Ok(object(Object::Time(Time::parse(&text(&a[0]), &text(&a[1])).map_err(Failure::new)?)))
+        Ok(object(Object::Time(
+            Time::parse(&text(&a[0]), &text(&a[1])).map_err(Failure::new)?,
+        )))
     }),
-    function("unixEpoch", &[Type::Time], |_, a| Ok(Value::str(time_of(&a[0]).unwrap_or_default().unix().to_string()))),
+    function("unixEpoch", &[Type::Time], |_, a| {
+        Ok(Value::str(time_of(&a[0]).unwrap_or_default().unix().to_string()))
+    }),
     function("ago", &[Any], |cx, a| {
         let now = cx.now("ago");
         let then = match &a[0] {
@@ -36,7 +57,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
             other => time_of(other).map_or(now, |t| t.nanos),
         };
         let seconds = (now - then + 500_000_000).div_euclid(1_000_000_000);
-        let nanos = seconds.saturating_mul(1_000_000_000).clamp(i128::from(i64::MIN), i128::from(i64::MAX));
+        let nanos = seconds
+            .saturating_mul(1_000_000_000)
+            .clamp(i128::from(i64::MIN), i128::from(i64::MAX));
         Ok(Value::str(duration_text(i64::try_from(nanos).unwrap_or(0))))
     }),
     function("duration", &[Any], |_, a| {
@@ -55,7 +78,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Value::Int(n, _) => Ok(object(Object::Duration(n.saturating_mul(1_000_000_000)))),
         Value::Float(f) => Ok(object(Object::Duration((*f * 1e9) as i64))),
         Value::Object(o) if matches!(**o, Object::Duration(_)) => Ok(a[0].clone()),
-        other => Err(Failure::new(format!("unsupported duration type {}", other.type_name()))),
+        other => Err(Failure::new(format!(
+            "unsupported duration type {}",
+            other.type_name()
+        ))),
     }),
 ];
 
@@ -99,7 +125,17 @@ fn duration_round(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
         },
     };
     let seconds = nanos.unsigned_abs() / 1_000_000_000;
-    let units = [(31_536_000, "y"), (2_592_000, "mo"), (86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
-    let shown = units.iter().find(|(size, _)| nanos.unsigned_abs() > size * 1_000_000_000).map(|(size, name)| format!("{}{name}", seconds / size));
+    let units = [
+        (31_536_000, "y"),
+        (2_592_000, "mo"),
+        (86_400, "d"),
+        (3600, "h"),
+        (60, "m"),
+        (1, "s"),
+    ];
+    let shown = units
+        .iter()
+        .find(|(size, _)| nanos.unsigned_abs() > size * 1_000_000_000)
+        .map(|(size, name)| format!("{}{name}", seconds / size));
     Ok(Value::str(shown.unwrap_or_else(|| "0s".into())))
 }

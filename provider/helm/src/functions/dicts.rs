@@ -3,13 +3,16 @@
 use super::convert::empty;
 use super::{Context, Failure, Function, Outcome, Type, function, text, variadic};
 use crate::value::{Map, MapType, Value};
-use std::sync::Arc;
 use Type::{Any, Map as MapParameter, Str};
+use std::sync::Arc;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     variadic("dict", &[], Any, |_, a| {
         Ok(Value::map(a.chunks(2).map(|pair| {
-            (super::strval_text(&pair[0]), pair.get(1).cloned().unwrap_or_else(|| Value::str("")))
+            (
+                super::strval_text(&pair[0]),
+                pair.get(1).cloned().unwrap_or_else(|| Value::str("")),
+            )
         })))
     }),
     function("get", &[MapParameter, Str], |_, a| {
@@ -24,11 +27,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(plain(&a[0]))
     }),
     function("hasKey", &[MapParameter, Str], |_, a| {
-        Ok(Value::Bool(map(&a[0])?.entries.borrow().contains_key(&*text(&a[1]))))
+        Ok(Value::Bool(
+            map(&a[0])?.entries.borrow().contains_key(&*text(&a[1])),
+        ))
     }),
     variadic("pluck", &[Str], MapParameter, |_, a| {
         let key = text(&a[0]);
-        Ok(Value::list(a[1..].iter().filter_map(|m| map(m).ok()?.get(&key)).collect()))
+        Ok(Value::list(
+            a[1..].iter().filter_map(|m| map(m).ok()?.get(&key)).collect(),
+        ))
     }),
     variadic("keys", &[], MapParameter, |_, a| {
         let mut keys: Vec<Arc<str>> = Vec::new();
@@ -38,7 +45,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::strings(keys))
     }),
     function("values", &[MapParameter], |_, a| {
-        Ok(Value::list(map(&a[0])?.entries.borrow().values().cloned().collect()))
+        Ok(Value::list(
+            map(&a[0])?.entries.borrow().values().cloned().collect(),
+        ))
     }),
     variadic("pick", &[MapParameter], Str, |_, a| {
         let source = map(&a[0])?;
@@ -49,12 +58,25 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     variadic("omit", &[MapParameter], Str, |_, a| {
         let left_out: Vec<_> = a[1..].iter().map(text).collect();
-        Ok(Value::map(map(&a[0])?.snapshot().into_iter().filter(|(k, _)| !left_out.iter().any(|o| **o == **k))))
+        Ok(Value::map(
+            map(&a[0])?
+                .snapshot()
+                .into_iter()
+                .filter(|(k, _)| !left_out.iter().any(|o| **o == **k)),
+        ))
     }),
-    variadic("merge", &[MapParameter], MapParameter, |cx, a| merge_all(cx, a, false)),
-    variadic("mustMerge", &[MapParameter], MapParameter, |cx, a| merge_all(cx, a, false)),
-    variadic("mergeOverwrite", &[MapParameter], MapParameter, |cx, a| merge_all(cx, a, true)),
-    variadic("mustMergeOverwrite", &[MapParameter], MapParameter, |cx, a| merge_all(cx, a, true)),
+    variadic("merge", &[MapParameter], MapParameter, |cx, a| {
+        merge_all(cx, a, false)
+    }),
+    variadic("mustMerge", &[MapParameter], MapParameter, |cx, a| {
+        merge_all(cx, a, false)
+    }),
+    variadic("mergeOverwrite", &[MapParameter], MapParameter, |cx, a| {
+        merge_all(cx, a, true)
+    }),
+    variadic("mustMergeOverwrite", &[MapParameter], MapParameter, |cx, a| {
+        merge_all(cx, a, true)
+    }),
     variadic("dig", &[], Any, dig),
     function("deepCopy", &[Any], deep_copy),
     function("mustDeepCopy", &[Any], |cx, a| {
@@ -91,7 +113,13 @@ fn merge_all(cx: &mut Context<'_>, a: &[Value], overwrite: bool) -> Outcome {
 /// Deepest nesting that a merge follows: a dictionary can contain itself.
 const MAX_DEPTH: usize = 500;
 
-fn merge(cx: &mut Context<'_>, target: &Map, source: &Map, overwrite: bool, depth: usize) -> Result<(), Failure> {
+fn merge(
+    cx: &mut Context<'_>,
+    target: &Map,
+    source: &Map,
+    overwrite: bool,
+    depth: usize,
+) -> Result<(), Failure> {
     if std::rc::Rc::ptr_eq(&target.entries, &source.entries) {
         return Ok(());
     }
@@ -118,7 +146,9 @@ fn merge(cx: &mut Context<'_>, target: &Map, source: &Map, overwrite: bool, dept
 }
 
 fn dig(_: &mut Context<'_>, a: &[Value]) -> Outcome {
-    let [keys @ .., default, dict] = a else { return Err("dig needs at least three arguments".into()) };
+    let [keys @ .., default, dict] = a else {
+        return Err("dig needs at least three arguments".into());
+    };
     if keys.is_empty() {
         return Err("dig needs at least three arguments".into());
     }
@@ -127,7 +157,9 @@ fn dig(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         let Value::Map(map @ Map { ty: MapType::Any, .. }) = &value else {
             return Err(conversion(&value, "map[string]interface {}"));
         };
-        let Value::Str(key) = key else { return Err(conversion(key, "string")) };
+        let Value::Str(key) = key else {
+            return Err(conversion(key, "string"));
+        };
         match map.get(key) {
             None => return Ok(default.clone()),
             Some(found) if index + 1 == keys.len() => return Ok(found),
@@ -141,7 +173,10 @@ fn conversion(value: &Value, wanted: &str) -> Failure {
     Failure::new(if value.is_nil() {
         format!("interface conversion: interface {{}} is nil, not {wanted}")
     } else {
-        format!("interface conversion: interface {{}} is {}, not {wanted}", crate::object::pointer_type(value))
+        format!(
+            "interface conversion: interface {{}} is {}, not {wanted}",
+            crate::object::pointer_type(value)
+        )
     })
 }
 

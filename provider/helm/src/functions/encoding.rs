@@ -3,38 +3,77 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::builtin::url_query;
 use super::{Context, Failure, Function, Outcome, Type, function, text};
 use crate::value::{Map, Value};
 use crate::{json, toml, yaml};
 use Type::{Any, Map as MapParameter, Str};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("b64enc", &[Str], |_, a| Ok(Value::str(STANDARD.encode(a[0].string_bytes().unwrap_or_default())))),
-    function("b64dec", &[Str], |_, a| Ok(base64_decode(a[0].string_bytes().unwrap_or_default()))),
-    function("b32enc", &[Str], |_, a| Ok(Value::str(base32_encode(a[0].string_bytes().unwrap_or_default())))),
-    function("b32dec", &[Str], |_, a| Ok(base32_decode(a[0].string_bytes().unwrap_or_default()))),
-    function("toJson", &[Any], |_, a| Ok(Value::str(json::encode(&a[0], true).unwrap_or_default()))),
-    function("mustToJson", &[Any], |_, a| Ok(Value::str(json::encode(&a[0], true).map_err(marshal)?))),
-    function("toPrettyJson", &[Any], |_, a| Ok(Value::str(json::pretty(&a[0]).unwrap_or_default()))),
-    function("mustToPrettyJson", &[Any], |_, a| Ok(Value::str(json::pretty(&a[0])?))),
-    function("toRawJson", &[Any], |_, a| Ok(Value::str(json::encode(&a[0], false)?))),
-    function("mustToRawJson", &[Any], |_, a| Ok(Value::str(json::encode(&a[0], false)?))),
-    function("fromJson", &[Str], |_, a| Ok(dict_or_error(json::decode(&text(&a[0])), "json"))),
-    function("mustFromJson", &[Str], |_, a| json::decode(&text(&a[0])).map_err(Failure::new)),
-    function("fromJsonArray", &[Str], |_, a| Ok(list_or_error(json::decode(&text(&a[0])), "json"))),
+    function("b64enc", &[Str], |_, a| {
+        Ok(Value::str(
+            STANDARD.encode(a[0].string_bytes().unwrap_or_default()),
+        ))
+    }),
+    function("b64dec", &[Str], |_, a| {
+        Ok(base64_decode(a[0].string_bytes().unwrap_or_default()))
+    }),
+    function("b32enc", &[Str], |_, a| {
+        Ok(Value::str(base32_encode(a[0].string_bytes().unwrap_or_default())))
+    }),
+    function("b32dec", &[Str], |_, a| {
+        Ok(base32_decode(a[0].string_bytes().unwrap_or_default()))
+    }),
+    function("toJson", &[Any], |_, a| {
+        Ok(Value::str(json::encode(&a[0], true).unwrap_or_default()))
+    }),
+    function("mustToJson", &[Any], |_, a| {
+        Ok(Value::str(json::encode(&a[0], true).map_err(marshal)?))
+    }),
+    function("toPrettyJson", &[Any], |_, a| {
+        Ok(Value::str(json::pretty(&a[0]).unwrap_or_default()))
+    }),
+    function("mustToPrettyJson", &[Any], |_, a| {
+        Ok(Value::str(json::pretty(&a[0])?))
+    }),
+    function("toRawJson", &[Any], |_, a| {
+        Ok(Value::str(json::encode(&a[0], false)?))
+    }),
+    function("mustToRawJson", &[Any], |_, a| {
+        Ok(Value::str(json::encode(&a[0], false)?))
+    }),
+    function("fromJson", &[Str], |_, a| {
+        Ok(dict_or_error(json::decode(&text(&a[0])), "json"))
+    }),
+    function("mustFromJson", &[Str], |_, a| {
+        json::decode(&text(&a[0])).map_err(Failure::new)
+    }),
+    function("fromJsonArray", &[Str], |_, a| {
+        Ok(list_or_error(json::decode(&text(&a[0])), "json"))
+    }),
     function("toYaml", &[Any], |cx, a| to_yaml(cx, &a[0], false)),
     function("mustToYaml", &[Any], |cx, a| to_yaml(cx, &a[0], true)),
-    function("toYamlPretty", &[Any], |_, a| Ok(Value::str(yaml::emit_pretty(&a[0]).trim_end_matches('\n')))),
+    function("toYamlPretty", &[Any], |_, a| {
+        Ok(Value::str(yaml::emit_pretty(&a[0]).trim_end_matches('\n')))
+    }),
     function("fromYaml", &[Str], |_, a| {
-        Ok(dict_or_error(yaml::parse(&text(&a[0])).map_err(|e| yaml::convert_error(&e)), "yaml"))
+        Ok(dict_or_error(
+            yaml::parse(&text(&a[0])).map_err(|e| yaml::convert_error(&e)),
+            "yaml",
+        ))
     }),
     function("fromYamlArray", &[Str], |_, a| {
-        Ok(list_or_error(yaml::parse(&text(&a[0])).map_err(|e| yaml::convert_error(&e)), "yaml"))
+        Ok(list_or_error(
+            yaml::parse(&text(&a[0])).map_err(|e| yaml::convert_error(&e)),
+            "yaml",
+        ))
     }),
-    function("toToml", &[Any], |_, a| Ok(Value::str(toml::encode(&a[0]).unwrap_or_else(|e| e)))),
+    function("toToml", &[Any], |_, a| {
+        Ok(Value::str(toml::encode(&a[0]).unwrap_or_else(|e| e)))
+    }),
     function("mustToToml", &[Any], |_, a| Ok(Value::str(toml::encode(&a[0])?))),
-    function("fromToml", &[Str], |_, a| Ok(dict_or_error(toml::decode(&text(&a[0])), "toml"))),
+    function("fromToml", &[Str], |_, a| {
+        Ok(dict_or_error(toml::decode(&text(&a[0])), "toml"))
+    }),
     function("urlParse", &[Str], url_parse),
     function("urlJoin", &[MapParameter], url_join),
 ];
@@ -60,7 +99,11 @@ fn dict_or_error(value: Result<Value, String>, format: &str) -> Value {
         "toml" => format!("a table is needed, not {}", value.kind()),
         _ => format!(
             "{}: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-            if format == "yaml" { "error unmarshaling JSON: while decoding JSON: json" } else { "json" },
+            if format == "yaml" {
+                "error unmarshaling JSON: while decoding JSON: json"
+            } else {
+                "json"
+            },
             json_kind(value)
         ),
     };
@@ -78,7 +121,11 @@ fn list_or_error(value: Result<Value, String>, format: &str) -> Value {
         Ok(Value::Nil | Value::Invalid) => Value::list(Vec::new()),
         Ok(other) => Value::list(vec![Value::str(format!(
             "{}: cannot unmarshal {} into Go value of type []interface {{}}",
-            if format == "yaml" { "error unmarshaling JSON: while decoding JSON: json" } else { "json" },
+            if format == "yaml" {
+                "error unmarshaling JSON: while decoding JSON: json"
+            } else {
+                "json"
+            },
             json_kind(&other)
         ))]),
         Err(error) => Value::list(vec![Value::str(error)]),
@@ -97,7 +144,11 @@ fn json_kind(value: &Value) -> &'static str {
 
 /// Go's decoder skips line ends and refuses the rest; Sprig turns its error into the result.
 fn base64_decode(input: &[u8]) -> Value {
-    let clean: Vec<u8> = input.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
+    let clean: Vec<u8> = input
+        .iter()
+        .copied()
+        .filter(|b| !matches!(b, b'\r' | b'\n'))
+        .collect();
     match STANDARD.decode(&clean) {
         Ok(bytes) => Value::text(bytes),
         Err(_) => Value::str(format!("illegal base64 data at input byte {}", corrupt_at(input))),
@@ -139,7 +190,11 @@ fn base32_encode(input: &[u8]) -> String {
         }
         let used = (group.len() * 8).div_ceil(5);
         for index in 0..8 {
-            out.push(if index < used { BASE32[(bits >> (35 - 5 * index) & 31) as usize] as char } else { '=' });
+            out.push(if index < used {
+                BASE32[(bits >> (35 - 5 * index) & 31) as usize] as char
+            } else {
+                '='
+            });
         }
     }
     out
@@ -147,12 +202,18 @@ fn base32_encode(input: &[u8]) -> String {
 
 fn base32_decode(input: &[u8]) -> Value {
     let corrupt = |at: usize| Value::str(format!("illegal base32 data at input byte {at}"));
-    let clean: Vec<u8> = input.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
+    let clean: Vec<u8> = input
+        .iter()
+        .copied()
+        .filter(|b| !matches!(b, b'\r' | b'\n'))
+        .collect();
     let data = clean.iter().position(|b| *b == b'=').unwrap_or(clean.len());
     let mut out = Vec::new();
     let (mut bits, mut count) = (0u64, 0);
     for (at, byte) in clean[..data].iter().enumerate() {
-        let Some(digit) = BASE32.iter().position(|b| b == byte) else { return corrupt(at) };
+        let Some(digit) = BASE32.iter().position(|b| b == byte) else {
+            return corrupt(at);
+        };
         bits = bits << 5 | digit as u64;
         count += 5;
         if count >= 8 {
@@ -168,7 +229,12 @@ fn base32_decode(input: &[u8]) -> Value {
 
 fn url_parse(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let source = text(&a[0]).into_owned();
-    let fail = |what: &str| Failure::new(format!("unable to parse url: parse {}: {what}", crate::gofmt::quote(&source)));
+    let fail = |what: &str| {
+        Failure::new(format!(
+            "unable to parse url: parse {}: {what}",
+            crate::gofmt::quote(&source)
+        ))
+    };
     if source.chars().any(|c| c.is_ascii_control()) {
         return Err(fail("net/url: invalid control character in URL"));
     }
@@ -184,7 +250,8 @@ fn url_parse(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         _ => {}
     }
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (mut opaque, mut user, mut host, mut path) = (String::new(), String::new(), String::new(), String::new());
+    let (mut opaque, mut user, mut host, mut path) =
+        (String::new(), String::new(), String::new(), String::new());
     if !rest.starts_with('/') && !scheme.is_empty() {
         opaque = rest.to_owned();
     } else if let Some(authority) = rest.strip_prefix("//") {
@@ -202,7 +269,10 @@ fn url_parse(_: &mut Context<'_>, a: &[Value]) -> Outcome {
             None => hostport.rsplit_once(':').map(|(_, port)| port),
         };
         if let Some(port) = port.filter(|p| !p.bytes().all(|b| b.is_ascii_digit())) {
-            return Err(fail(&format!("invalid port {} after host", crate::gofmt::quote(&format!(":{port}")))));
+            return Err(fail(&format!(
+                "invalid port {} after host",
+                crate::gofmt::quote(&format!(":{port}"))
+            )));
         }
         path = after.to_owned();
     } else {
@@ -210,12 +280,17 @@ fn url_parse(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     }
     let path = unescape(&path).ok_or_else(|| {
         let at = path.find('%').unwrap_or(0);
-        fail(&format!("invalid URL escape {}", crate::gofmt::quote(&path[at..path.len().min(at + 3)])))
+        fail(&format!(
+            "invalid URL escape {}",
+            crate::gofmt::quote(&path[at..path.len().min(at + 3)])
+        ))
     })?;
     let fragment = unescape(fragment).ok_or_else(|| fail("invalid URL escape"))?;
     let hostname = match host.rfind(']') {
         Some(end) => host[usize::from(host.starts_with('['))..end].to_owned(),
-        None => host.rsplit_once(':').map_or(host.clone(), |(name, _)| name.to_owned()),
+        None => host
+            .rsplit_once(':')
+            .map_or(host.clone(), |(name, _)| name.to_owned()),
     };
     Ok(Value::map([
         ("scheme", Value::str(scheme)),
@@ -250,25 +325,40 @@ fn unescape(s: &str) -> Option<String> {
 fn escape(s: &str, keep: &[u8]) -> String {
     s.bytes()
         .map(|b| {
-            if b.is_ascii_alphanumeric() || keep.contains(&b) { (b as char).to_string() } else { format!("%{b:02X}") }
+            if b.is_ascii_alphanumeric() || keep.contains(&b) {
+                (b as char).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
         })
         .collect()
 }
 
 fn url_join(_: &mut Context<'_>, a: &[Value]) -> Outcome {
-    let Value::Map(map) = &a[0] else { return Err("a map is needed".into()) };
+    let Value::Map(map) = &a[0] else {
+        return Err("a map is needed".into());
+    };
     let part = |key: &str| -> Result<String, Failure> {
         match map.get(key) {
             None => Ok(String::new()),
             Some(Value::Str(s)) => Ok(s.to_string()),
             Some(other) => Err(Failure::new(format!(
                 "unable to parse {key} key, must be of type string, but {} found",
-                if other.is_nil() { "<nil>" } else { other.type_name() }
+                if other.is_nil() {
+                    "<nil>"
+                } else {
+                    other.type_name()
+                }
             ))),
         }
     };
     let (scheme, host, path) = (part("scheme")?, part("host")?, part("path")?);
-    let (query, opaque, fragment, user) = (part("query")?, part("opaque")?, part("fragment")?, part("userinfo")?);
+    let (query, opaque, fragment, user) = (
+        part("query")?,
+        part("opaque")?,
+        part("fragment")?,
+        part("userinfo")?,
+    );
     let mut out = String::new();
     if !scheme.is_empty() {
         out.push_str(&scheme);
@@ -302,6 +392,3 @@ fn url_join(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     }
     Ok(Value::str(out))
 }
-
-const _: fn(&str) -> String = url_query;
-const _: Type = Any;

@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Context, Failure, Function, Outcome, Type, function, text};
-use crate::environment::Asked;
 use crate::gofmt;
 use crate::template::{exec, parser};
 use crate::value::{Map, Value};
@@ -31,7 +30,10 @@ fn include(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
     }
     *count += 1;
     let result = match cx.templates.get(&*name).cloned() {
-        None => Err(Failure::new(format!("template: no template {} associated with template \"gotpl\"", gofmt::quote(&name)))),
+        None => Err(Failure::new(format!(
+            "template: no template {} associated with template \"gotpl\"",
+            gofmt::quote(&name)
+        ))),
         Some(tree) => deeper(cx, |cx| {
             let mut out = Vec::new();
             run(cx, &tree, a[1].clone(), &mut out)?;
@@ -44,9 +46,15 @@ fn include(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
     result
 }
 
-fn deeper<T>(cx: &mut Context<'_>, run: impl FnOnce(&mut Context<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+fn deeper<T>(
+    cx: &mut Context<'_>,
+    run: impl FnOnce(&mut Context<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     if cx.depth >= cx.limits.depth {
-        return Err(Failure::new(format!("templates are nested more deeply than allowed ({})", cx.limits.depth)));
+        return Err(Failure::new(format!(
+            "templates are nested more deeply than allowed ({})",
+            cx.limits.depth
+        )));
     }
     cx.depth += 1;
     let result = run(cx);
@@ -54,7 +62,12 @@ fn deeper<T>(cx: &mut Context<'_>, run: impl FnOnce(&mut Context<'_>) -> Result<
     result
 }
 
-fn run(cx: &mut Context<'_>, tree: &Arc<crate::template::node::Tree>, dot: Value, out: &mut Vec<u8>) -> Result<(), Failure> {
+fn run(
+    cx: &mut Context<'_>,
+    tree: &Arc<crate::template::node::Tree>,
+    dot: Value,
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
     exec::execute(cx, tree, dot.dug(), out).map_err(|error| Failure {
         message: error.to_string(),
         deliberate: error.deliberate(),
@@ -72,8 +85,12 @@ fn tpl(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
     cx.spend(source.len())?;
     // Template and definitions live in a copy of the set: what `tpl` defines is gone after it.
     let name: Arc<str> = TPL_NAME.into();
-    let trees = parser::parse(&name, &source)
-        .map_err(|error| Failure::new(format!("cannot parse template {}: {error}", gofmt::quote(&source))))?;
+    let trees = parser::parse(&name, &source).map_err(|error| {
+        Failure::new(format!(
+            "cannot parse template {}: {error}",
+            gofmt::quote(&source)
+        ))
+    })?;
     let mut set = (*cx.templates).clone();
     let mut own = None;
     for (index, tree) in trees.into_iter().enumerate() {
@@ -85,12 +102,18 @@ fn tpl(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
             set.insert(tree.name.clone(), tree);
         }
     }
-    let Some(tree) = own else { return Ok(Value::str("")) };
+    let Some(tree) = own else {
+        return Ok(Value::str(""));
+    };
     let outer = std::mem::replace(&mut cx.templates, Rc::new(set));
     let result = deeper(cx, |cx| {
         let mut out = Vec::new();
         run(cx, &tree, context, &mut out).map_err(|f| Failure {
-            message: format!("error during tpl function execution for {}: {}", gofmt::quote(&source), f.message),
+            message: format!(
+                "error during tpl function execution for {}: {}",
+                gofmt::quote(&source),
+                f.message
+            ),
             ..f
         })?;
         // Missing values print nothing inside of `tpl`.
@@ -105,9 +128,16 @@ const TPL_NAME: &str = "gotpl";
 
 fn lookup(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
     let [version, kind, namespace, name] = [0, 1, 2, 3].map(|i| text(&a[i]).into_owned());
-    let found = cx.environment.lookup(&version, &kind, &namespace, &name).map_err(Failure::new)?;
-    cx.asked.borrow_mut().lookups.push([version, kind, namespace, name]);
-    Ok(found.map_or_else(|| Value::Map(Map::new(Default::default())), |json| Value::from_json(&json)))
+    let found = cx
+        .environment
+        .lookup(&version, &kind, &namespace, &name)
+        .map_err(Failure::new)?;
+    cx.asked
+        .borrow_mut()
+        .lookups
+        .push([version, kind, namespace, name]);
+    Ok(found.map_or_else(
+        || Value::Map(Map::new(Default::default())),
+        |json| Value::from_json(&json),
+    ))
 }
-
-const _: fn(&mut Vec<String>, &str) = Asked::note;

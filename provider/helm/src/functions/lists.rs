@@ -4,10 +4,9 @@ use std::rc::Rc;
 
 use super::convert::{empty, to_int64};
 use super::{Context, Failure, Function, Outcome, Type, function, int, strslice, variadic};
-use crate::gofmt;
 use crate::object::pointer_type;
 use crate::value::{Elem, List, Value};
-use Type::{Any, Int, List as ListType};
+use Type::{Any, Int};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     variadic("list", &[], Any, |_, a| Ok(Value::list(a.to_vec()))),
@@ -53,9 +52,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn items(value: &Value, refused: &str) -> Result<Rc<crate::value::Items>, Failure> {
     value.items().ok_or_else(|| {
-        let ty = if value.is_nil() { None } else { Some(pointer_type(value)) };
+        let ty = if value.is_nil() {
+            None
+        } else {
+            Some(pointer_type(value))
+        };
         // Sprig asks a nil for its kind before it can say so.
-        ty.map_or_else(nil_dereference, |_| Failure::new(format!("{refused} on type {}", value.kind())))
+        ty.map_or_else(nil_dereference, |_| {
+            Failure::new(format!("{refused} on type {}", value.kind()))
+        })
     })
 }
 
@@ -64,18 +69,30 @@ pub(super) fn nil_dereference() -> Failure {
 }
 
 fn first(_: &mut Context<'_>, a: &[Value]) -> Outcome {
-    Ok(items(&a[0], "Cannot find first")?.first().cloned().unwrap_or(Value::Nil))
+    Ok(items(&a[0], "Cannot find first")?
+        .first()
+        .cloned()
+        .unwrap_or(Value::Nil))
 }
 fn last(_: &mut Context<'_>, a: &[Value]) -> Outcome {
-    Ok(items(&a[0], "Cannot find last")?.last().cloned().unwrap_or(Value::Nil))
+    Ok(items(&a[0], "Cannot find last")?
+        .last()
+        .cloned()
+        .unwrap_or(Value::Nil))
 }
 fn rest(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let items = items(&a[0], "Cannot find rest")?;
-    Ok(items.get(1..).map_or_else(|| Value::nil_list(Elem::NilAny), |rest| Value::list(rest.to_vec())))
+    Ok(items.get(1..).map_or_else(
+        || Value::nil_list(Elem::NilAny),
+        |rest| Value::list(rest.to_vec()),
+    ))
 }
 fn initial(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let items = items(&a[0], "Cannot find initial")?;
-    Ok(items.split_last().map_or_else(|| Value::nil_list(Elem::NilAny), |(_, rest)| Value::list(rest.to_vec())))
+    Ok(items.split_last().map_or_else(
+        || Value::nil_list(Elem::NilAny),
+        |(_, rest)| Value::list(rest.to_vec()),
+    ))
 }
 fn append(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let mut items = items(&a[0], "Cannot push")?.to_vec();
@@ -93,16 +110,30 @@ fn concat(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
     }
     let mut all = Vec::new();
     for list in a {
-        all.extend(items(list, "Cannot concat type")
-            .map_err(|f| if list.is_nil() { f } else { Failure::new(format!("Cannot concat type {} as list", list.kind())) })?
-            .iter()
-            .cloned());
+        all.extend(
+            items(list, "Cannot concat type")
+                .map_err(|f| {
+                    if list.is_nil() {
+                        f
+                    } else {
+                        Failure::new(format!("Cannot concat type {} as list", list.kind()))
+                    }
+                })?
+                .iter()
+                .cloned(),
+        );
         cx.room(all.len().saturating_mul(16))?;
     }
     Ok(Value::list(all))
 }
 fn reverse(_: &mut Context<'_>, a: &[Value]) -> Outcome {
-    Ok(Value::list(items(&a[0], "Cannot find reverse")?.iter().rev().cloned().collect()))
+    Ok(Value::list(
+        items(&a[0], "Cannot find reverse")?
+            .iter()
+            .rev()
+            .cloned()
+            .collect(),
+    ))
 }
 fn uniq(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
     let mut out: Vec<Value> = Vec::new();
@@ -117,23 +148,42 @@ fn uniq(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
 fn without(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
     let items = items(&a[0], "Cannot find without")?;
     cx.spend(items.len().saturating_mul(a.len()))?;
-    Ok(Value::list(items.iter().filter(|item| !a[1..].iter().any(|o| o.deep_equal(item))).cloned().collect()))
+    Ok(Value::list(
+        items
+            .iter()
+            .filter(|item| !a[1..].iter().any(|o| o.deep_equal(item)))
+            .cloned()
+            .collect(),
+    ))
 }
 fn compact(_: &mut Context<'_>, a: &[Value]) -> Outcome {
-    Ok(Value::list(items(&a[0], "Cannot compact")?.iter().filter(|v| !empty(v)).cloned().collect()))
+    Ok(Value::list(
+        items(&a[0], "Cannot compact")?
+            .iter()
+            .filter(|v| !empty(v))
+            .cloned()
+            .collect(),
+    ))
 }
 fn has(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     if a[1].is_nil() {
         return Ok(Value::Bool(false));
     }
-    Ok(Value::Bool(items(&a[1], "Cannot find has")?.iter().any(|item| item.deep_equal(&a[0]))))
+    Ok(Value::Bool(
+        items(&a[1], "Cannot find has")?
+            .iter()
+            .any(|item| item.deep_equal(&a[0])),
+    ))
 }
 fn slice(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let Value::List(List { items, elem }) = &a[0] else {
         if a[0].is_nil() {
             return Err(nil_dereference());
         }
-        return Err(Failure::new(format!("list should be type of slice or array but {}", a[0].kind())));
+        return Err(Failure::new(format!(
+            "list should be type of slice or array but {}",
+            a[0].kind()
+        )));
     };
     if items.is_empty() {
         return Ok(Value::Nil);
@@ -145,18 +195,28 @@ fn slice(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         return Err("reflect.Value.Slice: slice index out of bounds".into());
     }
     let part = items[from as usize..to as usize].to_vec();
-    Ok(Value::List(List { elem: *elem, items: crate::value::Items::new(part) }))
+    Ok(Value::List(List {
+        elem: *elem,
+        items: crate::value::Items::new(part),
+    }))
 }
 fn chunk(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let items = items(&a[1], "Cannot chunk type").map_err(|f| {
-        if a[1].is_nil() { f } else { Failure::new(format!("Cannot chunk type {}", a[1].kind())) }
+        if a[1].is_nil() {
+            f
+        } else {
+            Failure::new(format!("Cannot chunk type {}", a[1].kind()))
+        }
     })?;
     let Some(size) = usize::try_from(int(&a[0])).ok().filter(|n| *n > 0) else {
         return Err("runtime error: makeslice: len out of range".into());
     };
-    let chunks = items.chunks(size).map(|chunk| Value::list(chunk.to_vec())).collect();
-    Ok(Value::List(List { elem: Elem::List, items: crate::value::Items::new(chunks) }))
+    let chunks = items
+        .chunks(size)
+        .map(|chunk| Value::list(chunk.to_vec()))
+        .collect();
+    Ok(Value::List(List {
+        elem: Elem::List,
+        items: crate::value::Items::new(chunks),
+    }))
 }
-
-const _: fn(&Value) -> String = gofmt::text;
-const _: Type = ListType;

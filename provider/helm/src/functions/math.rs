@@ -2,20 +2,33 @@
 
 use super::convert::{to_float, to_int64};
 use super::{Context, Failure, Function, Outcome, Type, function, int, variadic};
-use crate::gofmt;
 use crate::value::{Elem, IntKind, List, Value};
 use Type::{Any, Int};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("add1", &[Any], |_, a| Ok(Value::int64(to_int64(&a[0]).wrapping_add(1)))),
-    variadic("add", &[], Any, |_, a| Ok(Value::int64(a.iter().fold(0, |sum, v| sum.wrapping_add(to_int64(v)))))),
-    function("sub", &[Any, Any], |_, a| Ok(Value::int64(to_int64(&a[0]).wrapping_sub(to_int64(&a[1]))))),
+    function("add1", &[Any], |_, a| {
+        Ok(Value::int64(to_int64(&a[0]).wrapping_add(1)))
+    }),
+    variadic("add", &[], Any, |_, a| {
+        Ok(Value::int64(
+            a.iter().fold(0, |sum, v| sum.wrapping_add(to_int64(v))),
+        ))
+    }),
+    function("sub", &[Any, Any], |_, a| {
+        Ok(Value::int64(to_int64(&a[0]).wrapping_sub(to_int64(&a[1]))))
+    }),
     function("div", &[Any, Any], |_, a| divide(&a[0], &a[1], i64::wrapping_div)),
     function("mod", &[Any, Any], |_, a| divide(&a[0], &a[1], i64::wrapping_rem)),
     variadic("mul", &[Any], Any, |_, a| {
-        Ok(Value::int64(a[1..].iter().fold(to_int64(&a[0]), |p, v| p.wrapping_mul(to_int64(v)))))
+        Ok(Value::int64(
+            a[1..]
+                .iter()
+                .fold(to_int64(&a[0]), |p, v| p.wrapping_mul(to_int64(v))),
+        ))
     }),
-    function("add1f", &[Any], |_, a| Ok(decimal(&[a[0].clone(), Value::int(1)], |x, y| x + y))),
+    function("add1f", &[Any], |_, a| {
+        Ok(decimal(&[a[0].clone(), Value::int(1)], |x, y| x + y))
+    }),
     variadic("addf", &[], Any, |_, a| {
         let all: Vec<Value> = std::iter::once(Value::int(0)).chain(a.iter().cloned()).collect();
         Ok(decimal(&all, |x, y| x + y))
@@ -32,13 +45,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let quotient = |x: f64, y: f64| format!("{:.16}", x / y).parse().unwrap_or(x / y);
         Ok(Value::Float(values.fold(first, quotient)))
     }),
-    variadic("max", &[Any], Any, |_, a| Ok(Value::int64(a.iter().map(to_int64).max().unwrap_or(0)))),
-    variadic("biggest", &[Any], Any, |_, a| Ok(Value::int64(a.iter().map(to_int64).max().unwrap_or(0)))),
-    variadic("min", &[Any], Any, |_, a| Ok(Value::int64(a.iter().map(to_int64).min().unwrap_or(0)))),
-    variadic("maxf", &[Any], Any, |_, a| {
-        Ok(Value::Float(a.iter().map(to_float).fold(f64::NEG_INFINITY, f64::max)))
+    variadic("max", &[Any], Any, |_, a| {
+        Ok(Value::int64(a.iter().map(to_int64).max().unwrap_or(0)))
     }),
-    variadic("minf", &[Any], Any, |_, a| Ok(Value::Float(a.iter().map(to_float).fold(f64::INFINITY, f64::min)))),
+    variadic("biggest", &[Any], Any, |_, a| {
+        Ok(Value::int64(a.iter().map(to_int64).max().unwrap_or(0)))
+    }),
+    variadic("min", &[Any], Any, |_, a| {
+        Ok(Value::int64(a.iter().map(to_int64).min().unwrap_or(0)))
+    }),
+    variadic("maxf", &[Any], Any, |_, a| {
+        Ok(Value::Float(
+            a.iter().map(to_float).fold(f64::NEG_INFINITY, f64::max),
+        ))
+    }),
+    variadic("minf", &[Any], Any, |_, a| {
+        Ok(Value::Float(a.iter().map(to_float).fold(f64::INFINITY, f64::min)))
+    }),
     function("ceil", &[Any], |_, a| Ok(Value::Float(to_float(&a[0]).ceil()))),
     function("floor", &[Any], |_, a| Ok(Value::Float(to_float(&a[0]).floor()))),
     variadic("round", &[Any, Int], Type::Float, round),
@@ -46,7 +69,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let count = int(&a[0]);
         steps(cx, 0, count, if count < 0 { -1 } else { 1 })
     }),
-    function("untilStep", &[Int, Int, Int], |cx, a| steps(cx, int(&a[0]), int(&a[1]), int(&a[2]))),
+    function("untilStep", &[Int, Int, Int], |cx, a| {
+        steps(cx, int(&a[0]), int(&a[1]), int(&a[2]))
+    }),
     variadic("seq", &[], Int, seq),
     function("randInt", &[Int, Int], |cx, a| {
         let (from, to) = (int(&a[0]), int(&a[1]));
@@ -74,7 +99,11 @@ fn decimal(values: &[Value], operation: fn(f64, f64) -> f64) -> Value {
         result = operation(result, value);
         let rounded: f64 = format!("{result:.15e}").parse().unwrap_or(result);
         let coarse: f64 = format!("{result:.14e}").parse().unwrap_or(result);
-        result = if (rounded - coarse).abs() <= coarse.abs() * 4.0 * f64::EPSILON { coarse } else { result };
+        result = if (rounded - coarse).abs() <= coarse.abs() * 4.0 * f64::EPSILON {
+            coarse
+        } else {
+            result
+        };
     }
     Value::Float(result)
 }
@@ -88,7 +117,7 @@ fn round(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let power = 10f64.powi(i32::try_from(int(&a[1])).unwrap_or(0));
     let digit = power * value;
     let fraction = digit % 1.0;
-    let rounded = if value >= 0.0 && fraction >= on || value < 0.0 && fraction.abs() < on && fraction != 0.0 && false {
+    let rounded = if value >= 0.0 && fraction >= on {
         digit.ceil()
     } else {
         digit.floor()
@@ -119,8 +148,14 @@ fn numbers(cx: &mut Context<'_>, start: i64, stop: i64, step: i64) -> Result<Vec
 }
 
 fn steps(cx: &mut Context<'_>, start: i64, stop: i64, step: i64) -> Outcome {
-    let items = numbers(cx, start, stop, step)?.into_iter().map(|n| Value::Int(n, IntKind::Int)).collect();
-    Ok(Value::List(List { elem: Elem::Int, items: crate::value::Items::new(items) }))
+    let items = numbers(cx, start, stop, step)?
+        .into_iter()
+        .map(|n| Value::Int(n, IntKind::Int))
+        .collect();
+    Ok(Value::List(List {
+        elem: Elem::Int,
+        items: crate::value::Items::new(items),
+    }))
 }
 
 fn seq(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
@@ -146,7 +181,7 @@ fn seq(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
         }
         _ => Vec::new(),
     };
-    Ok(Value::str(list.iter().map(i64::to_string).collect::<Vec<_>>().join(" ")))
+    Ok(Value::str(
+        list.iter().map(i64::to_string).collect::<Vec<_>>().join(" "),
+    ))
 }
-
-const _: fn(f64) -> String = gofmt::float;

@@ -101,9 +101,17 @@ impl Type {
             Type::Float => matches!(value, Value::Float(_)),
             Type::Bool => matches!(value, Value::Bool(_)),
             Type::Map => matches!(value, Value::Map(m) if matches!(m.ty, MapType::Any | MapType::Values)),
-            Type::List => matches!(value, Value::List(List { elem: Elem::Any | Elem::NilAny, .. })),
+            Type::List => matches!(
+                value,
+                Value::List(List {
+                    elem: Elem::Any | Elem::NilAny,
+                    ..
+                })
+            ),
             Type::Time => matches!(value, Value::Object(o) if matches!(**o, Object::Time(_))),
-            Type::Certificate => matches!(value, Value::Object(o) if matches!(**o, Object::Certificate { .. })),
+            Type::Certificate => {
+                matches!(value, Value::Object(o) if matches!(**o, Object::Certificate { .. }))
+            }
         }
     }
 }
@@ -133,7 +141,11 @@ pub struct Failure {
 impl Failure {
     /// An ordinary failure.
     pub fn new(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), deliberate: false, inner: None }
+        Failure {
+            message: message.into(),
+            deliberate: false,
+            inner: None,
+        }
     }
 }
 
@@ -173,11 +185,23 @@ impl std::fmt::Debug for Function {
 }
 
 const fn function(name: &'static str, parameters: &'static [Type], run: Run) -> Function {
-    Function { name, parameters, variadic: None, special: Special::No, run }
+    Function {
+        name,
+        parameters,
+        variadic: None,
+        special: Special::No,
+        run,
+    }
 }
 
 const fn variadic(name: &'static str, parameters: &'static [Type], rest: Type, run: Run) -> Function {
-    Function { name, parameters, variadic: Some(rest), special: Special::No, run }
+    Function {
+        name,
+        parameters,
+        variadic: Some(rest),
+        special: Special::No,
+        run,
+    }
 }
 
 static TABLE: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
@@ -245,7 +269,10 @@ impl Context<'_> {
     pub fn spend(&mut self, amount: usize) -> Result<(), Failure> {
         self.spent = self.spent.saturating_add(amount);
         if self.spent > self.limits.work {
-            return Err(Failure::new(format!("the template does more work than allowed ({} units)", self.limits.work)));
+            return Err(Failure::new(format!(
+                "the template does more work than allowed ({} units)",
+                self.limits.work
+            )));
         }
         if self.limits.due(self.spent) && self.environment.expired() {
             self.limits.expire();
@@ -263,7 +290,10 @@ impl Context<'_> {
         if !self.environment.random(&mut bytes) {
             for byte in &mut bytes {
                 // A fixed linear sequence: material for a render that shall be repeatable, not for secrets.
-                asked.sequence = asked.sequence.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                asked.sequence = asked
+                    .sequence
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 *byte = (asked.sequence >> 33) as u8;
             }
         }
@@ -286,7 +316,10 @@ impl Context<'_> {
     /// When `length` is more than a single value may have.
     pub fn room(&self, length: usize) -> Result<(), Failure> {
         if length > self.limits.value {
-            return Err(Failure::new(format!("a value of {length} bytes is larger than allowed ({})", self.limits.value)));
+            return Err(Failure::new(format!(
+                "a value of {length} bytes is larger than allowed ({})",
+                self.limits.value
+            )));
         }
         Ok(())
     }
@@ -321,7 +354,12 @@ fn strval_text(value: &Value) -> String {
 fn strslice(value: &Value) -> Vec<String> {
     match value {
         Value::Nil | Value::Invalid => Vec::new(),
-        Value::List(list) => list.items.iter().filter(|v| !v.is_nil()).map(strval_text).collect(),
+        Value::List(list) => list
+            .items
+            .iter()
+            .filter(|v| !v.is_nil())
+            .map(strval_text)
+            .collect(),
         Value::Bytes(bytes) => bytes.iter().map(u8::to_string).collect(),
         other => vec![strval_text(other)],
     }

@@ -13,8 +13,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function("osClean", &[Str], |_, a| Ok(Value::str(clean(&text(&a[0]))))),
     function("ext", &[Str], |_, a| Ok(Value::str(ext(&text(&a[0]))))),
     function("osExt", &[Str], |_, a| Ok(Value::str(ext(&text(&a[0]))))),
-    function("isAbs", &[Str], |_, a| Ok(Value::Bool(text(&a[0]).starts_with('/')))),
-    function("osIsAbs", &[Str], |_, a| Ok(Value::Bool(text(&a[0]).starts_with('/')))),
+    function("isAbs", &[Str], |_, a| {
+        Ok(Value::Bool(text(&a[0]).starts_with('/')))
+    }),
+    function("osIsAbs", &[Str], |_, a| {
+        Ok(Value::Bool(text(&a[0]).starts_with('/')))
+    }),
 ];
 
 fn base(path: &str) -> &str {

@@ -11,17 +11,33 @@ use crate::value::{Elem, Value};
 use Type::{Int, Str};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("regexMatch", &[Str, Str], |_, a| Ok(Value::Bool(compile(&a[0]).is_ok_and(|r| r.is_match(&text(&a[1])))))),
-    function("mustRegexMatch", &[Str, Str], |_, a| Ok(Value::Bool(compile(&a[0])?.is_match(&text(&a[1]))))),
-    function("regexFind", &[Str, Str], |cx, a| find(cx, a).map_err(|f| compiling(f, a))),
+    function("regexMatch", &[Str, Str], |_, a| {
+        Ok(Value::Bool(
+            compile(&a[0]).is_ok_and(|r| r.is_match(&text(&a[1]))),
+        ))
+    }),
+    function("mustRegexMatch", &[Str, Str], |_, a| {
+        Ok(Value::Bool(compile(&a[0])?.is_match(&text(&a[1]))))
+    }),
+    function("regexFind", &[Str, Str], |cx, a| {
+        find(cx, a).map_err(|f| compiling(f, a))
+    }),
     function("mustRegexFind", &[Str, Str], find),
-    function("regexFindAll", &[Str, Str, Int], |cx, a| find_all(cx, a).map_err(|f| compiling(f, a))),
+    function("regexFindAll", &[Str, Str, Int], |cx, a| {
+        find_all(cx, a).map_err(|f| compiling(f, a))
+    }),
     function("mustRegexFindAll", &[Str, Str, Int], find_all),
-    function("regexReplaceAll", &[Str, Str, Str], |cx, a| replace(cx, a).map_err(|f| compiling(f, a))),
+    function("regexReplaceAll", &[Str, Str, Str], |cx, a| {
+        replace(cx, a).map_err(|f| compiling(f, a))
+    }),
     function("mustRegexReplaceAll", &[Str, Str, Str], replace),
-    function("regexReplaceAllLiteral", &[Str, Str, Str], |cx, a| replace_literal(cx, a).map_err(|f| compiling(f, a))),
+    function("regexReplaceAllLiteral", &[Str, Str, Str], |cx, a| {
+        replace_literal(cx, a).map_err(|f| compiling(f, a))
+    }),
     function("mustRegexReplaceAllLiteral", &[Str, Str, Str], replace_literal),
-    function("regexSplit", &[Str, Str, Int], |cx, a| split(cx, a).map_err(|f| compiling(f, a))),
+    function("regexSplit", &[Str, Str, Int], |cx, a| {
+        split(cx, a).map_err(|f| compiling(f, a))
+    }),
     function("mustRegexSplit", &[Str, Str, Int], split),
     function("regexQuoteMeta", &[Str], |_, a| {
         let mut out = String::new();
@@ -50,10 +66,20 @@ pub(crate) fn compile(pattern: &Value) -> Result<Rc<Regex>, Failure> {
         return Ok(regex);
     }
     let built = translate(&pattern).and_then(|p| {
-        regex::RegexBuilder::new(&p).size_limit(COMPILED_SIZE).build().map_err(|e| match e {
-            regex::Error::CompiledTooBig(_) => format!("expression too large: `{pattern}`"),
-            e => in_go_words(e.to_string().lines().last().unwrap_or_default().trim_start_matches("error: "), &pattern),
-        })
+        regex::RegexBuilder::new(&p)
+            .size_limit(COMPILED_SIZE)
+            .build()
+            .map_err(|e| match e {
+                regex::Error::CompiledTooBig(_) => format!("expression too large: `{pattern}`"),
+                e => in_go_words(
+                    e.to_string()
+                        .lines()
+                        .last()
+                        .unwrap_or_default()
+                        .trim_start_matches("error: "),
+                    &pattern,
+                ),
+            })
     });
     let regex = Rc::new(built.map_err(|e| Failure::new(format!("error parsing regexp: {e}")))?);
     CACHE.with_borrow_mut(|cache| {
@@ -67,13 +93,24 @@ pub(crate) fn compile(pattern: &Value) -> Result<Rc<Regex>, Failure> {
 
 /// What Go says of the commonest mistakes.
 fn in_go_words(message: &str, pattern: &str) -> String {
-    let at = |part: &str| pattern.find(part).map_or(pattern, |at| &pattern[at..at + part.len()]).to_owned();
+    let at = |part: &str| {
+        pattern
+            .find(part)
+            .map_or(pattern, |at| &pattern[at..at + part.len()])
+            .to_owned()
+    };
     if message.starts_with("look-around") {
-        let part = ["(?=", "(?!", "(?<=", "(?<!"].into_iter().find(|p| pattern.contains(p)).unwrap_or("(?");
+        let part = ["(?=", "(?!", "(?<=", "(?<!"]
+            .into_iter()
+            .find(|p| pattern.contains(p))
+            .unwrap_or("(?");
         return format!("invalid or unsupported Perl syntax: `{}`", at(&part[..3]));
     }
     if message.starts_with("repetition operator missing") {
-        let part = pattern.chars().find(|c| "*+?{".contains(*c)).map_or(String::new(), |c| c.to_string());
+        let part = pattern
+            .chars()
+            .find(|c| "*+?{".contains(*c))
+            .map_or(String::new(), |c| c.to_string());
         return format!("missing argument to repetition operator: `{part}`");
     }
     if message.starts_with("unclosed group") {
@@ -99,7 +136,10 @@ fn translate(pattern: &str) -> Result<String, String> {
         if !class && matches!(c, '*' | '+' | '?') && !out.ends_with('(') {
             // One `?` may follow: it makes the repetition lazy.
             if after_repetition {
-                return Err(format!("invalid nested repetition operator: `{}{c}`", out.chars().last().unwrap_or(c)));
+                return Err(format!(
+                    "invalid nested repetition operator: `{}{c}`",
+                    out.chars().last().unwrap_or(c)
+                ));
             }
             out.push(c);
             if chars.peek() == Some(&'?') {
@@ -113,7 +153,8 @@ fn translate(pattern: &str) -> Result<String, String> {
             let rest: String = chars.clone().take_while(|c| *c != '}').collect();
             let numbers: Vec<&str> = rest.split(',').collect();
             let shaped = numbers[0].parse::<u32>().is_ok()
-                && (numbers.len() == 1 || numbers.len() == 2 && (numbers[1].is_empty() || numbers[1].parse::<u32>().is_ok()));
+                && (numbers.len() == 1
+                    || numbers.len() == 2 && (numbers[1].is_empty() || numbers[1].parse::<u32>().is_ok()));
             if !shaped || !chars.clone().any(|c| c == '}') {
                 out.push_str("\\{");
                 continue;
@@ -134,7 +175,9 @@ fn translate(pattern: &str) -> Result<String, String> {
         }
         match c {
             '\\' => {
-                let Some(escaped) = chars.next() else { return Err("trailing backslash at end of expression: ``".into()) };
+                let Some(escaped) = chars.next() else {
+                    return Err("trailing backslash at end of expression: ``".into());
+                };
                 match escaped {
                     'Q' if !class => {
                         let rest: String = chars.clone().collect();
@@ -158,9 +201,10 @@ fn translate(pattern: &str) -> Result<String, String> {
                     'C' => return Err("invalid escape sequence: `\\C`".into()),
                     digit @ '1'..='9' => return Err(format!("invalid escape sequence: `\\{digit}`")),
                     escaped => {
-                        if !escaped.is_ascii_alphanumeric() && !"\\.+*?()|[]{}^$#&-~/<>".contains(escaped) {
-                            out.push(escaped);
-                        } else if "/<>".contains(escaped) {
+                        // Only what is special needs its backslash.
+                        let special =
+                            escaped.is_ascii_alphanumeric() || "\\.+*?()|[]{}^$#&-~".contains(escaped);
+                        if !special {
                             out.push(escaped);
                         } else {
                             out.push('\\');
@@ -206,7 +250,11 @@ fn translate(pattern: &str) -> Result<String, String> {
             c => out.push(c),
         }
     }
-    if class { Err(format!("missing closing ]: `{}`", &pattern[class_at..])) } else { Ok(out) }
+    if class {
+        Err(format!("missing closing ]: `{}`", &pattern[class_at..]))
+    } else {
+        Ok(out)
+    }
 }
 
 /// The functions without `must` compile in a way that names the expression twice.
@@ -218,7 +266,9 @@ fn compiling(failure: Failure, a: &[Value]) -> Failure {
 }
 
 fn find(_: &mut Context<'_>, a: &[Value]) -> Outcome {
-    Ok(Value::str(compile(&a[0])?.find(&text(&a[1])).map_or("", |m| m.as_str())))
+    Ok(Value::str(
+        compile(&a[0])?.find(&text(&a[1])).map_or("", |m| m.as_str()),
+    ))
 }
 
 fn limit(count: i64) -> usize {
@@ -228,8 +278,16 @@ fn limit(count: i64) -> usize {
 fn find_all(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let s = text(&a[1]);
     let regex = compile(&a[0])?;
-    let found: Vec<&str> = regex.find_iter(&s).take(limit(int(&a[2]))).map(|m| m.as_str()).collect();
-    Ok(if found.is_empty() { Value::nil_list(Elem::NilStr) } else { Value::strings(found) })
+    let found: Vec<&str> = regex
+        .find_iter(&s)
+        .take(limit(int(&a[2])))
+        .map(|m| m.as_str())
+        .collect();
+    Ok(if found.is_empty() {
+        Value::nil_list(Elem::NilStr)
+    } else {
+        Value::strings(found)
+    })
 }
 
 fn replace(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
@@ -241,7 +299,9 @@ fn replace(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
 
 fn replace_literal(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
     let (s, replacement) = (text(&a[1]), text(&a[2]));
-    let out = compile(&a[0])?.replace_all(&s, regex::NoExpand(&replacement)).into_owned();
+    let out = compile(&a[0])?
+        .replace_all(&s, regex::NoExpand(&replacement))
+        .into_owned();
     cx.room(out.len())?;
     Ok(Value::str(out))
 }

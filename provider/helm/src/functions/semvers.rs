@@ -3,9 +3,9 @@
 use super::{Context, Failure, Function, Outcome, Type, function, text};
 use crate::object::Object;
 use crate::value::Value;
+use Type::Str;
 use std::cmp::Ordering;
 use std::rc::Rc;
-use Type::Str;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     function("semver", &[Str], |_, a| {
@@ -32,7 +32,10 @@ fn identifiers_ok(s: &str, numeric_rule: bool) -> bool {
     s.split('.').all(|part| {
         !part.is_empty()
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !(numeric_rule && part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit()))
+            && !(numeric_rule
+                && part.len() > 1
+                && part.starts_with('0')
+                && part.bytes().all(|b| b.is_ascii_digit()))
     })
 }
 
@@ -42,7 +45,9 @@ impl Version {
         let body = source.strip_prefix('v').unwrap_or(source);
         let (body, build) = body.split_once('+').map_or((body, ""), |(b, m)| (b, m));
         let (core, pre) = body.split_once('-').map_or((body, ""), |(c, p)| (c, p));
-        if source.contains('+') && !identifiers_ok(build, false) || body.contains('-') && !identifiers_ok(pre, true) {
+        if source.contains('+') && !identifiers_ok(build, false)
+            || body.contains('-') && !identifiers_ok(pre, true)
+        {
             return None;
         }
         let mut numbers = [0; 3];
@@ -56,7 +61,12 @@ impl Version {
             }
             numbers[index] = part.parse().ok()?;
         }
-        Some(Version { numbers, pre: pre.into(), build: build.into(), original: source.into() })
+        Some(Version {
+            numbers,
+            pre: pre.into(),
+            build: build.into(),
+            original: source.into(),
+        })
     }
     /// The canonical form.
     pub fn canonical(&self) -> String {
@@ -74,12 +84,14 @@ impl Version {
     }
     /// Order of versions; build metadata does not count.
     pub fn order(&self, other: &Version) -> Ordering {
-        self.numbers.cmp(&other.numbers).then_with(|| match (self.pre.is_empty(), other.pre.is_empty()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) => pre_order(&self.pre, &other.pre),
-        })
+        self.numbers
+            .cmp(&other.numbers)
+            .then_with(|| match (self.pre.is_empty(), other.pre.is_empty()) {
+                (true, true) => Ordering::Equal,
+                (true, false) => Ordering::Greater,
+                (false, true) => Ordering::Less,
+                (false, false) => pre_order(&self.pre, &other.pre),
+            })
     }
 }
 
@@ -145,7 +157,9 @@ impl Constraint {
     }
     /// Whether a version fits.
     pub fn allows(&self, version: &Version) -> bool {
-        self.0.iter().any(|terms| terms.iter().all(|term| term.allows(version)))
+        self.0
+            .iter()
+            .any(|terms| terms.iter().all(|term| term.allows(version)))
     }
 }
 
@@ -170,11 +184,17 @@ fn hyphen_ranges(source: &str) -> String {
 impl Term {
     fn parse(source: &str) -> Option<(Term, usize)> {
         const OPERATORS: [&str; 11] = ["=>", ">=", "=<", "<=", "!=", "~>", "=", ">", "<", "~", "^"];
-        let found = OPERATORS.iter().copied().find(|op| source.starts_with(op)).unwrap_or("");
+        let found = OPERATORS
+            .iter()
+            .copied()
+            .find(|op| source.starts_with(op))
+            .unwrap_or("");
         let after = &source[found.len()..];
         let body = after.trim_start();
         let skipped = found.len() + after.len() - body.len();
-        let end = body.find(|c: char| c.is_whitespace() || c == ',').unwrap_or(body.len());
+        let end = body
+            .find(|c: char| c.is_whitespace() || c == ',')
+            .unwrap_or(body.len());
         // An operator may follow without a space: `>=1<2`.
         let end = body[..end].find(['<', '>', '=', '!', '^', '~']).unwrap_or(end);
         let word = &body[..end];
@@ -203,7 +223,14 @@ impl Term {
         } else {
             Version::parse(&format!("{core}{tail}"))?
         };
-        Some((Term { operator, version, given: given.min(3) }, skipped + end))
+        Some((
+            Term {
+                operator,
+                version,
+                given: given.min(3),
+            },
+            skipped + end,
+        ))
     }
     fn allows(&self, version: &Version) -> bool {
         // A pre-release fits only where the constraint speaks of one.

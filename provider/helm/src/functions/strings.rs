@@ -1,6 +1,6 @@
 //! Functions on strings.
 
-use super::{Context, Failure, Function, Outcome, Type, function, int, strslice, strval, strval_text, text, variadic};
+use super::{Context, Failure, Function, Outcome, Type, function, int, strslice, strval, text, variadic};
 use crate::gofmt;
 use crate::value::{MapType, Value};
 use Type::{Any, Int, Str};
@@ -20,12 +20,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let s = text(&a[1]);
         Ok(Value::str(s.strip_prefix(&*text(&a[0])).unwrap_or(&s)))
     }),
-    function("contains", &[Str, Str], |_, a| Ok(Value::Bool(text(&a[1]).contains(&*text(&a[0]))))),
-    function("hasPrefix", &[Str, Str], |_, a| Ok(Value::Bool(text(&a[1]).starts_with(&*text(&a[0]))))),
-    function("hasSuffix", &[Str, Str], |_, a| Ok(Value::Bool(text(&a[1]).ends_with(&*text(&a[0]))))),
+    function("contains", &[Str, Str], |_, a| {
+        Ok(Value::Bool(text(&a[1]).contains(&*text(&a[0]))))
+    }),
+    function("hasPrefix", &[Str, Str], |_, a| {
+        Ok(Value::Bool(text(&a[1]).starts_with(&*text(&a[0]))))
+    }),
+    function("hasSuffix", &[Str, Str], |_, a| {
+        Ok(Value::Bool(text(&a[1]).ends_with(&*text(&a[0]))))
+    }),
     variadic("quote", &[], Any, quote),
     variadic("squote", &[], Any, |_, a| {
-        let parts: Vec<String> = a.iter().filter(|v| !v.is_nil()).map(|v| format!("'{}'", gofmt::text(v))).collect();
+        let parts: Vec<String> = a
+            .iter()
+            .filter(|v| !v.is_nil())
+            .map(|v| format!("'{}'", gofmt::text(v)))
+            .collect();
         Ok(Value::str(parts.join(" ")))
     }),
     variadic("cat", &[], Any, |_, a| {
@@ -40,13 +50,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
         cx.room(out.len())?;
         Ok(Value::str(out))
     }),
-    function("plural", &[Str, Str, Int], |_, a| Ok(if int(&a[2]) == 1 { a[0].clone() } else { a[1].clone() })),
+    function("plural", &[Str, Str, Int], |_, a| {
+        Ok(if int(&a[2]) == 1 {
+            a[0].clone()
+        } else {
+            a[1].clone()
+        })
+    }),
     function("toString", &[Any], |_, a| Ok(Value::text(strval(&a[0])))),
     function("toStrings", &[Any], |_, a| Ok(Value::strings(strslice(&a[0])))),
     function("trunc", &[Int, Str], trunc),
     function("substr", &[Int, Int, Str], substr),
     function("repeat", &[Int, Str], |cx, a| {
-        let count = usize::try_from(int(&a[0])).map_err(|_| Failure::new("strings: negative Repeat count"))?;
+        let count =
+            usize::try_from(int(&a[0])).map_err(|_| Failure::new("strings: negative Repeat count"))?;
         let bytes = a[1].string_bytes().unwrap_or_default();
         cx.room(bytes.len().saturating_mul(count))?;
         Ok(Value::text(bytes.repeat(count)))
@@ -59,13 +76,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let (separator, s) = (text(&a[0]), text(&a[2]));
         Ok(numbered(split(&s, &separator, int(&a[1]))))
     }),
-    function("splitList", &[Str, Str], |_, a| Ok(Value::strings(split(&text(&a[1]), &text(&a[0]), -1)))),
+    function("splitList", &[Str, Str], |_, a| {
+        Ok(Value::strings(split(&text(&a[1]), &text(&a[0]), -1)))
+    }),
     function("join", &[Str, Any], |cx, a| {
         let out = strslice(&a[1]).join(&*text(&a[0]));
         cx.room(out.len())?;
         Ok(Value::str(out))
     }),
-    function("nospace", &[Str], |_, a| Ok(Value::str(text(&a[0]).split_whitespace().collect::<String>()))),
+    function("nospace", &[Str], |_, a| {
+        Ok(Value::str(text(&a[0]).split_whitespace().collect::<String>()))
+    }),
 ];
 
 fn trim_all(_: &mut Context<'_>, a: &[Value]) -> Outcome {
@@ -74,8 +95,11 @@ fn trim_all(_: &mut Context<'_>, a: &[Value]) -> Outcome {
 }
 
 fn quote(_: &mut Context<'_>, a: &[Value]) -> Outcome {
-    let parts: Vec<String> =
-        a.iter().filter(|v| !v.is_nil()).map(|v| gofmt::quote_bytes(&strval(v), '"')).collect();
+    let parts: Vec<String> = a
+        .iter()
+        .filter(|v| !v.is_nil())
+        .map(|v| gofmt::quote_bytes(&strval(v), '"'))
+        .collect();
     Ok(Value::str(parts.join(" ")))
 }
 
@@ -123,10 +147,14 @@ fn substr(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         (start, end)
     };
     if to < 0 {
-        return Err(Failure::new(format!("runtime error: slice bounds out of range [:{to}]")));
+        return Err(Failure::new(format!(
+            "runtime error: slice bounds out of range [:{to}]"
+        )));
     }
     if to > length {
-        return Err(Failure::new(format!("runtime error: slice bounds out of range [:{to}] with length {length}")));
+        return Err(Failure::new(format!(
+            "runtime error: slice bounds out of range [:{to}] with length {length}"
+        )));
     }
     if from > to {
         return Err(Failure::new(if to == length && from > length {
@@ -145,7 +173,11 @@ pub(super) fn split(text: &str, separator: &str, count: i64) -> Vec<String> {
     }
     if separator.is_empty() {
         let chars: Vec<char> = text.chars().collect();
-        let limit = if count < 0 { chars.len() } else { chars.len().min(count as usize) };
+        let limit = if count < 0 {
+            chars.len()
+        } else {
+            chars.len().min(count as usize)
+        };
         let mut parts: Vec<String> = chars.iter().take(limit).map(char::to_string).collect();
         if let Some(last) = parts.last_mut() {
             last.extend(&chars[limit..]);
@@ -155,16 +187,21 @@ pub(super) fn split(text: &str, separator: &str, count: i64) -> Vec<String> {
     if count < 0 {
         text.split(separator).map(str::to_owned).collect()
     } else {
-        text.splitn(count as usize, separator).map(str::to_owned).collect()
+        text.splitn(count as usize, separator)
+            .map(str::to_owned)
+            .collect()
     }
 }
 
 fn numbered(parts: Vec<String>) -> Value {
-    let map = Value::map(parts.into_iter().enumerate().map(|(i, s)| (format!("_{i}"), Value::str(s))));
+    let map = Value::map(
+        parts
+            .into_iter()
+            .enumerate()
+            .map(|(i, s)| (format!("_{i}"), Value::str(s))),
+    );
     match map {
         Value::Map(map) => Value::Map(map.with_type(MapType::Str)),
         other => other,
     }
 }
-
-const _: fn(&Value) -> String = strval_text;

@@ -9,19 +9,33 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function("untitle", &[Str], |_, a| Ok(Value::str(untitle(&text(&a[0]))))),
     function("swapcase", &[Str], |_, a| Ok(Value::str(swap_case(&text(&a[0]))))),
     function("initials", &[Str], |_, a| Ok(Value::str(initials(&text(&a[0]))))),
-    function("snakecase", &[Str], |_, a| Ok(Value::str(delimited(&text(&a[0]), '_')))),
-    function("kebabcase", &[Str], |_, a| Ok(Value::str(delimited(&text(&a[0]), '-')))),
+    function("snakecase", &[Str], |_, a| {
+        Ok(Value::str(delimited(&text(&a[0]), '_')))
+    }),
+    function("kebabcase", &[Str], |_, a| {
+        Ok(Value::str(delimited(&text(&a[0]), '-')))
+    }),
     function("camelcase", &[Str], |_, a| Ok(Value::str(camel(&text(&a[0]))))),
-    function("abbrev", &[Int, Str], |_, a| Ok(abbreviate(&a[1], 0, int(&a[0]), 4))),
+    function("abbrev", &[Int, Str], |_, a| {
+        Ok(abbreviate(&a[1], 0, int(&a[0]), 4))
+    }),
     function("abbrevboth", &[Int, Int, Str], |_, a| {
         let (left, right) = (int(&a[0]), int(&a[1]));
         let least = if left > 0 { 7 } else { 4 };
         Ok(abbreviate(&a[2], left, right, least))
     }),
-    function("wrap", &[Int, Str], |cx, a| wrap(cx, &a[1], int(&a[0]), "\n", false)),
+    function("wrap", &[Int, Str], |cx, a| {
+        wrap(cx, &a[1], int(&a[0]), "\n", false)
+    }),
     function("wrapWith", &[Int, Str, Str], |cx, a| {
         let separator = text(&a[1]).into_owned();
-        wrap(cx, &a[2], int(&a[0]), if separator.is_empty() { "\n" } else { &separator }, true)
+        wrap(
+            cx,
+            &a[2],
+            int(&a[0]),
+            if separator.is_empty() { "\n" } else { &separator },
+            true,
+        )
     }),
 ];
 
@@ -29,8 +43,14 @@ fn title(s: &str) -> String {
     let mut out = String::with_capacity(s.len());
     let mut previous = ' ';
     for c in s.chars() {
-        let within = previous.is_alphanumeric() || previous == '_' || (!previous.is_ascii() && !previous.is_whitespace());
-        if within || previous == '\'' && false { out.push(c) } else { out.extend(c.to_uppercase()) }
+        let within = previous.is_alphanumeric()
+            || previous == '_'
+            || (!previous.is_ascii() && !previous.is_whitespace());
+        if within {
+            out.push(c)
+        } else {
+            out.extend(c.to_uppercase())
+        }
         previous = c;
     }
     out
@@ -140,7 +160,11 @@ fn delimited(s: &str, delimiter: char) -> String {
                 }
                 out.extend(&chars[at..end]);
                 // The word goes on through letters and digits.
-                while letters_follow && chars.get(end).is_some_and(|c| matches!(class(*c), Class::Lower | Class::Digit)) {
+                while letters_follow
+                    && chars
+                        .get(end)
+                        .is_some_and(|c| matches!(class(*c), Class::Lower | Class::Digit))
+                {
                     out.push(chars[end]);
                     end += 1;
                 }
@@ -159,7 +183,12 @@ fn delimited(s: &str, delimiter: char) -> String {
 fn camel(s: &str) -> String {
     let mut out = String::with_capacity(s.len());
     let chars: Vec<char> = s.chars().collect();
-    let separators = |from: usize| chars[from..].iter().take_while(|c| class(**c) == Class::Separator).count();
+    let separators = |from: usize| {
+        chars[from..]
+            .iter()
+            .take_while(|c| class(**c) == Class::Separator)
+            .count()
+    };
     let mut at = separators(0);
     out.extend(&chars[..at]);
     let mut start = true;

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::node::{
-    Branch, BranchKind, Command, Expression, ExpressionKind, Literal, Number, Pipe, Source, Statement, StatementKind,
-    Tree,
+    Branch, BranchKind, Command, Expression, ExpressionKind, Literal, Number, Pipe, Source, Statement,
+    StatementKind, Tree,
 };
-use crate::functions::{self, Context, Failure, Function, Special, Type};
+use crate::functions::{Context, Failure, Function, Special, Type};
 use crate::object;
 use crate::value::{IntKind, MapType, Value};
 
@@ -59,7 +59,14 @@ const MAX_TEMPLATE_DEPTH: usize = 1000;
 /// # Errors
 /// The first failure.
 pub fn execute(cx: &mut Context<'_>, tree: &Arc<Tree>, dot: Value, out: &mut Vec<u8>) -> Result<()> {
-    let mut run = Run { cx, variables: vec![("$".into(), dot.clone())], source: &tree.source, name: &tree.name, at: At { pos: 0, node: &"" }, held: false };
+    let mut run = Run {
+        cx,
+        variables: vec![("$".into(), dot.clone())],
+        source: &tree.source,
+        name: &tree.name,
+        at: At { pos: 0, node: &"" },
+        held: false,
+    };
     match crate::value::deeper(|| run.statements(&dot, &tree.body, out)) {
         Ok(()) | Err(Flow::Break | Flow::Continue) => Ok(()),
         Err(Flow::Error(error)) => Err(error),
@@ -91,7 +98,9 @@ impl<'t> Run<'_, '_, 't> {
     }
     fn error_caused(&self, message: impl Into<String>, cause: Option<Failure>) -> Box<ExecError> {
         let before = &self.source.text[..self.at.pos.min(self.source.text.len())];
-        let column = before.rfind('\n').map_or(before.len(), |newline| before.len() - newline - 1);
+        let column = before
+            .rfind('\n')
+            .map_or(before.len(), |newline| before.len() - newline - 1);
         Box::new(ExecError {
             file: self.source.name.clone(),
             line: 1 + before.bytes().filter(|b| *b == b'\n').count(),
@@ -108,7 +117,10 @@ impl<'t> Run<'_, '_, 't> {
 
     fn statements(&mut self, dot: &Value, body: &'t [Statement], out: &mut Vec<u8>) -> Result<(), Flow> {
         for statement in body {
-            self.at = At { pos: statement.pos, node: statement };
+            self.at = At {
+                pos: statement.pos,
+                node: statement,
+            };
             match &statement.kind {
                 StatementKind::Text(text) => {
                     out.extend_from_slice(text.as_bytes());
@@ -117,11 +129,16 @@ impl<'t> Run<'_, '_, 't> {
                 StatementKind::Action(pipe) => {
                     let value = self.pipeline(dot, pipe)?;
                     if pipe.variables.is_empty() {
-                        self.at = At { pos: statement.pos, node: statement };
+                        self.at = At {
+                            pos: statement.pos,
+                            node: statement,
+                        };
                         self.print(&value, out)?;
                     }
                 }
-                StatementKind::Branch(branch) if branch.kind == BranchKind::Range => self.range(dot, branch, out)?,
+                StatementKind::Branch(branch) if branch.kind == BranchKind::Range => {
+                    self.range(dot, branch, out)?
+                }
                 StatementKind::Branch(branch) => {
                     let mark = self.variables.len();
                     let value = self.pipeline(dot, &branch.pipe)?;
@@ -154,9 +171,17 @@ impl<'t> Run<'_, '_, 't> {
         } else {
             crate::gofmt::append_value(out, value);
         }
-        self.cx.spend(out.len() - before).map_err(|f| self.error(f.message))
+        self.cx
+            .spend(out.len() - before)
+            .map_err(|f| self.error(f.message))
     }
-    fn template(&mut self, dot: &Value, name: &'t Arc<str>, pipe: Option<&'t Pipe>, out: &mut Vec<u8>) -> Result<()> {
+    fn template(
+        &mut self,
+        dot: &Value,
+        name: &'t Arc<str>,
+        pipe: Option<&'t Pipe>,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let Some(tree) = self.cx.templates.get(name).cloned() else {
             return self.fail(format!("template {} not defined", crate::gofmt::quote(name)));
         };
@@ -201,7 +226,11 @@ impl<'t> Run<'_, '_, 't> {
             }
             Value::Map(map) => {
                 for (key, item) in map.snapshot() {
-                    let item = if map.ty == MapType::Files { object::file_bytes(&item) } else { item };
+                    let item = if map.ty == MapType::Files {
+                        object::file_bytes(&item)
+                    } else {
+                        item
+                    };
                     if !step(self, Value::Str(key), item)? {
                         break;
                     }
@@ -209,7 +238,9 @@ impl<'t> Run<'_, '_, 't> {
             }
             Value::Int(n, kind) => {
                 if branch.pipe.variables.len() > 1 {
-                    return Err(self.error(format!("can't use {n} to iterate over more than one variable")).into());
+                    return Err(self
+                        .error(format!("can't use {n} to iterate over more than one variable"))
+                        .into());
                 }
                 for index in 0..*n {
                     let item = Value::Int(index, *kind);
@@ -219,7 +250,11 @@ impl<'t> Run<'_, '_, 't> {
                 }
             }
             Value::Invalid | Value::Nil => {}
-            other => return Err(self.error(format!("range can't iterate over {}", crate::gofmt::text(other))).into()),
+            other => {
+                return Err(self
+                    .error(format!("range can't iterate over {}", crate::gofmt::text(other)))
+                    .into());
+            }
         }
         let result = match &branch.otherwise {
             Some(otherwise) if count == 0 => self.statements(dot, otherwise, out),
@@ -260,7 +295,10 @@ impl<'t> Run<'_, '_, 't> {
     }
 
     fn pipeline(&mut self, dot: &Value, pipe: &'t Pipe) -> Result<Value> {
-        self.at = At { pos: pipe.pos, node: pipe };
+        self.at = At {
+            pos: pipe.pos,
+            node: pipe,
+        };
         let mut value: Final = None;
         for command in &pipe.commands {
             value = Some(self.command(dot, command, value)?.dug());
@@ -283,9 +321,14 @@ impl<'t> Run<'_, '_, 't> {
                 self.mark(first);
                 return self.fields(dot, dot.clone(), first, names, arguments, last);
             }
-            ExpressionKind::Chain(inner, names) => return self.chain(dot, first, inner, names, arguments, last),
+            ExpressionKind::Chain(inner, names) => {
+                return self.chain(dot, first, inner, names, arguments, last);
+            }
             ExpressionKind::Function(function) => {
-                let at = At { pos: command.pos, node: command };
+                let at = At {
+                    pos: command.pos,
+                    node: command,
+                };
                 return self.call(dot, function, first, at, arguments, last);
             }
             ExpressionKind::Pipe(pipe) => {
@@ -305,11 +348,17 @@ impl<'t> Run<'_, '_, 't> {
             ExpressionKind::Nil => self.fail("nil is not a command"),
             ExpressionKind::Number(number) => self.constant(number),
             ExpressionKind::String(_, literal) => Ok(string(literal)),
-            _ => self.fail(format!("can't evaluate command {}", crate::gofmt::quote(&first.to_string()))),
+            _ => self.fail(format!(
+                "can't evaluate command {}",
+                crate::gofmt::quote(&first.to_string())
+            )),
         }
     }
     fn mark(&mut self, expression: &'t Expression) {
-        self.at = At { pos: expression.pos, node: expression };
+        self.at = At {
+            pos: expression.pos,
+            node: expression,
+        };
     }
     fn not_a_function(&self, arguments: &[Expression], last: &Final) -> Result<()> {
         if arguments.len() > 1 || last.is_some() {
@@ -325,11 +374,15 @@ impl<'t> Run<'_, '_, 't> {
     fn constant(&self, number: &Number) -> Result<Value> {
         let hexadecimal = number.text.len() > 2 && number.text.to_ascii_lowercase().starts_with("0x");
         match number {
-            Number { float: Some(f), text, .. } if !hexadecimal && text.contains(['.', 'e', 'E', 'p', 'P']) => {
-                Ok(Value::Float(*f))
-            }
+            Number {
+                float: Some(f), text, ..
+            } if !hexadecimal && text.contains(['.', 'e', 'E', 'p', 'P']) => Ok(Value::Float(*f)),
             Number { int: Some(n), .. } => Ok(Value::int(*n)),
-            Number { float: Some(f), uint: None, .. } => Ok(Value::Float(*f)),
+            Number {
+                float: Some(f),
+                uint: None,
+                ..
+            } => Ok(Value::Float(*f)),
             _ => self.fail(format!("{} overflows int", number.text)),
         }
     }
@@ -378,7 +431,11 @@ impl<'t> Run<'_, '_, 't> {
         let mut held = self.held && matches!(node.kind, ExpressionKind::Field(_));
         for (index, name) in names.iter().enumerate() {
             let is_last = index + 1 == names.len();
-            let (arguments, last) = if is_last { (arguments, last.clone()) } else { (&arguments[..0], None) };
+            let (arguments, last) = if is_last {
+                (arguments, last.clone())
+            } else {
+                (&arguments[..0], None)
+            };
             // What a map holds is known to Go as an interface only.
             let from_map = matches!(value, Value::Map(_));
             value = self.field(dot, value, node, name, arguments, last, held)?;
@@ -404,7 +461,10 @@ impl<'t> Run<'_, '_, 't> {
             let count = arguments.len().saturating_sub(1) + usize::from(last.is_some());
             if count != method.parameters.len() {
                 self.mark(node);
-                return self.fail(format!("wrong number of args for {name}: want {} got {count}", method.parameters.len()));
+                return self.fail(format!(
+                    "wrong number of args for {name}: want {} got {count}",
+                    method.parameters.len()
+                ));
             }
             for (argument, ty) in arguments.iter().skip(1).zip(method.parameters) {
                 values.push(self.argument(dot, argument, *ty)?);
@@ -436,15 +496,25 @@ impl<'t> Run<'_, '_, 't> {
                 })
             }
             Value::Object(object) => match object.field(name) {
-                Some(_) if has_arguments => self.fail(format!("{name} has arguments but cannot be invoked as function")),
+                Some(_) if has_arguments => {
+                    self.fail(format!("{name} has arguments but cannot be invoked as function"))
+                }
                 Some(value) => Ok(value),
                 None => {
-                    let ty = if held { "interface {}" } else { object::pointer_type(&receiver) };
+                    let ty = if held {
+                        "interface {}"
+                    } else {
+                        object::pointer_type(&receiver)
+                    };
                     self.fail(format!("can't evaluate field {name} in type {ty}"))
                 }
             },
             other => {
-                let ty = if held { "interface {}" } else { object::pointer_type(other) };
+                let ty = if held {
+                    "interface {}"
+                } else {
+                    object::pointer_type(other)
+                };
                 self.fail(format!("can't evaluate field {name} in type {ty}"))
             }
         }
@@ -460,16 +530,25 @@ impl<'t> Run<'_, '_, 't> {
         last: Final,
     ) -> Result<Value> {
         self.mark(node);
-        let arguments = if arguments.is_empty() { arguments } else { &arguments[1..] };
+        let arguments = if arguments.is_empty() {
+            arguments
+        } else {
+            &arguments[1..]
+        };
         let count = arguments.len() + usize::from(last.is_some());
         let fixed = function.parameters.len();
         if function.variadic.is_some() {
             if count < fixed {
-                return self
-                    .fail(format!("wrong number of args for {}: want at least {fixed} got {count}", function.name));
+                return self.fail(format!(
+                    "wrong number of args for {}: want at least {fixed} got {count}",
+                    function.name
+                ));
             }
         } else if count != fixed {
-            return self.fail(format!("wrong number of args for {}: want {fixed} got {count}", function.name));
+            return self.fail(format!(
+                "wrong number of args for {}: want {fixed} got {count}",
+                function.name
+            ));
         }
         if let Special::And | Special::Or = function.special {
             let stop = function.special == Special::Or;
@@ -483,7 +562,14 @@ impl<'t> Run<'_, '_, 't> {
             return Ok(last.unwrap_or(value));
         }
         let mut values: Vec<Value> = Vec::with_capacity(count);
-        let type_at = |index: usize| function.parameters.get(index).copied().or(function.variadic).unwrap_or(Type::Any);
+        let type_at = |index: usize| {
+            function
+                .parameters
+                .get(index)
+                .copied()
+                .or(function.variadic)
+                .unwrap_or(Type::Any)
+        };
         for (index, argument) in arguments.iter().enumerate() {
             let value = self.argument(dot, argument, type_at(index))?;
             values.push(value);
@@ -496,7 +582,10 @@ impl<'t> Run<'_, '_, 't> {
         match (function.run)(self.cx, &values) {
             Ok(value) => {
                 let size = value.string_bytes().map_or(0, <[u8]>::len);
-                self.cx.room(size).and_then(|()| self.cx.spend(size / 16)).map_err(|f| self.error(f.message))?;
+                self.cx
+                    .room(size)
+                    .and_then(|()| self.cx.spend(size / 16))
+                    .map_err(|f| self.error(f.message))?;
                 Ok(value)
             }
             Err(failure) => {
@@ -514,7 +603,11 @@ impl<'t> Run<'_, '_, 't> {
                 if !ty.nilable() {
                     return self.fail(format!("cannot assign nil to {}", ty.name()));
                 }
-                Ok(if ty == Type::Reflect { Value::Invalid } else { ty.zero() })
+                Ok(if ty == Type::Reflect {
+                    Value::Invalid
+                } else {
+                    ty.zero()
+                })
             }
             ExpressionKind::Field(names) => {
                 let value = self.fields(dot, dot.clone(), node, names, std::slice::from_ref(node), None)?;
@@ -573,9 +666,11 @@ impl<'t> Run<'_, '_, 't> {
             (Value::Invalid, ty) if ty.nilable() => Ok(ty.zero()),
             (Value::Invalid, ty) => self.fail(format!("invalid value; expected {}", ty.name())),
             (value, ty) if ty.accepts(value) => Ok(value.clone()),
-            (value, ty) => {
-                self.fail(format!("wrong type for value; expected {}; got {}", ty.name(), object::pointer_type(value)))
-            }
+            (value, ty) => self.fail(format!(
+                "wrong type for value; expected {}; got {}",
+                ty.name(),
+                object::pointer_type(value)
+            )),
         }
     }
 }
@@ -594,7 +689,3 @@ pub fn find(templates: &Templates, name: &str) -> Option<Arc<Tree>> {
 
 /// A set of templates that a `tpl` may add to without touching the caller's.
 pub type SharedTemplates = Rc<Templates>;
-
-const _: fn() = || {
-    let _ = functions::find;
-};

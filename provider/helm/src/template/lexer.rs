@@ -78,9 +78,19 @@ struct Lexer<'a> {
 /// All tokens of a template, an end token last. An error ends the list: what stands before it is parsed first, since
 /// an earlier mistake is the one to report.
 pub fn tokens(source: &str) -> (Vec<Token>, Option<LexError>) {
-    let mut lexer = Lexer { source, at: 0, line: 1, depth: 0, tokens: Vec::new() };
+    let mut lexer = Lexer {
+        source,
+        at: 0,
+        line: 1,
+        depth: 0,
+        tokens: Vec::new(),
+    };
     let error = lexer.run().err();
-    let end = Token { kind: Kind::Eof, span: lexer.at..lexer.at, line: lexer.line };
+    let end = Token {
+        kind: Kind::Eof,
+        span: lexer.at..lexer.at,
+        line: lexer.line,
+    };
     lexer.tokens.push(end);
     (lexer.tokens, error)
 }
@@ -104,15 +114,25 @@ impl Lexer<'_> {
         self.rest().chars().next()
     }
     fn error<T>(&self, message: impl Into<String>) -> Result<T, LexError> {
-        Err(LexError { line: self.line, message: message.into() })
+        Err(LexError {
+            line: self.line,
+            message: message.into(),
+        })
     }
     /// Takes what lies up to `end` as a token.
     fn emit(&mut self, kind: Kind, end: usize) {
-        self.tokens.push(Token { kind, span: self.at..end, line: self.line });
+        self.tokens.push(Token {
+            kind,
+            span: self.at..end,
+            line: self.line,
+        });
         self.skip_to(end);
     }
     fn skip_to(&mut self, end: usize) {
-        self.line += self.source.as_bytes()[self.at..end].iter().filter(|b| **b == b'\n').count();
+        self.line += self.source.as_bytes()[self.at..end]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count();
         self.at = end;
     }
 
@@ -199,7 +219,9 @@ impl Lexer<'_> {
                 }
                 return Ok(());
             }
-            let Some(c) = self.peek() else { return self.error("unclosed action") };
+            let Some(c) = self.peek() else {
+                return self.error("unclosed action");
+            };
             match c {
                 ' ' | '\t' | '\r' | '\n' => self.spaces(),
                 '=' => self.emit(Kind::Assign, self.at + 1),
@@ -249,7 +271,10 @@ impl Lexer<'_> {
         self.emit(Kind::Space, end);
     }
     fn word_end(&self, from: usize) -> usize {
-        self.source[from..].char_indices().find(|(_, c)| !alphanumeric(*c)).map_or(self.source.len(), |(i, _)| from + i)
+        self.source[from..]
+            .char_indices()
+            .find(|(_, c)| !alphanumeric(*c))
+            .map_or(self.source.len(), |(i, _)| from + i)
     }
     /// What may follow a word: a space, the end, or one of `.,|:)(` or the closing delimiter.
     fn terminated(&self, end: usize) -> Result<(), LexError> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::lexer::{self, Kind, LexError, Token};
 use super::node::{
-    Branch, BranchKind, Command, Expression, ExpressionKind, Literal, Number, Pipe, Source, Statement, StatementKind,
-    Tree,
+    Branch, BranchKind, Command, Expression, ExpressionKind, Literal, Number, Pipe, Source, Statement,
+    StatementKind, Tree,
 };
 use crate::functions;
 
@@ -30,7 +30,10 @@ pub struct ParseError {
 /// The first mistake, as Go reports it.
 pub fn parse(name: &Arc<str>, text: &Arc<str>) -> Result<Vec<Tree>, ParseError> {
     let (tokens, error) = lexer::tokens(text);
-    let source = Arc::new(Source { name: name.clone(), text: text.clone() });
+    let source = Arc::new(Source {
+        name: name.clone(),
+        text: text.clone(),
+    });
     let mut parser = Parser {
         source,
         tokens,
@@ -44,7 +47,11 @@ pub fn parse(name: &Arc<str>, text: &Arc<str>) -> Result<Vec<Tree>, ParseError> 
         trees: Vec::new(),
     };
     let body = parser.file()?;
-    let own = Tree { name: name.clone(), source: parser.source.clone(), body };
+    let own = Tree {
+        name: name.clone(),
+        source: parser.source.clone(),
+        body,
+    };
     let mut trees = vec![own];
     trees.append(&mut parser.trees);
     Ok(trees)
@@ -52,7 +59,8 @@ pub fn parse(name: &Arc<str>, text: &Arc<str>) -> Result<Vec<Tree>, ParseError> 
 
 /// Whether a tree prints nothing but white space: then it does not replace an earlier one of its name.
 pub fn is_empty(body: &[Statement]) -> bool {
-    body.iter().all(|s| matches!(&s.kind, StatementKind::Text(text) if text.trim().is_empty()))
+    body.iter()
+        .all(|s| matches!(&s.kind, StatementKind::Text(text) if text.trim().is_empty()))
 }
 
 struct Parser {
@@ -93,7 +101,11 @@ impl Parser {
             Some(error) if self.furthest + 1 == self.tokens.len() => error.line,
             _ => line,
         };
-        Err(ParseError { file: self.source.name.clone(), line, message: message.into() })
+        Err(ParseError {
+            file: self.source.name.clone(),
+            line,
+            message: message.into(),
+        })
     }
     fn peek(&mut self) -> Token {
         self.furthest = self.furthest.max(self.at);
@@ -124,7 +136,17 @@ impl Parser {
         (token.kind == Kind::Identifier
             && matches!(
                 text,
-                "block" | "break" | "continue" | "define" | "else" | "end" | "if" | "range" | "nil" | "template" | "with"
+                "block"
+                    | "break"
+                    | "continue"
+                    | "define"
+                    | "else"
+                    | "end"
+                    | "if"
+                    | "range"
+                    | "nil"
+                    | "template"
+                    | "with"
             ))
         .then_some(text)
     }
@@ -150,7 +172,10 @@ impl Parser {
         } else if token.kind == Kind::Dot {
             "<.>".to_owned()
         } else if text.len() > 10 {
-            format!("{}...", crate::gofmt::quote(&text.chars().take(10).collect::<String>()))
+            format!(
+                "{}...",
+                crate::gofmt::quote(&text.chars().take(10).collect::<String>())
+            )
         } else {
             crate::gofmt::quote(text)
         };
@@ -158,11 +183,17 @@ impl Parser {
     }
     fn expect(&mut self, kind: Kind, context: &str) -> Result<Token> {
         let token = self.next_solid();
-        if token.kind == kind { Ok(token) } else { self.unexpected(&token, context) }
+        if token.kind == kind {
+            Ok(token)
+        } else {
+            self.unexpected(&token, context)
+        }
     }
     fn unquote(&self, token: &Token) -> Result<(Arc<str>, Literal)> {
         let text = self.text(token);
-        let Some(bytes) = crate::gofmt::unquote(text) else { return self.fail("invalid syntax") };
+        let Some(bytes) = crate::gofmt::unquote(text) else {
+            return self.fail("invalid syntax");
+        };
         let literal = match String::from_utf8(bytes) {
             Ok(text) => Literal::Text(text.into()),
             Err(error) => Literal::Bytes(error.into_bytes().into()),
@@ -219,13 +250,20 @@ impl Parser {
         }
         self.variables = variables;
         self.ranges = ranges;
-        let tree = Tree { name, source: self.source.clone(), body };
+        let tree = Tree {
+            name,
+            source: self.source.clone(),
+            body,
+        };
         match self.trees.iter_mut().find(|t| t.name == tree.name) {
             None => self.trees.push(tree),
             Some(earlier) if is_empty(&earlier.body) => *earlier = tree,
             Some(_) if is_empty(&tree.body) => {}
             Some(_) => {
-                return self.fail(format!("template: multiple definition of template {}", crate::gofmt::quote(&tree.name)));
+                return self.fail(format!(
+                    "template: multiple definition of template {}",
+                    crate::gofmt::quote(&tree.name)
+                ));
             }
         }
         Ok(())
@@ -309,7 +347,10 @@ impl Parser {
                 } else {
                     Some(self.pipeline(context, Kind::RightDelim)?)
                 };
-                Ok(Ok(Statement { pos: token.span.start, kind: StatementKind::Template { name, pipe } }))
+                Ok(Ok(Statement {
+                    pos: token.span.start,
+                    kind: StatementKind::Template { name, pipe },
+                }))
             }
             "block" => {
                 let context = "block clause";
@@ -317,12 +358,21 @@ impl Parser {
                 let name = self.name(&token, context)?;
                 let pipe = self.pipeline(context, Kind::RightDelim)?;
                 self.tree(name.clone(), context)?;
-                Ok(Ok(Statement { pos: token.span.start, kind: StatementKind::Template { name, pipe: Some(pipe) } }))
+                Ok(Ok(Statement {
+                    pos: token.span.start,
+                    kind: StatementKind::Template {
+                        name,
+                        pipe: Some(pipe),
+                    },
+                }))
             }
             _ => {
                 self.at = before;
                 let pipe = self.pipeline("command", Kind::RightDelim)?;
-                Ok(Ok(Statement { pos, kind: StatementKind::Action(pipe) }))
+                Ok(Ok(Statement {
+                    pos,
+                    kind: StatementKind::Action(pipe),
+                }))
             }
         }
     }
@@ -362,7 +412,15 @@ impl Parser {
             }
         }
         self.variables.truncate(scope);
-        Ok(Statement { pos: pipe.pos, kind: StatementKind::Branch(Branch { kind, pipe, body, otherwise }) })
+        Ok(Statement {
+            pos: pipe.pos,
+            kind: StatementKind::Branch(Branch {
+                kind,
+                pipe,
+                body,
+                otherwise,
+            }),
+        })
     }
 
     fn pipeline(&mut self, context: &str, end: Kind) -> Result<Pipe> {
@@ -371,7 +429,12 @@ impl Parser {
             return self.fail("parentheses are nested too deeply");
         }
         let pos = self.peek_solid().span.start;
-        let mut pipe = Pipe { pos, assigns: false, variables: Vec::new(), commands: Vec::new() };
+        let mut pipe = Pipe {
+            pos,
+            assigns: false,
+            variables: Vec::new(),
+            commands: Vec::new(),
+        };
         self.declarations(&mut pipe, context)?;
         loop {
             let token = self.peek_solid();
@@ -384,8 +447,16 @@ impl Parser {
                     self.next();
                     return self.unexpected(&token, context);
                 }
-                Kind::Bool | Kind::Char | Kind::Dot | Kind::Field | Kind::Identifier | Kind::Number | Kind::RawString
-                | Kind::String | Kind::Variable | Kind::LeftParen => pipe.commands.push(self.command()?),
+                Kind::Bool
+                | Kind::Char
+                | Kind::Dot
+                | Kind::Field
+                | Kind::Identifier
+                | Kind::Number
+                | Kind::RawString
+                | Kind::String
+                | Kind::Variable
+                | Kind::LeftParen => pipe.commands.push(self.command()?),
                 _ => {
                     self.next();
                     return self.unexpected(&token, context);
@@ -399,7 +470,10 @@ impl Parser {
         for (index, command) in pipe.commands.iter().enumerate().skip(1) {
             if matches!(
                 command.operands[0].kind,
-                ExpressionKind::Bool(_) | ExpressionKind::Dot | ExpressionKind::Nil | ExpressionKind::Number(_)
+                ExpressionKind::Bool(_)
+                    | ExpressionKind::Dot
+                    | ExpressionKind::Nil
+                    | ExpressionKind::Number(_)
                     | ExpressionKind::String(..)
             ) {
                 return self.fail(format!("non executable command in pipeline stage {}", index + 1));
@@ -430,7 +504,10 @@ impl Parser {
                     pipe.variables.push(name.clone());
                     self.variables.push(name);
                     if context == "range" && pipe.variables.len() < 2 {
-                        if matches!(self.peek_solid().kind, Kind::Variable | Kind::RightDelim | Kind::RightParen) {
+                        if matches!(
+                            self.peek_solid().kind,
+                            Kind::Variable | Kind::RightDelim | Kind::RightParen
+                        ) {
                             continue;
                         }
                         return self.fail("range can only initialize variables");
@@ -463,10 +540,16 @@ impl Parser {
                 _ => return self.unexpected(&token, "operand"),
             }
         }
-        if operands.is_empty() { self.fail("empty command") } else { Ok(Command { pos, operands }) }
+        if operands.is_empty() {
+            self.fail("empty command")
+        } else {
+            Ok(Command { pos, operands })
+        }
     }
     fn operand(&mut self) -> Result<Option<Expression>> {
-        let Some(mut term) = self.term()? else { return Ok(None) };
+        let Some(mut term) = self.term()? else {
+            return Ok(None);
+        };
         let first = self.peek();
         if first.kind != Kind::Field {
             return Ok(Some(term));
@@ -485,13 +568,21 @@ impl Parser {
                 fields.append(&mut names);
                 term.pos = first.span.start;
             }
-            ExpressionKind::Bool(_) | ExpressionKind::String(..) | ExpressionKind::Number(_) | ExpressionKind::Nil
+            ExpressionKind::Bool(_)
+            | ExpressionKind::String(..)
+            | ExpressionKind::Number(_)
+            | ExpressionKind::Nil
             | ExpressionKind::Dot => {
-                return self.fail(format!("unexpected . after term {}", crate::gofmt::quote(&term.to_string())));
+                return self.fail(format!(
+                    "unexpected . after term {}",
+                    crate::gofmt::quote(&term.to_string())
+                ));
             }
             _ => {
-                term =
-                    Expression { pos: first.span.start, kind: ExpressionKind::Chain(Box::new(term), names) };
+                term = Expression {
+                    pos: first.span.start,
+                    kind: ExpressionKind::Chain(Box::new(term), names),
+                };
             }
         }
         Ok(Some(term))
@@ -522,7 +613,8 @@ impl Parser {
                 Err(message) => return self.fail(message),
             },
             Kind::LeftParen => {
-                let pipe = crate::value::deeper(|| self.pipeline("parenthesized pipeline", Kind::RightParen))?;
+                let pipe =
+                    crate::value::deeper(|| self.pipeline("parenthesized pipeline", Kind::RightParen))?;
                 ExpressionKind::Pipe(Box::new(pipe))
             }
             Kind::String | Kind::RawString => {
@@ -539,10 +631,18 @@ impl Parser {
 }
 
 fn number(text: &str, character: bool) -> Result<Number, String> {
-    let mut number = Number { text: text.into(), int: None, uint: None, float: None, character };
+    let mut number = Number {
+        text: text.into(),
+        int: None,
+        uint: None,
+        float: None,
+        character,
+    };
     if character {
         let inner = crate::gofmt::unquote(&format!("\"{}\"", text[1..text.len() - 1].replace("\\'", "'")));
-        let text = inner.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+        let text = inner
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .unwrap_or_default();
         let mut chars = text.chars();
         let (Some(c), None) = (chars.next(), chars.next()) else {
             return Err(format!("malformed character constant: {}", number.text));
@@ -592,14 +692,17 @@ pub fn integer(text: &str) -> (Option<i64>, Option<u64>) {
     } else {
         (10, lower.as_str())
     };
-    if body.is_empty() || body.ends_with('_') || body.contains("__") || (radix == 10 && body.starts_with('_')) {
+    if body.is_empty() || body.ends_with('_') || body.contains("__") || (radix == 10 && body.starts_with('_'))
+    {
         return (None, None);
     }
     let body = body.replace('_', "");
     if body.starts_with(['+', '-']) {
         return (None, None);
     }
-    let Ok(magnitude) = u64::from_str_radix(&body, radix) else { return (None, None) };
+    let Ok(magnitude) = u64::from_str_radix(&body, radix) else {
+        return (None, None);
+    };
     let int = match sign {
         -1 if magnitude <= 1 << 63 => Some((magnitude as i64).wrapping_neg()),
         -1 => None,

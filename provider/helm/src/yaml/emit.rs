@@ -19,7 +19,11 @@ const MAX_DEPTH: usize = 250;
 /// Numbers that JSON lacks, nesting without end.
 pub fn emit(value: &Value) -> Result<String, String> {
     check_characters(value, 0)?;
-    let mut emitter = Emitter { out: String::new(), column: 0, pretty: false };
+    let mut emitter = Emitter {
+        out: String::new(),
+        column: 0,
+        pretty: false,
+    };
     emitter.document(value)?;
     Ok(emitter.out)
 }
@@ -31,12 +35,16 @@ fn check_characters(value: &Value, depth: usize) -> Result<(), String> {
     }
     let refused = |s: &str| {
         s.bytes().any(|b| b >= 0x7f)
-            && s.chars().any(|c| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}'))
+            && s.chars()
+                .any(|c| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}'))
     };
     let bad = match value {
         Value::Str(s) => refused(s),
         Value::List(list) => {
-            return list.items.iter().try_for_each(|item| check_characters(item, depth + 1));
+            return list
+                .items
+                .iter()
+                .try_for_each(|item| check_characters(item, depth + 1));
         }
         Value::Map(map) => {
             for (key, item) in map.snapshot() {
@@ -47,12 +55,20 @@ fn check_characters(value: &Value, depth: usize) -> Result<(), String> {
         }
         _ => false,
     };
-    if bad { Err("yaml: control characters are not allowed".into()) } else { Ok(()) }
+    if bad {
+        Err("yaml: control characters are not allowed".into())
+    } else {
+        Ok(())
+    }
 }
 
 /// What helm's `toYamlPretty` prints: lists are indented under their keys, nothing folds.
 pub fn emit_pretty(value: &Value) -> String {
-    let mut emitter = Emitter { out: String::new(), column: 0, pretty: true };
+    let mut emitter = Emitter {
+        out: String::new(),
+        column: 0,
+        pretty: true,
+    };
     match check_characters(value, 0).and_then(|()| emitter.document(value)) {
         Ok(()) => emitter.out,
         Err(_) => String::new(),
@@ -124,7 +140,11 @@ impl Emitter {
             if index > 0 {
                 self.indent(indent);
             }
-            let item = &if files { crate::object::file_bytes(item) } else { item.clone() };
+            let item = &if files {
+                crate::object::file_bytes(item)
+            } else {
+                item.clone()
+            };
             let analysis = analyze(key);
             let simple = !analysis.multiline && key.len() <= SIMPLE_KEY;
             if simple {
@@ -162,7 +182,11 @@ impl Emitter {
                 self.mapping(item, indent + 2, depth + 1)
             }
             Value::List(list) if !list.items.is_empty() => {
-                let inner = if self.pretty || !simple { indent + 2 } else { indent };
+                let inner = if self.pretty || !simple {
+                    indent + 2
+                } else {
+                    indent
+                };
                 if simple {
                     self.indent(inner);
                 } else {
@@ -189,7 +213,9 @@ impl Emitter {
             self.put("- ");
             match item {
                 Value::Map(map) if !map.is_empty() => self.mapping(item, indent + 2, depth + 1)?,
-                Value::List(inner) if !inner.items.is_empty() => self.sequence(item, indent + 2, depth + 1)?,
+                Value::List(inner) if !inner.items.is_empty() => {
+                    self.sequence(item, indent + 2, depth + 1)?
+                }
                 Value::Object(object) => {
                     let json = object.json();
                     match &json {
@@ -222,7 +248,11 @@ impl Emitter {
             Value::Map(_) => self.put("{}"),
             Value::Object(object) => match object.json() {
                 json @ (Value::Map(_) | Value::List(_)) => {
-                    let mut inner = Emitter { out: String::new(), column: 0, pretty: self.pretty };
+                    let mut inner = Emitter {
+                        out: String::new(),
+                        column: 0,
+                        pretty: self.pretty,
+                    };
                     inner.mapping(&json, 0, depth + 1)?;
                     self.put(inner.out.trim_end_matches('\n'));
                 }
@@ -406,7 +436,12 @@ fn printable(c: char) -> bool {
 
 fn analyze(s: &str) -> Analysis {
     if s.is_empty() {
-        return Analysis { multiline: false, plain: true, single: true, block: false };
+        return Analysis {
+            multiline: false,
+            plain: true,
+            single: true,
+            block: false,
+        };
     }
     let mut indicators = s.starts_with("---") || s.starts_with("...");
     let (mut breaks, mut special) = (false, false);
@@ -420,7 +455,12 @@ fn analyze(s: &str) -> Analysis {
         let next = chars.peek().map(|(_, c)| *c);
         let before_blank = next.is_none_or(blank);
         indicators |= match c {
-            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' if at == 0 => true,
+            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@'
+            | '`'
+                if at == 0 =>
+            {
+                true
+            }
             '?' | '-' if at == 0 => before_blank,
             ':' => before_blank,
             '#' => after_blank,
@@ -445,7 +485,14 @@ fn analyze(s: &str) -> Analysis {
     }
     Analysis {
         multiline: breaks,
-        plain: !(leading || trailing_space || trailing_break || break_space || space_break || special || breaks || indicators),
+        plain: !(leading
+            || trailing_space
+            || trailing_break
+            || break_space
+            || space_break
+            || special
+            || breaks
+            || indicators),
         single: !(break_space || space_break || special),
         block: !(trailing_space || space_break || special),
     }
@@ -473,7 +520,13 @@ fn pretty_float(f: f64) -> String {
 
 /// The order of keys: letters after other characters, numbers by their value.
 fn key_order(a: &str, b: &str, pretty: bool) -> Ordering {
-    if a == b { Ordering::Equal } else if key_less(a, b, pretty) { Ordering::Less } else { Ordering::Greater }
+    if a == b {
+        Ordering::Equal
+    } else if key_less(a, b, pretty) {
+        Ordering::Less
+    } else {
+        Ordering::Greater
+    }
 }
 
 fn key_less(a: &str, b: &str, pretty: bool) -> bool {

@@ -16,7 +16,9 @@ pub struct Error {
 }
 
 fn yaml_error(message: impl std::fmt::Display) -> Error {
-    Error { message: format!("yaml: {message}") }
+    Error {
+        message: format!("yaml: {message}"),
+    }
 }
 
 impl From<String> for Error {
@@ -59,11 +61,11 @@ pub fn parse_documents(text: &str) -> Result<Vec<Value>, Error> {
 }
 
 fn check_characters(text: &str) -> Result<(), Error> {
-    let allowed = |c: char| {
-        matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-    };
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     // Nearly all text is printable ASCII: look closer only where a byte is not.
-    let suspicious = text.bytes().any(|b| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r') || b >= 0x7f);
+    let suspicious = text
+        .bytes()
+        .any(|b| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r') || b >= 0x7f);
     if suspicious && !text.chars().all(allowed) {
         return Err(yaml_error("control characters are not allowed"));
     }
@@ -119,7 +121,11 @@ impl<'t> Reader<'t> {
             self.kind()?,
             Kind::Directive(_) | Kind::DocumentStart | Kind::DocumentEnd | Kind::StreamEnd
         );
-        let value = if empty { Value::Nil } else { self.node(true, false, 0)? };
+        let value = if empty {
+            Value::Nil
+        } else {
+            self.node(true, false, 0)?
+        };
         if *self.kind()? == Kind::DocumentEnd {
             self.scanner.next()?;
         }
@@ -127,12 +133,19 @@ impl<'t> Reader<'t> {
     }
     fn count(&mut self, nodes: usize) -> Result<(), Error> {
         self.nodes += nodes;
-        if self.nodes > MAX_NODES { Err(yaml_error("document contains excessive aliasing")) } else { Ok(()) }
+        if self.nodes > MAX_NODES {
+            Err(yaml_error("document contains excessive aliasing"))
+        } else {
+            Ok(())
+        }
     }
     /// An error of the grammar, at the next token, or where the construct began.
     fn expected<T>(&mut self, began: usize, what: &str) -> Result<T, Error> {
         let line = self.scanner.peek()?.line;
-        Err(yaml_error(placed(if line > 0 { line } else { began }, &format!("did not find expected {what}"))))
+        Err(yaml_error(placed(
+            if line > 0 { line } else { began },
+            &format!("did not find expected {what}"),
+        )))
     }
     fn node(&mut self, block: bool, indentless: bool, depth: usize) -> Result<Value, Error> {
         if depth > MAX_DEPTH {
@@ -193,7 +206,13 @@ impl<'t> Reader<'t> {
             },
         }
     }
-    fn sequence(&mut self, end: Kind<'t>, indentless: bool, began: usize, depth: usize) -> Result<Value, Error> {
+    fn sequence(
+        &mut self,
+        end: Kind<'t>,
+        indentless: bool,
+        began: usize,
+        depth: usize,
+    ) -> Result<Value, Error> {
         let mut items = Vec::new();
         loop {
             if *self.kind()? == Kind::BlockEntry {
@@ -203,7 +222,11 @@ impl<'t> Reader<'t> {
                     Kind::Key | Kind::Value => indentless,
                     _ => false,
                 };
-                items.push(if empty { Value::Nil } else { self.node(true, false, depth + 1)? });
+                items.push(if empty {
+                    Value::Nil
+                } else {
+                    self.node(true, false, depth + 1)?
+                });
             } else if indentless {
                 break;
             } else if *self.kind()? == end {
@@ -266,7 +289,13 @@ impl<'t> Reader<'t> {
             _ => false,
         };
         loop {
-            if *self.kind()? == if block { Kind::BlockEnd } else { Kind::FlowMappingEnd } {
+            if *self.kind()?
+                == if block {
+                    Kind::BlockEnd
+                } else {
+                    Kind::FlowMappingEnd
+                }
+            {
                 self.scanner.next()?;
                 break;
             }
@@ -307,12 +336,18 @@ impl<'t> Reader<'t> {
             match value {
                 Value::Map(_) => merged.push(value),
                 Value::List(list) => merged.extend(list.items.iter().cloned()),
-                _ => return Err(yaml_error("map merge requires map or sequence of maps as the value")),
+                _ => {
+                    return Err(yaml_error(
+                        "map merge requires map or sequence of maps as the value",
+                    ));
+                }
             }
         }
         for source in merged {
             let Value::Map(source) = source else {
-                return Err(yaml_error("map merge requires map or sequence of maps as the value"));
+                return Err(yaml_error(
+                    "map merge requires map or sequence of maps as the value",
+                ));
             };
             for (key, value) in source.snapshot() {
                 entries.entry(key).or_insert(value);
@@ -340,7 +375,10 @@ fn key(key: &Value, value: &Value) -> Result<Arc<str>, Error> {
         }
         other => {
             let shown = crate::gofmt::sprintf(b"%#v", std::slice::from_ref(other));
-            return Err(yaml_error(format!("invalid map key: {}", String::from_utf8_lossy(&shown))));
+            return Err(yaml_error(format!(
+                "invalid map key: {}",
+                String::from_utf8_lossy(&shown)
+            )));
         }
     })
 }
@@ -361,7 +399,9 @@ fn scalar(tag: Option<&str>, text: &str, plain: bool) -> Result<Value, Error> {
                 Scalar::Text | Scalar::Merge => (false, "str"),
             };
             if !fits {
-                return Err(yaml_error(format!("cannot decode !!{name} `{text}` as a !!{wanted}")));
+                return Err(yaml_error(format!(
+                    "cannot decode !!{name} `{text}` as a !!{wanted}"
+                )));
             }
             found
         }
@@ -382,7 +422,9 @@ fn scalar(tag: Option<&str>, text: &str, plain: bool) -> Result<Value, Error> {
         Scalar::Uint(n) => Value::Float(n as f64),
         Scalar::Float(f) if f.is_finite() => Value::Float(f),
         Scalar::Float(f) => {
-            return Err(Error { message: format!("json: unsupported value: {}", crate::gofmt::float(f)) });
+            return Err(Error {
+                message: format!("json: unsupported value: {}", crate::gofmt::float(f)),
+            });
         }
         Scalar::Timestamp | Scalar::Text | Scalar::Merge => Value::str(text),
     })

@@ -27,7 +27,9 @@ pub enum Scalar {
 pub fn resolve(s: &str) -> Scalar {
     match s {
         "" | "~" | "null" | "Null" | "NULL" => return Scalar::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Scalar::Bool(true),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            return Scalar::Bool(true);
+        }
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
             return Scalar::Bool(false);
         }
@@ -88,9 +90,14 @@ fn timestamp(s: &str) -> bool {
     if bytes.len() < 8 || !bytes[..4].iter().all(u8::is_ascii_digit) || bytes[4] != b'-' {
         return false;
     }
-    ["2006-1-2T15:4:5.999999999Z07:00", "2006-1-2t15:4:5.999999999Z07:00", "2006-1-2 15:4:5.999999999", "2006-1-2"]
-        .iter()
-        .any(|layout| Time::parse(layout, s).is_ok())
+    [
+        "2006-1-2T15:4:5.999999999Z07:00",
+        "2006-1-2t15:4:5.999999999Z07:00",
+        "2006-1-2 15:4:5.999999999",
+        "2006-1-2",
+    ]
+    .iter()
+    .any(|layout| Time::parse(layout, s).is_ok())
 }
 
 /// `12:30:45`: a number in YAML 1.1, which Go reads as text but quotes.
@@ -98,11 +105,15 @@ pub fn base60(s: &str) -> bool {
     let s = s.strip_prefix(['+', '-']).unwrap_or(s);
     let mut parts = s.split(':');
     let first = parts.next().unwrap_or("");
-    if !first.starts_with(|c: char| c.is_ascii_digit()) || !first.bytes().all(|b| b.is_ascii_digit() || b == b'_') {
+    if !first.starts_with(|c: char| c.is_ascii_digit())
+        || !first.bytes().all(|b| b.is_ascii_digit() || b == b'_')
+    {
         return false;
     }
     let rest: Vec<&str> = parts.collect();
-    let Some((last, middle)) = rest.split_last() else { return false };
+    let Some((last, middle)) = rest.split_last() else {
+        return false;
+    };
     let sexagesimal = |p: &str| match p.as_bytes() {
         [a] => a.is_ascii_digit(),
         [b'0'..=b'5', b] => b.is_ascii_digit(),

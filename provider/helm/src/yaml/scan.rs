@@ -65,7 +65,11 @@ type Result<T, E = String> = std::result::Result<T, E>;
 
 /// The message with the line as Go's library counts it.
 pub(super) fn placed(line: usize, message: &str) -> String {
-    if line > 0 { format!("line {line}: {message}") } else { message.to_owned() }
+    if line > 0 {
+        format!("line {line}: {message}")
+    } else {
+        message.to_owned()
+    }
 }
 
 impl<'t> Scanner<'t> {
@@ -133,7 +137,12 @@ impl<'t> Scanner<'t> {
             Some(b'\n') => 1,
             Some(b'\r') => 1 + usize::from(self.bytes.get(at + 1) == Some(&b'\n')),
             Some(0xc2) if self.bytes.get(at + 1) == Some(&0x85) => 2,
-            Some(0xe2) if self.bytes.get(at + 1) == Some(&0x80) && matches!(self.bytes.get(at + 2), Some(0xa8 | 0xa9)) => 3,
+            Some(0xe2)
+                if self.bytes.get(at + 1) == Some(&0x80)
+                    && matches!(self.bytes.get(at + 2), Some(0xa8 | 0xa9)) =>
+            {
+                3
+            }
             _ => 0,
         }
     }
@@ -172,7 +181,10 @@ impl<'t> Scanner<'t> {
         self.skip_line();
     }
     fn push(&mut self, kind: Kind<'t>) {
-        self.tokens.push_back(Token { kind, line: self.line });
+        self.tokens.push_back(Token {
+            kind,
+            line: self.line,
+        });
     }
     fn skip_and_push(&mut self, kind: Kind<'t>, count: usize) {
         self.push(kind);
@@ -182,7 +194,7 @@ impl<'t> Scanner<'t> {
     }
 
     fn fetch(&mut self) -> Result<()> {
-        self.to_next_token();
+        self.skip_to_token();
         self.drop_stale_keys()?;
         self.unroll(isize::try_from(self.column).unwrap_or(isize::MAX));
         if self.end() {
@@ -274,8 +286,24 @@ impl<'t> Scanner<'t> {
             _ => {
                 let indicator = matches!(
                     c,
-                    b'-' | b'?' | b':' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\''
-                        | b'"' | b'%' | b'@' | b'`'
+                    b'-' | b'?'
+                        | b':'
+                        | b','
+                        | b'['
+                        | b']'
+                        | b'{'
+                        | b'}'
+                        | b'#'
+                        | b'&'
+                        | b'*'
+                        | b'!'
+                        | b'|'
+                        | b'>'
+                        | b'\''
+                        | b'"'
+                        | b'%'
+                        | b'@'
+                        | b'`'
                 );
                 let plain = !(indicator || self.blank_or_end(0))
                     || c == b'-' && !matches!(self.byte(1), b' ' | b'\t')
@@ -292,7 +320,7 @@ impl<'t> Scanner<'t> {
     fn document_mark(&self, mark: &str) -> bool {
         self.column == 0 && self.bytes[self.at..].starts_with(mark.as_bytes()) && self.blank_or_end(3)
     }
-    fn to_next_token(&mut self) {
+    fn skip_to_token(&mut self) {
         loop {
             while self.byte(0) == b' ' || (self.flow() || !self.allowed) && self.byte(0) == b'\t' {
                 self.skip();
@@ -314,7 +342,8 @@ impl<'t> Scanner<'t> {
 
     fn drop_stale_keys(&mut self) -> Result<()> {
         for index in 0..self.keys.len() {
-            if let Some(key) = self.keys[index].filter(|key| key.line < self.line || key.at + 1024 < self.at) {
+            if let Some(key) = self.keys[index].filter(|key| key.line < self.line || key.at + 1024 < self.at)
+            {
                 if key.required {
                     return self.fail("could not find expected ':'");
                 }
@@ -328,7 +357,13 @@ impl<'t> Scanner<'t> {
         if self.allowed {
             self.remove_key()?;
             let number = self.taken + self.tokens.len();
-            let key = SimpleKey { required, number, at: self.at, line: self.line, column: self.column };
+            let key = SimpleKey {
+                required,
+                number,
+                at: self.at,
+                line: self.line,
+                column: self.column,
+            };
             if let Some(last) = self.keys.last_mut() {
                 *last = Some(key);
             }
@@ -336,7 +371,13 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
     fn remove_key(&mut self) -> Result<()> {
-        if self.keys.last().copied().flatten().is_some_and(|key| key.required) {
+        if self
+            .keys
+            .last()
+            .copied()
+            .flatten()
+            .is_some_and(|key| key.required)
+        {
             return self.fail("could not find expected ':'");
         }
         if let Some(last) = self.keys.last_mut() {
@@ -393,7 +434,13 @@ impl<'t> Scanner<'t> {
     }
     fn value(&mut self) -> Result<()> {
         if let Some(key) = self.keys.last_mut().and_then(Option::take) {
-            self.tokens.insert(key.number - self.taken, Token { kind: Kind::Key, line: key.line });
+            self.tokens.insert(
+                key.number - self.taken,
+                Token {
+                    kind: Kind::Key,
+                    line: key.line,
+                },
+            );
             self.roll(key.column, Some((key.number, key.line)), Kind::BlockMappingStart)?;
             self.allowed = false;
         } else {
@@ -412,7 +459,10 @@ impl<'t> Scanner<'t> {
     fn directive(&mut self) -> Result<()> {
         let rest = &self.text[self.at..];
         let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
-        let mut words = rest[..end].split([' ', '\t']).filter(|w| !w.is_empty()).take_while(|w| !w.starts_with('#'));
+        let mut words = rest[..end]
+            .split([' ', '\t'])
+            .filter(|w| !w.is_empty())
+            .take_while(|w| !w.starts_with('#'));
         let directive = match words.next() {
             Some("%YAML") => {
                 if words.next() != Some("1.1") {
@@ -439,12 +489,23 @@ impl<'t> Scanner<'t> {
         while matches!(self.byte(0), b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-') {
             self.skip();
         }
-        let ends = self.blank_or_end(0) || matches!(self.byte(0), b'?' | b':' | b',' | b']' | b'}' | b'%' | b'@' | b'`');
+        let ends = self.blank_or_end(0)
+            || matches!(
+                self.byte(0),
+                b'?' | b':' | b',' | b']' | b'}' | b'%' | b'@' | b'`'
+            );
         if self.at == start || !ends {
             return self.fail("did not find expected alphabetic or numeric character");
         }
         let name = &self.text[start..self.at];
-        self.tokens.push_back(Token { kind: if alias { Kind::Alias(name) } else { Kind::Anchor(name) }, line });
+        self.tokens.push_back(Token {
+            kind: if alias {
+                Kind::Alias(name)
+            } else {
+                Kind::Anchor(name)
+            },
+            line,
+        });
         Ok(())
     }
     fn tag(&mut self) -> Result<()> {
@@ -474,10 +535,14 @@ impl<'t> Scanner<'t> {
                 None => ("!", text[1..].to_owned()),
             }
         };
-        if !self.blank_or_end(0) && !(self.flow() && self.byte(0) == b',') {
+        let ends = self.blank_or_end(0) || self.flow() && self.byte(0) == b',';
+        if !ends {
             return self.fail("did not find expected whitespace or line break");
         }
-        self.tokens.push_back(Token { kind: Kind::Tag(handle, suffix), line });
+        self.tokens.push_back(Token {
+            kind: Kind::Tag(handle, suffix),
+            line,
+        });
         Ok(())
     }
 
@@ -509,7 +574,11 @@ impl<'t> Scanner<'t> {
         if self.is_break() {
             self.skip_line();
         }
-        let mut indent = if increment > 0 { self.indent.max(0) + increment } else { 0 };
+        let mut indent = if increment > 0 {
+            self.indent.max(0) + increment
+        } else {
+            0
+        };
         let (mut out, mut leading, mut trailing) = (String::new(), String::new(), String::new());
         let mut leading_blank = false;
         self.block_breaks(&mut indent, &mut trailing)?;
@@ -540,7 +609,10 @@ impl<'t> Scanner<'t> {
         if chomping == 1 {
             out.push_str(&trailing);
         }
-        self.tokens.push_back(Token { kind: Kind::Scalar(Cow::Owned(out), false), line });
+        self.tokens.push_back(Token {
+            kind: Kind::Scalar(Cow::Owned(out), false),
+            line,
+        });
         Ok(())
     }
     fn block_breaks(&mut self, indent: &mut isize, breaks: &mut String) -> Result<()> {
@@ -620,7 +692,10 @@ impl<'t> Scanner<'t> {
             fold(&mut out, leading_blanks, &spaces, &first, &more);
         }
         self.skip();
-        self.tokens.push_back(Token { kind: Kind::Scalar(Cow::Owned(out), false), line });
+        self.tokens.push_back(Token {
+            kind: Kind::Scalar(Cow::Owned(out), false),
+            line,
+        });
         Ok(())
     }
     fn escape(&mut self, out: &mut String) -> Result<()> {
@@ -662,7 +737,9 @@ impl<'t> Scanner<'t> {
         else {
             return self.fail("did not find expected hexdecimal number");
         };
-        let Some(c) = char::from_u32(code) else { return self.fail("found invalid Unicode character escape code") };
+        let Some(c) = char::from_u32(code) else {
+            return self.fail("found invalid Unicode character escape code");
+        };
         out.push(c);
         for _ in 0..length {
             self.skip();
@@ -676,7 +753,8 @@ impl<'t> Scanner<'t> {
         let mut end = self.at;
         // The text is borrowed while it stays on one line.
         let mut folded: Option<String> = None;
-        let (mut leading_blanks, mut spaces, mut first, mut more) = (false, String::new(), String::new(), String::new());
+        let (mut leading_blanks, mut spaces, mut first, mut more) =
+            (false, String::new(), String::new(), String::new());
         loop {
             if self.document_mark("---") || self.document_mark("...") || self.byte(0) == b'#' {
                 break;
@@ -712,7 +790,10 @@ impl<'t> Scanner<'t> {
             }
             while !self.end() && (self.blank() || self.is_break()) {
                 if self.blank() {
-                    if leading_blanks && isize::try_from(self.column).unwrap_or(0) < indent && self.byte(0) == b'\t' {
+                    if leading_blanks
+                        && isize::try_from(self.column).unwrap_or(0) < indent
+                        && self.byte(0) == b'\t'
+                    {
                         return self.fail("found a tab character that violates indentation");
                     }
                     if !leading_blanks {
@@ -738,7 +819,10 @@ impl<'t> Scanner<'t> {
             Some(text) => Cow::Owned(text),
             None => Cow::Borrowed(&self.text[start..end]),
         };
-        self.tokens.push_back(Token { kind: Kind::Scalar(value, true), line });
+        self.tokens.push_back(Token {
+            kind: Kind::Scalar(value, true),
+            line,
+        });
         Ok(())
     }
 }
