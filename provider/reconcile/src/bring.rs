@@ -33,6 +33,8 @@ pub(crate) struct Stage<'a> {
     pub root: Option<(Key, RootTags)>,
     /// Whether a root that somebody else makes at the same time is to be given way to.
     pub is_create: bool,
+    /// Whether parts may have stood here before, under the same root: a token may then be that of a deleted one.
+    pub is_resumed: bool,
 }
 
 /// Work on one part.
@@ -44,6 +46,10 @@ struct Work<'a> {
     traits: &'a KindTraits,
     /// When this run made it.
     made: Option<Moment>,
+    /// What the service said that it made, by the id.
+    made_id: Option<String>,
+    /// Ids that a token brought up again although they are gone.
+    gone: BTreeSet<String>,
     /// When a look has confirmed the root that this run made.
     root_confirmed: bool,
     needs_met: bool,
@@ -66,6 +72,8 @@ impl Run {
                     kind,
                     traits,
                     made: None,
+                    made_id: None,
+                    gone: BTreeSet::new(),
                     root_confirmed: false,
                     needs_met: false,
                     updated: None,
@@ -110,6 +118,17 @@ impl Work<'_> {
                 Seen::Unseen(_) if self.run.sight(|sight| sight.known.ids.contains_key(key)) => return Ok(()),
                 Seen::Unseen(failure) => return Err(failure.into()),
                 Seen::Absent if self.made.is_some() => {
+                    // A token may be that of an object which a destroy deleted, and the answer need not tell (a route
+                    // table has no state): with its id in the token it is another.
+                    if let Some(id) = self.made_id.take().filter(|id| !self.gone.contains(id))
+                        && self.traits.idempotence == Idempotence::Token
+                        && self.gone.len() < DEAD_ANSWERS as usize
+                    {
+                        self.gone.insert(id);
+                        self.made = None;
+                        self.rhythm = None;
+                        continue;
+                    }
                     let cause = "it was made and is gone again: something outside removed it";
                     return Err(Failure::new(Class::Other, self.doing("waiting for"), cause).into());
                 }
@@ -127,6 +146,7 @@ impl Work<'_> {
                     self.stage.schedule.reached(key, self.progress_when_found());
                     self.look("waiting for", &found).await?;
                 }
+                Condition::Settled if self.is_doubtful(&found) => self.look("waiting for", &found).await?,
                 Condition::Settled if self.made.is_some() && self.is_root() && !self.root_confirmed => {
                     self.look("waiting for", &found).await?;
                     self.give_way(&found).await?;
@@ -139,6 +159,16 @@ impl Work<'_> {
                 }
             }
         }
+    }
+
+    /// Whether it may be the answer to a token of a part that is gone: until a look shows it, nothing is built on it.
+    fn is_doubtful(&self, found: &Found) -> bool {
+        let Some(made) = self.made.filter(|_| self.stage.is_resumed && self.made_id.is_some()) else {
+            return false;
+        };
+        let seen = |standing: &Standing| standing.seen > made;
+        self.traits.idempotence == Idempotence::Token
+            && !self.run.sight(|sight| sight.standing.get(&found.spot()).is_some_and(seen))
     }
 
     /// The root that this run made is not built on before a look has shown that it is the only one.
@@ -364,6 +394,7 @@ impl Work<'_> {
             .run
             .sight(|sight| sight.picture.predecessors.get(key).cloned())
             .unwrap_or_default();
+        predecessors.extend(self.gone.iter().cloned());
         let mut patience = Patience::new(self.run, self.traits.pace.limit);
         let mut dead = 0;
         loop {
@@ -457,6 +488,7 @@ impl Work<'_> {
     fn note_made(&mut self, made: Made, call: &Call) {
         let now = self.run.engine.clock.now();
         self.made = Some(now);
+        self.made_id = Some(made.id.clone());
         self.rhythm = None;
         let mut tags = call.ownership.clone();
         if let Some(own) = self.part.fields.get("tags").and_then(Value::as_object) {

@@ -378,6 +378,7 @@ impl Run {
                 .collect(),
             root,
             is_create: matches!(purpose, Purpose::Create { .. }),
+            is_resumed: self.sight(|sight| sight.root_id().is_some()),
         };
         let stage = &stage;
         let bringing = join_all(graph.iter().map(|part| async move {

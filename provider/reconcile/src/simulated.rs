@@ -642,10 +642,16 @@ impl<const N: usize> Kind for SimKind<N> {
                         "IdempotentParameterMismatch",
                     ));
                 }
+                // Kinds whose dead ones are not listed do not say in the answer either that it is dead (route tables).
+                let condition = if state.hides_dead && thing.condition(now) == Condition::Dead {
+                    Condition::Settled
+                } else {
+                    thing.condition(now)
+                };
                 return Ok(Made {
                     id: thing.id.clone(),
                     arn: None,
-                    condition: thing.condition(now),
+                    condition,
                 });
             }
             let mut live = state.things.values().filter(|thing| thing.kind == N);
