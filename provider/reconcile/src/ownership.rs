@@ -246,7 +246,11 @@ pub(crate) fn may_adopt(owner: &Owner, root: &RootTags, id: &str) -> Result<(), 
         ),
     )
     .code("EKB1302")
-    .hint(format!("{}. Or choose another name.", owner.import_hint())))
+    .hint(format!(
+        "{}. Or choose another name. If this is a replacement, take `create_before_destroy` \
+         away, here or on what depends on it: two of one name cannot exist at a time.",
+        owner.import_hint()
+    )))
 }
 
 /// Whether the state that knows `incarnation` may change or destroy this root: `Ok(false)` means that a later create

@@ -570,6 +570,10 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             }
         }
         let (Some(config), Some(planned)) = (&plan.config, &mut plan.planned) else {
+            // What is incomplete may be a deposed object whose parts the one that is made anew has taken over.
+            if let Some(prior) = plan.prior.as_ref().filter(|prior| !self.is_incomplete(prior)) {
+                self.claim_move(cx, prior, &mut plan.diagnostics);
+            }
             return;
         };
         let (prior, out) = (plan.prior.as_ref(), &mut plan.diagnostics);
@@ -589,6 +593,9 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         self.refuse(prior, planned, out);
         if let Some(prior) = prior.filter(|_| !plan.replace.is_empty()) {
             self.0.on_replace(prior, out);
+        }
+        if plan.kind == PlanKind::Create {
+            self.claim_move(cx, planned, out);
         }
         if plan.kind != PlanKind::Replace
             && let (Attr::Known(name), Attr::Known(region)) = (D::name(planned), &D::common(planned).region)
@@ -669,11 +676,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
 
     async fn delete(&self, cx: &Context<C>, request: Delete<D::Model>) -> Applied<D::Model> {
         let prior = request.prior;
-        let incomplete = D::common(&prior)
-            .status
-            .known()
-            .is_some_and(|status| status == "incomplete");
-        if incomplete && request.marker.same_place(&prior) {
+        if self.is_incomplete(&prior) && request.marker.same_place(&prior) {
             // The create that follows finds the parts and goes on.
             return Applied::gone();
         }
@@ -793,6 +796,37 @@ async fn settle_place<C: Surroundings>(context: Option<&C>, common: &mut Common)
 }
 
 impl<D> Reconciled<D> {
+    fn is_incomplete<C: Surroundings>(&self, state: &D::Model) -> bool
+    where
+        D: Declared<C>,
+    {
+        D::common(state)
+            .status
+            .known()
+            .is_some_and(|status| status == "incomplete")
+    }
+
+    /// Notes that this plan makes or destroys something of this name; both in one run is a renamed address, which would
+    /// make it anew beside itself.
+    fn claim_move<C: Surroundings>(&self, cx: &Context<C>, model: &D::Model, out: &mut Diagnostics)
+    where
+        D: Declared<C>,
+    {
+        let (Attr::Known(name), Attr::Known(region)) = (D::name(model), &D::common(model).region) else {
+            return;
+        };
+        if !cx.claim(&format!("move/{region}/{}/{name}", D::NAME)) {
+            out.push(
+                Diagnostic::error(
+                    "EKB2023",
+                    format!("A {} is destroyed and made under one name", D::TITLE),
+                    format!("This plan destroys the {} {name} in {region} at one address and makes it at another.", D::NAME),
+                )
+                .hint("Add a `moved` block from the old address to the new one; or give the new one another `name`."),
+            );
+        }
+    }
+
     /// The computed attributes that follow from arguments and the provider.
     async fn plan_arguments<C: Surroundings>(
         &self,
