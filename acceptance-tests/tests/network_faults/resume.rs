@@ -20,7 +20,7 @@ fn failed_create(resource: Resource) -> (Session, Account, Resource, Vec<Object>
     let text = error.to_string();
     for expected in [
         "CreateNatGateway",
-        "EKB1005",
+        "EKB1108",
         "Apply again to continue",
         "nothing that exists is destroyed",
         "terraform untaint ADDRESS",
