@@ -207,7 +207,7 @@ fn string_field(value: Option<Value>, path: &str) -> Result<String, String> {
 }
 
 fn head(text: &str) -> Result<Head, String> {
-    let value = yaml::parse(text).map_err(|e| yaml::convert_error(&e))?;
+    let value = yaml::parse_head(text).map_err(|e| yaml::convert_error(&e))?;
     let mut head = Head {
         api_version: String::new(),
         kind: String::new(),

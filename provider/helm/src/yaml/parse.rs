@@ -60,6 +60,22 @@ pub fn parse_documents(text: &str) -> Result<Vec<Value>, Error> {
     Ok(out)
 }
 
+/// The first document of a text, of which only `apiVersion`, `kind` and `metadata` are kept.
+///
+/// # Errors
+/// As for [`parse`]: everything is checked.
+pub fn parse_head(text: &str) -> Result<Value, Error> {
+    check_characters(text)?;
+    let mut reader = Reader::new(text);
+    reader.head = true;
+    let found = reader.document();
+    if reader.anchored {
+        // Merges may bring keys of the head from elsewhere.
+        return parse(text);
+    }
+    Ok(found?.unwrap_or(Value::Nil))
+}
+
 fn check_characters(text: &str) -> Result<(), Error> {
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     // Nearly all text is printable ASCII: look closer only where a byte is not.
@@ -78,6 +94,10 @@ struct Reader<'t> {
     handles: HashMap<String, String>,
     nodes: usize,
     documents: usize,
+    /// Only the head of a document is wanted: the rest is checked, but not kept.
+    head: bool,
+    discarding: bool,
+    anchored: bool,
 }
 
 impl<'t> Reader<'t> {
@@ -88,6 +108,9 @@ impl<'t> Reader<'t> {
             handles: HashMap::new(),
             nodes: 0,
             documents: 0,
+            head: false,
+            discarding: false,
+            anchored: false,
         }
     }
     fn kind(&mut self) -> Result<&Kind<'t>, Error> {
@@ -167,16 +190,32 @@ impl<'t> Reader<'t> {
         }
         let (mut anchor, mut tag) = (None, None);
         loop {
-            match self.kind()?.clone() {
-                Kind::Anchor(name) if anchor.is_none() => anchor = Some(name),
-                Kind::Tag(handle, suffix) if tag.is_none() => tag = Some(self.full_tag(handle, suffix)?),
+            match self.kind()? {
+                Kind::Anchor(name) if anchor.is_none() => anchor = Some(*name),
+                Kind::Tag(handle, suffix) if tag.is_none() => {
+                    let (handle, suffix) = (*handle, suffix.clone());
+                    tag = Some(self.full_tag(handle, suffix)?);
+                }
                 _ => break,
             }
+            self.anchored |= anchor.is_some();
             self.scanner.next()?;
         }
         let value = match self.kind()? {
             Kind::BlockEntry if indentless => self.sequence(Kind::BlockEnd, true, began, depth)?,
             Kind::Scalar(..) => match self.scanner.next()?.kind {
+                // Only numbers without an end are errors, and only they begin like this.
+                Kind::Scalar(text, plain)
+                    if self.discarding
+                        && tag.is_none()
+                        && !(plain && text.trim_start_matches(['+', '-']).starts_with('.')) =>
+                {
+                    if text.is_empty() && plain {
+                        Value::Nil
+                    } else {
+                        Value::Bool(true)
+                    }
+                }
                 Kind::Scalar(text, plain) => scalar(tag.as_deref(), &text, plain)?,
                 _ => Value::Nil,
             },
@@ -222,11 +261,14 @@ impl<'t> Reader<'t> {
                     Kind::Key | Kind::Value => indentless,
                     _ => false,
                 };
-                items.push(if empty {
+                let item = if empty {
                     Value::Nil
                 } else {
                     self.node(true, false, depth + 1)?
-                });
+                };
+                if !self.discarding {
+                    items.push(item);
+                }
             } else if indentless {
                 break;
             } else if *self.kind()? == end {
@@ -316,11 +358,16 @@ impl<'t> Reader<'t> {
                 return self.expected(began, "key");
             }
             let merge = matches!(self.kind()?, Kind::Scalar(text, true) if text == "<<");
+            // Keys are kept even then: some kinds of them are errors.
+            let discarding = std::mem::take(&mut self.discarding);
             let name = match self.kind()? {
                 Kind::Value => Value::Nil,
                 kind if ends(kind) => Value::Nil,
                 _ => self.node(block, block, depth + 1)?,
             };
+            let wanted =
+                !self.head || depth > 0 || matches!(name.as_str(), Some("apiVersion" | "kind" | "metadata"));
+            self.discarding = discarding || !wanted;
             let mut value = Value::Nil;
             if (has_key || block) && *self.kind()? == Kind::Value {
                 self.scanner.next()?;
@@ -329,10 +376,16 @@ impl<'t> Reader<'t> {
                     value = self.node(block, block, depth + 1)?;
                 }
             }
+            let dropped = std::mem::replace(&mut self.discarding, discarding);
             if !merge {
-                entries.insert(key(&name, &value)?, value);
+                if !dropped {
+                    entries.insert(key(&name, &value)?, value);
+                } else if !matches!(name, Value::Str(_)) {
+                    key(&name, &value)?;
+                }
                 continue;
             }
+            self.anchored = true;
             match value {
                 Value::Map(_) => merged.push(value),
                 Value::List(list) => merged.extend(list.items.iter().cloned()),

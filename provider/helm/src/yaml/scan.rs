@@ -59,6 +59,8 @@ pub(super) struct Scanner<'t> {
     allowed: bool,
     keys: Vec<Option<SimpleKey>>,
     ended: bool,
+    /// Whether the first token may be given out as it is.
+    ready: bool,
 }
 
 type Result<T, E = String> = std::result::Result<T, E>;
@@ -88,16 +90,23 @@ impl<'t> Scanner<'t> {
             allowed: true,
             keys: vec![None],
             ended: false,
+            ready: false,
         }
     }
     /// The next token, left where it is.
     pub(super) fn peek(&mut self) -> Result<&Token<'t>> {
-        self.fill()?;
+        if !self.ready {
+            self.fill()?;
+            self.ready = true;
+        }
         self.tokens.front().ok_or_else(|| "unexpected end".to_owned())
     }
     /// The next token, taken.
     pub(super) fn next(&mut self) -> Result<Token<'t>> {
-        self.fill()?;
+        if !self.ready {
+            self.fill()?;
+        }
+        self.ready = false;
         self.taken += 1;
         self.tokens.pop_front().ok_or_else(|| "unexpected end".to_owned())
     }
@@ -166,6 +175,32 @@ impl<'t> Scanner<'t> {
         };
         self.at = (self.at + width).min(self.bytes.len());
         self.column += 1;
+    }
+    /// Skips characters that can only be part of a word.
+    fn skip_word(&mut self) {
+        let rest = &self.bytes[self.at..];
+        let length = rest
+            .iter()
+            .position(|c| {
+                !matches!(c, b'!'..=b'~')
+                    || matches!(c, b':' | b'#' | b',' | b'?' | b'[' | b']' | b'{' | b'}')
+            })
+            .unwrap_or(rest.len());
+        self.at += length;
+        self.column += length;
+    }
+    /// Skips what is left of a line.
+    fn skip_content(&mut self) {
+        let rest = &self.bytes[self.at..];
+        let length = rest
+            .iter()
+            .position(|c| !matches!(c, b'\t' | b' '..=b'~'))
+            .unwrap_or(rest.len());
+        self.at += length;
+        self.column += length;
+        while !self.end() && !self.is_break() {
+            self.skip();
+        }
     }
     fn skip_line(&mut self) {
         self.at += self.break_at(self.at);
@@ -596,9 +631,7 @@ impl<'t> Scanner<'t> {
             trailing.clear();
             leading_blank = self.blank();
             let from = self.at;
-            while !self.end() && !self.is_break() {
-                self.skip();
-            }
+            self.skip_content();
             out.push_str(&self.text[from..self.at]);
             self.read_line(&mut leading);
             self.block_breaks(&mut indent, &mut trailing)?;
@@ -760,7 +793,11 @@ impl<'t> Scanner<'t> {
                 break;
             }
             let from = self.at;
-            while !self.blank_or_end(0) {
+            loop {
+                self.skip_word();
+                if self.blank_or_end(0) {
+                    break;
+                }
                 let c = self.byte(0);
                 if c == b':' && self.blank_or_end(1)
                     || self.flow() && matches!(c, b',' | b'?' | b'[' | b']' | b'{' | b'}')
