@@ -163,12 +163,17 @@ impl Work<'_> {
 
     /// Whether it may be the answer to a token of a part that is gone: until a look shows it, nothing is built on it.
     fn is_doubtful(&self, found: &Found) -> bool {
-        let Some(made) = self.made.filter(|_| self.stage.is_resumed && self.made_id.is_some()) else {
+        let Some(made) = self
+            .made
+            .filter(|_| self.stage.is_resumed && self.made_id.is_some())
+        else {
             return false;
         };
         let seen = |standing: &Standing| standing.seen > made;
         self.traits.idempotence == Idempotence::Token
-            && !self.run.sight(|sight| sight.standing.get(&found.spot()).is_some_and(seen))
+            && !self
+                .run
+                .sight(|sight| sight.standing.get(&found.spot()).is_some_and(seen))
     }
 
     /// The root that this run made is not built on before a look has shown that it is the only one.

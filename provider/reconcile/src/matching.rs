@@ -340,12 +340,15 @@ impl Observation {
                 Some(whose) => format!("{title} {} belongs to {whose}", object.id),
                 None => format!("{title} {} exists and does not carry our tags", object.id),
             };
+            // What carries no tags of ours is not found by our name: the root's own id is what an import can take.
+            let import = if whose.is_none() && self.root_key().as_ref() == Some(&key) {
+                format!("To manage it here: terraform import ADDRESS {}", object.id)
+            } else {
+                self.engine.owner.import_hint()
+            };
             let failure = Failure::new(Class::Exists, format!("looking at {key}"), cause)
                 .code("EKB1304")
-                .hint(format!(
-                    "It is not touched. {}. Or remove or rename it.",
-                    self.engine.owner.import_hint()
-                ));
+                .hint(format!("It is not touched. {import}. Or remove or rename it."));
             foreign.insert(key, failure);
         }
         foreign

@@ -46,6 +46,11 @@ pub(crate) struct Vpcs(pub(crate) Place);
 
 type Attributes = (Option<bool>, Option<bool>);
 
+/// The tag `Name` among declared fields.
+fn name_tag(fields: &serde_json::Value) -> Option<&str> {
+    fields.pointer("/tags/Name")?.as_str()
+}
+
 impl Vpcs {
     async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::Vpc>, Failure> {
         pages!(
@@ -57,6 +62,24 @@ impl Vpcs {
             vpcs,
             filters
         )
+    }
+
+    /// VPCs that have the name of the declared one and are not ours: where one stands, none is made beside it.
+    async fn namesakes(&self, ask: &Ask) -> Result<Vec<aws_sdk_ec2::types::Vpc>, Failure> {
+        let names: Vec<String> = ask
+            .declared
+            .values()
+            .filter_map(name_tag)
+            .map(str::to_owned)
+            .collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut found = self.describe(vec![("tag:Name".to_owned(), names)]).await?;
+        let is_of_another =
+            |vpc: &aws_sdk_ec2::types::Vpc| vpc.tags().iter().any(|tag| tag.key() == Some("ekb:resource"));
+        found.retain(|vpc| !is_of_another(vpc));
+        Ok(found)
     }
 
     async fn attributes(&self, id: &str) -> Result<Attributes, Failure> {
@@ -156,7 +179,7 @@ impl Kind for Vpcs {
         if let Some(root) = ask.root.take() {
             ask.known.insert("".into(), root);
         }
-        let found = find(
+        let mut found = find(
             &ask,
             "vpc-id",
             InVpc::None,
@@ -164,6 +187,9 @@ impl Kind for Vpcs {
             |filters| self.describe(filters),
         )
         .await?;
+        if found.is_empty() {
+            found = self.namesakes(&ask).await?;
+        }
         let attributes = try_join_all(found.iter().map(|vpc| async {
             match self.attributes(vpc.vpc_id().unwrap_or_default()).await {
                 // Deleted between the two looks.
@@ -176,6 +202,10 @@ impl Kind for Vpcs {
         Ok(pairs
             .filter_map(|(vpc, attributes)| self.object(vpc, attributes?))
             .collect())
+    }
+
+    fn stands_for(&self, declared: &serde_json::Value, object: &Object) -> bool {
+        name_tag(declared).is_some_and(|name| object.tags.get("Name").is_some_and(|theirs| theirs == name))
     }
 
     async fn create(&self, part: &Vpc, call: &Call) -> Result<Made, Failure> {
