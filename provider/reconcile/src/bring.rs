@@ -143,7 +143,7 @@ impl Work<'_> {
                 Condition::Deleting | Condition::Dead => self.run.remove(&found, false).await?,
                 Condition::Failed(reason) => return Err(self.failed(&found, reason).into()),
                 Condition::Changing(_) => {
-                    self.stage.schedule.reached(key, self.progress_when_found());
+                    self.stage.schedule.reached(key, self.progress_when_found(&found));
                     self.look("waiting for", &found).await?;
                 }
                 Condition::Settled if self.is_doubtful(&found) => self.look("waiting for", &found).await?,
@@ -152,7 +152,7 @@ impl Work<'_> {
                     self.give_way(&found).await?;
                 }
                 Condition::Settled => {
-                    self.stage.schedule.reached(key, self.progress_when_found());
+                    self.stage.schedule.reached(key, self.progress_when_found(&found));
                     if self.settle(&found).await? {
                         return Ok(());
                     }
@@ -177,8 +177,8 @@ impl Work<'_> {
     }
 
     /// The root that this run made is not built on before a look has shown that it is the only one.
-    fn progress_when_found(&self) -> Progress {
-        if self.made.is_some() && self.is_root() && !self.root_confirmed {
+    fn progress_when_found(&self, found: &Found) -> Progress {
+        if self.is_doubtful(found) || (self.made.is_some() && self.is_root() && !self.root_confirmed) {
             Progress::Waiting
         } else {
             Progress::Made
