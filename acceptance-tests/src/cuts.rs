@@ -430,6 +430,9 @@ pub fn sweep(scenario: &Scenario, chosen: impl Fn(Case) -> bool + Sync) -> Tally
                     }
                     if let Ok(mut total) = total.lock() {
                         total.count(format!("{} {case}", scenario.name), result);
+                        if total.cases % 50 == 0 {
+                            eprintln!("{}: {} cases so far", scenario.name, total.cases);
+                        }
                     }
                 }
                 stage.account.forget();

@@ -1,4 +1,9 @@
 //! `ekb_network` disturbed: nothing is lost, nothing is left behind. `sweep.rs` is the whole product of what runs here in part.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail by panicking, as the tests do"
+)]
 
 mod clis;
 mod drift;
