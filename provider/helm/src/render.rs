@@ -116,6 +116,17 @@ pub struct Renderer<'r> {
     pub limits: Limits,
     /// Do not check `values.schema.json`.
     pub skip_schema: bool,
+    /// Where the fixed sequence begins that stands in for randomness the environment does not give.
+    pub seed: u64,
+}
+
+/// A leaf that is generated anew at every render: in which document, and where, as a JSON pointer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GeneratedLeaf {
+    /// Kind and name of the document.
+    pub document: (String, String),
+    /// JSON pointer; empty where the whole document is.
+    pub pointer: String,
 }
 
 impl<'r> Renderer<'r> {
@@ -128,6 +139,7 @@ impl<'r> Renderer<'r> {
             environment: &crate::environment::Still,
             limits: Limits::default(),
             skip_schema: false,
+            seed: 0,
         }
     }
     /// Renders.
@@ -155,6 +167,38 @@ impl<'r> Renderer<'r> {
             asked: files.asked,
             crd_files: crds,
         })
+    }
+    /// The leaves that are generated (keys, certificates, random passwords, and what is computed from them): those in
+    /// which a render with another seed differs. Empty without a second render where nothing random was asked for.
+    ///
+    /// # Errors
+    /// As for [`Renderer::render`].
+    pub fn generated_leaves(&self, user: &Json, first: &Rendered) -> Result<Vec<GeneratedLeaf>, Error> {
+        if first.asked.random.is_empty() && first.asked.time.is_empty() {
+            return Ok(Vec::new());
+        }
+        let again = Renderer {
+            chart: self.chart,
+            release: self.release.clone(),
+            capabilities: self.capabilities.clone(),
+            environment: self.environment,
+            limits: Limits::default(),
+            skip_schema: true,
+            seed: self.seed.wrapping_add(0x9e37_79b9),
+        };
+        let second = again.render(user)?;
+        let mut out = Vec::new();
+        for (a, b) in first.documents.manifests.iter().zip(&second.documents.manifests) {
+            if a.text != b.text {
+                let mut pointers = Vec::new();
+                differing(&a.json()?, &b.json()?, &mut String::new(), &mut pointers);
+                out.extend(pointers.into_iter().map(|pointer| GeneratedLeaf {
+                    document: (a.kind.clone(), a.name.clone()),
+                    pointer,
+                }));
+            }
+        }
+        Ok(out)
     }
     /// Renders the files, without taking their documents apart.
     ///
@@ -258,7 +302,10 @@ impl<'r> Renderer<'r> {
                 }
             }
         }
-        let asked = RefCell::new(Asked::default());
+        let asked = RefCell::new(Asked {
+            sequence: self.seed,
+            ..Asked::default()
+        });
         let templates = Rc::new(templates);
         let mut context = Context {
             templates: templates.clone(),
@@ -317,6 +364,30 @@ pub struct Files {
     pub asked: Asked,
     /// The chart with its enabled subcharts.
     pub chart: Chart,
+}
+
+/// Pointers of the leaves in which two values differ.
+fn differing(a: &Json, b: &Json, path: &mut String, out: &mut Vec<String>) {
+    let length = path.len();
+    match (a, b) {
+        (Json::Object(x), Json::Object(y)) if x.len() == y.len() && x.keys().all(|k| y.contains_key(k)) => {
+            for (key, value) in x {
+                path.push('/');
+                path.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                differing(value, &y[key], path, out);
+                path.truncate(length);
+            }
+        }
+        (Json::Array(x), Json::Array(y)) if x.len() == y.len() => {
+            for (index, (value, other)) in x.iter().zip(y).enumerate() {
+                path.push_str(&format!("/{index}"));
+                differing(value, other, path, out);
+                path.truncate(length);
+            }
+        }
+        (a, b) if a != b => out.push(path.clone()),
+        _ => {}
+    }
 }
 
 /// What Go prints for missing values is taken out at the end.
@@ -411,4 +482,65 @@ fn scopes(
         });
     }
     Value::Map(scope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::File;
+
+    fn chart(template: &str) -> Chart {
+        let file = |name: &str, text: &str| File {
+            name: name.into(),
+            data: text.as_bytes().into(),
+        };
+        Chart::from_files(vec![
+            file("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n"),
+            file("templates/a.yaml", template),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn a_render_without_an_environment_is_repeatable_and_tells_what_was_generated() {
+        let chart = chart(
+            "kind: Secret\nmetadata: {name: s}\ndata:\n  fixed: a\n  pass/word: {{ randAlphaNum 12 }}\n  list: [x, {{ uuidv4 }}]\n",
+        );
+        let renderer = Renderer::new(&chart, Release::new("r", "ns"));
+        let user = serde_json::json!({});
+        let (a, b) = (renderer.render(&user).unwrap(), renderer.render(&user).unwrap());
+        assert_eq!(
+            a.documents.manifests[0].text, b.documents.manifests[0].text,
+            "nothing flickers"
+        );
+        assert_eq!(a.asked.random, ["randAlphaNum", "uuidv4"]);
+        let leaves = renderer.generated_leaves(&user, &a).unwrap();
+        let pointers: Vec<&str> = leaves.iter().map(|l| l.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/data/list/1", "/data/pass~1word"]);
+        assert_eq!(leaves[0].document, ("Secret".into(), "s".into()));
+    }
+
+    #[test]
+    fn a_lookup_is_answered_by_the_caller_and_recorded() {
+        struct Cluster;
+        impl Environment for Cluster {
+            fn lookup(&self, _: &str, kind: &str, _: &str, name: &str) -> Result<Option<Json>, String> {
+                Ok((kind == "Secret").then(|| serde_json::json!({"data": {"key": format!("{name}-key")}})))
+            }
+        }
+        let chart = chart(
+            "kind: x\nv: {{ (lookup \"v1\" \"Secret\" \"ns\" \"tls\").data.key }}\nw: {{ lookup \"v1\" \"Pod\" \"\" \"\" | len }}\n",
+        );
+        let mut renderer = Renderer::new(&chart, Release::new("r", "ns"));
+        renderer.environment = &Cluster;
+        let rendered = renderer.render(&serde_json::json!({})).unwrap();
+        assert_eq!(
+            rendered.documents.manifests[0].text,
+            "kind: x\nv: tls-key\nw: 0\n"
+        );
+        assert_eq!(
+            rendered.asked.lookups[0],
+            ["v1", "Secret", "ns", "tls"].map(String::from)
+        );
+    }
 }

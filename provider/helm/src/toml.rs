@@ -8,6 +8,9 @@ use crate::value::Value;
 /// # Errors
 /// What TOML cannot hold.
 pub fn encode(value: &Value) -> Result<String, String> {
+    if value.is_nil() {
+        return Err("reflect: call of reflect.Value.Type on zero Value".into());
+    }
     let mut out = String::new();
     if !matches!(value, Value::Map(_)) {
         inline(&mut out, value, 0)?;

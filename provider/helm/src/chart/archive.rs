@@ -97,3 +97,53 @@ fn entries(reader: impl Read) -> Result<Vec<File>, Error> {
     }
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (name, data) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(data.len() as u64);
+            header.set_mode(0o644);
+            // Set by hand: the library refuses the paths that a hostile archive has.
+            header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_cksum();
+            tar.append(&header, *data).unwrap();
+        }
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(&tar.into_inner().unwrap()).unwrap();
+        packer.finish().unwrap()
+    }
+
+    #[test]
+    fn an_archive_is_read_without_its_folder() {
+        let files = files(&archive(&[
+            ("c/Chart.yaml", b"name: c"),
+            ("c/templates/a.yaml", b"x"),
+        ]))
+        .unwrap();
+        assert_eq!(
+            files.iter().map(|f| &*f.name).collect::<Vec<_>>(),
+            ["Chart.yaml", "templates/a.yaml"]
+        );
+    }
+
+    #[test]
+    fn paths_that_leave_the_chart_are_refused() {
+        for path in ["c/../../etc/passwd", "c/..", "/etc/passwd", "Chart.yaml"] {
+            assert!(files(&archive(&[(path, b"x")])).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_unpacks_to_too_much_is_refused() {
+        let large = vec![0u8; usize::try_from(MAX_FILE).unwrap() + 1];
+        assert!(files(&archive(&[("c/large", &large)])).is_err());
+        assert!(files(b"not an archive").is_err());
+        assert!(files(&archive(&[])).is_err());
+    }
+}

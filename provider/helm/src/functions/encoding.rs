@@ -68,6 +68,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ))
     }),
     function("toToml", &[Any], |_, a| {
+        if a[0].is_nil() {
+            return Err(Failure::new("reflect: call of reflect.Value.Type on zero Value"));
+        }
         Ok(Value::str(toml::encode(&a[0]).unwrap_or_else(|e| e)))
     }),
     function("mustToToml", &[Any], |_, a| Ok(Value::str(toml::encode(&a[0])?))),

@@ -85,9 +85,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::str(out))
     }),
     function("nospace", &[Str], |_, a| {
-        Ok(Value::str(text(&a[0]).split_whitespace().collect::<String>()))
+        Ok(Value::str(
+            latin(&a[0]).filter(|c| !c.is_whitespace()).collect::<String>(),
+        ))
     }),
 ];
+
+/// The bytes of a string, each taken for a character: the library behind helm's functions knows no UTF-8 here.
+pub(super) fn latin(value: &Value) -> impl Iterator<Item = char> + '_ {
+    value
+        .string_bytes()
+        .unwrap_or_default()
+        .iter()
+        .map(|b| char::from(*b))
+}
 
 fn trim_all(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let cut = text(&a[0]).into_owned();

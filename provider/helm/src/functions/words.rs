@@ -1,5 +1,6 @@
 //! Functions that change the case and the layout of words.
 
+use super::strings::latin;
 use super::{Context, Function, Outcome, Type, function, int, text};
 use crate::value::Value;
 use Type::{Int, Str};
@@ -8,7 +9,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function("title", &[Str], |_, a| Ok(Value::str(title(&text(&a[0]))))),
     function("untitle", &[Str], |_, a| Ok(Value::str(untitle(&text(&a[0]))))),
     function("swapcase", &[Str], |_, a| Ok(Value::str(swap_case(&text(&a[0]))))),
-    function("initials", &[Str], |_, a| Ok(Value::str(initials(&text(&a[0]))))),
+    function("initials", &[Str], |_, a| {
+        Ok(Value::str(initials(&latin(&a[0]).collect::<String>())))
+    }),
     function("snakecase", &[Str], |_, a| {
         Ok(Value::str(delimited(&text(&a[0]), '_')))
     }),

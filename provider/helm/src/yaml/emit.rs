@@ -145,7 +145,7 @@ impl Emitter {
             } else {
                 item.clone()
             };
-            let analysis = analyze(key);
+            let analysis = analyze(key, self.pretty);
             let simple = !analysis.multiline && key.len() <= SIMPLE_KEY;
             if simple {
                 self.text(key, indent + 2, true);
@@ -246,6 +246,9 @@ impl Emitter {
             }
             Value::List(_) => self.put("[]"),
             Value::Map(_) => self.put("{}"),
+            Value::Object(object) if self.pretty && matches!(**object, crate::object::Object::Time(_)) => {
+                self.put(&json_text(object));
+            }
             Value::Object(object) => match object.json() {
                 json @ (Value::Map(_) | Value::List(_)) => {
                     let mut inner = Emitter {
@@ -405,7 +408,7 @@ impl Emitter {
 }
 
 fn style(s: &str, key: bool, pretty: bool) -> Style {
-    let analysis = analyze(s);
+    let analysis = analyze(s, pretty);
     let wanted = if s.contains('\n') {
         Style::Literal
     } else if matches!(resolve(s), Scalar::Text) && !base60(s) || pretty && plain_in_pretty(s) {
@@ -426,6 +429,11 @@ fn plain_in_pretty(_: &str) -> bool {
     false
 }
 
+/// A time, which the newer emitter does not quote.
+fn json_text(object: &crate::object::Object) -> String {
+    gofmt::text(&object.json())
+}
+
 fn is_break(c: char) -> bool {
     matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
@@ -434,7 +442,7 @@ fn printable(c: char) -> bool {
     matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') && c != '\u{feff}'
 }
 
-fn analyze(s: &str) -> Analysis {
+fn analyze(s: &str, pretty: bool) -> Analysis {
     if s.is_empty() {
         return Analysis {
             multiline: false,
@@ -444,7 +452,7 @@ fn analyze(s: &str) -> Analysis {
         };
     }
     let mut indicators = s.starts_with("---") || s.starts_with("...");
-    let (mut breaks, mut special) = (false, false);
+    let (mut breaks, mut special, mut tabs) = (false, false, false);
     let (mut leading, mut trailing_space, mut trailing_break, mut break_space, mut space_break) =
         (false, false, false, false, false);
     let (mut previous_space, mut previous_break) = (false, false);
@@ -466,7 +474,9 @@ fn analyze(s: &str) -> Analysis {
             '#' => after_blank,
             _ => false,
         };
-        special |= !printable(c);
+        // The newer emitter leaves a tab in a literal block.
+        tabs |= c == '\t';
+        special |= !(printable(c) || pretty && c == '\t');
         if c == ' ' {
             leading |= at == 0;
             trailing_space |= next.is_none();
@@ -492,8 +502,9 @@ fn analyze(s: &str) -> Analysis {
             || space_break
             || special
             || breaks
+            || tabs
             || indicators),
-        single: !(break_space || space_break || special),
+        single: !(break_space || space_break || special || tabs),
         block: !(trailing_space || space_break || special),
     }
 }
