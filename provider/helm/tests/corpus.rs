@@ -301,3 +301,44 @@ fn a_hostile_chart_gets_an_error() {
         assert!(rendered.is_err(), "{what} is refused");
     }
 }
+
+/// A packed chart with a packed subchart, made here so that the repository holds no archives.
+#[test]
+fn packed_charts_render_as_helm_renders_them() {
+    let work = tempfile::tempdir().unwrap();
+    let pack = |folder: &Path, name: &str, to: &Path| {
+        let packer =
+            flate2::write::GzEncoder::new(std::fs::File::create(to).unwrap(), flate2::Compression::fast());
+        let mut archive = tar::Builder::new(packer);
+        archive.append_dir_all(name, folder).unwrap();
+        archive.into_inner().unwrap().finish().unwrap();
+    };
+    let top = work.path().join("top");
+    write_chart(
+        &top,
+        "",
+        &[("a.yaml".into(), "kind: q\nx: {{ .Values.tpl.name }}\n".into())],
+    );
+    std::fs::create_dir_all(top.join("charts")).unwrap();
+    std::fs::write(
+        top.join("Chart.yaml"),
+        "apiVersion: v2\nname: top\nversion: 1.0.0\ndependencies: [{name: tpl, version: 1.x.x, repository: \"https://x\"}]\n",
+    )
+    .unwrap();
+    pack(
+        &corpus().join("charts/tpl"),
+        "tpl",
+        &top.join("charts/tpl-1.0.0.tgz"),
+    );
+    let packed = work.path().join("top-1.0.0.tgz");
+    pack(&top, "top", &packed);
+    let ours = Path::new(env!("CARGO_BIN_EXE_ekb-helm"));
+    for chart in [&top, &packed] {
+        let (a, b) = (run(&HELM, chart, &[]), run(ours, chart, &[]));
+        assert!(
+            a.success && a.output.contains("charts/tpl/templates/a.yaml"),
+            "{a:?}"
+        );
+        assert_eq!(a, b);
+    }
+}

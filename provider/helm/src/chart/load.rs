@@ -180,8 +180,8 @@ fn first_document(file: &File, source: &str) -> Result<Json, Error> {
     }
 }
 
-/// The files of a folder that `.helmignore` leaves in. Links are followed only to places inside of the folder or of a
-/// folder that the chart's author keeps beside it; loops end at the limit of depth.
+/// The files of a folder that `.helmignore` leaves in. Links are followed, as helm does: charts keep definitions beside
+/// them this way, and a folder is its author's. Loops end at the limit of depth. Archives have no links (see `archive`).
 fn folder(root: &Path) -> Result<Vec<File>, Error> {
     let ignore = match std::fs::read_to_string(root.join(".helmignore")) {
         Ok(text) => Ignore::parse(&text)?,
