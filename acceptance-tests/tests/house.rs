@@ -15,9 +15,9 @@ const FLOORS: &[(&str, u8)] = &[
     ("helm", 4),
     ("resources", 5),
     ("terraform-provider-ekb", 6),
-    ("exercise-provider", 6),
     ("conformance", 7),
     ("acceptance-tests", 8),
+    ("terraform-provider-exercise", 9),
 ];
 
 fn floor(name: &str) -> Option<u8> {
@@ -47,7 +47,7 @@ fn a_crate_imports_only_from_floors_beneath_it() {
         let own = floor(name).unwrap_or_else(|| panic!("{name} has no floor: add it to FLOORS"));
         for dependency in package["dependencies"].as_array().unwrap() {
             let on = dependency["name"].as_str().unwrap();
-            if let Some(other) = floor(on).filter(|_| dependency["path"].is_string())
+            if let Some(other) = floor(on).filter(|_| dependency["path"].is_string() && on != name)
                 && other >= own
             {
                 wrong.push(format!("{name} (floor {own}) imports {on} (floor {other})"));
@@ -62,7 +62,11 @@ fn only_the_aws_crate_sees_the_sdk() {
     for package in packages().iter().filter(|p| p["name"] != "aws") {
         for dependency in package["dependencies"].as_array().unwrap() {
             let on = dependency["name"].as_str().unwrap();
-            assert!(!on.starts_with("aws-"), "{} imports {on}", package["name"]);
+            assert!(
+                !on.starts_with("aws-") || on.starts_with("aws-lc"),
+                "{} imports {on}",
+                package["name"]
+            );
         }
     }
 }
