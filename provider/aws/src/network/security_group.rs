@@ -254,6 +254,10 @@ impl Groups {
             .call("ec2:AuthorizeSecurityGroupIngress", doing, call)
             .await
         {
+            // The answer to an earlier try was lost: the rule is there.
+            Err(failure) if rules.len() == 1 && failure.cause.starts_with("InvalidPermission.Duplicate") => {
+                Ok(())
+            }
             // All or nothing: some were there, so the next look says which are missing.
             Err(failure) if failure.cause.starts_with("InvalidPermission.Duplicate") => Err(Failure {
                 class: Class::Unknown,
