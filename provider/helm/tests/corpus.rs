@@ -235,7 +235,8 @@ fn every_function_of_helm_is_there_and_covered() {
     let mut folders = Vec::new();
     charts(&corpus().join("charts"), &mut folders);
     for folder in folders {
-        for entry in std::fs::read_dir(folder.join("templates")).unwrap() {
+        // A chart may have no templates: git keeps no empty folder.
+        for entry in std::fs::read_dir(folder.join("templates")).into_iter().flatten() {
             text.push_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default());
         }
     }
