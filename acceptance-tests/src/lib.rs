@@ -18,6 +18,7 @@
 
 mod account;
 mod cli;
+mod control_plane;
 pub mod cuts;
 mod fault;
 mod http;
@@ -33,6 +34,7 @@ mod workspace;
 
 pub use account::{Account, AwsError, LoggedCall, Object};
 pub use cli::Cli;
+pub use control_plane::{ApiError, ControlPlane, Namespace};
 pub use fault::Fault;
 pub use normalise::{Normaliser, normalise};
 pub use plan::{Change, Plan};

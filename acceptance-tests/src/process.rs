@@ -1,6 +1,6 @@
 //! Programs under the supervisor: nothing outlives the test.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -68,9 +68,27 @@ impl Running {
         folder: &Path,
         environment: &[(OsString, OsString)],
     ) -> Self {
+        Self::supervised(&[], program, arguments, folder, environment)
+    }
+
+    /// The same for a program that owns its folder: the folder is removed when the program ends, even where this process
+    /// was killed before.
+    pub(crate) fn start_owning(program: &Path, arguments: &[&str], folder: &Path) -> Self {
+        let remove = [OsStr::new("--remove"), folder.as_os_str()];
+        Self::supervised(&remove, program, arguments, folder, &[])
+    }
+
+    fn supervised(
+        orders: &[&OsStr],
+        program: &Path,
+        arguments: &[&str],
+        folder: &Path,
+        environment: &[(OsString, OsString)],
+    ) -> Self {
         let mut child = Command::new(tools::tool_python())
             .args(["-IS"])
             .arg(tools::here().join("src/supervise.py"))
+            .args(orders)
             .arg(program)
             .args(arguments)
             .current_dir(folder)
@@ -99,6 +117,18 @@ impl Running {
     #[must_use]
     pub fn so_far(&self) -> String {
         format!("{}{}", self.stdout.so_far(), self.stderr.so_far())
+    }
+
+    /// Whether the program and its children have ended by themselves.
+    pub(crate) fn has_ended(&self) -> bool {
+        let ended = |stream: &Collected| stream.reader.as_ref().is_none_or(JoinHandle::is_finished);
+        ended(&self.stdout) && ended(&self.stderr)
+    }
+
+    /// The id of the supervisor's process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ctrl-C: SIGINT to the program and its children.

@@ -1,18 +1,26 @@
 """Runs a program in a process group of its own, and ends all of it when whoever started us is gone.
 
-    supervise.py PROGRAM ARGUMENT…
+    supervise.py [--remove FOLDER] PROGRAM ARGUMENT…
 
 Standard input is the leash: `i` sends SIGINT to the whole group, as Ctrl-C does; `t` SIGTERM; `k` SIGKILL; its end means that
-nobody is interested any more. Exits as the program does (128 + signal where it was killed). What is left of the group is killed.
+nobody is interested any more. Exits as the program does (128 + signal where it was killed). What is left of the group is killed,
+and FOLDER is removed.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 
-program = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+# Ctrl-C at the terminal is for whoever started us: the end of the leash follows.
+if os.getpgrp() != os.getpid():
+    os.setsid()
+command, remove = sys.argv[1:], None
+if command[0] == "--remove":
+    remove, command = command[1], command[2:]
+program = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def send(number):
@@ -34,4 +42,6 @@ threading.Thread(target=leash, daemon=True).start()
 code = program.wait()
 send(signal.SIGKILL)
 sys.stdout.flush()
+if remove:
+    shutil.rmtree(remove, ignore_errors=True)
 os._exit(code if code >= 0 else 128 - code)

@@ -8,8 +8,8 @@ pub(crate) fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The program of a tool of `tools/tools.py` (`venv`, `tofu`, `terraform-1.15`, `helm`, `tfplugindocs`), made first where it is
-/// not in the cache. Panics when it cannot be had.
+/// The program of a tool of `tools/tools.py` (which lists them), made first where it is not in the cache. Panics when it cannot
+/// be had.
 #[must_use]
 pub fn tool(name: &str) -> PathBuf {
     let output = Command::new("python3")

