@@ -149,6 +149,7 @@ const RULES: &[Rule] = &[
         &[
             "*AlreadyExists*",
             "InvalidGroup.Duplicate",
+            "InvalidPermission.Duplicate",
             "InvalidSubnet.Conflict",
             "Resource.AlreadyAssociated",
         ],

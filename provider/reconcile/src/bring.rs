@@ -55,6 +55,8 @@ struct Work<'a> {
     needs_met: bool,
     /// The last update: what it was to mend, and when.
     updated: Option<(Vec<Difference>, Moment)>,
+    /// What the last update met that was there already.
+    clash: Option<Failure>,
     rhythm: Option<Rhythm>,
     _guard: Option<tokio::sync::OwnedMutexGuard<()>>,
 }
@@ -77,6 +79,7 @@ impl Run {
                     root_confirmed: false,
                     needs_met: false,
                     updated: None,
+                    clash: None,
                     rhythm: None,
                     _guard: None,
                 };
@@ -286,9 +289,8 @@ impl Work<'_> {
                     "the change was accepted and does not show: {}",
                     sentences.join("; ")
                 );
-                return Err(Failure::new(Class::Other, self.doing("changing"), cause)
-                    .code("EKB1309")
-                    .into());
+                let unseen = Failure::new(Class::Other, self.doing("changing"), cause).code("EKB1309");
+                return Err(self.clash.take().unwrap_or(unseen).into());
             }
             self.look("changing", found).await?;
             return Ok(false);
@@ -323,8 +325,12 @@ impl Work<'_> {
         }
         if !what.is_empty() {
             let call = self.call(&BTreeSet::new(), None);
-            self.attempts(&doing, || self.kind.update(self.part, object, &what, &call))
-                .await?;
+            let update = || self.kind.update(self.part, object, &what, &call);
+            self.clash = match self.attempts(&doing, update).await {
+                // An earlier try whose answer was lost did it, or another apply: what is left to do, a look shows.
+                Err(failure) if failure.class == Class::Exists => Some(failure),
+                done => done.map(|()| None)?,
+            };
         }
         let now = self.run.engine.clock.now();
         self.updated = Some((all, now));

@@ -63,7 +63,9 @@ pub(crate) async fn reconcile(
     }
     let run = Run::new(observation, deadline);
     let mut errors = Vec::new();
-    if let Err(failure) = run.take_over(purpose).await {
+    let taken_over = run.take_over(purpose).await;
+    let is_ours = taken_over.is_ok();
+    if let Err(failure) = taken_over {
         errors.push((Key(String::new()), failure));
     }
     while errors.is_empty() {
@@ -81,9 +83,14 @@ pub(crate) async fn reconcile(
             break;
         }
     }
-    if errors.is_empty()
-        && let Err(failure) = run.finish(purpose).await
-    {
+    let ending = if errors.is_empty() {
+        run.finish(purpose).await
+    } else if is_ours && !engine.cancel.is_cancelled() {
+        run.still_ours(purpose).await
+    } else {
+        Ok(())
+    };
+    if let Err(failure) = ending {
         errors.push((Key(String::new()), failure));
     }
     run.outcome(errors)
@@ -436,22 +443,7 @@ impl Run {
             // Somebody else may have completed it meanwhile.
             self.look(found.kind, self.engine.clock.now()).await?;
             found = find().unwrap_or(found);
-            let now = RootTags::read(&found.object.tags);
-            if now.worker.as_ref().or(now.incarnation.as_ref()) != Some(incarnation)
-                || now.phase == Some(Phase::Complete)
-            {
-                let cause = format!(
-                    "another apply has taken {} over or completed it at the same time",
-                    found.object.id
-                );
-                let hint = format!(
-                    "Apply again when no other apply runs. {}.",
-                    self.engine.owner.import_hint()
-                );
-                return Err(Failure::new(Class::Exists, doing, cause)
-                    .code("EKB1308")
-                    .hint(hint));
-            }
+            self.is_worked_on_by(&found, incarnation)?;
         }
         let is = RootTags::read(&found.object.tags);
         let mut should = RootTags {
@@ -479,6 +471,43 @@ impl Run {
             return Ok(());
         }
         self.tag_root(&found, &should, &doing).await
+    }
+
+    /// After errors of a create: whether another one, at the same time, is what it failed for.
+    async fn still_ours(&self, purpose: &Purpose) -> Result<(), Failure> {
+        let Purpose::Create { incarnation } = purpose else {
+            return Ok(());
+        };
+        let find = || self.sight(|sight| sight.root_key().and_then(|key| sight.found(&key)));
+        let Some(found) = find().filter(|found| self.sight(|sight| sight.carries_tags(found.kind))) else {
+            return Ok(());
+        };
+        // Only a look that succeeds says anything beyond the errors there are.
+        if self.look(found.kind, self.engine.clock.now()).await.is_err() {
+            return Ok(());
+        }
+        find().map_or(Ok(()), |found| self.is_worked_on_by(&found, incarnation))
+    }
+
+    /// Refuses a root that another create has completed or works on.
+    fn is_worked_on_by(&self, root: &Found, incarnation: &String) -> Result<(), Failure> {
+        let now = RootTags::read(&root.object.tags);
+        let by_us = now.worker.as_ref().or(now.incarnation.as_ref()) == Some(incarnation);
+        if by_us && now.phase != Some(Phase::Complete) {
+            return Ok(());
+        }
+        let doing = format!("completing {}", self.engine.owner.resource);
+        let cause = format!(
+            "another apply has taken {} over or completed it at the same time",
+            root.object.id
+        );
+        let hint = format!(
+            "Apply again when no other apply runs. {}.",
+            self.engine.owner.import_hint()
+        );
+        Err(Failure::new(Class::Exists, doing, cause)
+            .code("EKB1308")
+            .hint(hint))
     }
 
     /// Says on a root that another create began who works on it now, so that that one, if it is still running, does not

@@ -740,6 +740,14 @@ impl<const N: usize> Kind for SimKind<N> {
                             routes.as_object_mut().unwrap().shift_remove(name);
                         }
                         for (name, value) in fields["routes"].as_object().unwrap() {
+                            // As AWS has it for rules and associations: a lost answer's second try is refused.
+                            if routes.get(name).is_some() {
+                                return Err(Failure::new(
+                                    Class::Exists,
+                                    "updating",
+                                    format!("{name} is there"),
+                                ));
+                            }
                             routes[name] = value.clone();
                         }
                     } else {

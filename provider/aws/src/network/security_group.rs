@@ -248,23 +248,12 @@ impl Groups {
             .set_ip_permissions(Some(permissions))
             .send();
         let doing = format!("adding rules to security group {id}");
-        match self
-            .place
+        // All or nothing: where one is there already (InvalidPermission.Duplicate), the next look says which are missing.
+        self.place
             .aws
             .call("ec2:AuthorizeSecurityGroupIngress", doing, call)
             .await
-        {
-            // The answer to an earlier try was lost: the rule is there.
-            Err(failure) if rules.len() == 1 && failure.cause.starts_with("InvalidPermission.Duplicate") => {
-                Ok(())
-            }
-            // All or nothing: some were there, so the next look says which are missing.
-            Err(failure) if failure.cause.starts_with("InvalidPermission.Duplicate") => Err(Failure {
-                class: Class::Unknown,
-                ..failure
-            }),
-            other => other.map(|_| ()),
-        }
+            .map(|_| ())
     }
 
     async fn revoke(&self, id: &str, permissions: Vec<IpPermission>) -> Result<(), Failure> {
