@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # Everything heavy lives outside the checkout, keyed by version, so that the second run is quick.
 export EKB_CACHE ?= $(HOME)/.cache/ekb
 export CARGO_TARGET_DIR ?= $(EKB_CACHE)/target
-BINARY := $(CARGO_TARGET_DIR)/debug/terraform-provider-ekb
+DEBUG := $(CARGO_TARGET_DIR)/debug
 RELEASE := $(CARGO_TARGET_DIR)/release/terraform-provider-ekb
 TOOLS := python3 acceptance-tests/tools/tools.py
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
@@ -18,8 +18,9 @@ MIRROR := $(HOME)/.terraform.d/plugins
 help: ## explain the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-build: ## build the provider (dev profile)
-	cargo build -p terraform-provider-ekb
+# Everything at once, always: with fewer crates dependencies get other features, and the AWS SDK is built again.
+build: ## build provider, rig and tests (dev profile)
+	cargo build --workspace --all-targets
 
 release: ## build the provider (release profile; slow)
 	cargo build --release -p terraform-provider-ekb
@@ -32,15 +33,15 @@ test: ## set up everything needed and run every check and test
 
 sweep: build ## the whole product of cut points and faults (long)
 	$(TOOLS) ensure
-	EKB_SWEEP=1 cargo test -p acceptance-tests --test sweep -- --nocapture
+	EKB_SWEEP=1 cargo test --workspace --test sweep -- --nocapture
 
 demo: build ## plan, apply, plan, destroy an environment's network on the emulator
 	$(TOOLS) ensure venv
-	cargo run -q -p acceptance-tests --bin demo
+	$(DEBUG)/demo
 
-bench: release ## measure; prints a table and writes bench.json
+bench: build release ## measure; prints a table and writes bench.json
 	$(TOOLS) ensure venv
-	cargo run -q -p acceptance-tests --bin bench
+	$(DEBUG)/bench
 
 docs: build ## write docs/ from the schema and examples/
 	$(TOOLS) ensure venv tfplugindocs
