@@ -142,6 +142,7 @@ pub mod diagnostics;
 pub mod ephemeral;
 mod erased;
 pub mod function;
+mod generate;
 pub mod list;
 pub mod marker;
 pub mod model;

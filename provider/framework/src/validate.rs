@@ -333,7 +333,8 @@ fn check_attribute(
     }
 }
 
-fn is_empty(value: &Value) -> bool {
+/// Whether nothing is given: null, or a collection without elements (a block that is not written).
+pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::List(all) | Value::Set(all) | Value::Tuple(all) => all.is_empty(),

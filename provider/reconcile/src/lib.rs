@@ -52,6 +52,7 @@ mod duplicates;
 pub mod engine;
 pub mod failure;
 pub mod graph;
+pub mod inventory;
 pub mod kinds;
 pub mod locks;
 mod matching;

@@ -9,7 +9,7 @@ use crate::part::{Key, Object, Owner, Tags};
 pub const PREFIX: &str = "ekb:";
 const ENVIRONMENT: &str = "ekb:environment";
 const REGION: &str = "ekb:region";
-const RESOURCE: &str = "ekb:resource";
+pub(crate) const RESOURCE: &str = "ekb:resource";
 const PART: &str = "ekb:part";
 /// Time-ordered id of the creating call, for kinds whose creating call may be sent twice.
 const MADE: &str = "ekb:made";

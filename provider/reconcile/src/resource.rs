@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use framework::path::Step;
 use framework::{
-    Applied, Attr, AttributeType, Context, Create, Delete, Diagnostic, Diagnostics, Import, Model, Path,
-    Plan, PlanKind, PrivateState, Read, Resource, Timeouts, Update,
+    Applied, Attr, AttributeType, Context, Create, Delete, Diagnostic, Diagnostics, Import, Listed, Listing,
+    Model, Path, Plan, PlanKind, PrivateState, Read, Resource, Timeouts, Update,
 };
 
 use crate::clock::Clock;
@@ -414,6 +414,7 @@ impl<D> Reconciled<D> {
         let timeout = D::timeouts(&state).read(D::TIMEOUTS.read);
         let engine = self.engine(cx, context, &state, timeout)?;
         let mut known = self.known(&state);
+        let mut seen = 0;
         if let Some(imported) = &imported {
             if let Some(root) = &imported.root {
                 known.ids.insert(self.0.root_key(), root.clone());
@@ -426,9 +427,17 @@ impl<D> Reconciled<D> {
             }
             self.0.adopt(&mut state, &report);
             split_tags(D::common_mut(&mut state), context.default_tags());
+            seen = report.ids.len();
         }
-        let graph = self.0.graph(&state);
-        let report = engine.observe(graph.as_ref(), &known).await.report();
+        let mut graph = self.0.graph(&state);
+        let mut report = engine.observe(graph.as_ref(), &known).await.report();
+        if imported.is_some() && report.ids.len() > seen {
+            // What is found by a fixed name and not by tags (a log group) shows only once the name is known.
+            self.0.adopt(&mut state, &report);
+            split_tags(D::common_mut(&mut state), context.default_tags());
+            graph = self.0.graph(&state);
+            report = engine.observe(graph.as_ref(), &known).await.report();
+        }
         let mut messages: Diagnostics = report.warnings.iter().map(Failure::warning).collect();
         if report.is_empty() {
             return Ok((None, messages));
@@ -769,6 +778,11 @@ async fn region_or_default<C: Surroundings>(
     region.map_err(|failure| failure.diagnostic())
 }
 
+fn no_environment() -> Diagnostic {
+    Diagnostic::error("EKB2015", "No environment", "The provider has no `environment`.")
+        .hint("Set `environment` in the provider block, or the variable EKB_ENVIRONMENT.")
+}
+
 /// Where a new thing will be: environment, account and region of the provider, unknown while that is not configured.
 async fn settle_place<C: Surroundings>(context: Option<&C>, common: &mut Common) -> Result<(), Diagnostic> {
     let Some(context) = context else {
@@ -779,10 +793,7 @@ async fn settle_place<C: Surroundings>(context: Option<&C>, common: &mut Common)
         }
         return Ok(());
     };
-    let environment = context.environment().ok_or_else(|| {
-        Diagnostic::error("EKB2015", "No environment", "The provider has no `environment`.")
-            .hint("Set `environment` in the provider block, or the variable EKB_ENVIRONMENT.")
-    })?;
+    let environment = context.environment().ok_or_else(no_environment)?;
     common.environment = environment.into();
     match &common.region {
         Attr::Known(region) => context.check_region(region),
@@ -959,6 +970,84 @@ pub async fn find<C: Surroundings, D: Declared<C>>(
         .look(cx, context, state, Some(Imported { root: None }))
         .await;
     Ok(looked?)
+}
+
+/// Sends what there is of a type in the provider's environment and one region, for a list resource: also what no state
+/// knows, such as what an interrupted run left. `wanted` says by its `status` whether one belongs to the list.
+///
+/// # Errors
+/// What the user is told.
+pub async fn list<C: Surroundings, D: Declared<C> + Clone>(
+    declared: D,
+    cx: &Context<C>,
+    region: Option<String>,
+    wanted: impl Fn(&str) -> bool + Send,
+    found: &mut Listing<D::Model, Identity>,
+) -> Result<(), Diagnostics> {
+    let context = cx.configured()?;
+    let environment = context.environment().ok_or_else(no_environment)?;
+    let mut state = D::blank();
+    let common = D::common_mut(&mut state);
+    common.environment = environment.into();
+    common.region = region_or_default(&**context, region).await?.into();
+    let reconciled = Reconciled(declared);
+    *D::name_mut(&mut state) = "*".into();
+    let engine = reconciled.engine(cx, context, &state, D::TIMEOUTS.read)?;
+    let inventory = engine.inventory(&reconciled.0.root_key()).await;
+    let mut warnings: Diagnostics = inventory.blind.iter().map(Failure::warning).collect();
+    if inventory.present.is_empty() && !inventory.blind.is_empty() {
+        return Err(inventory.blind.iter().map(Failure::diagnostic).collect());
+    }
+    for (name, present) in inventory.present {
+        let status = if present.is_complete() {
+            "complete"
+        } else {
+            "incomplete"
+        };
+        if !wanted(status) {
+            continue;
+        }
+        *D::name_mut(&mut state) = name.clone().into();
+        let identity = Identity {
+            environment: environment.into(),
+            name: name.clone().into(),
+            region: D::common(&state).region.clone(),
+        };
+        let resource = if found.include_resource() {
+            let imported = Some(Imported { root: None });
+            let (resource, said) = reconciled.look(cx, context, state.clone(), imported).await?;
+            warnings.extend(said);
+            let Some(resource) = resource else { continue };
+            Some(resource)
+        } else {
+            None
+        };
+        let mut said = vec![name.clone()];
+        said.extend(present.root);
+        if status == "incomplete" {
+            said.push(status.to_owned());
+            warnings.push(
+                Diagnostic::warning(
+                    "EKB2024",
+                    format!("The {} {name} is incomplete", D::TITLE),
+                    "An interrupted run left it. Its arguments follow from the parts that are there.",
+                )
+                .hint(format!(
+                    "Import it as {environment}/{name}, compare the arguments with what was meant, and apply (it is completed) or destroy."
+                )),
+            );
+        }
+        let one = Listed {
+            display_name: said.join(" "),
+            identity,
+            resource,
+            warnings: std::mem::take(&mut warnings),
+        };
+        if !found.send(one).await {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -593,11 +593,11 @@ impl<const N: usize> Kind for SimKind<N> {
             }
             let lag = state.lag;
             let asked = |thing: &&Thing| {
-                let tagged = ask
-                    .owner
-                    .tags(&"".into())
-                    .iter()
-                    .all(|(k, v)| k == "ekb:part" || thing.tags.get(k) == Some(v));
+                let tagged = ask.owner.tags(&"".into()).iter().all(|(k, v)| {
+                    let is = thing.tags.get(k);
+                    let begins = |start| is.is_some_and(|is| is.starts_with(start));
+                    k == "ekb:part" || is == Some(v) || v.strip_suffix('*').is_some_and(begins)
+                });
                 let known = ask.known.values().any(|id| *id == thing.id);
                 let name = thing.fields.get("name").filter(|name| !name.is_null());
                 let named = name.is_some() && ask.declared.values().any(|fields| fields.get("name") == name);

@@ -388,6 +388,50 @@ async fn what_is_not_ours_is_never_touched() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_inventory_tells_what_no_state_knows() {
+    let (mut world, _) = made(&network(&["a"], 1)).await;
+    let named = |name: &str| Owner {
+        resource: format!("network/{name}"),
+        ..owner()
+    };
+    world.plan(3, Fault::CrashAfter);
+    let died = world
+        .process(async |mut engine| {
+            engine.owner = named("half");
+            apply(&engine, &network(&["a"], 1), &Known::default(), &create("two")).await
+        })
+        .await;
+    assert!(died.is_none());
+    world.restart();
+    let mut other = world.engine();
+    other.owner.resource = "cluster/x".into();
+    let mut role = Graph::new();
+    role.part("role", Sim::<ROLE>::default());
+    assert!(
+        apply(&other, &role, &Known::default(), &create("x"))
+            .await
+            .is_done()
+    );
+
+    let inventory = world.engine().inventory(&"vpc".into()).await;
+    let found: Vec<_> = inventory
+        .present
+        .iter()
+        .map(|(name, present)| (name.as_str(), present.is_complete(), present.root.is_some()))
+        .collect();
+    assert_eq!(found, [("half", false, true), ("main", true, true)]);
+    let mut elsewhere = world.engine();
+    elsewhere.owner.region = "eu-west-1".into();
+    assert!(elsewhere.inventory(&"vpc".into()).await.present.is_empty());
+
+    // Without the right to see roots nothing is called complete.
+    world.with(|state| state.blind.insert("vpc"));
+    let inventory = world.engine().inventory(&"vpc".into()).await;
+    assert_eq!(inventory.blind.len(), 1);
+    assert!(inventory.present.values().all(|present| !present.is_complete()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_create_takes_over_what_a_half_made_one_left_and_says_so_on_the_root() {
     let graph = network(&["a"], 1);
     let mut world = World::new();

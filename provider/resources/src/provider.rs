@@ -14,6 +14,7 @@ use reconcile::locks::Locks;
 use crate::network::NetworkResource;
 use crate::network::data_source::NetworkDataSource;
 use crate::network::functions::SubnetsFunction;
+use crate::network::list::NetworkList;
 use crate::platform::Platform;
 use reconcile::resource::Reconciled;
 
@@ -280,6 +281,7 @@ impl Provider for Ekb {
             .resource(Reconciled(NetworkResource))
             .data_source(NetworkDataSource)
             .function(SubnetsFunction)
+            .list_resource(NetworkList)
     }
 }
 

@@ -7,6 +7,7 @@ use super::catalog::ResourceEntry;
 use super::resource::{read_identity, write_identity};
 use super::{Server, wire};
 use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::generate;
 use crate::path::Path;
 use crate::provider::Provider;
 use crate::resource::{Applied, Import, MoveSource};
@@ -229,7 +230,7 @@ impl<P: Provider> Server<P> {
         })
     }
 
-    /// The configuration that would give a state: what users may set, and is not as it is without being set.
+    /// The configuration that would give a state.
     pub(super) fn generate_config(
         &self,
         request: &pb::generate_resource_config::Request,
@@ -238,7 +239,7 @@ impl<P: Provider> Server<P> {
         let config = self.resource(&request.type_name).and_then(|entry| {
             let state = wire::read(request.state.as_ref(), &entry.ty)?;
             Ok(wire::write(
-                &configuration(&entry.schema.block, state),
+                &generate::configuration(&entry.schema.block, &state),
                 &entry.ty,
                 &mut diagnostics,
             ))
@@ -252,40 +253,6 @@ impl<P: Provider> Server<P> {
             diagnostics: wire::diagnostics(diagnostics),
         }
     }
-}
-
-fn configuration(block: &Block, state: Value) -> Value {
-    let config = walk::change(block, &Value::Null, state, &mut |attribute, _, value| {
-        let settable = (attribute.required || attribute.optional)
-            && attribute.deprecated.is_none()
-            && !attribute.write_only;
-        let default = attribute.default.as_ref() == Some(value);
-        (!settable || default).then_some(Value::Null)
-    });
-    // Of arguments that exclude each other the first stays.
-    let Value::Object(mut object) = config else {
-        return config;
-    };
-    for attribute in &block.attributes {
-        if object.get(&attribute.name).is_none_or(Value::is_null) {
-            continue;
-        }
-        for relation in &attribute.relations {
-            use crate::validate::Relation;
-            let others = match relation {
-                Relation::Conflicts(other) => std::slice::from_ref(other),
-                Relation::ExactlyOneOf(others) => others,
-                Relation::RequiredWith(_) => &[],
-            };
-            for other in others
-                .iter()
-                .filter(|other| **other != attribute.name && block.attribute(other).is_some())
-            {
-                object.insert(other.clone(), Value::Null);
-            }
-        }
-    }
-    Value::Object(object)
 }
 
 fn unreadable(error: WireError) -> Diagnostics {

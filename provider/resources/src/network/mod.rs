@@ -18,6 +18,7 @@ pub mod data_source;
 pub mod functions;
 pub mod graph;
 pub mod layout;
+pub mod list;
 pub mod model;
 
 use crate::platform::Platform;
