@@ -23,7 +23,7 @@ build: ## build provider, rig and tests (dev profile)
 	cargo build --workspace --all-targets
 
 release: ## build the provider (release profile; slow)
-	cargo build --release -p terraform-provider-ekb
+	cargo build --release -p terraform-provider-ekb -p helm --bins --examples
 
 tools: ## build or install what the tests need into the cache
 	$(TOOLS) ensure
@@ -33,7 +33,9 @@ test: ## set up everything needed and run every check and test
 
 sweep: build ## the whole product of cut points and faults (long)
 	$(TOOLS) ensure
-	EKB_SWEEP=1 cargo test --workspace --test sweep -- --nocapture
+	rm -f sweep.json
+	EKB_SWEEP=1 EKB_SWEEP_RESULT=$(CURDIR)/sweep.json cargo test --workspace --test sweep -- --nocapture
+	EKB_SWEEP_RESULT=$(CURDIR)/sweep.json cargo test --workspace --test network_faults -- --nocapture every_field_changed
 
 demo: build ## plan, apply, plan, destroy an environment's network on the emulator
 	$(TOOLS) ensure venv

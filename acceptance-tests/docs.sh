@@ -25,6 +25,9 @@ sed 's#"registry.terraform.io/ekb/ekb"#"registry.terraform.io/hashicorp/ekb"#' "
 mkdir "$work/provider"
 cp -r examples "$work/provider/"
 [ -d templates ] && cp -r templates "$work/provider/"
+mkdir -p "$work/provider/templates/guides"
+python3 acceptance-tests/iam-guide.py "${CARGO_TARGET_DIR:-$PWD/target}/debug/terraform-provider-ekb" \
+    "$work/raw.json" >"$work/provider/templates/guides/iam-permissions.md"
 "$docs" generate --provider-dir "$work/provider" --provider-name ekb --rendered-provider-name EKB \
     --providers-schema "$work/schema.json" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 

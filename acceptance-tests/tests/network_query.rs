@@ -1,5 +1,8 @@
 //! `terraform query` and generated configurations for `ekb_network`: what exists is found, and can be taken over.
-#![expect(clippy::expect_used, reason = "helpers of tests fail by panicking, as the tests do")]
+#![expect(
+    clippy::expect_used,
+    reason = "helpers of tests fail by panicking, as the tests do"
+)]
 
 use acceptance_tests::{Account, Cli, Fault, Rig, Workspace};
 

@@ -20,7 +20,7 @@ const SCALE: f64 = 5.0;
 const LATENCY: f64 = 0.05;
 
 /// What is measured: name, goal, what it is.
-const FIGURES: [(&str, Option<f64>, &str); 9] = [
+const FIGURES: [(&str, Option<f64>, &str); 16] = [
     ("binary_mib", Some(40.0), "release binary"),
     ("handshake_ms", Some(10.0), "exec to handshake line"),
     ("rss_schema_mib", Some(20.0), "memory after the schema"),
@@ -34,7 +34,29 @@ const FIGURES: [(&str, Option<f64>, &str); 9] = [
         "time to create / the waits on its critical path",
     ),
     ("plan_cpu_ms", None, "CPU of a plan, from start to end"),
+    (
+        "helm_render_ms",
+        Some(10.0),
+        "a chart of KEDA's size, rendered warm",
+    ),
+    ("helm_process_ms", None, "the same by helm, as a process"),
+    ("helm_rss_mib", None, "memory of rendering it"),
+    (
+        "sweep_cases",
+        None,
+        "calls that went wrong, of the last `make sweep`",
+    ),
+    ("sweep_failures", Some(0.0), "of them without a way on"),
+    (
+        "drift_fields",
+        None,
+        "fields changed outside, of the last `make sweep`",
+    ),
+    ("drift_missed", Some(0.0), "of them not shown or not mended"),
 ];
+
+/// What `make sweep` writes.
+const SWEPT: &str = "sweep.json";
 
 fn main() -> Result<(), Failure> {
     let binary = match std::env::var_os("EKB_PROVIDER_BINARY") {
@@ -44,10 +66,15 @@ fn main() -> Result<(), Failure> {
             .join("../release/terraform-provider-ekb"),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let figures = runtime.block_on(measure(&binary))?;
+    let mut figures = runtime.block_on(measure(&binary))?;
+    figures.extend(helm(&binary)?);
+    figures.extend(swept()?);
     println!("{:<16} {:>10} {:>8}  ", "figure", "measured", "goal");
     for (name, goal, what) in FIGURES {
-        let measured = figures.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
+        let Some(measured) = figures.get(name).and_then(Value::as_f64) else {
+            println!("{name:<16} {:>10} {:>8}  {what}", "not run", "");
+            continue;
+        };
         let goal_text = goal.map_or_else(String::new, |goal| format!("≤ {goal}"));
         let missed = if goal.is_some_and(|goal| measured > goal) {
             "  MISSED"
@@ -131,6 +158,48 @@ async fn measure(binary: &Path) -> Result<Map<String, Value>, Failure> {
         core.close().await?;
     }
     put("create_ratio", median(ratios));
+    Ok(figures)
+}
+
+/// The figures of the Helm renderer, which its own benchmark measures.
+fn helm(binary: &Path) -> Result<Map<String, Value>, Failure> {
+    let bench = binary.with_file_name("examples").join("bench");
+    let output = std::process::Command::new(&bench).output()?;
+    if !output.status.success() {
+        return Err(format!("{}: {}", bench.display(), String::from_utf8_lossy(&output.stderr)).into());
+    }
+    let first = output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let mut figures: Map<String, Value> = serde_json::from_slice(first)?;
+    figures.retain(|name, _| FIGURES.iter().any(|(known, ..)| known == name));
+    Ok(figures)
+}
+
+/// The counts of the last `make sweep`; nothing where there was none.
+fn swept() -> Result<Map<String, Value>, Failure> {
+    let mut figures = Map::new();
+    let Ok(text) = std::fs::read_to_string(SWEPT) else {
+        return Ok(figures);
+    };
+    let all: Map<String, Value> = serde_json::from_str(&text)?;
+    for (name, tally) in all {
+        let (cases, failures) = if name == "drift of fields" {
+            ("drift_fields", "drift_missed")
+        } else {
+            ("sweep_cases", "sweep_failures")
+        };
+        let counts = [
+            (cases, tally["cases"].as_u64()),
+            (failures, tally["failures"].as_array().map(|all| all.len() as u64)),
+        ];
+        for (name, count) in counts {
+            let before = figures.get(name).and_then(Value::as_u64).unwrap_or_default();
+            figures.insert(name.to_owned(), json!(before + count.unwrap_or_default()));
+        }
+    }
     Ok(figures)
 }
 

@@ -171,3 +171,52 @@ fn plans_in_json_are_equal() {
         }
     });
 }
+
+#[test]
+fn an_argument_that_is_one_field_of_aws_shows_as_such_and_can_be_ignored() {
+    on_every_cli(|workspace, account| {
+        let config = |lifecycle: &str| {
+            let logs = " flow_logs = { destination = \"cloudwatch\", retention_days = 14 }\n";
+            workspace.write(
+                "main.tf",
+                &NETWORK.replace("}\n", &format!("{logs}{lifecycle}}}\n")),
+            );
+        };
+        let days = |days: i64| {
+            let params =
+                serde_json::json!({ "logGroupName": "/ekb/test/flow-logs", "retentionInDays": days });
+            account
+                .call("logs", Account::REGION, "PutRetentionPolicy", &params)
+                .unwrap();
+        };
+        let is_days = |days: i64| {
+            let found = account
+                .call(
+                    "logs",
+                    Account::REGION,
+                    "DescribeLogGroups",
+                    &serde_json::json!({}),
+                )
+                .unwrap();
+            assert_eq!(found["logGroups"][0]["retentionInDays"], days);
+        };
+        config("");
+        workspace.apply().ok();
+        days(90);
+        let plan = workspace.plan();
+        let change = plan.change(ADDRESS);
+        assert_eq!(change.before["flow_logs"]["retention_days"], 90, "{plan:?}");
+        assert_eq!(change.after["flow_logs"]["retention_days"], 14, "{plan:?}");
+        config(" lifecycle {\n  ignore_changes = [flow_logs.retention_days]\n }\n");
+        workspace.plan().assert_empty();
+        config(" tags = { a = \"1\" }\n lifecycle {\n  ignore_changes = [flow_logs.retention_days]\n }\n");
+        workspace.apply().ok();
+        is_days(90);
+        config(" tags = { a = \"1\" }\n");
+        workspace.apply().ok();
+        is_days(14);
+        workspace.plan().assert_empty();
+        workspace.destroy().ok();
+        account.assert_empty();
+    });
+}

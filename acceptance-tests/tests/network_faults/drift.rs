@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use crate::{config, made, with};
 
 /// A network that has parts of all kinds.
-fn everything() -> Json {
+pub fn everything() -> Json {
     json!({
         "cidr": "10.20.0.0/16", "zone_count": 1, "tags": { "team": "core" },
         "interface_endpoints": ["ecr.api"], "flow_logs": { "destination": "cloudwatch" },
@@ -42,8 +42,8 @@ const EMPTY: [(&str, &str); 3] = [
     ("flow_log", "vpc"),
 ];
 
-struct World {
-    account: Account,
+pub struct World {
+    pub account: Account,
     ids: Json,
 }
 
@@ -91,7 +91,7 @@ impl World {
     }
 
     /// Changes the field of the part from outside. `false`: the table does not know how.
-    fn change(&self, key: &str, field: &str) -> bool {
+    pub fn change(&self, key: &str, field: &str) -> bool {
         let id = self.id(key);
         match (kind_of(key), field) {
             ("flow_log_group", "tags") => self.other(
@@ -305,7 +305,7 @@ fn kind_of(key: &str) -> &str {
     key.split_once('/').map_or(key, |(kind, _)| kind)
 }
 
-fn network(config: &Json) -> (Session, World, Resource) {
+pub fn network(config: &Json) -> (Session, World, Resource) {
     let account = Rig::shared().account();
     let session = Session::new(&account);
     let mut resource = Resource::new("ekb_network");
@@ -320,7 +320,7 @@ fn network(config: &Json) -> (Session, World, Resource) {
 }
 
 /// Part and field of all that can be changed. Panics where the table does not say what a field is.
-fn fields(resource: &Resource) -> Vec<(String, String)> {
+pub fn fields(resource: &Resource) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (key, text) in resource.get("objects").as_object().unwrap() {
         let object: Json = serde_json::from_str(text.as_str().unwrap()).unwrap();

@@ -7,6 +7,7 @@
 
 mod clis;
 mod drift;
+mod policy;
 mod resume;
 mod states;
 

@@ -29,6 +29,8 @@ pub(crate) struct Picture {
     /// Two roots in use: nothing may be built on either.
     pub conflict: Option<Failure>,
     pub warnings: Vec<Failure>,
+    /// What carries no tags of ours and was not matched: import only.
+    pub unclaimed: Vec<(&'static str, Arc<Object>)>,
 }
 
 /// One of the four answers of observing a part.
@@ -129,6 +131,9 @@ impl Observation {
             if let (Seen::Unseen(_), Some(id)) = (seen, self.known.ids.get(key)) {
                 picture.names.entry(id.clone()).or_insert_with(|| key.clone());
             }
+        }
+        if self.known.import {
+            picture.unclaimed = unsaid;
         }
         self.picture = picture;
     }

@@ -14,7 +14,7 @@ use crate::graph::{Declared, Graph};
 use crate::matching::{Picture, Seen};
 use crate::ownership::{missing_tags, without_ownership};
 use crate::part::{Ask, Condition, Key, Object};
-use crate::report::{Known, Report, undeclared_view};
+use crate::report::{Known, Report, Unclaimed, undeclared_view};
 
 /// Longest time that one look is tried again after being throttled and the like.
 const LOOK_LIMIT: Duration = Duration::from_secs(60);
@@ -269,6 +269,12 @@ impl Observation {
         )
     }
 
+    /// Compares with another graph what was seen.
+    pub(crate) fn declare(&mut self, graph: Option<Graph>) {
+        self.graphs = graph.into_iter().collect();
+        self.sort_out();
+    }
+
     /// How things are, for the state.
     pub fn report(&self) -> Report {
         let mut report = Report {
@@ -360,6 +366,13 @@ impl Observation {
         }
         report.warnings.extend(self.picture.warnings.iter().cloned());
         report.root = self.picture.root.clone();
+        let unclaimed = self.picture.unclaimed.iter();
+        report.unclaimed = unclaimed
+            .map(|(kind, object)| Unclaimed {
+                kind,
+                object: (**object).clone(),
+            })
+            .collect();
         report
     }
 

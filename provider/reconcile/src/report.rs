@@ -59,6 +59,17 @@ pub struct Report {
     pub foreign: Vec<Failure>,
     /// What the root's tags say; none where there is no root.
     pub root: Option<RootTags>,
+    /// What was found with the root and says of nobody whose it is: import only.
+    pub unclaimed: Vec<Unclaimed>,
+}
+
+/// An object that carries no tags of ours and has the place of no part that is known.
+#[derive(Debug, Clone)]
+pub struct Unclaimed {
+    /// The kind that found it.
+    pub kind: &'static str,
+    /// As observed, with ids.
+    pub object: Object,
 }
 
 impl Report {

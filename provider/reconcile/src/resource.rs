@@ -22,7 +22,7 @@ use crate::kinds::Kinds;
 use crate::locks::Locks;
 use crate::ownership::{PREFIX, Phase, Purpose};
 use crate::part::{Key, Owner, Tags};
-use crate::report::{Allowed, Change, Known, Outcome, Report, Why};
+use crate::report::{Allowed, Change, Known, Outcome, Report, Unclaimed, Why};
 
 /// The private key under which an import leaves what [`Resource::read`] needs.
 const IMPORTED: &str = "imported";
@@ -132,6 +132,8 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     const TITLE: &'static str;
     /// Version of its graph's form, written on the root object; newer ones are refused.
     const SCHEMA: u32 = 1;
+    /// IAM actions of what it looks up beside its parts (zones, versions).
+    const LOOKS_UP: &'static [&'static str] = &[];
     /// Time-outs where the user sets none.
     const TIMEOUTS: DefaultTimeouts;
 
@@ -185,6 +187,16 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
 
     /// The key of the root part.
     fn root_key(&self) -> Key;
+
+    /// The parts that unclaimed objects (built by others) stand for, as far as [`Declared::adopt`] needs them to find
+    /// the arguments; what follows from the arguments is matched by [`crate::part::Kind::stands_for`].
+    fn recognise<'a>(&self, _report: &'a Report) -> Vec<(Key, &'a Unclaimed)> {
+        Vec::new()
+    }
+
+    /// Sets arguments that are one field of AWS to its real value, where it is there: so a plan shows a difference as
+    /// that of the argument, and `ignore_changes` leaves it alone. All else is said by `objects` and `drift`.
+    fn read_arguments(&self, _model: &mut Self::Model, _report: &Report) {}
 
     /// Sets the arguments from what is there: import and data source.
     fn adopt(&self, model: &mut Self::Model, report: &Report);
@@ -386,7 +398,7 @@ impl<D> Reconciled<D> {
             common.incarnation = incarnation.into();
         }
         if create {
-            messages.extend([Diagnostic::warning(
+            messages.push(Diagnostic::warning(
                 "EKB2020",
                 format!("The {} is incomplete", D::TITLE),
                 "What was made so far is kept in the state.",
@@ -395,7 +407,7 @@ impl<D> Reconciled<D> {
                 "Apply again to continue. The plan will speak of a replacement, but nothing that exists is destroyed. \
                  With `terraform untaint ADDRESS` first, the plan is a plain update (this also helps under \
                  prevent_destroy).",
-            )]);
+            ));
         }
         Applied::failed(Some(state), private, messages)
     }
@@ -421,22 +433,36 @@ impl<D> Reconciled<D> {
                 known.root = Some(self.0.root_key());
                 known.import = true;
             }
-            let report = engine.observe(None, &known).await.report();
+            let mut report = engine.observe(None, &known).await.report();
             if report.is_empty() {
                 return Ok((None, report.warnings.iter().map(Failure::warning).collect()));
+            }
+            let recognised = self.0.recognise(&report);
+            if !recognised.is_empty() {
+                for (key, part) in recognised {
+                    known.ids.insert(key.clone(), part.object.id.clone());
+                    known.kinds.insert(key, part.kind.to_owned());
+                }
+                report = engine.observe(None, &known).await.report();
             }
             self.0.adopt(&mut state, &report);
             split_tags(D::common_mut(&mut state), context.default_tags());
             seen = report.ids.len();
         }
-        let mut graph = self.0.graph(&state);
-        let mut report = engine.observe(graph.as_ref(), &known).await.report();
-        if imported.is_some() && report.ids.len() > seen {
+        let mut observation = engine.observe(self.0.graph(&state).as_ref(), &known).await;
+        let mut report = observation.report();
+        if imported.is_none() {
+            self.0.read_arguments(&mut state, &report);
+            observation.declare(self.0.graph(&state));
+            report = observation.report();
+        } else if report.ids.len() > seen {
             // What is found by a fixed name and not by tags (a log group) shows only once the name is known.
             self.0.adopt(&mut state, &report);
             split_tags(D::common_mut(&mut state), context.default_tags());
-            graph = self.0.graph(&state);
-            report = engine.observe(graph.as_ref(), &known).await.report();
+            report = engine
+                .observe(self.0.graph(&state).as_ref(), &known)
+                .await
+                .report();
         }
         let mut messages: Diagnostics = report.warnings.iter().map(Failure::warning).collect();
         if report.is_empty() {
@@ -452,11 +478,11 @@ impl<D> Reconciled<D> {
             match (common.incarnation.known(), &root.incarnation) {
                 (None, Some(found)) => common.incarnation = found.clone().into(),
                 (Some(ours), Some(theirs)) if ours != theirs && !root.superseded.contains(ours) => {
-                    messages.extend([Diagnostic::warning(
+                    messages.push(Diagnostic::warning(
                         "EKB2021",
                         format!("The {} belongs to another state", D::TITLE),
                         format!("Its root object says that it was created anew ({theirs}) since this state saw it ({ours})."),
-                    )]);
+                    ));
                 }
                 _ => {}
             }
@@ -537,16 +563,18 @@ fn check_tags(all: &Attr<BTreeMap<String, String>>, out: &mut Diagnostics) {
     let Some(all) = all.known() else { return };
     let at = Path::from("tags_all");
     for key in all.keys().filter(|key| key.starts_with(PREFIX)) {
-        out.extend([Diagnostic::error(
-            "EKB2013",
-            "Reserved tag",
-            format!("Tags that begin with `{PREFIX}` are the provider's own: {key}."),
-        )
-        .hint("Give the tag another key, in `tags` or in `default_tags` of the provider.")
-        .at(at.clone())]);
+        out.push(
+            Diagnostic::error(
+                "EKB2013",
+                "Reserved tag",
+                format!("Tags that begin with `{PREFIX}` are the provider's own: {key}."),
+            )
+            .hint("Give the tag another key, in `tags` or in `default_tags` of the provider.")
+            .at(at.clone()),
+        );
     }
     if all.len() > MOST_TAGS - OWN_TAGS - 4 {
-        out.extend([Diagnostic::error(
+        out.push(Diagnostic::error(
             "EKB2014",
             "Too many tags",
             format!(
@@ -556,7 +584,7 @@ fn check_tags(all: &Attr<BTreeMap<String, String>>, out: &mut Diagnostics) {
             ),
         )
         .hint(format!("Give at most {}, `default_tags` of the provider included.", MOST_TAGS - OWN_TAGS - 4))
-        .at(at)]);
+        .at(at));
     }
 }
 

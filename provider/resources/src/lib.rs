@@ -2,4 +2,5 @@
 
 pub mod network;
 pub mod platform;
+pub mod policy;
 pub mod provider;

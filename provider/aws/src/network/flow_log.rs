@@ -110,7 +110,7 @@ impl Kind for FlowLogs {
                 "ec2:DeleteFlowLogs",
                 "ec2:CreateTags",
                 "ec2:DeleteTags",
-                "iam:PassRole",
+                "iam:PassRole to vpc-flow-logs.amazonaws.com",
                 "logs:CreateLogDelivery",
                 "logs:DeleteLogDelivery",
             ],

@@ -1,10 +1,12 @@
-//! The arguments that follow from what is there: import and data source.
+//! What a network that is there means: its parts, where others built it, and the arguments that follow from them.
 
 use std::collections::BTreeMap;
 
+use aws::network::{GatewayEndpoint, InterfaceEndpoint, NatGateway, RouteTable, Subnet};
 use framework::Attr;
-use reconcile::part::Key;
-use reconcile::report::Report;
+use ipnet::Ipv4Net;
+use reconcile::part::{Key, Part, key};
+use reconcile::report::{Report, Unclaimed};
 
 use super::layout::layout;
 use super::model::{FlowLogs, Network, Subnets};
@@ -17,6 +19,64 @@ const OWN_TAGS: [&str; 4] = [
     "kubernetes.io/role/internal-elb",
     "karpenter.sh/discovery",
 ];
+
+/// The parts that objects without our tags stand for: of each zone its first public and private subnet, the NAT
+/// gateways of those, the endpoints. A subnet is public where it gives public addresses or its routes lead to an
+/// internet gateway.
+pub fn recognise(report: &Report) -> Vec<(Key, &Unclaimed)> {
+    let of_kind = |kind: &'static str| report.unclaimed.iter().filter(move |found| found.kind == kind);
+    let text =
+        |found: &Unclaimed, field: &str| found.object.fields[field].as_str().unwrap_or_default().to_owned();
+    let leads_out = |subnet: &str| {
+        of_kind(RouteTable::KIND).any(|table| {
+            let fields = &table.object.fields;
+            let subnets = fields["subnets"].as_array().into_iter().flatten();
+            let mut targets = fields["routes"].as_object().into_iter().flatten();
+            subnets.into_iter().any(|id| id == subnet)
+                && targets.any(|(_, target)| target.as_str().is_some_and(|id| id.starts_with("igw-")))
+        })
+    };
+    let mut subnets: Vec<&Unclaimed> = of_kind(Subnet::KIND).collect();
+    subnets.sort_by_key(|found| text(found, "cidr").parse::<Ipv4Net>().ok());
+    let mut parts: BTreeMap<Key, &Unclaimed> = BTreeMap::new();
+    for subnet in subnets {
+        let public = subnet.object.fields["public_ips"] == true || leads_out(&subnet.object.id);
+        let kind = if public { "public_subnet" } else { "private_subnet" };
+        parts.entry(key(kind, &text(subnet, "zone"))).or_insert(subnet);
+    }
+    let zones: BTreeMap<&str, String> = parts
+        .values()
+        .map(|subnet| (subnet.object.id.as_str(), text(subnet, "zone")))
+        .collect();
+    let gateways = of_kind(NatGateway::KIND).filter_map(|gateway| {
+        let zone = zones.get(text(gateway, "subnet").as_str())?;
+        Some((key("nat_gateway", zone), gateway))
+    });
+    // `com.amazonaws.REGION.SERVICE`; services have dots too (`ecr.api`).
+    let service = |found: &Unclaimed| {
+        text(found, "service")
+            .splitn(4, '.')
+            .nth(3)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let endpoints =
+        of_kind(InterfaceEndpoint::KIND).map(|found| (key("interface_endpoint", &service(found)), found));
+    let s3 = of_kind(GatewayEndpoint::KIND)
+        .filter(|found| service(found) == "s3")
+        .map(|found| (Key::from("s3_endpoint"), found));
+    let more: Vec<_> = gateways.chain(endpoints).chain(s3).collect();
+    parts.into_iter().chain(more).collect()
+}
+
+/// How long flow logs are kept; none where there is no group of ours, or where it keeps them for ever.
+pub fn retention_days(report: &Report) -> Option<i64> {
+    report
+        .objects
+        .get(&Key::from("flow_log_group"))?
+        .get("retention_days")?
+        .as_i64()
+}
 
 /// Sets the arguments from what is there.
 pub fn adopt(model: &mut Network, report: &Report) {
@@ -64,7 +124,7 @@ pub fn adopt(model: &mut Network, report: &Report) {
         Attr::Known(endpoints.into_iter().collect())
     };
     model.flow_logs = if report.ids.contains_key(&Key::from("flow_log")) {
-        let days = field("flow_log_group", "retention_days").and_then(|days| days.as_i64());
+        let days = retention_days(report);
         Attr::Known(FlowLogs {
             destination: text("flow_log", "bucket")
                 .unwrap_or_else(|| "cloudwatch".to_owned())

@@ -29,13 +29,15 @@ pub fn check(network: &Network, out: &mut Diagnostics) {
         && destination != "cloudwatch"
         && !(destination.starts_with("arn:") && destination.contains(":s3:::"))
     {
-        out.extend([Diagnostic::error(
-            "EKB2107",
-            "Invalid destination of flow logs",
-            format!("`{destination}` is neither `cloudwatch` nor the ARN of an S3 bucket."),
-        )
-        .hint("Write `cloudwatch`, or for example `arn:aws:s3:::my-logs`.")
-        .at(Path::from("flow_logs.destination"))]);
+        out.push(
+            Diagnostic::error(
+                "EKB2107",
+                "Invalid destination of flow logs",
+                format!("`{destination}` is neither `cloudwatch` nor the ARN of an S3 bucket."),
+            )
+            .hint("Write `cloudwatch`, or for example `arn:aws:s3:::my-logs`.")
+            .at(Path::from("flow_logs.destination")),
+        );
     }
 }
 
@@ -64,22 +66,26 @@ fn check_zones(network: &Network, range_is_good: bool, out: &mut Diagnostics) {
     let at = || Path::from("availability_zones");
     let mut seen = BTreeSet::new();
     for zone in zones.iter().filter(|zone| !seen.insert(zone.as_str())) {
-        out.extend([Diagnostic::error(
-            "EKB2104",
-            "Zone given twice",
-            format!("{zone} is given more than once."),
-        )
-        .hint("Name every zone once.")
-        .at(at())]);
+        out.push(
+            Diagnostic::error(
+                "EKB2104",
+                "Zone given twice",
+                format!("{zone} is given more than once."),
+            )
+            .hint("Name every zone once.")
+            .at(at()),
+        );
     }
     if zones.is_empty() {
-        out.extend([Diagnostic::error(
-            "EKB2104",
-            "No zones",
-            "A network has at least one availability zone.",
-        )
-        .hint("Name zones, or leave the argument out for the default of three.")
-        .at(at())]);
+        out.push(
+            Diagnostic::error(
+                "EKB2104",
+                "No zones",
+                "A network has at least one availability zone.",
+            )
+            .hint("Name zones, or leave the argument out for the default of three.")
+            .at(at()),
+        );
     }
     if let (true, Attr::Null, Some(cidr)) = (range_is_good, &network.subnets, network.cidr.known()) {
         for zone in seen {
@@ -104,9 +110,11 @@ fn check_explicit(
             let name = format!("the {which} subnet of {zone}");
             let at = Path::from("subnets").key(zone.clone()).attribute(which);
             let mut refuse = |text: String, hint: String| {
-                out.extend([Diagnostic::error("EKB2106", "Invalid subnet", text)
-                    .hint(hint)
-                    .at(at.clone())]);
+                out.push(
+                    Diagnostic::error("EKB2106", "Invalid subnet", text)
+                        .hint(hint)
+                        .at(at.clone()),
+                );
             };
             if net.addr() != net.network() {
                 refuse(
@@ -144,16 +152,18 @@ fn check_names(network: &Network, out: &mut Diagnostics) {
     };
     let role = flow_logs_role(&prefix(environment, name));
     if network.flow_logs.is_known() && role.len() > ROLE_NAME {
-        out.extend([Diagnostic::error(
-            "EKB2108",
-            "Name too long",
-            format!(
-                "The IAM role {role} would have {} characters; AWS allows {ROLE_NAME}.",
-                role.len()
-            ),
-        )
-        .hint(format!("Shorten the name by {}.", role.len() - ROLE_NAME))
-        .at(Path::from("name"))]);
+        out.push(
+            Diagnostic::error(
+                "EKB2108",
+                "Name too long",
+                format!(
+                    "The IAM role {role} would have {} characters; AWS allows {ROLE_NAME}.",
+                    role.len()
+                ),
+            )
+            .hint(format!("Shorten the name by {}.", role.len() - ROLE_NAME))
+            .at(Path::from("name")),
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use reconcile::graph::Graph;
 use reconcile::kinds::Kinds;
 use reconcile::part::{Key, Object, key};
-use reconcile::report::Report;
+use reconcile::report::{Report, Unclaimed};
 use reconcile::resource::{Common, Declared, DefaultTimeouts};
 
 pub mod adopt;
@@ -37,6 +37,7 @@ impl Declared<Platform> for NetworkResource {
 
     const NAME: &'static str = "ekb_network";
     const TITLE: &'static str = "network";
+    const LOOKS_UP: &'static [&'static str] = &["ec2:DescribeAvailabilityZones"];
     const TIMEOUTS: DefaultTimeouts = DefaultTimeouts {
         create: Duration::from_secs(30 * 60),
         read: Duration::from_secs(10 * 60),
@@ -144,7 +145,7 @@ impl Declared<Platform> for NetworkResource {
 
     fn on_replace(&self, prior: &Network, out: &mut Diagnostics) {
         let id = prior.vpc_id.known().map_or("it", String::as_str);
-        out.extend([Diagnostic::warning(
+        out.push(Diagnostic::warning(
             "EKB2110",
             "The network will be replaced",
             format!(
@@ -152,7 +153,7 @@ impl Declared<Platform> for NetworkResource {
                  balancers) has to go first, and its NAT gateways get other public addresses."
             ),
         )
-        .at(Path::from("cidr"))]);
+        .at(Path::from("cidr")));
     }
 
     fn is_root_id(&self, text: &str) -> bool {
@@ -161,6 +162,16 @@ impl Declared<Platform> for NetworkResource {
 
     fn root_key(&self) -> Key {
         Key::from("vpc")
+    }
+
+    fn recognise<'a>(&self, report: &'a Report) -> Vec<(Key, &'a Unclaimed)> {
+        adopt::recognise(report)
+    }
+
+    fn read_arguments(&self, model: &mut Network, report: &Report) {
+        if let (Attr::Known(logs), Some(days)) = (&mut model.flow_logs, adopt::retention_days(report)) {
+            logs.retention_days = days.into();
+        }
     }
 
     fn adopt(&self, model: &mut Network, report: &Report) {
@@ -241,12 +252,14 @@ impl NetworkResource {
                 None => format!("There is no zone {zone} in {region}."),
                 Some(z) => format!("{zone} ({}) cannot be used: {}.", z.id, z.why_not()),
             };
-            out.extend([Diagnostic::error("EKB2109", "Zone cannot be used", why)
-                .hint(format!(
-                    "Zones of {region} that EKS can use: {}.",
-                    usable.join(", ")
-                ))
-                .at(Path::from(at))]);
+            out.push(
+                Diagnostic::error("EKB2109", "Zone cannot be used", why)
+                    .hint(format!(
+                        "Zones of {region} that EKS can use: {}.",
+                        usable.join(", ")
+                    ))
+                    .at(Path::from(at)),
+            );
         }
         zones.extend(
             usable
@@ -257,17 +270,19 @@ impl NetworkResource {
                 .collect::<Vec<_>>(),
         );
         if zones.len() < wanted {
-            out.extend([Diagnostic::error(
-                "EKB2109",
-                "Not enough zones",
-                format!(
-                    "{wanted} zones are wanted; {region} has {} that EKS can use: {}.",
-                    usable.len(),
-                    usable.join(", ")
-                ),
-            )
-            .hint(format!("Set `zone_count` to {} or less.", usable.len()))
-            .at(Path::from("zone_count"))]);
+            out.push(
+                Diagnostic::error(
+                    "EKB2109",
+                    "Not enough zones",
+                    format!(
+                        "{wanted} zones are wanted; {region} has {} that EKS can use: {}.",
+                        usable.len(),
+                        usable.join(", ")
+                    ),
+                )
+                .hint(format!("Set `zone_count` to {} or less.", usable.len()))
+                .at(Path::from("zone_count")),
+            );
         }
         planned.availability_zones = Attr::Known(zones);
     }

@@ -1,0 +1,111 @@
+//! The IAM policy that a resource needs, from what its parts say they call.
+
+use std::collections::BTreeSet;
+
+use aws::Aws;
+use aws::settings::Settings;
+use reconcile::locks::Locks;
+use reconcile::resource::Declared;
+use serde_json::{Value, json};
+
+use crate::network::NetworkResource;
+use crate::platform::Platform;
+
+/// What every resource asks: whose credentials these are.
+const ALWAYS: &str = "sts:GetCallerIdentity";
+
+/// The IAM policy with which all of these resources can be planned (statement `Plan` alone) and applied. Actions that
+/// pass a role say to which service, as a condition.
+///
+/// # Errors
+/// The names that are no resource of this provider.
+pub fn policy(resources: &[&str]) -> Result<Value, String> {
+    let (mut reads, mut writes) = (BTreeSet::from([ALWAYS]), BTreeSet::new());
+    for name in resources {
+        match *name {
+            NAME_OF_NETWORK => add(NetworkResource, &mut reads, &mut writes),
+            other => {
+                return Err(format!(
+                    "there is no resource {other}; there are: {}",
+                    RESOURCES.join(", ")
+                ));
+            }
+        }
+    }
+    let (passes, writes): (Vec<&str>, Vec<&str>) =
+        writes.into_iter().partition(|action| action.contains(' '));
+    let mut statements = vec![
+        json!({ "Sid": "Plan", "Effect": "Allow", "Action": reads, "Resource": "*" }),
+        json!({ "Sid": "Apply", "Effect": "Allow", "Action": writes, "Resource": "*" }),
+    ];
+    let services: Vec<&str> = passes
+        .iter()
+        .filter_map(|action| action.split_once(" to "))
+        .map(|(_, to)| to)
+        .collect();
+    if !services.is_empty() {
+        statements.push(json!({
+            "Sid": "PassRole", "Effect": "Allow", "Action": "iam:PassRole", "Resource": "*",
+            "Condition": { "StringEquals": { "iam:PassedToService": services } },
+        }));
+    }
+    Ok(json!({ "Version": "2012-10-17", "Statement": statements }))
+}
+
+const NAME_OF_NETWORK: &str = <NetworkResource as Declared<Platform>>::NAME;
+
+/// All resources of this provider.
+pub const RESOURCES: &[&str] = &[NAME_OF_NETWORK];
+
+fn add<D: Declared<Platform>>(
+    resource: D,
+    reads: &mut BTreeSet<&'static str>,
+    writes: &mut BTreeSet<&'static str>,
+) {
+    // Kinds say what they call without calling anything.
+    let nowhere = Platform {
+        environment: None,
+        aws: Aws::new(Settings::default()),
+        default_tags: Default::default(),
+        ignored_keys: Vec::new(),
+        ignored_prefixes: Vec::new(),
+        locks: Locks::default(),
+    };
+    reads.extend(D::LOOKS_UP);
+    for traits in resource.kinds(&nowhere, "us-east-1").traits() {
+        reads.extend(traits.reads);
+        writes.extend(traits.writes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plan_only_reads_and_roles_are_passed_to_named_services() {
+        let policy = policy(RESOURCES).unwrap();
+        let statement = |index: usize| &policy["Statement"][index];
+        let reads = |action: &Value| {
+            let (_, call) = action.as_str().unwrap().split_once(':').unwrap();
+            ["Describe", "Get", "List"]
+                .iter()
+                .any(|verb| call.starts_with(verb))
+        };
+        assert!(
+            statement(0)["Action"].as_array().unwrap().iter().all(reads),
+            "{policy}"
+        );
+        assert!(
+            statement(1)["Action"]
+                .as_array()
+                .unwrap()
+                .contains(&json!("ec2:CreateVpc"))
+        );
+        assert_eq!(
+            statement(2)["Condition"]["StringEquals"]["iam:PassedToService"],
+            json!(["vpc-flow-logs.amazonaws.com"])
+        );
+        assert!(super::policy(&["aws_vpc"]).unwrap_err().contains("ekb_network"));
+    }
+}
