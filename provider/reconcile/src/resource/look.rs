@@ -1,0 +1,248 @@
+//! Looking at what is there: refresh, import, data source, list.
+
+use std::collections::BTreeMap;
+
+use framework::{Attr, Context, Diagnostic, Diagnostics, Listed, Listing};
+
+use super::place::{no_environment, region_or_default};
+use super::{Common, Declared, Identity, Reconciled, Surroundings};
+use crate::failure::Failure;
+use crate::ownership::Phase;
+use crate::part::{Key, Tags};
+use crate::report::Known;
+
+/// What a stub of an import says.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct Imported {
+    /// The root object's id, where the user gave that.
+    pub(super) root: Option<String>,
+}
+
+impl<D> Reconciled<D> {
+    /// What the state says of the parts.
+    pub(super) fn known<C: Surroundings>(&self, model: &D::Model) -> Known
+    where
+        D: Declared<C>,
+    {
+        let common = D::common(model);
+        let ids = common.ids.known().into_iter().flatten();
+        let objects = common.objects.known().into_iter().flatten();
+        let known = Known {
+            ids: ids
+                .filter_map(|(key, id)| Some((Key(key.clone()), id.known()?.clone())))
+                .collect(),
+            objects: objects
+                .filter_map(|(key, text)| Some((Key(key.clone()), serde_json::from_str(text).ok()?)))
+                .collect(),
+            ..Known::default()
+        };
+        match self.0.graph(model) {
+            Some(graph) => known.of(&graph),
+            None => known,
+        }
+    }
+
+    pub(super) async fn look<C: Surroundings>(
+        &self,
+        cx: &Context<C>,
+        context: &C,
+        mut state: D::Model,
+        imported: Option<Imported>,
+    ) -> Result<(Option<D::Model>, Diagnostics), Diagnostic>
+    where
+        D: Declared<C>,
+    {
+        let account = self.same_account(context, &state).await?;
+        let timeout = D::timeouts(&state).read(D::TIMEOUTS.read);
+        let engine = self.engine(cx, context, &state, timeout)?;
+        let mut known = self.known(&state);
+        let mut seen = 0;
+        if let Some(imported) = &imported {
+            if let Some(root) = &imported.root {
+                known.ids.insert(self.0.root_key(), root.clone());
+                known.root = Some(self.0.root_key());
+                known.import = true;
+            }
+            let mut report = engine.observe(None, &known).await.report();
+            if report.is_empty() {
+                return Ok((None, report.warnings.iter().map(Failure::warning).collect()));
+            }
+            let recognised = self.0.recognise(&report);
+            if !recognised.is_empty() {
+                for (key, part) in recognised {
+                    known.ids.insert(key.clone(), part.object.id.clone());
+                    known.kinds.insert(key, part.kind.to_owned());
+                }
+                report = engine.observe(None, &known).await.report();
+            }
+            self.0.adopt(&mut state, &report);
+            split_tags(D::common_mut(&mut state), context.default_tags());
+            seen = report.ids.len();
+        }
+        let mut observation = engine.observe(self.0.graph(&state).as_ref(), &known).await;
+        let mut report = observation.report();
+        if imported.is_none() {
+            self.0.read_arguments(&mut state, &report);
+            observation.declare(self.0.graph(&state));
+            report = observation.report();
+        } else if report.ids.len() > seen {
+            // What is found by a fixed name and not by tags (a log group) shows only once the name is known.
+            self.0.adopt(&mut state, &report);
+            split_tags(D::common_mut(&mut state), context.default_tags());
+            report = engine
+                .observe(self.0.graph(&state).as_ref(), &known)
+                .await
+                .report();
+        }
+        let mut messages: Diagnostics = report.warnings.iter().map(Failure::warning).collect();
+        if report.is_empty() {
+            return Ok((None, messages));
+        }
+        messages.extend(report.foreign.iter().map(Failure::warning));
+        self.fill(&mut state, &report);
+        let common = D::common_mut(&mut state);
+        if common.account_id.is_null() && !account.is_empty() {
+            common.account_id = account.into();
+        }
+        if let Some(root) = &report.root {
+            match (common.incarnation.known(), &root.incarnation) {
+                (None, Some(found)) => common.incarnation = found.clone().into(),
+                (Some(ours), Some(theirs)) if ours != theirs && !root.superseded.contains(ours) => {
+                    messages.push(Diagnostic::warning(
+                        "EKB2021",
+                        format!("The {} belongs to another state", D::TITLE),
+                        format!("Its root object says that it was created anew ({theirs}) since this state saw it ({ours})."),
+                    ));
+                }
+                _ => {}
+            }
+            if common.status.is_null() {
+                common.status = if root.phase == Some(Phase::Making) {
+                    "incomplete"
+                } else {
+                    "complete"
+                }
+                .into();
+            }
+        } else if common.status.is_null() {
+            common.status = "complete".into();
+        }
+        Ok((Some(state), messages))
+    }
+}
+
+/// Looks at something that is there, for a data source: the model as an import would have it; `None` where nothing is.
+///
+/// # Errors
+/// What the user is told.
+pub async fn find<C: Surroundings, D: Declared<C>>(
+    declared: D,
+    cx: &Context<C>,
+    name: Option<String>,
+    region: Option<String>,
+) -> Result<(Option<D::Model>, Diagnostics), Diagnostics> {
+    let context = cx.configured()?;
+    let mut state = D::blank();
+    let common = D::common_mut(&mut state);
+    common.environment = Attr::from_option(context.environment().map(str::to_owned));
+    common.region = region_or_default(&**context, region).await?.into();
+    let environment = common.environment.clone();
+    *D::name_mut(&mut state) = name.map_or(environment, Attr::Known);
+    let looked = Reconciled(declared)
+        .look(cx, context, state, Some(Imported { root: None }))
+        .await;
+    Ok(looked?)
+}
+
+/// Sends what there is of a type in the provider's environment and one region, for a list resource: also what no state
+/// knows, such as what an interrupted run left. `wanted` says by its `status` whether one belongs to the list.
+///
+/// # Errors
+/// What the user is told.
+pub async fn list<C: Surroundings, D: Declared<C> + Clone>(
+    declared: D,
+    cx: &Context<C>,
+    region: Option<String>,
+    wanted: impl Fn(&str) -> bool + Send,
+    found: &mut Listing<D::Model, Identity>,
+) -> Result<(), Diagnostics> {
+    let context = cx.configured()?;
+    let environment = context.environment().ok_or_else(no_environment)?;
+    let mut state = D::blank();
+    let common = D::common_mut(&mut state);
+    common.environment = environment.into();
+    common.region = region_or_default(&**context, region).await?.into();
+    let reconciled = Reconciled(declared);
+    *D::name_mut(&mut state) = "*".into();
+    let engine = reconciled.engine(cx, context, &state, D::TIMEOUTS.read)?;
+    let inventory = engine.inventory(&reconciled.0.root_key()).await;
+    let mut warnings: Diagnostics = inventory.blind.iter().map(Failure::warning).collect();
+    if inventory.present.is_empty() && !inventory.blind.is_empty() {
+        return Err(inventory.blind.iter().map(Failure::diagnostic).collect());
+    }
+    for (name, present) in inventory.present {
+        let status = if present.is_complete() {
+            "complete"
+        } else {
+            "incomplete"
+        };
+        if !wanted(status) {
+            continue;
+        }
+        *D::name_mut(&mut state) = name.clone().into();
+        let identity = Identity {
+            environment: environment.into(),
+            name: name.clone().into(),
+            region: D::common(&state).region.clone(),
+        };
+        let resource = if found.include_resource() {
+            let imported = Some(Imported { root: None });
+            let (resource, said) = reconciled.look(cx, context, state.clone(), imported).await?;
+            warnings.extend(said);
+            let Some(resource) = resource else { continue };
+            Some(resource)
+        } else {
+            None
+        };
+        let mut said = vec![name.clone()];
+        said.extend(present.root);
+        if status == "incomplete" {
+            said.push(status.to_owned());
+            warnings.push(
+                Diagnostic::warning(
+                    "EKB2024",
+                    format!("The {} {name} is incomplete", D::TITLE),
+                    "An interrupted run left it. Its arguments follow from the parts that are there.",
+                )
+                .hint(format!(
+                    "Import it as {environment}/{name}, compare the arguments with what was meant, and apply (it is completed) or destroy."
+                )),
+            );
+        }
+        let one = Listed {
+            display_name: said.join(" "),
+            identity,
+            resource,
+            warnings: std::mem::take(&mut warnings),
+        };
+        if !found.send(one).await {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What was found on all objects is `tags_all`; `tags` is what does not come from the provider block.
+fn split_tags(common: &mut Common, defaults: &Tags) {
+    let all = common.tags.known().cloned().unwrap_or_default();
+    let own: BTreeMap<_, _> = all
+        .iter()
+        .filter(|(key, value)| defaults.get(*key) != Some(value))
+        .collect();
+    common.tags = Attr::from_option((!own.is_empty()).then(|| {
+        own.into_iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }));
+    common.tags_all = Attr::Known(all);
+}

@@ -1,0 +1,422 @@
+//! From a graph of parts to a resource of the framework: what all resources have in common, written once.
+//!
+//! A resource implements [`Declared`]: its arguments, the graph that follows from them, and the kinds of its parts.
+//! [`Reconciled`] makes a [`framework::Resource`] of it: markers, incarnation, ownership, `objects`, `ids`, `drift`,
+//! import, partial state.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use framework::{
+    Applied, Attr, Context, Create, Delete, Diagnostic, Diagnostics, Import, Model, Path, Plan, PlanKind,
+    PrivateState, Read, Resource, Timeouts, Update,
+};
+
+use crate::clock::Clock;
+use crate::failure::Failure;
+use crate::graph::Graph;
+use crate::kinds::Kinds;
+use crate::locks::Locks;
+use crate::ownership::Purpose;
+use crate::part::{Key, Tags};
+use crate::report::{Allowed, Known, Report, Unclaimed};
+
+mod look;
+mod messages;
+mod place;
+mod plan;
+mod state;
+
+pub use look::{find, list};
+
+use look::Imported;
+use messages::kept;
+use place::region_or_default;
+
+/// The private key under which an import leaves what [`Resource::read`] needs.
+const IMPORTED: &str = "imported";
+
+/// What every declared resource has beside its own arguments.
+#[derive(Model, Debug, Clone, Default)]
+pub struct Common {
+    /// AWS region. Default: the provider's.
+    #[attribute(optional, computed, replace, keep)]
+    pub region: Attr<String>,
+    /// Tags of everything that the resource makes, beside the provider's `default_tags`. Keys that begin with `ekb:`
+    /// are the provider's own and refused.
+    #[attribute(optional)]
+    pub tags: Attr<BTreeMap<String, String>>,
+    /// Drift to leave alone: patterns for the sentences of `drift`, up to any colon, with `*` for any text. For
+    /// example `private_routes/*: routes`.
+    #[attribute(optional)]
+    pub ignore_drift: Attr<Vec<String>>,
+    /// All tags: those of `tags` and of the provider's `default_tags`.
+    #[attribute(computed, keep)]
+    pub tags_all: Attr<BTreeMap<String, String>>,
+    /// The environment it belongs to.
+    #[attribute(computed, keep)]
+    pub environment: Attr<String>,
+    /// The AWS account it lies in.
+    #[attribute(computed, keep)]
+    pub account_id: Attr<String>,
+    /// Which creation of it this state knows; a tag on its root object says the same.
+    #[attribute(computed, keep)]
+    pub incarnation: Attr<String>,
+    /// `complete`, or `incomplete` where creating ended half way: apply again to continue.
+    #[attribute(computed, keep)]
+    pub status: Attr<String>,
+    /// Ids of its parts.
+    #[attribute(computed, keep)]
+    pub ids: Attr<BTreeMap<String, Attr<String>>>,
+    /// Its parts, as JSON: the fields that the provider manages, as they shall be (plan) or are (refresh).
+    #[attribute(computed, keep)]
+    pub objects: Attr<BTreeMap<String, String>>,
+    /// What was found to differ from the declaration; the next apply mends it.
+    #[attribute(computed, keep)]
+    pub drift: Attr<Vec<String>>,
+}
+
+/// What identifies a declared resource.
+#[derive(Model, Debug, Clone, Default)]
+pub struct Identity {
+    /// The environment.
+    #[attribute(required)]
+    pub environment: Attr<String>,
+    /// Its name within the environment.
+    #[attribute(required)]
+    pub name: Attr<String>,
+    /// AWS region. Default: the provider's.
+    #[attribute(optional)]
+    pub region: Attr<String>,
+}
+
+/// What the provider's context tells the adapter.
+#[async_trait]
+pub trait Surroundings: Send + Sync + 'static {
+    /// The environment of the provider block.
+    fn environment(&self) -> Option<&str>;
+    /// The region of the provider block, or what stands for it.
+    async fn region(&self) -> Result<String, Failure>;
+    /// Whether there is such a region.
+    ///
+    /// # Errors
+    /// Where its name is none of AWS's.
+    fn check_region(&self, region: &str) -> Result<(), Failure>;
+    /// The account; empty where it is not to be asked for.
+    async fn account(&self) -> Result<String, Failure>;
+    /// Tags of everything.
+    fn default_tags(&self) -> &Tags;
+    /// Whether a tag is to be left alone.
+    fn ignores_tag(&self, key: &str) -> bool;
+    /// The locks of the process.
+    fn locks(&self) -> &Locks;
+}
+
+/// How long the operations of a resource may take where the user says nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct DefaultTimeouts {
+    /// Creating.
+    pub create: Duration,
+    /// Refreshing and planning.
+    pub read: Duration,
+    /// Updating.
+    pub update: Duration,
+    /// Deleting.
+    pub delete: Duration,
+}
+
+/// A resource that is a graph of parts.
+#[async_trait]
+pub trait Declared<C: Surroundings>: Send + Sync + 'static {
+    /// Its arguments and attributes; `common()` of it is a flattened [`Common`].
+    type Model: Model;
+
+    /// Its full name, for example `ekb_network`; without the prefix the type in the tag `ekb:resource`.
+    const NAME: &'static str;
+    /// What users call it, for example `network`.
+    const TITLE: &'static str;
+    /// Version of its graph's form, written on the root object; newer ones are refused.
+    const SCHEMA: u32 = 1;
+    /// IAM actions of what it looks up beside its parts (zones, versions).
+    const LOOKS_UP: &'static [&'static str] = &[];
+    /// Time-outs where the user sets none.
+    const TIMEOUTS: DefaultTimeouts;
+
+    /// The common attributes.
+    fn common(model: &Self::Model) -> &Common;
+    /// The common attributes, to be changed.
+    fn common_mut(model: &mut Self::Model) -> &mut Common;
+    /// Its name within the environment.
+    fn name(model: &Self::Model) -> &Attr<String>;
+    /// Its name, to be changed.
+    fn name_mut(model: &mut Self::Model) -> &mut Attr<String>;
+    /// Its time-outs.
+    fn timeouts(model: &Self::Model) -> &Attr<Timeouts>;
+
+    /// Checks what is planned, each refusal at the path of its argument. Pure; values may be unknown. Refusals of
+    /// arguments that do not change are dropped: a plan without changes, and so a destroy, is never blocked.
+    fn check(&self, _planned: &Self::Model, _out: &mut Diagnostics) {}
+
+    /// Sets the computed attributes that follow from arguments. Looks up only what the prior state does not have, and
+    /// what hardly ever changes (zones); what cannot be known yet stays unknown. Without a context the provider's
+    /// configuration is not known yet.
+    async fn complete(
+        &self,
+        context: Option<&C>,
+        config: &Self::Model,
+        prior: Option<&Self::Model>,
+        planned: &mut Self::Model,
+        out: &mut Diagnostics,
+    );
+
+    /// The parts that follow from the attributes; `None` while one that matters is unknown. Pure.
+    fn graph(&self, model: &Self::Model) -> Option<Graph>;
+
+    /// The kinds of all parts that it may have, declared now or not.
+    fn kinds(&self, context: &C, region: &str) -> Kinds;
+
+    /// Sets the computed attributes that AWS invents. What is not in the report becomes null.
+    fn outputs(&self, model: &mut Self::Model, report: &Report);
+
+    /// Marks the attributes of [`Declared::outputs`] unknown that the making or going of parts changes; `touched` tells
+    /// it for a beginning of keys.
+    fn unsettle(&self, planned: &mut Self::Model, touched: &dyn Fn(&str) -> bool);
+
+    /// Warnings of a plan that replaces the resource.
+    fn on_replace(&self, _prior: &Self::Model, _out: &mut Diagnostics) {}
+
+    /// Whether an import's text is an id of the root object, given by AWS (`vpc-…`).
+    fn is_root_id(&self, _text: &str) -> bool {
+        false
+    }
+
+    /// The key of the root part.
+    fn root_key(&self) -> Key;
+
+    /// The parts that unclaimed objects (built by others) stand for, as far as [`Declared::adopt`] needs them to find
+    /// the arguments; what follows from the arguments is matched by [`crate::part::Kind::stands_for`].
+    fn recognise<'a>(&self, _report: &'a Report) -> Vec<(Key, &'a Unclaimed)> {
+        Vec::new()
+    }
+
+    /// Sets arguments that are one field of AWS to its real value, where it is there: so a plan shows a difference as
+    /// that of the argument, and `ignore_changes` leaves it alone. All else is said by `objects` and `drift`.
+    fn read_arguments(&self, _model: &mut Self::Model, _report: &Report) {}
+
+    /// Sets the arguments from what is there: import and data source.
+    fn adopt(&self, model: &mut Self::Model, report: &Report);
+
+    /// An empty model.
+    fn blank() -> Self::Model;
+}
+
+/// [`Declared`] as a resource of the framework.
+#[derive(Debug, Default)]
+pub struct Reconciled<D>(pub D);
+
+#[async_trait]
+impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
+    type Model = D::Model;
+    type Identity = Identity;
+
+    const NAME: &'static str = D::NAME;
+
+    async fn plan(&self, cx: &Context<C>, plan: &mut Plan<D::Model>) {
+        let context = cx.ready().map(|context| &**context);
+        if let (Some(context), Some(prior)) = (context, &plan.prior) {
+            let same = self.same_account(context, prior).await.map(|_| ());
+            if let Err(error) =
+                same.and_then(|()| self.engine(cx, context, prior, Duration::ZERO).map(|_| ()))
+            {
+                plan.diagnostics.push(error);
+                return;
+            }
+        }
+        let (Some(config), Some(planned)) = (&plan.config, &mut plan.planned) else {
+            // What is incomplete may be a deposed object whose parts the one that is made anew has taken over.
+            if let Some(prior) = plan.prior.as_ref().filter(|prior| !self.is_incomplete(prior)) {
+                self.claim_move(cx, prior, &mut plan.diagnostics);
+            }
+            return;
+        };
+        let (prior, out) = (plan.prior.as_ref(), &mut plan.diagnostics);
+        if let Err(error) = self.plan_arguments(context, config, prior, planned, out).await {
+            out.push(error);
+            return;
+        }
+        match self.0.graph(planned) {
+            Some(graph) => self.plan_parts(&graph, prior, planned, out),
+            None => {
+                let common = D::common_mut(planned);
+                common.objects = Attr::Unknown;
+                common.ids = Attr::Unknown;
+                self.0.unsettle(planned, &|_| true);
+            }
+        }
+        self.refuse(prior, planned, out);
+        if let Some(prior) = prior.filter(|_| !plan.replace.is_empty()) {
+            self.0.on_replace(prior, out);
+        }
+        if plan.kind == PlanKind::Create {
+            self.claim_move(cx, planned, out);
+        }
+        if plan.kind != PlanKind::Replace
+            && let (Attr::Known(name), Attr::Known(region)) = (D::name(planned), &D::common(planned).region)
+            && !cx.claim(&format!("{region}/{}/{name}", D::NAME))
+        {
+            out.push(
+                Diagnostic::error(
+                    "EKB2016",
+                    format!("Two {}s of the same name", D::TITLE),
+                    format!("Another {} of this configuration has the name {name} in {region} too.", D::NAME),
+                )
+                .hint("Give one of them another `name`. If it is the same one under a new address, add a `moved` block.")
+                .at(Path::from("name")),
+            );
+        }
+    }
+
+    async fn create(&self, cx: &Context<C>, request: Create<D::Model>) -> Applied<D::Model> {
+        let planned = request.planned;
+        let prepared = self
+            .prepare(cx, &planned, D::timeouts(&planned).create(D::TIMEOUTS.create))
+            .await;
+        let (engine, graph) = match prepared {
+            Ok(prepared) => prepared,
+            Err(errors) => return Applied::failed(None, request.private, errors),
+        };
+        let incarnation = Clock::from_env().id();
+        let purpose = Purpose::Create {
+            incarnation: incarnation.clone(),
+        };
+        let outcome = engine
+            .reconcile(&[graph], &Known::default(), &Allowed::All, &purpose)
+            .await;
+        self.applied(planned, None, request.private, outcome, Some(incarnation))
+    }
+
+    async fn read(&self, cx: &Context<C>, request: Read<D::Model, Identity>) -> Applied<D::Model> {
+        let mut private = request.private;
+        let imported: Option<Imported> = private.get_json(IMPORTED);
+        private.remove(IMPORTED);
+        let looked = match cx.configured() {
+            Ok(context) => self.look(cx, context, request.state.clone(), imported).await,
+            Err(error) => Err(error),
+        };
+        match looked {
+            Ok((Some(state), messages)) => Applied::done(state, private).with(messages),
+            Ok((None, messages)) => Applied::gone().with(messages),
+            Err(error) => Applied::failed(Some(request.state), private, error),
+        }
+    }
+
+    async fn update(&self, cx: &Context<C>, request: Update<D::Model>) -> Applied<D::Model> {
+        let planned = request.planned;
+        let prepared = self
+            .prepare(cx, &planned, D::timeouts(&planned).update(D::TIMEOUTS.update))
+            .await;
+        let (engine, graph) = match prepared {
+            Ok(prepared) => prepared,
+            Err(errors) => return Applied::failed(Some(request.prior), request.private, errors),
+        };
+        let known = self.known(&request.prior);
+        let allowed = Allowed::of(&graph.changes(&known));
+        // An imported thing that others made has no incarnation yet: it gets one here.
+        let fresh = D::common(&request.prior)
+            .incarnation
+            .is_null()
+            .then(|| Clock::from_env().id());
+        let incarnation = D::common(&request.prior)
+            .incarnation
+            .known()
+            .cloned()
+            .or_else(|| fresh.clone());
+        let outcome = engine
+            .reconcile(&[graph], &known, &allowed, &Purpose::Update { incarnation })
+            .await;
+        self.applied(planned, Some(request.prior), request.private, outcome, fresh)
+    }
+
+    async fn delete(&self, cx: &Context<C>, request: Delete<D::Model>) -> Applied<D::Model> {
+        let prior = request.prior;
+        if self.is_incomplete(&prior) && request.marker.same_place(&prior) {
+            // The create that follows finds the parts and goes on.
+            return Applied::gone();
+        }
+        let context = match cx.configured() {
+            Ok(context) => context,
+            Err(error) => return Applied::failed(Some(prior), request.private, error),
+        };
+        if let Err(error) = self.same_account(context, &prior).await {
+            return Applied::failed(Some(prior), request.private, error);
+        }
+        let timeout = D::timeouts(&prior).delete(D::TIMEOUTS.delete);
+        let engine = match self.engine(cx, context, &prior, timeout) {
+            Ok(engine) => engine,
+            Err(error) => return Applied::failed(Some(prior), request.private, error),
+        };
+        let known = self.known(&prior);
+        let graph = self.0.graph(&prior);
+        let incarnation = D::common(&prior).incarnation.known().cloned();
+        let outcome = engine
+            .destroy(graph.as_ref(), &known, incarnation.as_deref())
+            .await;
+        let mut messages: Diagnostics = outcome.report.warnings.iter().map(Failure::warning).collect();
+        messages.extend(outcome.kept.iter().map(kept));
+        if outcome.is_done() {
+            return Applied::gone().with(messages);
+        }
+        messages.extend(outcome.errors.iter().map(Failure::diagnostic));
+        let mut state = prior;
+        if !outcome.refused {
+            self.fill(&mut state, &outcome.report);
+        }
+        Applied::failed(Some(state), request.private, messages)
+    }
+
+    async fn import(&self, cx: &Context<C>, from: Import<Identity>) -> Applied<D::Model> {
+        let fail = |error: Diagnostic| Applied::failed(None, PrivateState::new(), error);
+        let context = match cx.configured() {
+            Ok(context) => context,
+            Err(error) => return fail(error),
+        };
+        let ours = context.environment().map(str::to_owned);
+        let (environment, name, region, root) = match from {
+            Import::Identity(id) => (
+                id.environment.into_known(),
+                id.name.into_known(),
+                id.region.into_known(),
+                None,
+            ),
+            Import::Id(text) if self.0.is_root_id(&text) => (ours.clone(), ours.clone(), None, Some(text)),
+            Import::Id(text) => match text.split_once('/') {
+                Some((environment, name)) => {
+                    (Some(environment.to_owned()), Some(name.to_owned()), None, None)
+                }
+                None => (ours.clone(), Some(text), None, None),
+            },
+        };
+        let mut state = D::blank();
+        *D::name_mut(&mut state) = Attr::from_option(name);
+        let common = D::common_mut(&mut state);
+        common.environment = Attr::from_option(environment.or(ours));
+        common.region = match region_or_default(&**context, region).await {
+            Ok(region) => region.into(),
+            Err(error) => return fail(error),
+        };
+        let mut private = PrivateState::new();
+        private.set_json(IMPORTED, &Imported { root });
+        Applied::done(state, private)
+    }
+
+    fn identity(&self, state: &D::Model) -> Option<Identity> {
+        let common = D::common(state);
+        let known = common.environment.is_known() && D::name(state).is_known() && common.region.is_known();
+        known.then(|| Identity {
+            environment: common.environment.clone(),
+            name: D::name(state).clone(),
+            region: common.region.clone(),
+        })
+    }
+}

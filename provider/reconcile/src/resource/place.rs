@@ -1,0 +1,155 @@
+//! Where a resource is: environment, region, account.
+
+use std::time::Duration;
+
+use framework::{Attr, Context, Diagnostic, Diagnostics};
+
+use super::{Common, Declared, Reconciled, Surroundings};
+use crate::engine::Engine;
+use crate::graph::Graph;
+use crate::part::Owner;
+
+impl<D> Reconciled<D> {
+    pub(super) fn engine<C: Surroundings>(
+        &self,
+        cx: &Context<C>,
+        context: &C,
+        model: &D::Model,
+        timeout: Duration,
+    ) -> Result<Engine, Diagnostic>
+    where
+        D: Declared<C>,
+    {
+        let common = D::common(model);
+        let (Some(environment), Some(region), Some(name)) = (
+            common.environment.known(),
+            common.region.known(),
+            D::name(model).known(),
+        ) else {
+            return Err(Diagnostic::error(
+                "EKB2010",
+                format!("The {} has no place", D::TITLE),
+                "Its environment, region or name is not known.",
+            ));
+        };
+        if let Some(ours) = context.environment().filter(|ours| ours != environment) {
+            return Err(Diagnostic::error(
+                "EKB2011",
+                "Another environment",
+                format!(
+                    "The {} {name} belongs to the environment {environment}; the provider is configured for {ours}.",
+                    D::TITLE
+                ),
+            )
+            .hint("Set `environment` of the provider block back, or use the state of the other environment."));
+        }
+        let owner = Owner {
+            environment: environment.clone(),
+            region: region.clone(),
+            resource: format!("{}/{name}", owner_type::<C, D>()),
+        };
+        let mut engine = Engine::new(owner, self.0.kinds(context, region));
+        engine.cancel = cx.cancel().clone();
+        engine.locks = context.locks().clone();
+        engine.schema = D::SCHEMA;
+        engine.ignore_drift = common.ignore_drift.known().cloned().unwrap_or_default();
+        engine.timeout = timeout;
+        Ok(engine)
+    }
+
+    /// Refuses another account than the state's: an object that is "not there" would be a silent "to add".
+    pub(super) async fn same_account<C: Surroundings>(
+        &self,
+        context: &C,
+        model: &D::Model,
+    ) -> Result<String, Diagnostic>
+    where
+        D: Declared<C>,
+    {
+        let account = context.account().await.map_err(|failure| failure.diagnostic())?;
+        match D::common(model).account_id.known() {
+            Some(known) if !account.is_empty() && !known.is_empty() && *known != account => {
+                Err(Diagnostic::error(
+                    "EKB2012",
+                    "Another account",
+                    format!(
+                        "The {} lies in account {known}; the credentials are those of account {account}.",
+                        D::TITLE
+                    ),
+                )
+                .hint("Use credentials of that account."))
+            }
+            _ => Ok(account),
+        }
+    }
+
+    pub(super) async fn prepare<C: Surroundings>(
+        &self,
+        cx: &Context<C>,
+        planned: &D::Model,
+        timeout: Duration,
+    ) -> Result<(Engine, Graph), Diagnostics>
+    where
+        D: Declared<C>,
+    {
+        let context = cx.configured()?;
+        self.same_account(&**context, planned).await?;
+        let engine = self.engine(cx, context, planned, timeout)?;
+        let graph = self.0.graph(planned).ok_or_else(|| {
+            Diagnostic::error(
+                "EKB2017",
+                "Arguments are not known",
+                "An argument that the parts follow from is not known at apply.",
+            )
+        })?;
+        Ok((engine, graph))
+    }
+}
+
+/// The region given, or the provider's.
+pub(super) async fn region_or_default<C: Surroundings>(
+    context: &C,
+    given: Option<String>,
+) -> Result<String, Diagnostic> {
+    let region = match given {
+        Some(region) => context.check_region(&region).map(|()| region),
+        None => context.region().await,
+    };
+    region.map_err(|failure| failure.diagnostic())
+}
+
+pub(super) fn no_environment() -> Diagnostic {
+    Diagnostic::error("EKB2015", "No environment", "The provider has no `environment`.")
+        .hint("Set `environment` in the provider block, or the variable EKB_ENVIRONMENT.")
+}
+
+/// Where a new thing will be: environment, account and region of the provider, unknown while that is not configured.
+pub(super) async fn settle_place<C: Surroundings>(
+    context: Option<&C>,
+    common: &mut Common,
+) -> Result<(), Diagnostic> {
+    let Some(context) = context else {
+        common.environment = Attr::Unknown;
+        common.account_id = Attr::Unknown;
+        if common.region.is_null() {
+            common.region = Attr::Unknown;
+        }
+        return Ok(());
+    };
+    let environment = context.environment().ok_or_else(no_environment)?;
+    common.environment = environment.into();
+    match &common.region {
+        Attr::Known(region) => context.check_region(region),
+        Attr::Unknown => Ok(()),
+        Attr::Null => context.region().await.map(|region| common.region = region.into()),
+    }
+    .map_err(|failure| failure.diagnostic())?;
+    let account = context.account().await.map_err(|failure| failure.diagnostic())?;
+    common.account_id = Attr::from_option(Some(account).filter(|id| !id.is_empty()));
+    Ok(())
+}
+
+/// The type in the tag `ekb:resource`.
+fn owner_type<C: Surroundings, D: Declared<C>>() -> &'static str {
+    D::NAME.split_once('_').map_or(D::NAME, |(_, name)| name)
+}

@@ -1,0 +1,195 @@
+//! The plan: what follows from the arguments, and what is refused.
+
+use std::collections::BTreeMap;
+
+use framework::path::Step;
+use framework::{Attr, AttributeType, Context, Diagnostic, Diagnostics, Path};
+
+use super::place::settle_place;
+use super::state::texts;
+use super::{Declared, Reconciled, Surroundings};
+use crate::failure::Failure;
+use crate::graph::Graph;
+use crate::ownership::PREFIX;
+use crate::part::Key;
+use crate::report::Change;
+
+/// Most tags of an AWS object (AWS EC2 and most services), the engine's among them.
+const MOST_TAGS: usize = 50;
+
+/// How many tags the engine puts on an object at most: four of ownership, `made`, and four on the root.
+const OWN_TAGS: usize = 9;
+
+impl<D> Reconciled<D> {
+    pub(super) fn is_incomplete<C: Surroundings>(&self, state: &D::Model) -> bool
+    where
+        D: Declared<C>,
+    {
+        D::common(state)
+            .status
+            .known()
+            .is_some_and(|status| status == "incomplete")
+    }
+
+    /// Notes that this plan makes or destroys something of this name; both in one run is a renamed address, which would
+    /// make it anew beside itself.
+    pub(super) fn claim_move<C: Surroundings>(&self, cx: &Context<C>, model: &D::Model, out: &mut Diagnostics)
+    where
+        D: Declared<C>,
+    {
+        let (Attr::Known(name), Attr::Known(region)) = (D::name(model), &D::common(model).region) else {
+            return;
+        };
+        if !cx.claim(&format!("move/{region}/{}/{name}", D::NAME)) {
+            out.push(
+                Diagnostic::error(
+                    "EKB2023",
+                    format!("A {} is destroyed and made under one name", D::TITLE),
+                    format!("This plan destroys the {} {name} in {region} at one address and makes it at another.", D::NAME),
+                )
+                .hint("Add a `moved` block from the old address to the new one; or give the new one another `name`."),
+            );
+        }
+    }
+
+    /// The computed attributes that follow from arguments and the provider.
+    pub(super) async fn plan_arguments<C: Surroundings>(
+        &self,
+        context: Option<&C>,
+        config: &D::Model,
+        prior: Option<&D::Model>,
+        planned: &mut D::Model,
+        out: &mut Diagnostics,
+    ) -> Result<(), Diagnostic>
+    where
+        D: Declared<C>,
+    {
+        let common = D::common_mut(planned);
+        common.tags_all = all_tags(context, &D::common(config).tags);
+        common.drift = Attr::Known(Vec::new());
+        common.status = "complete".into();
+        if common.incarnation.is_null() {
+            common.incarnation = Attr::Unknown;
+        }
+        if prior.is_none() {
+            if D::common(config).region.is_null() {
+                common.region = Attr::Null;
+            }
+            settle_place(context, common).await?;
+            let environment = common.environment.clone();
+            if D::name(config).is_null() {
+                *D::name_mut(planned) = environment;
+            }
+        }
+        self.0.complete(context, config, prior, planned, out).await;
+        Ok(())
+    }
+
+    /// What follows from the parts: objects, and what AWS will invent.
+    pub(super) fn plan_parts<C: Surroundings>(
+        &self,
+        graph: &Graph,
+        prior: Option<&D::Model>,
+        planned: &mut D::Model,
+        out: &mut Diagnostics,
+    ) where
+        D: Declared<C>,
+    {
+        if let Err(faults) = graph.check() {
+            out.extend(faults.iter().map(Failure::diagnostic));
+        }
+        let known = prior.map(|prior| self.known(prior)).unwrap_or_default();
+        let changes = graph.changes(&known);
+        let is_moved = |key: &Key| {
+            changes
+                .get(key)
+                .is_some_and(|change| !matches!(change, Change::Update(_)))
+        };
+        let id = |key: &Key| match known.ids.get(key).filter(|_| !is_moved(key)) {
+            Some(id) => Attr::Known(id.clone()),
+            None => Attr::Unknown,
+        };
+        let common = D::common_mut(planned);
+        common.objects = Attr::Known(texts(graph.objects().iter()));
+        common.ids = Attr::Known(graph.keys().map(|key| (key.0.clone(), id(key))).collect());
+        let touched = |start: &str| {
+            prior.is_none()
+                || changes
+                    .keys()
+                    .any(|key| key.0.starts_with(start) && is_moved(key))
+        };
+        self.0.unsettle(planned, &touched);
+    }
+
+    /// What cannot be, where it is new: what stays as it was is never refused, so that a destroy is not blocked.
+    pub(super) fn refuse<C: Surroundings>(
+        &self,
+        prior: Option<&D::Model>,
+        planned: &D::Model,
+        out: &mut Diagnostics,
+    ) where
+        D: Declared<C>,
+    {
+        let mut refused = Diagnostics::new();
+        check_tags(&D::common(planned).tags_all, &mut refused);
+        self.0.check(planned, &mut refused);
+        let (before, after) = (prior.map(D::Model::encode), planned.encode());
+        out.extend(
+            refused
+                .into_iter()
+                .filter(|refusal| match (&before, refusal.path.0.first()) {
+                    (Some(before), Some(Step::Attribute(name))) => before.get(name) != after.get(name),
+                    _ => true,
+                }),
+        );
+    }
+}
+
+/// The tags of everything: the provider's defaults under those of the resource, without the ignored ones.
+pub(super) fn all_tags<C: Surroundings>(
+    context: Option<&C>,
+    tags: &Attr<BTreeMap<String, String>>,
+) -> Attr<BTreeMap<String, String>> {
+    let Some(context) = context else {
+        return Attr::Unknown;
+    };
+    let own = match tags {
+        Attr::Unknown => return Attr::Unknown,
+        Attr::Null => BTreeMap::new(),
+        Attr::Known(tags) => tags.clone(),
+    };
+    let mut all = context.default_tags().clone();
+    all.extend(own);
+    all.retain(|key, _| !context.ignores_tag(key));
+    Attr::Known(all)
+}
+
+/// Refuses tags that cannot be.
+fn check_tags(all: &Attr<BTreeMap<String, String>>, out: &mut Diagnostics) {
+    let Some(all) = all.known() else { return };
+    let at = Path::from("tags_all");
+    for key in all.keys().filter(|key| key.starts_with(PREFIX)) {
+        out.push(
+            Diagnostic::error(
+                "EKB2013",
+                "Reserved tag",
+                format!("Tags that begin with `{PREFIX}` are the provider's own: {key}."),
+            )
+            .hint("Give the tag another key, in `tags` or in `default_tags` of the provider.")
+            .at(at.clone()),
+        );
+    }
+    if all.len() > MOST_TAGS - OWN_TAGS - 4 {
+        out.push(Diagnostic::error(
+            "EKB2014",
+            "Too many tags",
+            format!(
+                "{} tags are given. AWS allows {MOST_TAGS} on an object, of which up to {} are the provider's.",
+                all.len(),
+                OWN_TAGS + 4
+            ),
+        )
+        .hint(format!("Give at most {}, `default_tags` of the provider included.", MOST_TAGS - OWN_TAGS - 4))
+        .at(at));
+    }
+}
