@@ -48,7 +48,7 @@ pub struct World {
 }
 
 impl World {
-    fn id(&self, key: &str) -> &str {
+    pub fn id(&self, key: &str) -> &str {
         self.ids[key].as_str().unwrap_or_else(|| panic!("no id of {key}"))
     }
 
@@ -68,7 +68,7 @@ impl World {
         self.account.ec2(operation, &params)
     }
 
-    fn other(&self, service: &str, operation: &str, params: Json) {
+    pub fn other(&self, service: &str, operation: &str, params: Json) {
         let region = if service == "iam" {
             "us-east-1"
         } else {
@@ -79,7 +79,7 @@ impl World {
             .unwrap_or_else(|e| panic!("{operation} {params}: {e:?}"));
     }
 
-    fn associations(&self, table: &str) -> Vec<String> {
+    pub fn associations(&self, table: &str) -> Vec<String> {
         let found = self.ec2("DescribeRouteTables", json!({ "RouteTableIds": [table] }));
         let all = found["RouteTables"][0]["Associations"]
             .as_array()
