@@ -220,3 +220,28 @@ fn an_argument_that_is_one_field_of_aws_shows_as_such_and_can_be_ignored() {
         account.assert_empty();
     });
 }
+
+#[test]
+fn it_is_imported_by_identity() {
+    on_every_cli(|workspace, account| {
+        // Terraform knows it since 1.12; OpenTofu does not yet.
+        if workspace.cli().name != "terraform-1.15" {
+            return;
+        }
+        let named = NETWORK.replace("zone_count = 1", "availability_zones = [\"eu-central-1a\"]");
+        workspace.write("main.tf", &named);
+        workspace.apply().ok();
+        workspace.remove("terraform.tfstate");
+        let before = ids(account);
+        let block = "import {\n  to = ekb_network.main\n  identity = { environment = \"test\", name = \"test\" }\n}\n";
+        workspace.write("import.tf", block);
+        let plan = workspace.plan();
+        assert_eq!(plan.action(ADDRESS), "no-op", "{}", plan.run.stdout);
+        workspace.apply().ok();
+        workspace.remove("import.tf");
+        workspace.plan().assert_empty();
+        assert_eq!(ids(account), before);
+        workspace.destroy().ok();
+        account.assert_empty();
+    });
+}
