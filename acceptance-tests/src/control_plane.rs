@@ -180,7 +180,15 @@ impl ControlPlane {
             .method(method)
             .uri(format!("{}{path}", self.url))
             .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json")
+            .header(
+                "content-type",
+                // Of the ways to patch, this is the one that is used here: server-side apply.
+                if method == "PATCH" {
+                    "application/apply-patch+yaml"
+                } else {
+                    "application/json"
+                },
+            )
             .body(body.map(Value::to_string).unwrap_or_default())
             .expect("a request");
         let mut answer = self
@@ -280,6 +288,19 @@ impl Namespace<'_> {
     pub fn replace(&self, kind: &str, name: &str, object: &Value) -> Result<Value, ApiError> {
         let path = format!("{}/{name}", self.path(kind));
         self.control_plane.request("PUT", &path, Some(object))
+    }
+
+    /// Server-side apply as the field manager `manager`; the object's name is in its metadata.
+    ///
+    /// # Errors
+    /// What the API server refuses, conflicts with other managers among it.
+    ///
+    /// # Panics
+    /// Where the object has no name.
+    pub fn apply(&self, kind: &str, manager: &str, object: &Value) -> Result<Value, ApiError> {
+        let name = object["metadata"]["name"].as_str().expect("a name");
+        let path = format!("{}/{name}?fieldManager={manager}", self.path(kind));
+        self.control_plane.request("PATCH", &path, Some(object))
     }
 
     /// Deletes an object.

@@ -42,6 +42,6 @@ pub use process::Running;
 pub use rig::Rig;
 pub use run::{Diagnostic, Run};
 pub use session::Session;
-pub use tools::{provider_binary, tool};
+pub use tools::{built, provider_binary, tool};
 pub use wait::{Stopwatch, pause, until};
 pub use workspace::Workspace;

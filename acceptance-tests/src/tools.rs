@@ -29,18 +29,27 @@ pub fn tool(name: &str) -> PathBuf {
 /// Panics where there is none.
 #[must_use]
 pub fn provider_binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("EKB_PROVIDER_BINARY") {
-        return PathBuf::from(path);
+    match std::env::var_os("EKB_PROVIDER_BINARY") {
+        Some(path) => PathBuf::from(path),
+        None => built("terraform-provider-ekb", "terraform-provider-ekb"),
     }
+}
+
+/// A program of this workspace's crate `package`, as it was built beside the running test. Panics where it was not.
+#[must_use]
+pub fn built(program: &str, package: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let found = test
         .ancestors()
         .skip(1)
         .take(3)
-        .map(|folder| folder.join("terraform-provider-ekb"))
+        .map(|folder| folder.join(program))
         .find(|path| path.is_file());
     found.unwrap_or_else(|| {
-        panic!("no provider binary near {}: run `cargo build -p terraform-provider-ekb`, or set EKB_PROVIDER_BINARY", test.display())
+        panic!(
+            "no {program} near {}: run `cargo build -p {package}` (EKB_PROVIDER_BINARY names another provider)",
+            test.display()
+        )
     })
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 
 use crate::chart::{Chart, Metadata};
 use crate::error::Error;
-use crate::manifests::Hook;
+use crate::manifests::{Documents, Hook};
 
 /// State of a release, as helm names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,11 @@ pub struct Record {
     pub hooks: Vec<Json>,
     /// Notes.
     pub notes: String,
+    /// How the objects were applied, by which helm's next upgrade or rollback applies them: `ssa` on the server, `csa` by
+    /// the client; empty as helm left it before version 4, which means `csa`.
+    pub apply_method: String,
+    /// The user's own labels of the Secret.
+    pub labels: BTreeMap<String, String>,
     /// What else a record of helm holds: kept, so that writing back loses nothing.
     pub other: JsonMap<String, Json>,
 }
@@ -101,23 +106,26 @@ pub struct Record {
 /// Largest record that is read, after unpacking: a Secret holds one mebibyte, packed.
 const MAX_RECORD: u64 = 64 << 20;
 
+/// Labels of the Secret that are helm's own.
+const OWN_LABELS: [&str; 6] = ["name", "owner", "status", "version", "createdAt", "modifiedAt"];
+
 impl Record {
     /// Name of the Secret: `sh.helm.release.v1.NAME.vREVISION`.
     pub fn secret_name(&self) -> String {
         format!("sh.helm.release.v1.{}.v{}", self.name, self.revision)
     }
-    /// Labels by which helm finds it. `modified` is seconds since 1970.
-    pub fn labels(&self, modified: i64) -> BTreeMap<String, String> {
-        [
+    /// Labels of the Secret: the user's, and those by which helm finds it. `modified` is seconds since 1970.
+    pub fn secret_labels(&self, modified: i64) -> BTreeMap<String, String> {
+        let own = [
             ("name", self.name.clone()),
             ("owner", "helm".to_owned()),
             ("status", self.status.name().to_owned()),
             ("version", self.revision.to_string()),
             ("modifiedAt", modified.to_string()),
-        ]
-        .into_iter()
-        .map(|(k, v)| (k.to_owned(), v))
-        .collect()
+        ];
+        let mut labels = self.labels.clone();
+        labels.extend(own.map(|(key, value)| (key.to_owned(), value)));
+        labels
     }
     /// The whole Secret, ready to be applied. `modified` is seconds since 1970.
     ///
@@ -127,10 +135,27 @@ impl Record {
         Ok(json!({
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": self.secret_name(), "namespace": self.namespace, "labels": self.labels(modified)},
+            "metadata": {"name": self.secret_name(), "namespace": self.namespace, "labels": self.secret_labels(modified)},
             "type": "helm.sh/release.v1",
             "data": {"release": STANDARD.encode(self.encode()?)},
         }))
+    }
+    /// Reads a Secret.
+    ///
+    /// # Errors
+    /// What is no release record, or is too large.
+    pub fn from_secret(secret: &Json) -> Result<Record, Error> {
+        let data = secret["data"]["release"].as_str().unwrap_or_default();
+        let text = STANDARD.decode(data).unwrap_or_default();
+        let mut record = Record::decode(&String::from_utf8_lossy(&text))?;
+        record.labels = secret["metadata"]["labels"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| !OWN_LABELS.contains(&key.as_str()))
+            .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
+            .collect();
+        Ok(record)
     }
     /// The value of the Secret's key `release`, before Kubernetes' own base64.
     ///
@@ -144,6 +169,9 @@ impl Record {
         info["last_deployed"] = json!(self.last_deployed);
         info["description"] = json!(self.description);
         info["status"] = json!(self.status.name());
+        if let Some(info) = info.as_object_mut() {
+            info.remove("notes");
+        }
         if !self.notes.is_empty() {
             info["notes"] = json!(self.notes);
         }
@@ -155,8 +183,12 @@ impl Record {
             ("hooks", json!(self.hooks)),
             ("version", json!(self.revision)),
             ("namespace", json!(self.namespace)),
+            ("apply_method", json!(self.apply_method)),
         ] {
-            release.insert(key.to_owned(), value);
+            // helm leaves out what is empty.
+            if !is_empty(&value) {
+                release.insert(key.to_owned(), value);
+            }
         }
         let mut packer = GzEncoder::new(Vec::new(), Compression::best());
         packer
@@ -199,6 +231,7 @@ impl Record {
             take("config"),
             take("version").as_i64().unwrap_or(0),
         );
+        let apply_method = text(&take("apply_method"));
         let hooks = match take("hooks") {
             Json::Array(hooks) => hooks,
             _ => Vec::new(),
@@ -217,12 +250,26 @@ impl Record {
             manifest,
             hooks,
             notes: text(&info["notes"]),
+            apply_method,
+            labels: BTreeMap::new(),
             other: release,
         })
     }
 }
 
-/// A chart as helm stores it in a record; subcharts are not stored, as in helm.
+/// All manifests as helm stores them: one text.
+pub fn stored_manifest(documents: &Documents) -> String {
+    let mut out = String::new();
+    for document in &documents.manifests {
+        out.push_str(&format!(
+            "---\n# Source: {}\n{}\n",
+            document.source, document.text
+        ));
+    }
+    out
+}
+
+/// A chart as helm stores it in a record: as it was rendered ([`crate::Rendered::chart`]), without its subcharts.
 pub fn stored_chart(chart: &Chart) -> Json {
     let files = |files: Vec<(&str, &[u8])>| -> Json {
         files
@@ -248,26 +295,56 @@ fn stored_metadata(metadata: &Metadata) -> Json {
         }
     }
     let mut put = |key: &str, value: Json| {
-        if !value.as_array().is_some_and(Vec::is_empty) && !value.as_object().is_some_and(JsonMap::is_empty) {
+        if !is_empty(&value) {
             out.insert(key.to_owned(), value);
         }
     };
     put("keywords", json!(metadata.keywords));
     put("sources", json!(metadata.sources));
-    put("maintainers", json!(metadata.maintainers));
-    put("annotations", Json::Object(metadata.annotations.clone()));
     put(
-        "dependencies",
-        metadata
-            .dependencies
-            .iter()
-            .map(|d| json!({"name": d.name, "version": d.version, "repository": d.repository, "enabled": d.enabled, "alias": d.alias}))
-            .collect(),
+        "maintainers",
+        metadata.maintainers.iter().map(without_empty).collect(),
     );
+    put("annotations", Json::Object(metadata.annotations.clone()));
+    let dependencies = metadata.dependencies.iter().map(|dependency| {
+        let mut stored = without_empty(&json!({
+            "name": dependency.name,
+            "version": dependency.version,
+            "condition": dependency.condition,
+            "tags": dependency.tags,
+            "enabled": dependency.enabled,
+            "import-values": dependency.import_values,
+            "alias": dependency.alias,
+        }));
+        stored["repository"] = json!(dependency.repository);
+        stored
+    });
+    put("dependencies", dependencies.collect());
     if metadata.deprecated {
         out.insert("deprecated".into(), Json::Bool(true));
     }
     Json::Object(out)
+}
+
+/// An object without its empty fields, which helm does not write.
+fn without_empty(object: &Json) -> Json {
+    let fields = object.as_object().into_iter().flatten();
+    Json::Object(
+        fields
+            .filter(|(_, value)| !is_empty(value))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+    )
+}
+
+fn is_empty(value: &Json) -> bool {
+    match value {
+        Json::Null | Json::Bool(false) => true,
+        Json::String(text) => text.is_empty(),
+        Json::Array(items) => items.is_empty(),
+        Json::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
 }
 
 /// A hook as helm stores it.
@@ -278,7 +355,7 @@ pub fn stored_hook(hook: &Hook) -> Json {
         "path": &*hook.document.source,
         "manifest": hook.document.text,
         "events": hook.events,
-        "last_run": {"started_at": "", "completed_at": "", "phase": ""},
+        "last_run": {"phase": ""},
     });
     if hook.weight != 0 {
         out["weight"] = json!(hook.weight);

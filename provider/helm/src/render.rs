@@ -100,6 +100,9 @@ pub struct Rendered {
     pub asked: Asked,
     /// Files of `crds/`, with the path that helm prints.
     pub crd_files: Vec<(String, File)>,
+    /// The chart with its enabled subcharts, under their aliases, with the values that they export: what a release record
+    /// keeps.
+    pub chart: Chart,
 }
 
 /// A render about to happen.
@@ -166,6 +169,7 @@ impl<'r> Renderer<'r> {
             values: files.values,
             asked: files.asked,
             crd_files: crds,
+            chart: files.chart,
         })
     }
     /// The leaves that are generated (keys, certificates, random passwords, and what is computed from them): those in

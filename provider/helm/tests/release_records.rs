@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use helm::release::{Record, Status, stored_chart, stored_hook};
+use helm::release::{Record, Status, stored_chart, stored_hook, stored_manifest};
 use helm::{Chart, Release, Renderer};
 use serde_json::{Value, json};
 
@@ -23,12 +23,6 @@ fn record(revision: i64, status: Status, replicas: i64) -> Record {
     let rendered = Renderer::new(&chart, Release::new("demo", "ns"))
         .render(&config)
         .unwrap();
-    let manifest: String = rendered
-        .documents
-        .manifests
-        .iter()
-        .map(|d| format!("---\n# Source: {}\n{}\n", d.source, d.text))
-        .collect();
     Record {
         name: "demo".into(),
         namespace: "ns".into(),
@@ -38,10 +32,12 @@ fn record(revision: i64, status: Status, replicas: i64) -> Record {
         first_deployed: "2026-01-02T03:04:05Z".into(),
         last_deployed: format!("2026-01-0{revision}T03:04:05Z"),
         config,
-        chart: stored_chart(&chart),
-        manifest,
+        chart: stored_chart(&rendered.chart),
+        manifest: stored_manifest(&rendered.documents),
         hooks: rendered.documents.all_hooks.iter().map(stored_hook).collect(),
         notes: rendered.notes.unwrap_or_default(),
+        apply_method: "ssa".into(),
+        labels: Default::default(),
         other: Default::default(),
     }
 }

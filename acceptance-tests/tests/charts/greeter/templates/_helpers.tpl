@@ -1,0 +1,3 @@
+{{- define "greeter.text" -}}
+{{ .Values.greeting }}, {{ .Values.global.who }}
+{{- end -}}
