@@ -47,6 +47,14 @@ pub struct Sticker {
     pub layer: Attr<Vec<Layer>>,
 }
 
+/// Something that was done to an item.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Model)]
+pub struct Event {
+    /// The revision that came of it.
+    #[attribute(computed)]
+    pub revision: Attr<i64>,
+}
+
 /// A layer of a sticker.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Model)]
 pub struct Layer {
@@ -108,6 +116,9 @@ pub struct Item {
     /// Sides by name.
     #[attribute(optional)]
     pub named: Attr<BTreeMap<String, Side>>,
+    /// Its cover; the store's where not set, and kept then.
+    #[attribute(optional, computed, keep)]
+    pub cover: Attr<Side>,
     /// A password that is stored.
     #[attribute(optional, sensitive)]
     pub password: Attr<Secret<String>>,
@@ -129,6 +140,9 @@ pub struct Item {
     /// Badges without order.
     #[block]
     pub badge: Attr<Set<Layer>>,
+    /// What was done to it, in order. Only Terraform 1.16 and newer shows it.
+    #[block(computed)]
+    pub event: Attr<Vec<Event>>,
     /// How long operations may take.
     #[block]
     pub timeouts: Attr<Timeouts>,
@@ -179,6 +193,16 @@ fn written(mut item: Item, password: &Attr<Secret<String>>, revision: i64) -> It
     if let Attr::Known(side) = &mut item.front {
         mark(side);
     }
+    if !item.cover.is_known() {
+        item.cover = Attr::Known(Side {
+            colour: "blue".into(),
+            width: 2.into(),
+            ..Side::default()
+        });
+    }
+    if let Attr::Known(side) = &mut item.cover {
+        mark(side);
+    }
     if let Attr::Known(sides) = &mut item.sides {
         sides.iter_mut().for_each(mark);
     }
@@ -198,6 +222,10 @@ fn written(mut item: Item, password: &Attr<Secret<String>>, revision: i64) -> It
             .enumerate()
             .for_each(|(i, sticker)| fill(&mut sticker.position, i.to_string()));
     }
+    let event = |revision| Event {
+        revision: Attr::Known(revision),
+    };
+    item.event = Attr::Known((1..=revision).map(event).collect());
     item.drift = Attr::Known(Vec::new());
     item
 }
@@ -209,6 +237,7 @@ impl Resource<Store> for Items {
 
     const NAME: &'static str = "exercise_item";
     const VERSION: i64 = 1;
+    const IDENTITY_VERSION: i64 = 2;
 
     async fn plan(&self, cx: &Context<Store>, plan: &mut Plan<Item>) {
         let (Some(planned), Some(config)) = (&mut plan.planned, &plan.config) else {
@@ -335,6 +364,19 @@ impl Resource<Store> for Items {
         // Version 0 had the label under another name.
         state["label"] = state["caption"].take();
         Ok(state)
+    }
+
+    fn upgrade_identity(&self, version: i64, mut identity: Json) -> Result<Json, Diagnostics> {
+        match version {
+            // Version 0 had another word for the name.
+            0 => identity["name"] = identity["title"].take(),
+            // Version 1 had the folder in it.
+            _ => {
+                let name = identity["name"].as_str().unwrap_or_default().to_owned();
+                identity["name"] = name.trim_start_matches("items/").into();
+            }
+        }
+        Ok(identity)
     }
 
     fn move_from(&self, source: &MoveSource) -> Option<Applied<Item>> {

@@ -298,6 +298,129 @@ fn import_by_identity() {
     });
 }
 
+/// OpenTofu 1.12.6 fails where the identity of something new has an unknown part.
+#[test]
+fn an_identity_that_is_known_only_after_apply() {
+    everywhere(|cli| {
+        let w = Workspace::new(
+            cli,
+            "resource \"terraform_data\" \"n\" {\n  input = \"one\"\n}\nresource \"exercise_item\" \"one\" {\n  name = terraform_data.n.output\n}\n",
+        );
+        w.apply();
+        w.settled();
+        if w.at_least(12) {
+            let state: Json = serde_json::from_str(&w.read("terraform.tfstate")).unwrap();
+            let instances = state["resources"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|r| &r["instances"][0]);
+            let identities: Vec<_> = instances.map(|i| i["identity"]["name"].clone()).collect();
+            assert!(identities.contains(&Json::from("one")), "{state:#}");
+        }
+    });
+}
+
+#[test]
+fn an_identity_of_an_older_version_is_upgraded_and_of_a_newer_one_refused() {
+    everywhere(|cli| {
+        let w = Workspace::new(cli, "resource \"exercise_item\" \"one\" {\n  name = \"one\"\n}\n");
+        if !w.at_least(12) {
+            return;
+        }
+        w.apply();
+        let state: Json = serde_json::from_str(&w.read("terraform.tfstate")).unwrap();
+        let with = |version: u64, identity: Json| {
+            let mut state = state.clone();
+            state["serial"] = Json::from(100);
+            let instance = &mut state["resources"][0]["instances"][0];
+            instance["identity_schema_version"] = Json::from(version);
+            instance["identity"] = identity;
+            w.write("terraform.tfstate", &state.to_string());
+        };
+        for (version, identity) in [
+            (0, serde_json::json!({ "title": "one" })),
+            (1, serde_json::json!({ "name": "items/one", "realm": null })),
+        ] {
+            with(version, identity);
+            w.settled();
+            w.must(&["apply", "-auto-approve", "-no-color", "-refresh-only"]);
+            // Without a change of values nothing is written; a change takes the new form along.
+            w.write(
+                "main.tf",
+                "resource \"exercise_item\" \"one\" {\n  name = \"one\"\n  words = [\"x\"]\n}\n",
+            );
+            w.apply();
+            let after: Json = serde_json::from_str(&w.read("terraform.tfstate")).unwrap();
+            let instance = &after["resources"][0]["instances"][0];
+            assert_eq!(
+                (
+                    &instance["identity_schema_version"],
+                    &instance["identity"]["name"]
+                ),
+                (&2.into(), &"one".into())
+            );
+            w.write(
+                "main.tf",
+                "resource \"exercise_item\" \"one\" {\n  name = \"one\"\n}\n",
+            );
+            w.apply();
+        }
+        with(9, serde_json::json!({ "name": "one" }));
+        let text = w.must_fail(&["plan", "-no-color"]);
+        assert!(text.contains("newer"), "{text}");
+    });
+}
+
+/// No command line that is here allows computed blocks: none has them in its state, and nothing differs for it.
+#[test]
+fn computed_blocks_are_for_hosts_that_allow_them() {
+    everywhere(|cli| {
+        let item = "resource \"exercise_item\" \"one\" {\n  name = \"one\"\n}\n";
+        let w = Workspace::new(cli, item);
+        w.apply();
+        w.settled();
+        assert!(
+            w.read("items/one.json").contains("\"event\":[{\"revision\":1}]"),
+            "{}",
+            w.read("items/one.json")
+        );
+        assert_eq!(w.values("exercise_item.one")["event"], serde_json::json!([]));
+        w.must(&["state", "rm", "exercise_item.one"]);
+        w.must(&["import", "-no-color", "exercise_item.one", "one"]);
+        assert_eq!(w.values("exercise_item.one")["event"], serde_json::json!([]));
+        w.settled();
+        w.write("main.tf", &item.replace("}", "  event {}\n}"));
+        let text = w.must_fail(&["validate", "-no-color"]);
+        assert!(text.contains("The provider alone gives these blocks."), "{text}");
+    });
+}
+
+#[test]
+fn a_computed_nested_attribute_is_kept_where_it_is_not_configured() {
+    everywhere(|cli| {
+        let item = |arguments: &str| {
+            format!("resource \"exercise_item\" \"one\" {{\n  name = \"one\"\n{arguments}}}\n")
+        };
+        let w = Workspace::new(cli, &item(""));
+        w.apply();
+        w.settled();
+        let cover = w.values("exercise_item.one")["cover"].clone();
+        assert_eq!(cover["colour"], "blue", "the store's");
+        w.write("main.tf", &item("  words = [\"x\"]\n"));
+        let text = w.must(&["plan", "-no-color"]);
+        assert!(text.contains("words") && !text.contains("cover"), "{text}");
+        w.apply();
+        w.write("main.tf", &item("  cover = { colour = \"red\" }\n"));
+        w.apply();
+        w.settled();
+        // Taken away, it stays as it was.
+        w.write("main.tf", &item(""));
+        w.settled();
+        assert_eq!(w.values("exercise_item.one")["cover"]["colour"], "red");
+    });
+}
+
 /// Every kind of argument that a state can tell: all but the write-only, the sensitive and what only the user knows.
 #[test]
 fn a_configuration_is_generated_from_what_exists() {

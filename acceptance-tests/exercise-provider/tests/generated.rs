@@ -24,6 +24,8 @@ fn hints() -> Hints {
         .values("network", [json!("10.0.0.0/8")])
         .values("address", [json!("10.0.0.1")])
         .values("front.colour", colours())
+        .values("cover.colour", colours())
+        .values("cover.width", [json!(5)])
         .values("sides.colour", colours())
         .values("variants.colour", colours())
         .values("named.colour", colours())
@@ -38,6 +40,7 @@ fn hints() -> Hints {
         .values("named.width", [json!(3)])
         .values("password_wo_version", [json!(1), json!(2)])
         .never("misbehave")
+        .never("event")
         .only(|config| config.get("password_wo").is_null() || !config.get("password_wo_version").is_null())
 }
 

@@ -26,6 +26,7 @@ pub(crate) trait AnyResource<C>: Send + Sync {
     fn schema(&self) -> Schema;
     /// Version and attributes of the identity, where there is one.
     fn identity_schema(&self) -> Option<(i64, Block)>;
+    fn identity_may_change(&self) -> bool;
     fn validate(&self, config: &Value, out: &mut Diagnostics);
     async fn plan(&self, cx: &Context<C>, plan: &mut Plan<Value>);
     async fn create(&self, cx: &Context<C>, request: Create<Value>) -> Applied<Value>;
@@ -194,6 +195,10 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
     fn identity_schema(&self) -> Option<(i64, Block)> {
         let block = R::Identity::block();
         (!block.attributes.is_empty()).then_some((R::IDENTITY_VERSION, block))
+    }
+
+    fn identity_may_change(&self) -> bool {
+        R::IDENTITY_MAY_CHANGE
     }
 
     fn validate(&self, config: &Value, out: &mut Diagnostics) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::computed_blocks;
 use crate::schema::{Attribute, Block, Nesting, Shape};
 use crate::validate::{Relation, is_empty};
 use crate::value::Value;
@@ -28,7 +29,7 @@ pub(crate) fn configuration(block: &Block, state: &Value) -> Value {
     while let Some(alone) = alone(block, &config) {
         clear(block, &mut config, &alone);
     }
-    Value::Object(config)
+    computed_blocks::without(block, Value::Object(config))
 }
 
 fn argument(attribute: &Attribute, state: &Value) -> Value {

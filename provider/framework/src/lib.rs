@@ -136,6 +136,7 @@ extern crate self as framework;
 
 pub mod action;
 pub mod attr;
+mod computed_blocks;
 pub mod context;
 pub mod data_source;
 pub mod diagnostics;

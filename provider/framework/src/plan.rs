@@ -1,5 +1,6 @@
 //! The plan engine: Terraform's own order of steps, around the resource's step.
 
+use crate::computed_blocks;
 use crate::context::Context;
 use crate::diagnostics::Diagnostics;
 use crate::erased::AnyResource;
@@ -19,6 +20,8 @@ pub(crate) struct Request {
     pub prior: Option<Value>,
     pub proposed: Option<Value>,
     pub private: PrivateState,
+    /// Whether the host takes computed blocks.
+    pub computed_blocks: bool,
 }
 
 /// The plan.
@@ -91,10 +94,19 @@ async fn plan_change<C: Send + Sync + 'static>(
     let prior = request.prior.unwrap_or(Value::Null);
     let mut planned = walk::with_defaults(block, &config, proposed);
     planned = walk::without_write_only(block, planned);
+    planned = keep_nested(block, &config, planned, &prior);
+    planned = if request.computed_blocks {
+        computed_blocks::of(block, planned, &prior)
+    } else {
+        computed_blocks::without(block, planned)
+    };
     let changed = planned != prior;
     let mut marked = 0;
     if changed {
         planned = mark_unknown(block, &config, planned, &mut marked);
+    }
+    if changed && request.computed_blocks {
+        planned = computed_blocks::unknown(block, planned, &mut marked);
     }
     let mut private = request.private;
     if kind == PlanKind::Replace {
@@ -125,6 +137,12 @@ async fn plan_change<C: Send + Sync + 'static>(
         before_step.clone()
     });
     planned = walk::without_write_only(block, planned);
+    if !request.computed_blocks {
+        planned = computed_blocks::without(block, planned);
+    }
+    if !config.is_wholly_known() {
+        planned = hold_unknown(block, &config, planned);
+    }
     if marked > 0
         && !prior.is_null()
         && restore_marked(block, &config, &before_step, &planned, &prior) == prior
@@ -157,6 +175,64 @@ async fn plan_change<C: Send + Sync + 'static>(
 /// Whether the framework decides about the attribute: it is computed, and neither configuration nor default give it.
 fn is_open(attribute: &Attribute, config: &Value) -> bool {
     attribute.computed && attribute.default.is_none() && config.is_null()
+}
+
+/// Core's proposal has null for an optional and computed nested attribute that is not configured, wherever arguments in it
+/// have values: users may have taken it away. What is to be kept stays all the same.
+fn keep_nested(block: &Block, config: &Value, planned: Value, prior: &Value) -> Value {
+    let Value::Object(mut object) = planned else {
+        return planned;
+    };
+    let attributes = block
+        .attributes
+        .iter()
+        .filter_map(|attribute| match &attribute.shape {
+            Shape::Nested(nesting, inner) => Some((&attribute.name, *nesting, &**inner, Some(attribute))),
+            Shape::Plain(_) => None,
+        });
+    let blocks = block
+        .blocks
+        .iter()
+        .map(|nested| (&nested.name, nested.nesting, &nested.block, None));
+    for (name, nesting, inner, attribute) in attributes.chain(blocks) {
+        let (config, prior) = (config.get(name), prior.get(name));
+        let Some(value) = object.get_mut(name) else {
+            continue;
+        };
+        let kept = attribute.is_some_and(|a| a.keep && is_open(a, config));
+        let old = std::mem::replace(value, Value::Null);
+        *value = match (nesting, old) {
+            (_, Value::Null) if kept => prior.clone(),
+            (Nesting::Single, old) => keep_nested(inner, config, old, prior),
+            (Nesting::List, Value::List(all)) => {
+                let at = |of: &Value, i: usize| of.elements().get(i).cloned().unwrap_or(Value::Null);
+                let one = |(i, old)| keep_nested(inner, &at(config, i), old, &at(prior, i));
+                Value::List(all.into_iter().enumerate().map(one).collect())
+            }
+            (Nesting::Map, Value::Map(all)) => {
+                let one = |(key, old): (String, Value)| {
+                    let kept = keep_nested(inner, config.get(&key), old, prior.get(&key));
+                    (key, kept)
+                };
+                Value::Map(all.into_iter().map(one).collect())
+            }
+            (_, old) => old,
+        };
+    }
+    Value::Object(object)
+}
+
+/// Arguments that are not known yet stay as configured, whatever the resource's step made of them: core would refuse any
+/// other value, and a step that tells only known from not known is no reason to refuse a plan.
+fn hold_unknown(block: &Block, config: &Value, planned: Value) -> Value {
+    walk::change(block, config, planned, &mut |attribute, config, value| {
+        let is_open = match attribute.shape {
+            Shape::Plain(_) => !config.is_wholly_known(),
+            Shape::Nested(..) => config.is_unknown(),
+        };
+        let is_argument = (attribute.required || attribute.optional) && !attribute.write_only;
+        (is_argument && is_open && value != config).then(|| config.clone())
+    })
 }
 
 /// Unknown in place of everything open. What is to be kept, or could not change without replacement, keeps the value that
@@ -194,7 +270,11 @@ fn restore_marked(block: &Block, config: &Value, before: &Value, planned: &Value
         let name = &nested.name;
         let (config, before, prior) = (config.get(name), before.get(name), prior.get(name));
         if let Some(value) = object.get_mut(name) {
-            *value = restore_nested(nested.nesting, &nested.block, config, before, value, prior);
+            *value = if nested.computed && value.is_unknown() && before.is_unknown() {
+                prior.clone()
+            } else {
+                restore_nested(nested.nesting, &nested.block, config, before, value, prior)
+            };
         }
     }
     Value::Object(object)

@@ -27,6 +27,9 @@ pub trait Resource<C: Send + Sync + 'static>: Send + Sync + 'static {
     const VERSION: i64 = 0;
     /// Version of the identity's form.
     const IDENTITY_VERSION: i64 = 0;
+    /// Whether an update or a refresh may change the identity. Where not, such a change is an error: what identifies a
+    /// thing changes only by replacement. What had no value before may get one.
+    const IDENTITY_MAY_CHANGE: bool = false;
 
     /// Checks a configuration, beyond what the schema says. No network; values may be unknown; the provider may not be
     /// configured.

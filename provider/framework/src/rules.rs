@@ -160,6 +160,9 @@ impl Violations {
         planned: &Value,
         at: &Path,
     ) {
+        if nested.computed && crate::validate::is_empty(config) {
+            return;
+        }
         if config.is_unknown() {
             if !planned.is_unknown() {
                 self.add(

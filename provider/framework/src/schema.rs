@@ -95,6 +95,9 @@ pub struct NestedBlock {
     pub min: i64,
     /// Greatest number of blocks of a list or set; 0 for any.
     pub max: i64,
+    /// The provider alone gives them: top level of resources, computed attributes only. Hosts that do not allow it
+    /// (Terraform before 1.16, OpenTofu) get none, so what matters belongs in a nested attribute.
+    pub computed: bool,
 }
 
 /// An attribute.
@@ -185,6 +188,7 @@ impl NestedBlock {
             relations: Vec::new(),
             min: 0,
             max: 0,
+            computed: false,
         }
     }
 

@@ -286,6 +286,17 @@ pub(crate) fn check(
             &mut checked_groups,
             out,
         );
+        if nested.computed && !is_empty(value) {
+            out.push(
+                Diagnostic::error(
+                    "F308",
+                    "Not an argument",
+                    "The provider alone gives these blocks.",
+                )
+                .hint("Remove the block.")
+                .at(here.clone()),
+            );
+        }
         each(nested.nesting, value, &here, |value, at| {
             check(&nested.block, value, at, write_only_allowed, out)
         });

@@ -16,7 +16,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///   `deprecated = "…"`, `replace`, `keep`, `name = "…"`, `optional_for_import`,
 ///   `validate(one_of("a", "b"), range(1..=5), length(1..=40), pattern("…"), cidr, arn, cron, with(path))`,
 ///   `conflicts("other", …)`, `exactly_one_of("a", "b")`, `required_with("other", …)`;
-/// - `#[block]` or `#[block(min = 1, max = 3, deprecated = "…", conflicts(…), …)]` for nested blocks;
+/// - `#[block]` or `#[block(computed, min = 1, max = 3, deprecated = "…", conflicts(…), …)]` for nested blocks;
 /// - `#[flatten]` for a model whose attributes and blocks become those of this one.
 #[proc_macro_derive(Model, attributes(attribute, block, flatten, model))]
 pub fn model(input: TokenStream) -> TokenStream {

@@ -218,6 +218,10 @@ fn block_setting(meta: &ParseNestedMeta<'_>, settings: &mut Vec<TokenStream>) ->
             settings.push(quote!(attribute.#bound = #number;));
             Ok(())
         }
+        "computed" => {
+            settings.push(quote!(attribute.computed = true;));
+            Ok(())
+        }
         "deprecated" => {
             let text = meta.value()?.parse::<LitStr>()?;
             settings.push(quote!(attribute.block.deprecated = ::std::option::Option::Some(::std::borrow::ToOwned::to_owned(#text));));

@@ -70,6 +70,17 @@ fn check_block(block: &Block, at: &Path, in_set: bool, out: &mut Vec<String>) {
                 "{here}: a block needs the type of a model, or a list, set or map of models"
             ));
         }
+        let is_input = |a: &Attribute| a.required || a.optional;
+        if nested.computed
+            && (!at.is_root()
+                || nested.min > 0
+                || !nested.block.blocks.is_empty()
+                || nested.block.attributes.iter().any(is_input))
+        {
+            out.push(format!(
+                "{here}: a computed block stands at the top, has no least number and computed attributes only"
+            ));
+        }
         check_block(&nested.block, &here, ty_in_set, out);
     }
 }

@@ -41,7 +41,10 @@ impl NestedBlock {
         };
         schema::NestedBlock {
             type_name: self.name.clone(),
-            block: Some(self.block.to_wire()),
+            block: Some(schema::Block {
+                computed: self.computed,
+                ..self.block.to_wire()
+            }),
             nesting: nesting.into(),
             min_items: self.min,
             max_items: self.max,

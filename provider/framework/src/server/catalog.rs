@@ -153,10 +153,10 @@ pub(super) fn inputs_only(block: &mut Block) {
     for attribute in &mut block.attributes {
         attribute.computed = false;
     }
-    block
-        .blocks
-        .iter_mut()
-        .for_each(|nested| inputs_only(&mut nested.block));
+    for nested in &mut block.blocks {
+        nested.computed = false;
+        inputs_only(&mut nested.block);
+    }
 }
 
 /// The things by name; a second one of a name is noted.

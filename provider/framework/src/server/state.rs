@@ -4,8 +4,9 @@ use proto::tfplugin6 as pb;
 use serde_json::Value as Json;
 
 use super::catalog::ResourceEntry;
-use super::resource::{read_identity, write_identity};
+use super::resource::{identity_of, read_identity, write_identity};
 use super::{Server, wire};
+use crate::computed_blocks;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::generate;
 use crate::path::Path;
@@ -146,16 +147,12 @@ impl<P: Provider> Server<P> {
             }
             return Ok(None);
         };
-        let state = walk::without_write_only(
-            &entry.schema.block,
-            filled(&entry.schema.block, state).unknown_as_null(),
-        );
-        let identity = entry
-            .identity
-            .as_ref()
-            .and(entry.any.identity(&state))
-            .filter(Value::is_wholly_known)
-            .or(given);
+        let block = &entry.schema.block;
+        let mut state = walk::without_write_only(block, filled(block, state).unknown_as_null());
+        if !computed_blocks::allowed(request.client_capabilities.as_ref()) {
+            state = computed_blocks::without(block, state);
+        }
+        let identity = identity_of(entry, &state).or(given);
         Ok(Some(pb::import_resource_state::ImportedResource {
             type_name: request.type_name,
             state: wire::write(&state, &entry.ty, diagnostics),
@@ -217,11 +214,7 @@ impl<P: Provider> Server<P> {
             &entry.schema.block,
             filled(&entry.schema.block, state).unknown_as_null(),
         );
-        let identity = entry
-            .identity
-            .as_ref()
-            .and(entry.any.identity(&state))
-            .filter(Value::is_wholly_known);
+        let identity = identity_of(entry, &state);
         Ok(pb::move_resource_state::Response {
             target_state: wire::write(&state, &entry.ty, diagnostics),
             target_private: private.without_own().to_wire(),

@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+mod computed;
 mod core;
 mod declared;
 mod extras;

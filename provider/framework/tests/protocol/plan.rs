@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use framework::{Attr, Path, PlanKind, Value};
+use framework::{Applied, Attr, Path, Plan, PlanKind, Value};
 use serde_json::json;
 
-use crate::core::{Action, Core, Instance, config, has_errors};
+use crate::core::{Action, Core, Instance, config, has_errors, identity_text};
+use crate::thing::{Thing, filled};
 
 #[tokio::test]
 async fn a_create_knows_everything_but_what_the_service_invents() {
@@ -275,6 +276,79 @@ async fn unknown_arguments_stay_unknown() {
             "{name} stays as configured, down to its known elements"
         );
     }
+}
+
+/// A step that asks only "is it known?" would plan another value than the configuration will have.
+#[tokio::test]
+async fn a_step_cannot_overwrite_what_is_not_known_yet() {
+    let core = Core::new().await;
+    core.world.on_plan(|plan| {
+        let planned = plan.planned.as_mut().unwrap();
+        planned.note = Attr::from("mine");
+        planned.zone = Attr::from("zone-b");
+        planned.networks = Attr::Known(vec![]);
+        if let Attr::Known(disks) = &mut planned.disk {
+            disks[0].size = Attr::Known(1);
+        }
+    });
+    let config = config(json!({
+        "name": "a", "note": "$unknown", "zone": "$unknown", "networks": ["10.0.0.0/8", "$unknown"],
+        "disk": [{"size": "$unknown"}],
+    }));
+    let planned = core.plan(&Instance::default(), Some(&config)).await;
+    assert!(!has_errors(&planned.diagnostics), "{:?}", planned.diagnostics);
+    let state = planned.state.unwrap();
+    for name in ["note", "zone", "networks"] {
+        assert_eq!(state.get(name), config.get(name), "{name} stays as configured");
+    }
+    assert!(state.get("disk").elements()[0].get("size").is_unknown());
+}
+
+#[tokio::test]
+async fn an_identity_changes_only_by_replacement() {
+    let core = Core::new().await;
+    let after = core.bring(&Instance::default(), json!({"name": "a"})).await;
+    assert_eq!(identity_text(after.identity.as_ref()), "t-1");
+    let says = |diagnostics: &[String]| {
+        assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+        assert!(
+            diagnostics[0].contains("error: Defect of the provider (F401): `id` of the identity"),
+            "{diagnostics:?}"
+        );
+    };
+    let changed = config(json!({"name": "a", "note": "x"}));
+    let with_id =
+        |id: Attr<String>| move |plan: &mut Plan<Thing>| plan.planned.as_mut().unwrap().id = id.clone();
+    core.world.on_plan(with_id(Attr::from("t-2")));
+    says(&core.plan(&after, Some(&changed)).await.diagnostics);
+    // Unknown at plan: found out at apply. What was changed stays in the state, under the old identity.
+    core.world.on_plan(with_id(Attr::Unknown));
+    core.world.on_update(|request| {
+        let thing = Thing {
+            id: Attr::from("t-2"),
+            ..filled(request.planned)
+        };
+        Applied::done(thing, request.private)
+    });
+    let planned = core.plan(&after, Some(&changed)).await;
+    let (updated, diagnostics) = core.apply(&after, &planned).await;
+    says(&diagnostics);
+    assert_eq!(updated.state.unwrap().get("note").as_str(), Some("x"));
+    assert_eq!(identity_text(updated.identity.as_ref()), "t-1");
+    // A refresh that finds another thing has not found this one.
+    core.world.on_read(|request| {
+        let thing = Thing {
+            id: Attr::from("t-3"),
+            ..request.state
+        };
+        Applied::done(thing, request.private)
+    });
+    let (refreshed, diagnostics) = core.refresh(&after).await;
+    says(&diagnostics);
+    assert_eq!(
+        (&refreshed.state, identity_text(refreshed.identity.as_ref())),
+        (&after.state, "t-1".to_owned())
+    );
 }
 
 /// Core would call it an invalid plan of the provider.
