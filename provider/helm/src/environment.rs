@@ -66,7 +66,8 @@ impl Environment for Process {
 pub struct Asked {
     /// `lookup` calls: API version, kind, namespace, name.
     pub lookups: Vec<[String; 4]>,
-    /// API versions that were asked for.
+    /// What `.Capabilities.APIVersions.Has` (or `has` on that list) was asked for, sorted: `group/version` or
+    /// `group/version/Kind`, whether it is there or not.
     pub api_versions: Vec<String>,
     /// Functions that answered with random or generated material, sorted.
     pub random: Vec<String>,

@@ -33,9 +33,20 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
-    /// Something outside: a repository, a registry, a release record.
+    /// A chart cannot be had from its registry or repository.
+    #[cfg(feature = "remote")]
+    #[error("{0}")]
+    Fetch(Box<crate::remote::FetchFailure>),
+    /// Something outside: a release record.
     #[error("{0}")]
     Outside(String),
+}
+
+#[cfg(feature = "remote")]
+impl Error {
+    pub(crate) fn fetch(failure: crate::remote::FetchFailure) -> Error {
+        Error::Fetch(Box::new(failure))
+    }
 }
 
 impl ExecError {

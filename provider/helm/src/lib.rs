@@ -19,6 +19,8 @@ pub mod json;
 pub mod manifests;
 pub mod object;
 pub mod release;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod render;
 pub mod schema;
 pub mod set;

@@ -525,6 +525,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_of_the_capabilities_is_recorded() {
+        let chart = chart(
+            "kind: x\n{{ $c := .Capabilities.APIVersions }}a: {{ .Capabilities.APIVersions.Has \"policy/v1\" }}\n\
+             b: {{ $c.Has \"example.com/v1/Thing\" }}\nc: {{ $c | has \"apps/v1\" }}\n\
+             {{ if false }}{{ $c.Has \"never/v1\" }}{{ end }}d: {{ list \"x/v1\" | has \"x/v1\" }}\n",
+        );
+        let rendered = Renderer::new(&chart, Release::new("r", "ns"))
+            .render(&serde_json::json!({}))
+            .unwrap();
+        assert_eq!(
+            rendered.documents.manifests[0].text,
+            "kind: x\na: true\nb: false\nc: true\nd: true\n"
+        );
+        assert_eq!(
+            rendered.asked.api_versions,
+            ["apps/v1", "example.com/v1/Thing", "policy/v1"]
+        );
+    }
+
+    #[test]
     fn a_lookup_is_answered_by_the_caller_and_recorded() {
         struct Cluster;
         impl Environment for Cluster {

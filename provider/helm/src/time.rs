@@ -96,6 +96,19 @@ impl Time {
             utc: true,
         }
     }
+    /// The same moment in a zone of the IANA database, and the zone's abbreviation then. `None` for what it does not know.
+    pub fn in_zone(&self, name: &str) -> Option<(Self, String)> {
+        let zone = jiff::tz::TimeZone::get(name).ok()?;
+        let moment = jiff::Timestamp::from_second(self.unix()).ok()?;
+        let info = zone.to_offset_info(moment);
+        let offset = info.offset().seconds();
+        let time = Time {
+            offset,
+            utc: false,
+            ..*self
+        };
+        Some((time, info.abbreviation().to_owned()))
+    }
     /// Seconds since 1970.
     pub fn unix(&self) -> i64 {
         i64::try_from(self.nanos.div_euclid(SECOND)).unwrap_or(0)
@@ -150,6 +163,10 @@ impl Time {
     }
     /// Go's layout language.
     pub fn format(&self, layout: &str) -> String {
+        self.format_in(layout, &self.zone())
+    }
+    /// Go's layout language, with a name for the zone of the offset.
+    pub fn format_in(&self, layout: &str, zone: &str) -> String {
         let c = self.civil();
         let mut out = String::new();
         let mut rest = layout;
@@ -190,7 +207,7 @@ impl Time {
                 "06" => out.push_str(&format!("{:02}", c.year.rem_euclid(100))),
                 "PM" => out.push_str(if c.hour >= 12 { "PM" } else { "AM" }),
                 "pm" => out.push_str(if c.hour >= 12 { "pm" } else { "am" }),
-                "MST" => out.push_str(&self.zone()),
+                "MST" => out.push_str(zone),
                 "Z0700" | "Z07:00" | "Z07" if self.offset == 0 => out.push('Z'),
                 "-0700" | "Z0700" => out.push_str(&offset_text(self.offset, true, false)),
                 "-07:00" | "Z07:00" => out.push_str(&offset_text(self.offset, true, true)),

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use helm::chart::load::Links;
 use helm::set::Kind;
 use helm::value::{Map, Value};
 use helm::{Capabilities, Chart, Error, Process, Release, Renderer, yaml};
@@ -10,7 +11,9 @@ use serde_json::json;
 
 const USAGE: &str = "ekb-helm template NAME CHART [-n NAMESPACE] [-f FILE]… [--set A=B]… [--set-string …] [--set-json …] \
 [--set-file …] [--set-literal …] [--kube-version V] [--api-versions A]… [--include-crds] [--is-upgrade] [--no-hooks] \
-[--skip-tests] [--skip-schema-validation] [--json]";
+[--skip-tests] [--skip-schema-validation] [--json] [--repo URL] [--version V] [--devel] [--username U] [--password P] \
+[--pass-credentials] [--plain-http] [--ca-file FILE] [--follow-links]\n\
+CHART is a folder, a .tgz, a name in the repository of --repo, REPOSITORY/NAME, or an address with oci:// or https://";
 
 #[derive(Default)]
 struct Arguments {
@@ -27,6 +30,21 @@ struct Arguments {
     skip_tests: bool,
     skip_schema: bool,
     json: bool,
+    links: Links,
+    remote: Remote,
+}
+
+/// What says where the chart is fetched.
+#[derive(Default)]
+struct Remote {
+    repository: Option<String>,
+    version: Option<String>,
+    devel: bool,
+    username: Option<String>,
+    password: Option<String>,
+    pass_credentials: bool,
+    plain_http: bool,
+    ca_file: Option<String>,
 }
 
 /// The order in which helm applies the kinds of `--set`.
@@ -73,6 +91,15 @@ fn arguments() -> Result<Arguments, String> {
             "--skip-tests" => out.skip_tests = true,
             "--skip-schema-validation" => out.skip_schema = true,
             "--json" => out.json = true,
+            "--follow-links" => out.links = Links::Anywhere,
+            "--repo" => out.remote.repository = Some(value()?),
+            "--version" => out.remote.version = Some(value()?),
+            "--devel" => out.remote.devel = true,
+            "--username" => out.remote.username = Some(value()?),
+            "--password" => out.remote.password = Some(value()?),
+            "--pass-credentials" => out.remote.pass_credentials = true,
+            "--plain-http" => out.remote.plain_http = true,
+            "--ca-file" => out.remote.ca_file = Some(value()?),
             flag if flag.starts_with('-') => return Err(format!("unknown flag: {flag}")),
             _ => positional.push(flag),
         }
@@ -113,8 +140,53 @@ fn values(arguments: &Arguments) -> Result<Value, Error> {
     Ok(Value::Map(all))
 }
 
+/// The chart, and where it came from.
+#[cfg(feature = "remote")]
+fn load(arguments: &Arguments) -> Result<(Chart, serde_json::Value), Error> {
+    use helm::remote::{Credentials, Loader, Request, Settings, Source};
+    let remote = &arguments.remote;
+    let outside = |what: &str, e: std::io::Error| Error::Values(format!("{what}: {e}"));
+    let mut settings = Settings::from_environment();
+    if remote.username.is_some() || remote.password.is_some() {
+        let text = |option: &Option<String>| option.clone().unwrap_or_default();
+        settings.credentials = Some(Credentials::basic(text(&remote.username), text(&remote.password)));
+    }
+    if let Some(file) = &remote.ca_file {
+        settings
+            .authorities
+            .push(std::fs::read(file).map_err(|e| outside(file, e))?);
+    }
+    settings.plain_http = remote.plain_http;
+    settings.pass_credentials = remote.pass_credentials;
+    let loader = Loader::new(settings)?;
+    let mut source = Source::parse(&arguments.chart, remote.repository.as_deref());
+    if let Source::Path(path) = &source
+        && !path.exists()
+    {
+        source = loader.named_repository(&arguments.chart).unwrap_or(source);
+    }
+    let mut request = Request::new(source);
+    request.version = remote.version.clone();
+    request.devel = remote.devel;
+    request.links = arguments.links;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| outside("tokio", e))?;
+    let loaded = runtime.block_on(loader.load(&request))?;
+    Ok((loaded.chart, json!(loaded.provenance)))
+}
+
+#[cfg(not(feature = "remote"))]
+fn load(arguments: &Arguments) -> Result<(Chart, serde_json::Value), Error> {
+    Ok((
+        Chart::load_with(&arguments.chart, arguments.links)?,
+        serde_json::Value::Null,
+    ))
+}
+
 fn run(arguments: &Arguments) -> Result<String, Error> {
-    let chart = Chart::load(&arguments.chart)?;
+    let (chart, provenance) = load(arguments)?;
     let user = values(arguments)?;
     let namespace = arguments.namespace.clone().unwrap_or_else(|| "default".into());
     let mut renderer = Renderer::new(&chart, Release::new(&arguments.name, namespace));
@@ -131,7 +203,7 @@ fn run(arguments: &Arguments) -> Result<String, Error> {
     };
     let rendered = renderer.render_values(&user)?;
     if arguments.json {
-        return typed(&rendered);
+        return typed(&rendered, &provenance);
     }
     let mut out = String::new();
     let print = |out: &mut String, source: &str, text: &str| {
@@ -156,7 +228,7 @@ fn run(arguments: &Arguments) -> Result<String, Error> {
     Ok(if out.trim().is_empty() { String::new() } else { out })
 }
 
-fn typed(rendered: &helm::Rendered) -> Result<String, Error> {
+fn typed(rendered: &helm::Rendered, provenance: &serde_json::Value) -> Result<String, Error> {
     let document = |d: &helm::Document| -> Result<serde_json::Value, Error> {
         Ok(
             json!({"source": &*d.source, "group": d.group(), "version": d.version(), "kind": d.kind,
@@ -176,7 +248,9 @@ fn typed(rendered: &helm::Rendered) -> Result<String, Error> {
         "tests": all.tests.iter().map(hook).collect::<Result<Vec<_>, _>>()?,
         "crds": all.crds.iter().map(document).collect::<Result<Vec<_>, _>>()?,
         "notes": rendered.notes,
-        "asked": {"lookups": rendered.asked.lookups, "random": rendered.asked.random, "time": rendered.asked.time},
+        "chart": provenance,
+        "asked": {"lookups": rendered.asked.lookups,
+            "api_versions": rendered.asked.api_versions, "random": rendered.asked.random, "time": rendered.asked.time},
     });
     Ok(format!("{result:#}\n"))
 }

@@ -1,10 +1,12 @@
 //! Loading: from a folder, from an archive, from a list of files.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
 
 use super::{Chart, File, Metadata, TemplateFile, archive, ignore::Ignore, to_json};
 use crate::error::Error;
@@ -13,42 +15,88 @@ use crate::yaml;
 
 /// Deepest nesting of charts in charts.
 const MAX_DEPTH: usize = 16;
-/// Most files of a folder.
+/// Deepest nesting of folders.
+const MAX_FOLDERS: usize = 32;
+/// Most files and folders of a folder.
 const MAX_FILES: usize = 20_000;
 
 impl Chart {
-    /// Loads a folder or a `.tgz` file.
+    /// Loads a folder or a `.tgz` file. Links that lead out of the folder are refused.
     ///
     /// # Errors
     /// What helm would refuse, or what is larger than allowed.
     pub fn load(path: impl AsRef<Path>) -> Result<Chart, Error> {
-        let path = path.as_ref();
-        let meta = std::fs::metadata(path).map_err(|_| {
-            Error::Chart(format!(
-                "path {} not found",
-                crate::gofmt::quote(&path.display().to_string())
-            ))
-        })?;
-        if meta.is_dir() {
-            return Chart::from_files(folder(path)?);
-        }
-        let bytes = std::fs::read(path).map_err(|e| Error::Chart(format!("{}: {e}", path.display())))?;
-        Chart::from_archive(&bytes)
+        Chart::load_with(path, Links::Inside)
+    }
+    /// Loads a folder or a `.tgz` file.
+    ///
+    /// # Errors
+    /// As for [`Chart::load`].
+    pub fn load_with(path: impl AsRef<Path>, links: Links) -> Result<Chart, Error> {
+        Chart::from_files(files(path.as_ref(), links)?.0)
     }
     /// Loads a `.tgz` from memory.
     ///
     /// # Errors
     /// As for [`Chart::load`].
     pub fn from_archive(bytes: &[u8]) -> Result<Chart, Error> {
-        Chart::from_files(archive::files(bytes)?)
+        unpack(bytes, archive::MAX_NESTED)
     }
     /// Loads a chart from its files, whose names are relative to it.
     ///
     /// # Errors
     /// As for [`Chart::load`].
     pub fn from_files(files: Vec<File>) -> Result<Chart, Error> {
-        from_files(files, 0)
+        from_files(files, 0, &mut archive::MAX_NESTED.clone())
     }
+}
+
+/// The files of a folder or `.tgz`, and for a `.tgz` its bytes.
+fn files(path: &Path, links: Links) -> Result<(Vec<File>, Option<Vec<u8>>), Error> {
+    let meta = std::fs::metadata(path).map_err(|_| {
+        Error::Chart(format!(
+            "path {} not found",
+            crate::gofmt::quote(&path.display().to_string())
+        ))
+    })?;
+    if meta.is_dir() {
+        return Ok((folder(path, links)?, None));
+    }
+    let bytes = std::fs::read(path).map_err(|e| Error::Chart(format!("{}: {e}", path.display())))?;
+    Ok((
+        archive::files(&bytes, &mut archive::MAX_NESTED.clone())?,
+        Some(bytes),
+    ))
+}
+
+/// The files of a folder or `.tgz`, and their digest (`sha256:…`): of the archive's bytes, or of the names and contents
+/// of a folder's files.
+///
+/// # Errors
+/// As for [`Chart::load`].
+pub fn read(path: &Path, links: Links) -> Result<(Vec<File>, String), Error> {
+    let (files, bytes) = files(path, links)?;
+    let mut hash = Sha256::new();
+    match bytes {
+        Some(bytes) => hash.update(bytes),
+        None => {
+            for file in &files {
+                for part in [file.name.as_bytes(), &file.data] {
+                    // Lengths keep `ab` + `c` apart from `a` + `bc`.
+                    hash.update((part.len() as u64).to_le_bytes());
+                    hash.update(part);
+                }
+            }
+        }
+    }
+    let digest = hash
+        .finalize()
+        .iter()
+        .fold(String::from("sha256:"), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        });
+    Ok((files, digest))
 }
 
 fn text(file: &File) -> String {
@@ -60,7 +108,8 @@ fn parse(file: &File) -> Result<Value, Error> {
         .map_err(|e| Error::Chart(format!("cannot load {}: {}", file.name, yaml::convert_error(&e))))
 }
 
-fn from_files(files: Vec<File>, depth: usize) -> Result<Chart, Error> {
+/// `budget`: how many bytes the archives in it may still unpack to.
+fn from_files(files: Vec<File>, depth: usize, budget: &mut u64) -> Result<Chart, Error> {
     if depth > MAX_DEPTH {
         return Err(Error::Chart("charts are nested too deeply".into()));
     }
@@ -140,12 +189,17 @@ fn from_files(files: Vec<File>, depth: usize) -> Result<Chart, Error> {
                     chart.metadata.name
                 )));
             };
-            from_files(archive::files(&file.data).map_err(inside)?, depth + 1).map_err(inside)?
+            from_files(
+                archive::files(&file.data, budget).map_err(inside)?,
+                depth + 1,
+                budget,
+            )
+            .map_err(inside)?
         } else {
             if files.iter().any(|f| f.name.as_ref() == name) {
                 continue;
             }
-            from_files(files, depth + 1).map_err(inside)?
+            from_files(files, depth + 1, budget).map_err(inside)?
         };
         chart.dependencies.push(dependency);
     }
@@ -180,71 +234,132 @@ fn first_document(file: &File, source: &str) -> Result<Json, Error> {
     }
 }
 
-/// The files of a folder that `.helmignore` leaves in. Links are followed, as helm does: charts keep definitions beside
-/// them this way, and a folder is its author's. Loops end at the limit of depth. Archives have no links (see `archive`).
-fn folder(root: &Path) -> Result<Vec<File>, Error> {
+/// A chart from an archive, that may unpack to so many bytes.
+pub(super) fn unpack(bytes: &[u8], mut budget: u64) -> Result<Chart, Error> {
+    from_files(archive::files(bytes, &mut budget)?, 0, &mut budget)
+}
+
+/// Whether links of a folder may lead out of it. Those of an archive never do: they are empty files, as to helm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Links {
+    /// A link that leads out is refused: a chart from elsewhere could otherwise read any file of ours.
+    #[default]
+    Inside,
+    /// All are followed, as helm does: for charts whose authors keep what they share beside them.
+    Anywhere,
+}
+
+/// The files of a folder that `.helmignore` leaves in.
+fn folder(root: &Path, links: Links) -> Result<Vec<File>, Error> {
     let ignore = match std::fs::read_to_string(root.join(".helmignore")) {
         Ok(text) => Ignore::parse(&text)?,
         Err(_) => Ignore::parse("")?,
     };
-    let mut out = Vec::new();
-    let mut total = 0;
-    walk(root, "", &ignore, 0, &mut total, &mut out)?;
-    Ok(out)
+    let root = root.canonicalize().map_err(|e| unreadable(root, &e))?;
+    let mut walk = Walk {
+        ignore,
+        links,
+        within: vec![root.clone()],
+        total: 0,
+        entries: 0,
+        files: Vec::new(),
+    };
+    walk.folder(&root, "")?;
+    Ok(walk.files)
 }
 
-fn walk(
-    folder: &Path,
-    prefix: &str,
-    ignore: &Ignore,
-    depth: usize,
-    total: &mut u64,
-    out: &mut Vec<File>,
-) -> Result<(), Error> {
-    let bad = |e: std::io::Error| Error::Chart(format!("{}: {e}", folder.display()));
-    if depth > 32 {
-        return Err(Error::Chart("folders are nested too deeply".into()));
-    }
-    let mut names: Vec<_> = std::fs::read_dir(folder)
-        .map_err(bad)?
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(bad)?;
-    names.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in names {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if prefix.is_empty() {
-            name
-        } else {
-            format!("{prefix}/{name}")
-        };
-        let meta = std::fs::metadata(entry.path()).map_err(bad)?;
-        if ignore.ignores(&path, meta.is_dir()) {
-            continue;
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::Chart(format!("{}: {error}", path.display()))
+}
+
+struct Walk {
+    ignore: Ignore,
+    links: Links,
+    /// The folders around us, resolved; the first is the chart.
+    within: Vec<PathBuf>,
+    total: u64,
+    entries: usize,
+    files: Vec<File>,
+}
+
+impl Walk {
+    fn folder(&mut self, folder: &Path, prefix: &str) -> Result<(), Error> {
+        if self.within.len() > MAX_FOLDERS {
+            return Err(Error::Chart("folders are nested too deeply".into()));
         }
-        if meta.is_dir() {
-            walk(&entry.path(), &path, ignore, depth + 1, total, out)?;
-        } else if meta.is_file() {
-            *total += meta.len();
-            if meta.len() > archive::MAX_FILE || *total > archive::MAX_TOTAL || out.len() >= MAX_FILES {
+        let bad = |e: std::io::Error| unreadable(folder, &e);
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .map_err(bad)?
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(bad)?;
+        names.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in names {
+            self.entries += 1;
+            if self.entries > MAX_FILES {
+                return Err(Error::Chart(format!("the chart has more than {MAX_FILES} files")));
+            }
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let name = if prefix.is_empty() {
+                name
+            } else {
+                format!("{prefix}/{name}")
+            };
+            let path = entry.path();
+            let meta = std::fs::metadata(&path).map_err(|e| unreadable(&path, &e))?;
+            if self.ignore.ignores(&name, meta.is_dir()) {
+                continue;
+            }
+            let path = self.resolved(path, &name, entry.file_type().map_err(bad)?.is_symlink())?;
+            if meta.is_dir() {
+                if self.within.contains(&path) {
+                    return Err(Error::Chart(format!(
+                        "chart file {} is a symbolic link to a folder around it",
+                        crate::gofmt::quote(&name)
+                    )));
+                }
+                self.within.push(path.clone());
+                self.folder(&path, &name)?;
+                self.within.pop();
+            } else if meta.is_file() {
+                self.file(&path, &name, meta.len())?;
+            } else {
                 return Err(Error::Chart(format!(
-                    "chart file {} is larger than the maximum file size {}",
-                    crate::gofmt::quote(&path),
-                    archive::MAX_FILE
+                    "cannot load irregular file {name} as it has file mode type bits set"
                 )));
             }
-            let data = std::fs::read(entry.path()).map_err(bad)?;
-            let data = data
-                .strip_prefix(b"\xef\xbb\xbf")
-                .map_or(data.clone(), <[u8]>::to_vec);
-            out.push(File {
-                name: path.into(),
-                data: data.into(),
-            });
-        } else {
+        }
+        Ok(())
+    }
+
+    /// What a link leads to, if it may.
+    fn resolved(&self, path: PathBuf, name: &str, is_link: bool) -> Result<PathBuf, Error> {
+        if !is_link {
+            return Ok(path);
+        }
+        let target = path.canonicalize().map_err(|e| unreadable(&path, &e))?;
+        if self.links == Links::Inside && !target.starts_with(&self.within[0]) {
             return Err(Error::Chart(format!(
-                "cannot load irregular file {path} as it has file mode type bits set"
+                "chart file {} is a symbolic link that leads out of the chart, to {}: copy what it leads to, or allow it",
+                crate::gofmt::quote(name),
+                target.display()
             )));
         }
+        Ok(target)
     }
-    Ok(())
+
+    fn file(&mut self, path: &Path, name: &str, length: u64) -> Result<(), Error> {
+        self.total += length;
+        if self.total > archive::MAX_TOTAL {
+            return Err(Error::Chart(format!(
+                "the chart is larger than the maximum size {}",
+                archive::MAX_TOTAL
+            )));
+        }
+        let data = std::fs::read(path).map_err(|e| unreadable(path, &e))?;
+        self.files.push(File {
+            name: name.into(),
+            data: archive::without_mark(data).into(),
+        });
+        Ok(())
+    }
 }

@@ -1,4 +1,4 @@
-//! Dates. Without a zone database, zones other than UTC are taken for UTC.
+//! Dates. Zones that the database does not know are taken for UTC, as Sprig does.
 
 use super::{Context, Failure, Function, Outcome, Type, function, text};
 use crate::gofmt;
@@ -16,19 +16,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         })))
     }),
     function("date", &[Str, Any], |cx, a| {
-        format(cx, "date", &text(&a[0]), &a[1])
+        format(cx, "date", &text(&a[0]), &a[1], "")
     }),
     function("dateInZone", &[Str, Any, Str], |cx, a| {
-        format(cx, "dateInZone", &text(&a[0]), &a[1])
+        format(cx, "dateInZone", &text(&a[0]), &a[1], &text(&a[2]))
     }),
     function("date_in_zone", &[Str, Any, Str], |cx, a| {
-        format(cx, "date_in_zone", &text(&a[0]), &a[1])
+        format(cx, "date_in_zone", &text(&a[0]), &a[1], &text(&a[2]))
     }),
     function("htmlDate", &[Any], |cx, a| {
-        format(cx, "htmlDate", "2006-01-02", &a[0])
+        format(cx, "htmlDate", "2006-01-02", &a[0], "")
     }),
     function("htmlDateInZone", &[Any, Str], |cx, a| {
-        format(cx, "htmlDateInZone", "2006-01-02", &a[0])
+        format(cx, "htmlDateInZone", "2006-01-02", &a[0], &text(&a[1]))
     }),
     function("dateModify", &[Str, Type::Time], |_, a| {
         Ok(modify(a).unwrap_or_else(|_| a[1].clone()))
@@ -95,7 +95,8 @@ fn time_of(value: &Value) -> Option<Time> {
     }
 }
 
-fn format(cx: &mut Context<'_>, name: &'static str, layout: &str, value: &Value) -> Outcome {
+/// An empty zone is UTC; our local time is UTC, too, so that a render does not depend on the machine.
+fn format(cx: &mut Context<'_>, name: &'static str, layout: &str, value: &Value, zone: &str) -> Outcome {
     let time = match value {
         Value::Int(n, _) => Time::utc(i128::from(*n) * 1_000_000_000),
         other => match time_of(other) {
@@ -103,7 +104,13 @@ fn format(cx: &mut Context<'_>, name: &'static str, layout: &str, value: &Value)
             None => Time::utc(cx.now(name)),
         },
     };
-    let out = time.format(layout);
+    let out = match time
+        .in_zone(zone)
+        .filter(|_| !matches!(zone, "" | "UTC" | "Local"))
+    {
+        Some((time, abbreviation)) => time.format_in(layout, &abbreviation),
+        None => time.format(layout),
+    };
     cx.room(out.len())?;
     Ok(Value::str(out))
 }

@@ -165,7 +165,8 @@ fn compact(_: &mut Context<'_>, a: &[Value]) -> Outcome {
             .collect(),
     ))
 }
-fn has(_: &mut Context<'_>, a: &[Value]) -> Outcome {
+fn has(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
+    cx.note_api_version(&a[1], Some(&a[0]));
     if a[1].is_nil() {
         return Ok(Value::Bool(false));
     }

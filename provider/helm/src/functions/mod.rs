@@ -282,6 +282,19 @@ impl Context<'_> {
         }
         Ok(())
     }
+    /// Notes that an API version is looked for, if the list is that of the capabilities.
+    pub(crate) fn note_api_version(&self, list: &Value, wanted: Option<&Value>) {
+        if let (
+            Value::List(List {
+                elem: Elem::VersionSet,
+                ..
+            }),
+            Some(Value::Str(wanted)),
+        ) = (list, wanted)
+        {
+            Asked::note(&mut self.asked.borrow_mut().api_versions, wanted);
+        }
+    }
     /// Random bytes for a function, noted as its.
     fn random(&mut self, name: &'static str, length: usize) -> Vec<u8> {
         let mut asked = self.asked.borrow_mut();

@@ -473,6 +473,7 @@ impl<'t> Run<'_, '_, 't> {
                 let ty = method.parameters[values.len()];
                 values.push(self.typed(last, ty)?);
             }
+            self.cx.note_api_version(&receiver, values.first());
             return match (method.run)(&receiver, &values) {
                 Ok(value) => Ok(value),
                 Err(message) => {

@@ -184,6 +184,7 @@ impl Lexer<'_> {
         let Some(length) = self.source[body..].find("*/") else {
             return self.error("unclosed comment");
         };
+        let begun = self.line;
         self.skip_to(body + length + 2);
         match self.right_delim() {
             Some((length, trims)) => {
@@ -193,7 +194,10 @@ impl Lexer<'_> {
                 }
                 Ok(())
             }
-            None => self.error("comment ends before closing delimiter"),
+            None => Err(LexError {
+                line: begun,
+                message: "comment ends before closing delimiter".into(),
+            }),
         }
     }
     /// Length of a closing delimiter here, and whether it trims what follows.

@@ -1,0 +1,134 @@
+//! Archives on disk, by digest: whoever has the digest has the bytes.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use sha2::{Digest as _, Sha256};
+
+/// A folder of archives, each named by its digest. Several processes may use it at once: files appear whole, and what
+/// is read is verified.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    folder: PathBuf,
+}
+
+/// `sha256:…` of bytes.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    let mut out = String::from("sha256:");
+    for byte in Sha256::digest(bytes) {
+        out.push_str(&format!("{byte:02x}"));
+    }
+    out
+}
+
+/// The hexadecimal part of a digest, if it is a well-formed one: it becomes part of a path.
+fn hexadecimal(digest: &str) -> Option<&str> {
+    let hex = digest.strip_prefix("sha256:")?;
+    let fine = hex.len() == 64
+        && hex
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    fine.then_some(hex)
+}
+
+/// Whether it is `sha256:` and 64 digits.
+pub(super) fn is_digest(digest: &str) -> bool {
+    hexadecimal(digest).is_some()
+}
+
+impl Cache {
+    /// A cache in a folder, which is made when it is first needed.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Cache {
+            folder: folder.into(),
+        }
+    }
+    /// `$XDG_CACHE_HOME/ekb/charts`, else `~/.cache/ekb/charts`.
+    pub fn default_folder() -> Option<PathBuf> {
+        let set = |name: &str| {
+            std::env::var_os(name)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
+        let caches = set("XDG_CACHE_HOME")
+            .or_else(|| set("LOCALAPPDATA").filter(|_| cfg!(windows)))
+            .or_else(|| Some(set("HOME")?.join(".cache")))?;
+        Some(caches.join("ekb").join("charts"))
+    }
+    fn path(&self, digest: &str) -> Option<PathBuf> {
+        Some(self.folder.join("sha256").join(hexadecimal(digest)?))
+    }
+    /// The bytes with this digest. A file that was damaged is removed.
+    pub fn get(&self, wanted: &str) -> Option<Vec<u8>> {
+        let path = self.path(wanted)?;
+        let bytes = std::fs::read(&path).ok()?;
+        if digest(&bytes) == wanted {
+            return Some(bytes);
+        }
+        // Should this fail, the next write replaces it all the same.
+        let _ = std::fs::remove_file(path);
+        None
+    }
+    /// Keeps bytes. A cache that cannot be written is no reason to fail: it is only not there the next time.
+    pub fn put(&self, bytes: &[u8]) {
+        let _ = self.write(bytes);
+    }
+    fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let Some(path) = self.path(&digest(bytes)) else {
+            return Ok(());
+        };
+        let folder = self.folder.join("sha256");
+        std::fs::create_dir_all(&folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+        file.write_all(bytes)?;
+        file.persist(path)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_is_found_and_what_was_damaged_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path().join("deep/cache"));
+        let wanted = digest(b"chart");
+        assert_eq!(
+            wanted,
+            "sha256:cc57fc1903e444cf6a726490b43b27ee9f87facc037f86872201847c565b45fb"
+        );
+        assert_eq!(cache.get(&wanted), None);
+        cache.put(b"chart");
+        assert_eq!(cache.get(&wanted).as_deref(), Some(&b"chart"[..]));
+        let file = cache.path(&wanted).unwrap();
+        std::fs::write(&file, b"charm").unwrap();
+        assert_eq!(cache.get(&wanted), None);
+        assert!(!file.exists(), "a damaged file is removed");
+        cache.put(b"chart");
+        assert!(cache.get(&wanted).is_some());
+        assert_eq!(cache.get("sha256:../../../etc/passwd"), None);
+        assert_eq!(cache.get("../x"), None);
+    }
+
+    #[test]
+    fn many_may_write_the_same_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let bytes = vec![7; 1 << 20];
+        let wanted = digest(&bytes);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..5 {
+                        cache.put(&bytes);
+                        assert_eq!(cache.get(&wanted).map(|b| b.len()), Some(bytes.len()));
+                    }
+                });
+            }
+        });
+        let left = std::fs::read_dir(folder.path().join("sha256")).unwrap().count();
+        assert_eq!(left, 1, "no half-written file is left");
+    }
+}

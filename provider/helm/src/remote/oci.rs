@@ -1,0 +1,422 @@
+//! OCI registries. The client library does the dance for a token; what it has no limits for is fetched here.
+
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
+use oci_client::errors::OciDistributionError;
+use oci_client::manifest::OciImageManifest;
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference, RegistryOperation};
+use reqwest::header::{HeaderMap, LINK};
+
+use super::failure::{Class, FetchFailure};
+use super::{Archive, Credentials, Loader, Request, cache, choose, none_fits, web};
+use crate::functions::semvers::Version;
+
+/// The kinds of manifest that may hold a chart.
+const MANIFESTS: [&str; 2] = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+/// What makes a manifest a chart's.
+const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
+/// The archive; the second is what helm wrote before version 3.7.
+const LAYERS: [&str; 2] = [
+    "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+    "application/tar+gzip",
+];
+/// Most pages of tags that are turned.
+const MAX_PAGES: usize = 100;
+
+/// `oci://HOST/REPOSITORY[:TAG][@DIGEST]`, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+struct Address {
+    host: String,
+    repository: String,
+    tag: Option<String>,
+    digest: Option<String>,
+}
+
+impl Address {
+    fn parse(source: &str) -> Result<Address, FetchFailure> {
+        let bad = |what: &str| {
+            FetchFailure::new(Class::Invalid, format!("{source:?} {what}"))
+                .hint("write it as oci://HOST/PATH/CHART, with :TAG or @sha256:DIGEST if need be")
+        };
+        let rest = source.strip_prefix("oci://").unwrap_or(source);
+        let (rest, digest) = match rest.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest.to_owned())),
+            None => (rest, None),
+        };
+        let (host, path) = rest
+            .split_once('/')
+            .filter(|(host, path)| !host.is_empty() && !path.is_empty())
+            .ok_or_else(|| bad("names no repository"))?;
+        let (repository, tag) = match path.split_once(':') {
+            Some((repository, tag)) => (repository, Some(tag.to_owned())),
+            None => (path, None),
+        };
+        let host_fine = host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
+        let repository_fine = repository.split('/').all(|part| {
+            let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+            part.bytes().all(|b| word(b) || b"._-".contains(&b))
+                && part.bytes().next().is_some_and(word)
+                && part.bytes().next_back().is_some_and(word)
+        });
+        let tag_fine = tag.as_ref().is_none_or(|t| tag_is_fine(t));
+        if !host_fine || !repository_fine || !tag_fine {
+            return Err(bad(
+                "is no address of a chart: lower case letters, digits, and ._-/ in between",
+            ));
+        }
+        if digest.as_ref().is_some_and(|d| !cache::is_digest(d)) {
+            return Err(bad("has a digest that is not sha256: and 64 hexadecimal digits"));
+        }
+        Ok(Address {
+            host: host.to_owned(),
+            repository: repository.to_owned(),
+            tag,
+            digest,
+        })
+    }
+    /// Where requests go: docker's registry has another name than its images have.
+    fn endpoint(&self) -> &str {
+        match self.host.as_str() {
+            "docker.io" | "index.docker.io" => "registry-1.docker.io",
+            host => host,
+        }
+    }
+}
+
+fn tag_is_fine(tag: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    !tag.is_empty()
+        && tag.len() <= 128
+        && tag.bytes().all(|b| word(b) || b".-".contains(&b))
+        && tag.bytes().next().is_some_and(word)
+}
+
+/// A registry that has let us in, for one repository.
+struct Session<'l> {
+    loader: &'l Loader,
+    /// `https://HOST/v2/REPOSITORY`
+    base: String,
+    credentials: Option<Credentials>,
+}
+
+impl Loader {
+    pub(super) async fn oci(&self, source: &str, request: &Request) -> Result<Archive, FetchFailure> {
+        let address = Address::parse(source)?;
+        let session = self.log_in(&address).await?;
+        let (reference, wanted) = match (&address.digest, &address.tag) {
+            (Some(digest), _) => (digest.clone(), Some(digest)),
+            (None, Some(tag)) => (tag.clone(), None),
+            (None, None) => (session.tag(request).await?, None),
+        };
+        let (manifest, manifest_digest) = session.manifest(&reference, wanted.map(String::as_str)).await?;
+        let layer = chart_layer(&manifest, source)?;
+        let location = format!("{}/blobs/{}", session.base, layer.digest);
+        if !cache::is_digest(&layer.digest) {
+            return Err(FetchFailure::new(
+                Class::Invalid,
+                format!(
+                    "the manifest names its archive by {}, which is no sha256 digest",
+                    layer.digest
+                ),
+            ));
+        }
+        let manifest_digest = Some(manifest_digest);
+        if let Some(bytes) = self.cache.as_ref().and_then(|cache| cache.get(&layer.digest)) {
+            return Ok(Archive {
+                bytes,
+                location,
+                digest: layer.digest.clone(),
+                manifest_digest,
+                cached: true,
+            });
+        }
+        let limit = self.settings.limits.archive;
+        let bytes = session.get(&location, &[], limit).await?.body;
+        let archive = self.keep(bytes, location);
+        if archive.digest != layer.digest {
+            return Err(FetchFailure::new(
+                Class::Corrupt,
+                format!(
+                    "{} has the digest {}, the manifest promises {}",
+                    archive.location, archive.digest, layer.digest
+                ),
+            )
+            .hint("it was changed on its way, or the registry is damaged: do not use it"));
+        }
+        Ok(Archive {
+            manifest_digest,
+            ..archive
+        })
+    }
+
+    async fn log_in(&self, address: &Address) -> Result<Session<'_>, FetchFailure> {
+        let (mut credentials, mut origin) = (self.settings.credentials.clone(), None);
+        if credentials.is_none() {
+            let (files, host) = (self.settings.config_files.clone(), address.host.clone());
+            // A credential helper is a program, which may take its time.
+            let found = tokio::task::spawn_blocking(move || files.registry(&host)).await;
+            if let Some((found, file)) = found.unwrap_or(Ok(None))? {
+                (credentials, origin) = (Some(found), Some(file));
+            }
+        }
+        let scheme = if self.settings.plain_http { "http" } else { "https" };
+        let host = address.endpoint();
+        let base = format!("{scheme}://{host}/v2/{}", address.repository);
+        let auth = match &credentials {
+            None => RegistryAuth::Anonymous,
+            Some(Credentials::Basic { username, password }) => {
+                RegistryAuth::Basic(username.clone(), password.to_string())
+            }
+            Some(Credentials::Token(token)) => RegistryAuth::Bearer(token.to_string()),
+        };
+        let reference = Reference::with_tag(host.to_owned(), address.repository.clone(), "latest".into());
+        let client = self.client()?;
+        let asked = client.auth(&reference, &auth, RegistryOperation::Pull);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a limit of what the network may take, which the client library lacks; nothing waits for it"
+        )]
+        let answer = tokio::time::timeout(self.settings.limits.request, asked).await;
+        let token = match answer {
+            Ok(Ok(token)) => token,
+            Ok(Err(error)) => return Err(not_let_in(host, error, origin.as_deref(), credentials.is_some())),
+            Err(_) => {
+                return Err(FetchFailure::new(
+                    Class::TimedOut,
+                    format!("{host} did not answer our login in time"),
+                ));
+            }
+        };
+        Ok(Session {
+            loader: self,
+            base,
+            credentials: token.map(Credentials::token).or(credentials),
+        })
+    }
+
+    fn client(&self) -> Result<Client, FetchFailure> {
+        let settings = &self.settings;
+        let config = ClientConfig {
+            protocol: if settings.plain_http {
+                ClientProtocol::Http
+            } else {
+                ClientProtocol::Https
+            },
+            extra_root_certificates: certificates(&settings.authorities),
+            read_timeout: Some(settings.limits.idle),
+            connect_timeout: Some(settings.limits.connect),
+            user_agent: web::USER_AGENT,
+            ..ClientConfig::default()
+        };
+        Client::try_from(config).map_err(|e| {
+            FetchFailure::new(
+                Class::Invalid,
+                format!("the registry client cannot be set up: {e}"),
+            )
+        })
+    }
+}
+
+/// Each certificate by itself: the client library reads only the first of a file.
+fn certificates(files: &[Vec<u8>]) -> Vec<Certificate> {
+    let mut out = Vec::new();
+    for file in files {
+        let text = String::from_utf8_lossy(file);
+        for block in text.split_inclusive("-----END CERTIFICATE-----") {
+            if let Some(begin) = block.find("-----BEGIN CERTIFICATE-----") {
+                out.push(Certificate {
+                    encoding: CertificateEncoding::Pem,
+                    data: block.as_bytes()[begin..].to_vec(),
+                });
+            }
+        }
+    }
+    out
+}
+
+/// Why a registry did not give us a token.
+fn not_let_in(
+    host: &str,
+    error: OciDistributionError,
+    origin: Option<&std::path::Path>,
+    had_credentials: bool,
+) -> FetchFailure {
+    match error {
+        OciDistributionError::AuthenticationFailure(reason) => {
+            let reason: String = reason.chars().filter(|c| !c.is_control()).take(300).collect();
+            let hint = match origin {
+                Some(file) => format!(
+                    "the credentials come from {}: if they are old, log in again or log out",
+                    file.display()
+                ),
+                None if had_credentials => "check the user name and the password".to_owned(),
+                None => format!("log in with `helm registry login {host}`, or give a user name and password"),
+            };
+            FetchFailure::new(
+                Class::Denied,
+                format!("registry {host} refuses the login: {reason}"),
+            )
+            .hint(hint)
+        }
+        OciDistributionError::RequestError(error) if error.is_timeout() => {
+            FetchFailure::new(Class::TimedOut, format!("registry {host} did not answer in time"))
+        }
+        OciDistributionError::RequestError(error) => {
+            let cause = web::causes(&error);
+            let hint = web::hint_for_certificates(&cause).unwrap_or(
+                "check the address, the network and the proxy settings; a registry without TLS needs plain HTTP",
+            );
+            let what = format!("registry {host} cannot be reached: {cause}");
+            FetchFailure::new(Class::Unreachable, what).hint(hint)
+        }
+        error => FetchFailure::new(Class::Invalid, format!("registry {host}: {error}")),
+    }
+}
+
+impl Session<'_> {
+    async fn get(&self, url: &str, accept: &[&str], limit: u64) -> Result<web::Got, FetchFailure> {
+        self.loader
+            .web
+            .get(url, self.credentials.as_ref(), accept, limit)
+            .await
+    }
+
+    /// The tag that the request means.
+    async fn tag(&self, request: &Request) -> Result<String, FetchFailure> {
+        // What reads as a version is a tag, even `1.2`, which as a constraint would mean more: so helm has it.
+        if let Some(version) = request.version.as_deref().filter(|v| Version::parse(v).is_some()) {
+            return Ok(version.replace('+', "_"));
+        }
+        let tags = self.tags().await?;
+        // A tag cannot have a plus sign: helm writes an underscore.
+        let versions: Vec<String> = tags.iter().map(|tag| tag.replace('_', "+")).collect();
+        let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
+        match choose(&versions, request)? {
+            Some(version) => Ok(version.replace('+', "_")),
+            None => Err(none_fits(&versions, request, &self.base)),
+        }
+    }
+
+    async fn tags(&self) -> Result<Vec<String>, FetchFailure> {
+        let mut out = Vec::new();
+        let mut next = Some(format!("{}/tags/list", self.base));
+        for _ in 0..MAX_PAGES {
+            let Some(url) = next else { break };
+            let page = self.get(&url, &[], self.loader.settings.limits.manifest).await?;
+            let parsed: serde_json::Value = serde_json::from_slice(&page.body)
+                .map_err(|e| FetchFailure::new(Class::Invalid, format!("{url} is no list of tags: {e}")))?;
+            let tags = parsed["tags"].as_array().into_iter().flatten();
+            out.extend(
+                tags.filter_map(|t| t.as_str())
+                    .filter(|t| tag_is_fine(t))
+                    .map(str::to_owned),
+            );
+            next = next_page(&url, &page.headers);
+        }
+        Ok(out)
+    }
+
+    /// The manifest and its digest.
+    async fn manifest(
+        &self,
+        reference: &str,
+        wanted: Option<&str>,
+    ) -> Result<(OciImageManifest, String), FetchFailure> {
+        let url = format!("{}/manifests/{reference}", self.base);
+        let limit = self.loader.settings.limits.manifest;
+        let got = self.get(&url, &MANIFESTS, limit).await?;
+        let digest = cache::digest(&got.body);
+        let said = got
+            .headers
+            .get("docker-content-digest")
+            .and_then(|v| v.to_str().ok())
+            .filter(|d| cache::is_digest(d));
+        for promised in wanted.into_iter().chain(said) {
+            if promised != digest {
+                return Err(FetchFailure::new(
+                    Class::Corrupt,
+                    format!("{url} has the digest {digest}, not {promised}"),
+                )
+                .hint("it was changed on its way, or the registry is damaged: do not use it"));
+            }
+        }
+        let manifest = serde_json::from_slice(&got.body).map_err(|e| {
+            FetchFailure::new(Class::Invalid, format!("{url} is no manifest of a chart: {e}"))
+                .hint("the address may be that of an image")
+        })?;
+        Ok((manifest, digest))
+    }
+}
+
+/// The next page of a list, if the registry names one, on the same host.
+fn next_page(url: &str, headers: &HeaderMap) -> Option<String> {
+    let link = headers.get(LINK)?.to_str().ok()?;
+    let (target, rest) = link.strip_prefix('<')?.split_once('>')?;
+    if !rest.contains("next") {
+        return None;
+    }
+    let here = reqwest::Url::parse(url).ok()?;
+    let there = here.join(target).ok()?;
+    (there.origin() == here.origin()).then(|| there.to_string())
+}
+
+fn chart_layer<'m>(
+    manifest: &'m OciImageManifest,
+    source: &str,
+) -> Result<&'m oci_client::manifest::OciDescriptor, FetchFailure> {
+    let no_chart = |what: String| {
+        FetchFailure::new(Class::Invalid, format!("{source} holds no chart: {what}"))
+            .hint("charts are pushed with `helm push`")
+    };
+    if manifest.config.media_type != CONFIG {
+        return Err(no_chart(format!(
+            "its configuration is {}",
+            manifest.config.media_type
+        )));
+    }
+    manifest
+        .layers
+        .iter()
+        .find(|layer| LAYERS.contains(&layer.media_type.as_str()))
+        .ok_or_else(|| no_chart("no layer is an archive of a chart".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_apart_and_checked() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let full = Address::parse(&format!("oci://127.0.0.1:5000/a/b:1.2.3_x@{digest}")).unwrap();
+        assert_eq!(
+            (full.host.as_str(), full.repository.as_str()),
+            ("127.0.0.1:5000", "a/b")
+        );
+        assert_eq!(
+            (full.tag.as_deref(), full.digest.as_deref()),
+            (Some("1.2.3_x"), Some(digest.as_str()))
+        );
+        for bad in [
+            "oci://host",
+            "oci://host/",
+            "oci:///a",
+            "oci://host/../x",
+            "oci://host/A",
+            "oci://host/a//b",
+            "oci://host/a:",
+            "oci://host/a:x/y",
+            "oci://ho st/a",
+            "oci://user@host/a",
+            "oci://host/a@sha256:12",
+            "oci://host/a?b",
+        ] {
+            assert!(Address::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! HTTP requests with limits of size and time, and failures that say where and what to do.
+
+use std::error::Error as _;
+
+use reqwest::header::{ACCEPT, HeaderMap};
+use reqwest::{StatusCode, redirect};
+
+use super::failure::{Class, FetchFailure};
+use super::{Credentials, Limits, Settings};
+
+/// What a server is told of us.
+pub(super) const USER_AGENT: &str = concat!("ekb-helm/", env!("CARGO_PKG_VERSION"));
+
+/// A client.
+pub(super) struct Web {
+    client: reqwest::Client,
+    limits: Limits,
+}
+
+/// What was got.
+pub(super) struct Got {
+    pub body: Vec<u8>,
+    pub headers: HeaderMap,
+}
+
+impl Web {
+    pub fn new(settings: &Settings) -> Result<Web, FetchFailure> {
+        let bad = |e: reqwest::Error| {
+            FetchFailure::new(
+                Class::Invalid,
+                format!("the HTTP client cannot be set up: {}", causes(&e)),
+            )
+        };
+        let mut authorities = Vec::new();
+        for pem in &settings.authorities {
+            authorities.extend(reqwest::Certificate::from_pem_bundle(pem).map_err(bad)?);
+        }
+        let client = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(settings.limits.connect)
+            .read_timeout(settings.limits.idle)
+            .timeout(settings.limits.request)
+            .tls_certs_merge(authorities)
+            .redirect(redirect::Policy::custom(|attempt| {
+                let downgrade = attempt.url().scheme() != "https"
+                    && attempt
+                        .previous()
+                        .first()
+                        .is_some_and(|first| first.scheme() == "https");
+                if downgrade {
+                    attempt.error("the server redirects from https to http")
+                } else if attempt.previous().len() > 10 {
+                    attempt.error("the server redirects more than ten times")
+                } else {
+                    attempt.follow()
+                }
+            }))
+            .build()
+            .map_err(bad)?;
+        Ok(Web {
+            client,
+            limits: settings.limits.clone(),
+        })
+    }
+
+    /// Gets at most `limit` bytes.
+    pub async fn get(
+        &self,
+        url: &str,
+        credentials: Option<&Credentials>,
+        accept: &[&str],
+        limit: u64,
+    ) -> Result<Got, FetchFailure> {
+        let at = without_user(url);
+        let mut request = self.client.get(url);
+        if !accept.is_empty() {
+            request = request.header(ACCEPT, accept.join(", "));
+        }
+        request = match credentials {
+            Some(Credentials::Basic { username, password }) => {
+                request.basic_auth(username, Some(password.as_str()))
+            }
+            Some(Credentials::Token(token)) => request.bearer_auth(token.as_str()),
+            None => request,
+        };
+        let mut response = request.send().await.map_err(|e| self.unanswered(&at, &e))?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(refused(&at, status, credentials));
+        }
+        let too_large = || FetchFailure::new(Class::TooLarge, format!("{at} is larger than {limit} bytes"));
+        if response.content_length().is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        let headers = response.headers().clone();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.unanswered(&at, &e))? {
+            if (body.len() + chunk.len()) as u64 > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Got { body, headers })
+    }
+
+    fn unanswered(&self, at: &str, error: &reqwest::Error) -> FetchFailure {
+        if error.is_timeout() {
+            let limits = &self.limits;
+            return FetchFailure::new(
+                Class::TimedOut,
+                format!(
+                    "{at} did not answer in time ({} s to connect, {} s without a byte, {} s in all)",
+                    limits.connect.as_secs_f32(),
+                    limits.idle.as_secs_f32(),
+                    limits.request.as_secs_f32()
+                ),
+            );
+        }
+        if error.is_builder() {
+            return FetchFailure::new(Class::Invalid, format!("{at:?} is no URL that can be asked"));
+        }
+        let cause = causes(error);
+        let failure = FetchFailure::new(Class::Unreachable, format!("{at} cannot be reached: {cause}"));
+        if let Some(hint) = hint_for_certificates(&cause) {
+            failure.hint(hint)
+        } else if error.is_connect() {
+            failure.hint("check the address, the network and the proxy settings")
+        } else {
+            failure
+        }
+    }
+}
+
+/// What helps against a certificate that is not trusted.
+pub(super) fn hint_for_certificates(cause: &str) -> Option<&'static str> {
+    cause
+        .to_ascii_lowercase()
+        .contains("certificate")
+        .then_some("if its certificate comes of a private authority, name that authority's file")
+}
+
+/// What a status that is no success means.
+fn refused(at: &str, status: StatusCode, credentials: Option<&Credentials>) -> FetchFailure {
+    let cause = format!("{at} answered {status}");
+    match status.as_u16() {
+        401 | 403 => {
+            let hint = match credentials {
+                Some(_) => "the credentials are refused, or do not allow this",
+                None => "credentials are needed: give a user name and password, or log in with helm",
+            };
+            FetchFailure::new(Class::Denied, cause).hint(hint)
+        }
+        404 | 410 => FetchFailure::new(Class::NotFound, cause).hint("check the name and the address"),
+        408 | 429 | 500.. => FetchFailure::new(Class::Unreachable, cause).hint("try again later"),
+        _ => FetchFailure::new(Class::Invalid, cause),
+    }
+}
+
+/// The innermost causes say what is wrong, the outermost only that something is.
+pub(super) fn causes(error: &reqwest::Error) -> String {
+    let mut out = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if out.last() != Some(&text) {
+            out.push(text);
+        }
+        next = cause.source();
+    }
+    match out.last() {
+        Some(innermost) => innermost.clone(),
+        // Its own text would repeat the URL.
+        None => without_url(error),
+    }
+}
+
+fn without_url(error: &reqwest::Error) -> String {
+    let text = error.to_string();
+    match error.url() {
+        Some(url) => text.replace(&format!(" for url ({url})"), ""),
+        None => text,
+    }
+}
+
+/// A URL without user name, password and query, which may hold a signature: for people to read.
+pub(super) fn without_user(url: &str) -> String {
+    let Ok(mut parsed) = reqwest::Url::parse(url) else {
+        return url.to_owned();
+    };
+    // Both fail only for URLs that cannot have them.
+    let _ = parsed.set_username("");
+    let _ = parsed.set_password(None);
+    parsed.set_query(None);
+    parsed.to_string()
+}
