@@ -54,6 +54,10 @@ impl ControlPlane {
     /// When it does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_on(free_port)
+    }
+
+    fn start_on(mut port: impl FnMut() -> u16) -> Self {
         let watch = Stopwatch::start();
         // Two supervisors, two folders: each removes its own.
         let etcd_folder = new_folder("etcd");
@@ -64,7 +68,7 @@ impl ControlPlane {
             let folder = new_folder("apiserver");
             let files = Files::write(&folder);
             let agent = agent(&files.ca);
-            let port = free_port();
+            let port = port();
             let url = format!("https://127.0.0.1:{port}");
             let server = start_server(&folder, &socket, port);
             while watch.elapsed() < START_LIMIT && !server.has_ended() {
@@ -431,6 +435,10 @@ fn start_server(folder: &Path, etcd: &str, port: u16) -> Running {
 fn is_ready(agent: &ureq::Agent, url: &str, token: &str) -> bool {
     agent
         .get(format!("{url}/readyz"))
+        // Whoever else has the port may never answer.
+        .config()
+        .timeout_global(Some(Duration::from_secs(2)))
+        .build()
         .header("authorization", format!("Bearer {token}"))
         .call()
         .is_ok_and(|answer| answer.status() == 200)
@@ -469,4 +477,17 @@ fn free_port() -> u16 {
 
 fn write(path: &Path, content: &str) {
     std::fs::write(path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_somebody_took_costs_another_attempt() {
+        let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let mut ports = [taken.local_addr().expect("a port").port(), free_port()].into_iter();
+        let plane = ControlPlane::start_on(|| ports.next().expect("two attempts are enough"));
+        assert!(plane.request("GET", "/version", None).is_ok());
+    }
 }

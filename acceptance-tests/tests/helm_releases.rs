@@ -467,3 +467,139 @@ fn what_we_read_and_write_back_is_the_same_to_helm() {
     assert_eq!(shown(), before);
     let _done = namespace.helm(&["rollback", "demo", "1"]).ok();
 }
+
+#[test]
+fn every_state_is_helms_own_word() {
+    let namespace = ControlPlane::shared().namespace();
+    let states = [
+        Status::Deployed,
+        Status::Superseded,
+        Status::Failed,
+        Status::PendingInstall,
+        Status::PendingUpgrade,
+        Status::PendingRollback,
+        Status::Uninstalling,
+        Status::Uninstalled,
+        Status::Unknown,
+    ];
+    for status in states {
+        let record = record(namespace.name(), status.name(), 1, status, &first_values());
+        let secret = record.secret(1).expect("it fits");
+        namespace
+            .create("secrets", &secret)
+            .expect("the API server takes it");
+        assert_eq!(
+            helm_json(&namespace, &["status", status.name()])["info"]["status"],
+            status.name()
+        );
+        let read = Record::from_secret(&stored(&namespace, status.name(), 1)).expect("a record");
+        assert_eq!(read.status, status);
+    }
+    let filters = [
+        ("--deployed", vec!["deployed"]),
+        ("--failed", vec!["failed"]),
+        (
+            "--pending",
+            vec!["pending-install", "pending-rollback", "pending-upgrade"],
+        ),
+        ("--superseded", vec!["superseded"]),
+        ("--uninstalled", vec!["uninstalled"]),
+        ("--uninstalling", vec!["uninstalling"]),
+    ];
+    for (filter, expected) in filters {
+        let listed = helm_json(&namespace, &["list", filter]);
+        let names: Vec<&str> = listed
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(|release| release["name"].as_str())
+            .collect();
+        assert_eq!(names, expected, "{filter}");
+    }
+}
+
+#[test]
+fn karpenters_charts_are_recorded_as_helm_records_them() {
+    let namespace = ControlPlane::shared().namespace();
+    let folder = acceptance_tests::tool("karpenter-charts").join("github.com/aws/karpenter-provider-aws");
+    for (name, values) in [
+        ("karpenter-crd", json!({})),
+        ("karpenter", json!({"settings": {"clusterName": "main"}})),
+    ] {
+        let path = folder.join(name);
+        let set = "settings.clusterName=main";
+        let path_text = path.to_str().expect("a path of text");
+        let mut arguments = vec!["install", name, path_text];
+        if name == "karpenter" {
+            arguments.extend(["--set", set]);
+        }
+        let _done = namespace.helm(&arguments).ok();
+        let read = Record::from_secret(&stored(&namespace, name, 1)).expect("a record");
+
+        let chart = Chart::load(&path).expect("the chart");
+        let rendered = Renderer::new(&chart, Release::new(name, namespace.name()))
+            .render(&values)
+            .expect("it renders");
+        assert_eq!(read.manifest, stored_manifest(&rendered.documents), "{name}");
+        assert_eq!(
+            without_times(&read.chart),
+            stored_chart(&rendered.chart),
+            "{name}"
+        );
+        assert_eq!(read.notes, rendered.notes.unwrap_or_default());
+        assert!(read.hooks.is_empty() && rendered.documents.all_hooks.is_empty());
+        let stated = if read.config.is_null() {
+            json!({})
+        } else {
+            read.config
+        };
+        assert_eq!(stated, values);
+    }
+}
+
+/// Notes that do not shrink: hexadecimal digits of a sequence without a pattern.
+fn noise(length: usize) -> String {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from_digit((state >> 40) as u32 & 15, 16).expect("a digit")
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[test]
+fn a_record_may_be_as_large_as_a_secret() {
+    let namespace = ControlPlane::shared().namespace();
+    let mut large = record(namespace.name(), "large", 1, Status::Deployed, &first_values());
+    large.notes = noise(1_500_000);
+    let error = large.secret(1).expect_err("refused").to_string();
+    assert!(error.contains("a Secret holds 1048576"), "{error}");
+    let packed = large.encode().expect("it packs").len();
+    large.notes = noise(1_500_000 * 1_048_300 / packed);
+    let secret = large.secret(1).expect("it fits");
+    let length = |secret: &Value| secret["data"]["release"].as_str().unwrap_or_default().len() / 4 * 3;
+    assert!(
+        length(&secret) > 1_048_000,
+        "close to the limit: {}",
+        length(&secret)
+    );
+    namespace
+        .create("secrets", &secret)
+        .expect("the API server takes it");
+    assert_eq!(helm_json(&namespace, &["get", "values", "large"]), first_values());
+
+    // The limit is the API server's own.
+    let mut more = secret;
+    more["metadata"]["name"] = json!("more");
+    more["data"]["other"] =
+        json!("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh".repeat(20));
+    let refused = namespace
+        .create("secrets", &more)
+        .expect_err("one kilobyte more is too large");
+    assert!(
+        refused.message.contains("may not be more than 1048576 bytes"),
+        "{refused}"
+    );
+}

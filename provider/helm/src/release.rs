@@ -106,6 +106,9 @@ pub struct Record {
 /// Largest record that is read, after unpacking: a Secret holds one mebibyte, packed.
 const MAX_RECORD: u64 = 64 << 20;
 
+/// Most bytes that a Secret holds, in Kubernetes' own words `MaxSecretSize`.
+const MAX_SECRET: usize = 1 << 20;
+
 /// Labels of the Secret that are helm's own.
 const OWN_LABELS: [&str; 6] = ["name", "owner", "status", "version", "createdAt", "modifiedAt"];
 
@@ -130,14 +133,21 @@ impl Record {
     /// The whole Secret, ready to be applied. `modified` is seconds since 1970.
     ///
     /// # Errors
-    /// When the record cannot be packed.
+    /// When the record cannot be packed, or is larger than a Secret may be.
     pub fn secret(&self, modified: i64) -> Result<Json, Error> {
+        let release = self.encode()?;
+        if release.len() > MAX_SECRET {
+            return Err(Error::Outside(format!(
+                "the release record has {} bytes packed, a Secret holds {MAX_SECRET}: let .helmignore leave out files that the chart does not need",
+                release.len()
+            )));
+        }
         Ok(json!({
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": self.secret_name(), "namespace": self.namespace, "labels": self.secret_labels(modified)},
             "type": "helm.sh/release.v1",
-            "data": {"release": STANDARD.encode(self.encode()?)},
+            "data": {"release": STANDARD.encode(release)},
         }))
     }
     /// Reads a Secret.
