@@ -90,6 +90,15 @@ def vpc_deleted(context, _result):
     backend.tags.pop(id, None)
 
 
+@before("ec2", "AttachInternetGateway")
+def attach_internet_gateway(context):
+    id, vpc = context.params["InternetGatewayId"], context.params["VpcId"]
+    others = (g for g in context.backend.internet_gateways.values() if g.id != id)
+    if any(gateway.vpc and gateway.vpc.id == vpc for gateway in others):
+        raise EC2ClientError(
+            "InvalidParameterValue", f"Network {vpc} already has an internet gateway attached")
+
+
 @before("ec2", "CreateSubnet")
 def create_subnet(context):
     zone = context.params.get("AvailabilityZone")

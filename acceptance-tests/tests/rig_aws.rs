@@ -791,3 +791,16 @@ fn the_answers_fit_the_models_of_botocore() {
     );
     account.assert_understood();
 }
+
+#[test]
+fn a_vpc_has_one_internet_gateway() {
+    let account = account();
+    let network = Network::make(&account);
+    let second =
+        text(&account.ec2("CreateInternetGateway", &json!({}))["InternetGateway"]["InternetGatewayId"]);
+    let attach = json!({"InternetGatewayId": second, "VpcId": network.vpc});
+    assert_eq!(
+        refused(&account, "AttachInternetGateway", &attach),
+        "InvalidParameterValue"
+    );
+}

@@ -19,7 +19,7 @@ pub(crate) struct Spare {
 
 impl Observation {
     /// Decides for every part which of the objects that claim to be it stands for it: one that lives, the one already
-    /// decided on, one that is used, the one that the state knows, the oldest.
+    /// decided on and used, one that is used, the one decided on, the one that the state knows, the oldest.
     pub(crate) fn choose(&mut self, mut claims: BTreeMap<Key, Vec<Found>>, picture: &mut Picture) {
         let users = Users::of(claims.values().flatten());
         let root = self.root_key();
@@ -56,10 +56,12 @@ impl Observation {
                 let made = made_at(&found.object).to_owned();
                 (
                     liveness,
-                    !chosen,
+                    // What another apply has built on stands, also against what we just made and nothing uses.
+                    !(chosen && users.any(found)),
                     on_spare,
                     !users.any(found),
                     uses,
+                    !chosen,
                     !known,
                     made,
                     found.object.id.clone(),

@@ -335,13 +335,45 @@ fn everything(sight: &Observation) -> Vec<Removal> {
 impl Run {
     /// Brings everything to what the stage's graph says.
     async fn stage(&self, allowed: &Allowed, purpose: &Purpose) -> Vec<(Key, Failure)> {
+        let mut before = Vec::new();
         for _ in 0..PASSES {
             let errors = self.pass(allowed, purpose).await;
-            if !errors.is_empty() || self.sight(|sight| sight.is_as_declared()) {
+            if errors.is_empty() && self.sight(|sight| sight.is_as_declared()) {
                 return errors;
             }
+            if !errors.is_empty() && !self.may_pass_again(&before, &errors, purpose).await {
+                return errors;
+            }
+            before = errors;
         }
-        Vec::new()
+        before
+    }
+
+    /// Whether errors may come of another create of the same thing, which this one has taken over from and which does
+    /// not know yet: what it took away or made is looked at, and made again.
+    async fn may_pass_again(
+        &self,
+        before: &[(Key, Failure)],
+        errors: &[(Key, Failure)],
+        purpose: &Purpose,
+    ) -> bool {
+        let is_clash = |(_, failure): &(Key, Failure)| {
+            matches!(failure.class, Class::Exists | Class::NotFound | Class::NotYet)
+        };
+        let is_same = |(key, failure): &(Key, Failure)| {
+            before
+                .iter()
+                .any(|(other, earlier)| other == key && earlier.cause == failure.cause)
+        };
+        if !matches!(purpose, Purpose::Create { .. })
+            || !errors.iter().all(is_clash)
+            || errors.iter().all(is_same)
+        {
+            return false;
+        }
+        let now = self.engine.clock.now();
+        let looks = self.engine.kinds.iter().map(|(kind, _)| self.look(kind, now));
+        join_all(looks).await.iter().all(Result::is_ok) && self.still_ours(purpose).await.is_ok()
     }
 
     async fn pass(&self, allowed: &Allowed, purpose: &Purpose) -> Vec<(Key, Failure)> {

@@ -51,11 +51,16 @@ impl InternetGateways {
             .vpc_id(vpc)
             .send();
         let doing = format!("attaching internet gateway {id} to {vpc}");
-        self.0
-            .aws
-            .call("ec2:AttachInternetGateway", doing, attach)
-            .await
-            .map(|_| ())
+        match self.0.aws.call("ec2:AttachInternetGateway", doing, attach).await {
+            // EC2 has no code of its own for a VPC that has another gateway.
+            Err(failure) if failure.cause.contains("already has an internet gateway attached") => {
+                Err(Failure {
+                    class: Class::Exists,
+                    ..failure
+                })
+            }
+            other => other.map(|_| ()),
+        }
     }
 
     async fn detach(&self, id: &str, vpc: &str) -> Result<(), Failure> {
