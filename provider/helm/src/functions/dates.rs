@@ -72,11 +72,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     function("durationRound", &[Any], duration_round),
     function("mustToDuration", &[Any], |_, a| match &a[0] {
-        Value::Str(s) => Ok(object(Object::Duration(parse_duration(s).map_err(|_| {
-            Failure::new(format!("could not parse duration {}", gofmt::quote(s)))
-        })?))),
-        Value::Int(n, _) => Ok(object(Object::Duration(n.saturating_mul(1_000_000_000)))),
-        Value::Float(f) => Ok(object(Object::Duration((*f * 1e9) as i64))),
+        Value::Str(s) => text_duration(s),
+        Value::Int(n, _) => match n.checked_mul(1_000_000_000) {
+            Some(nanos) => Ok(object(Object::Duration(nanos))),
+            None => Err(Failure::new(format!("duration seconds overflow: {n}"))),
+        },
+        Value::Float(f) => seconds(*f),
         Value::Object(o) if matches!(**o, Object::Duration(_)) => Ok(a[0].clone()),
         other => Err(Failure::new(format!(
             "unsupported duration type {}",
@@ -84,6 +85,43 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ))),
     }),
 ];
+
+/// A duration with units, or a number of seconds.
+fn text_duration(source: &str) -> Outcome {
+    let text = source.trim();
+    if text.is_empty() {
+        return Err(Failure::new("empty duration"));
+    }
+    if let Ok(nanos) = parse_duration(text) {
+        return Ok(object(Object::Duration(nanos)));
+    }
+    // An underscore may stand between two digits.
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let apart = |(at, b): (usize, &u8)| *b != b'_' || at > 0 && digit(at - 1) && digit(at + 1);
+    let plain = bytes.iter().enumerate().all(apart).then(|| text.replace('_', ""));
+    match plain.unwrap_or_default().parse::<f64>() {
+        // A number that is too large is none to Go; infinity by name is.
+        Ok(number) if !number.is_infinite() || !text.contains(|c: char| c.is_ascii_digit()) => {
+            seconds(number)
+        }
+        _ => Err(Failure::new(format!(
+            "could not parse duration {}",
+            gofmt::quote(source)
+        ))),
+    }
+}
+
+fn seconds(number: f64) -> Outcome {
+    let shown = || gofmt::float(number);
+    if !number.is_finite() {
+        return Err(Failure::new(format!("invalid duration seconds: {}", shown())));
+    }
+    if number.abs() * 1e9 >= i64::MAX as f64 {
+        return Err(Failure::new(format!("duration seconds overflow: {}", shown())));
+    }
+    Ok(object(Object::Duration((number * 1e9) as i64)))
+}
 
 fn time_of(value: &Value) -> Option<Time> {
     match value {

@@ -12,7 +12,7 @@ use super::node::{
 };
 use crate::functions::{Context, Failure, Function, Special, Type};
 use crate::object;
-use crate::value::{IntKind, MapType, Value};
+use crate::value::{Elem, IntKind, MapType, Value};
 
 /// The templates that can call each other, by name.
 pub type Templates = HashMap<Arc<str>, Arc<Tree>>;
@@ -61,7 +61,11 @@ const MAX_TEMPLATE_DEPTH: usize = 1000;
 pub fn execute(cx: &mut Context<'_>, tree: &Arc<Tree>, dot: Value, out: &mut Vec<u8>) -> Result<()> {
     let mut run = Run {
         cx,
-        variables: vec![("$".into(), dot.clone())],
+        variables: vec![Variable {
+            name: "$".into(),
+            value: dot.clone(),
+            held: false,
+        }],
         source: &tree.source,
         name: &tree.name,
         at: At { pos: 0, node: &"" },
@@ -81,11 +85,19 @@ struct At<'t> {
 
 struct Run<'r, 'c, 't> {
     cx: &'r mut Context<'c>,
-    variables: Vec<(Arc<str>, Value)>,
+    variables: Vec<Variable>,
     source: &'t Source,
     name: &'t Arc<str>,
     at: At<'t>,
     /// Whether the dot came out of a list or map: Go then knows it as an interface only.
+    held: bool,
+}
+
+/// A variable.
+struct Variable {
+    name: Arc<str>,
+    value: Value,
+    /// As [`Run::held`].
     held: bool,
 }
 
@@ -202,13 +214,19 @@ impl<'t> Run<'_, '_, 't> {
         let value = self.pipeline(dot, &branch.pipe)?;
         let inner = self.variables.len();
         let mut count = 0usize;
+        // What a list of strings or numbers holds is known as that.
+        let held = match &value {
+            Value::List(list) => matches!(list.elem, Elem::Any | Elem::NilAny),
+            Value::Map(map) => matches!(map.ty, MapType::Any | MapType::Values),
+            _ => false,
+        };
         let mut step = |run: &mut Self, key: Value, item: Value| -> Result<bool, Flow> {
             count += 1;
             run.cx.spend(1).map_err(|f| run.error(f.message))?;
-            run.loop_variables(&branch.pipe, mark, key, &item)?;
-            let held = std::mem::replace(&mut run.held, true);
+            run.loop_variables(&branch.pipe, mark, key, &item, held)?;
+            let around = std::mem::replace(&mut run.held, held);
             let result = run.statements(&item, &branch.body, out);
-            run.held = held;
+            run.held = around;
             run.variables.truncate(inner);
             match result {
                 Ok(()) | Err(Flow::Continue) => Ok(true),
@@ -264,7 +282,14 @@ impl<'t> Run<'_, '_, 't> {
         result
     }
     /// Variables of a range: declared ones were pushed by its pipeline, assigned ones live further out.
-    fn loop_variables(&mut self, pipe: &'t Pipe, mark: usize, key: Value, item: &Value) -> Result<()> {
+    fn loop_variables(
+        &mut self,
+        pipe: &'t Pipe,
+        mark: usize,
+        key: Value,
+        item: &Value,
+        held: bool,
+    ) -> Result<()> {
         let mut values = match pipe.variables.len() {
             0 => return Ok(()),
             1 => vec![item.clone()],
@@ -272,24 +297,26 @@ impl<'t> Run<'_, '_, 't> {
         };
         for (index, name) in pipe.variables.iter().enumerate() {
             let value = std::mem::take(&mut values[index]);
+            let held = held && index + 1 == pipe.variables.len();
             if pipe.assigns {
-                self.assign(name, value)?;
+                self.assign(name, value, held)?;
             } else {
-                self.variables[mark + index].1 = value;
+                let variable = &mut self.variables[mark + index];
+                (variable.value, variable.held) = (value, held);
             }
         }
         Ok(())
     }
-    fn assign(&mut self, name: &str, value: Value) -> Result<()> {
-        match self.variables.iter_mut().rev().find(|(n, _)| **n == *name) {
-            Some(variable) => variable.1 = value,
+    fn assign(&mut self, name: &str, value: Value, held: bool) -> Result<()> {
+        match self.variables.iter_mut().rev().find(|v| *v.name == *name) {
+            Some(variable) => (variable.value, variable.held) = (value, held),
             None => return self.fail(format!("undefined variable: {name}")),
         }
         Ok(())
     }
-    fn variable(&self, name: &str) -> Result<Value> {
-        match self.variables.iter().rev().find(|(n, _)| **n == *name) {
-            Some((_, value)) => Ok(value.clone()),
+    fn variable(&self, name: &str) -> Result<&Variable> {
+        match self.variables.iter().rev().find(|v| *v.name == *name) {
+            Some(variable) => Ok(variable),
             None => self.fail(format!("undefined variable: {name}")),
         }
     }
@@ -306,9 +333,13 @@ impl<'t> Run<'_, '_, 't> {
         let value = value.unwrap_or_default();
         for name in &pipe.variables {
             if pipe.assigns {
-                self.assign(name, value.clone())?;
+                self.assign(name, value.clone(), false)?;
             } else {
-                self.variables.push((name.clone(), value.clone()));
+                self.variables.push(Variable {
+                    name: name.clone(),
+                    value: value.clone(),
+                    held: false,
+                });
             }
         }
         Ok(value)
@@ -319,7 +350,7 @@ impl<'t> Run<'_, '_, 't> {
         match &first.kind {
             ExpressionKind::Field(names) => {
                 self.mark(first);
-                return self.fields(dot, dot.clone(), first, names, arguments, last);
+                return self.fields(dot, (dot.clone(), self.held), first, names, arguments, last);
             }
             ExpressionKind::Chain(inner, names) => {
                 return self.chain(dot, first, inner, names, arguments, last);
@@ -400,7 +431,7 @@ impl<'t> Run<'_, '_, 't> {
             return self.fail(format!("indirection through explicit nil in {node}"));
         }
         let value = self.argument(dot, inner, Type::Reflect)?;
-        self.fields(dot, value, node, names, arguments, last)
+        self.fields(dot, (value, false), node, names, arguments, last)
     }
     fn variable_fields(
         &mut self,
@@ -411,24 +442,23 @@ impl<'t> Run<'_, '_, 't> {
         last: Final,
     ) -> Result<Value> {
         self.mark(node);
-        let value = self.variable(&names[0])?;
+        let Variable { value, held, .. } = self.variable(&names[0])?;
+        let (value, held) = (value.clone(), *held);
         if names.len() == 1 {
             self.not_a_function(arguments, &last)?;
             return Ok(value);
         }
-        self.fields(dot, value, node, &names[1..], arguments, last)
+        self.fields(dot, (value, held), node, &names[1..], arguments, last)
     }
     fn fields(
         &mut self,
         dot: &Value,
-        receiver: Value,
+        (mut value, mut held): (Value, bool),
         node: &'t Expression,
         names: &'t [Arc<str>],
         arguments: &'t [Expression],
         last: Final,
     ) -> Result<Value> {
-        let mut value = receiver;
-        let mut held = self.held && matches!(node.kind, ExpressionKind::Field(_));
         for (index, name) in names.iter().enumerate() {
             let is_last = index + 1 == names.len();
             let (arguments, last) = if is_last {
@@ -611,7 +641,8 @@ impl<'t> Run<'_, '_, 't> {
                 })
             }
             ExpressionKind::Field(names) => {
-                let value = self.fields(dot, dot.clone(), node, names, std::slice::from_ref(node), None)?;
+                let receiver = (dot.clone(), self.held);
+                let value = self.fields(dot, receiver, node, names, std::slice::from_ref(node), None)?;
                 self.typed(value, ty)
             }
             ExpressionKind::Variable(names) => {

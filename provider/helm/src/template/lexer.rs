@@ -184,7 +184,7 @@ impl Lexer<'_> {
         let Some(length) = self.source[body..].find("*/") else {
             return self.error("unclosed comment");
         };
-        let begun = self.line;
+        let begun = self.line + self.source[self.at..body].matches('\n').count();
         self.skip_to(body + length + 2);
         match self.right_delim() {
             Some((length, trims)) => {

@@ -411,7 +411,8 @@ fn style(s: &str, key: bool, pretty: bool) -> Style {
     let analysis = analyze(s, pretty);
     let wanted = if s.contains('\n') {
         Style::Literal
-    } else if matches!(resolve(s), Scalar::Text) && !base60(s) || pretty && plain_in_pretty(s) {
+    } else if matches!(resolve(s), Scalar::Text | Scalar::Merge) && !base60(s) || pretty && plain_in_pretty(s)
+    {
         Style::Plain
     } else {
         Style::Double

@@ -88,6 +88,12 @@ fn check_characters(text: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// What JSON cannot hold. Go finds that only after it has read the document: keys first, then numbers.
+enum Unfit {
+    Key(Error),
+    Number(Error),
+}
+
 struct Reader<'t> {
     scanner: Scanner<'t>,
     anchors: HashMap<&'t str, (Value, usize)>,
@@ -98,6 +104,7 @@ struct Reader<'t> {
     head: bool,
     discarding: bool,
     anchored: bool,
+    unfit: Option<Unfit>,
 }
 
 impl<'t> Reader<'t> {
@@ -111,6 +118,7 @@ impl<'t> Reader<'t> {
             head: false,
             discarding: false,
             anchored: false,
+            unfit: None,
         }
     }
     fn kind(&mut self) -> Result<&Kind<'t>, Error> {
@@ -152,7 +160,33 @@ impl<'t> Reader<'t> {
         if *self.kind()? == Kind::DocumentEnd {
             self.scanner.next()?;
         }
-        Ok(Some(value))
+        match self.unfit.take() {
+            Some(Unfit::Key(error) | Unfit::Number(error)) => Err(error),
+            None => Ok(Some(value)),
+        }
+    }
+    /// Notes a number that JSON cannot hold.
+    fn fit(&mut self, value: Value) -> Value {
+        if let Value::Float(f) = value
+            && !f.is_finite()
+            && self.unfit.is_none()
+        {
+            let message = format!("json: unsupported value: {}", crate::gofmt::float(f));
+            self.unfit = Some(Unfit::Number(Error { message }));
+        }
+        value
+    }
+    /// Notes that null is no key of JSON.
+    fn no_key(&mut self, value: &Value) {
+        if matches!(self.unfit, Some(Unfit::Key(_))) {
+            return;
+        }
+        let shown = crate::gofmt::sprintf(b"%#v", std::slice::from_ref(value));
+        let message = format!(
+            "unsupported map key of type: %!s(<nil>), key: <nil>, value: {}",
+            String::from_utf8_lossy(&shown)
+        );
+        self.unfit = Some(Unfit::Key(Error { message }));
     }
     fn count(&mut self, nodes: usize) -> Result<(), Error> {
         self.nodes += nodes;
@@ -216,7 +250,7 @@ impl<'t> Reader<'t> {
                         Value::Bool(true)
                     }
                 }
-                Kind::Scalar(text, plain) => scalar(tag.as_deref(), &text, plain)?,
+                Kind::Scalar(text, plain) => self.fit(scalar(tag.as_deref(), &text, plain)?),
                 _ => Value::Nil,
             },
             Kind::FlowSequenceStart => self.flow_sequence(began, depth)?,
@@ -300,11 +334,13 @@ impl<'t> Reader<'t> {
                 Kind::Key => {
                     self.scanner.next()?;
                     let closes = |kind: &Kind<'_>| matches!(kind, Kind::FlowEntry | Kind::FlowSequenceEnd);
+                    let unfit = self.unfit.take();
                     let name = match self.kind()? {
                         Kind::Value => Value::Nil,
                         kind if closes(kind) => Value::Nil,
                         _ => self.node(false, false, depth + 1)?,
                     };
+                    self.unfit = unfit;
                     let mut value = Value::Nil;
                     if *self.kind()? == Kind::Value {
                         self.scanner.next()?;
@@ -313,7 +349,11 @@ impl<'t> Reader<'t> {
                         }
                     }
                     let mut entries = BTreeMap::new();
-                    entries.insert(key(&name, &value)?, value);
+                    if name.is_nil() {
+                        self.no_key(&value);
+                    } else {
+                        entries.insert(key(&name)?, value);
+                    }
                     items.push(Value::Map(Map::new(entries)));
                 }
                 _ => items.push(self.node(false, false, depth + 1)?),
@@ -360,11 +400,14 @@ impl<'t> Reader<'t> {
             let merge = matches!(self.kind()?, Kind::Scalar(text, true) if text == "<<");
             // Keys are kept even then: some kinds of them are errors.
             let discarding = std::mem::take(&mut self.discarding);
+            let unfit = self.unfit.take();
             let name = match self.kind()? {
                 Kind::Value => Value::Nil,
                 kind if ends(kind) => Value::Nil,
                 _ => self.node(block, block, depth + 1)?,
             };
+            // As a key, any number is fit: it becomes a string.
+            self.unfit = unfit;
             let wanted =
                 !self.head || depth > 0 || matches!(name.as_str(), Some("apiVersion" | "kind" | "metadata"));
             self.discarding = discarding || !wanted;
@@ -378,10 +421,12 @@ impl<'t> Reader<'t> {
             }
             let dropped = std::mem::replace(&mut self.discarding, discarding);
             if !merge {
-                if !dropped {
-                    entries.insert(key(&name, &value)?, value);
+                if name.is_nil() {
+                    self.no_key(&value);
+                } else if !dropped {
+                    entries.insert(key(&name)?, value);
                 } else if !matches!(name, Value::Str(_)) {
-                    key(&name, &value)?;
+                    key(&name)?;
                 }
                 continue;
             }
@@ -411,26 +456,19 @@ impl<'t> Reader<'t> {
 }
 
 /// Keys become strings, as JSON needs them.
-fn key(key: &Value, value: &Value) -> Result<Arc<str>, Error> {
+fn key(key: &Value) -> Result<Arc<str>, Error> {
     Ok(match key {
         Value::Str(s) => s.clone(),
         Value::Bool(b) => b.to_string().into(),
         Value::Float(f) if f.fract() == 0.0 && f.abs() < 1e15 => format!("{f}").into(),
+        Value::Float(f) if f.is_nan() => ".nan".into(),
+        Value::Float(f) if f.is_infinite() => if *f > 0.0 { ".inf" } else { "-.inf" }.into(),
         Value::Float(f) => crate::gofmt::format_g(*f, 6).into(),
-        Value::Nil | Value::Invalid => {
-            let shown = crate::gofmt::sprintf(b"%#v", std::slice::from_ref(value));
-            return Err(Error {
-                message: format!(
-                    "unsupported map key of type: %!s(<nil>), key: <nil>, value: {}",
-                    String::from_utf8_lossy(&shown)
-                ),
-            });
-        }
         other => {
             let shown = crate::gofmt::sprintf(b"%#v", std::slice::from_ref(other));
             return Err(yaml_error(format!(
                 "invalid map key: {}",
-                String::from_utf8_lossy(&shown)
+                String::from_utf8_lossy(&shown).replace("map[string]", "map[interface {}]")
             )));
         }
     })
@@ -473,12 +511,7 @@ fn scalar(tag: Option<&str>, text: &str, plain: bool) -> Result<Value, Error> {
         Scalar::Bool(b) => Value::Bool(b),
         Scalar::Int(n) => Value::Float(n as f64),
         Scalar::Uint(n) => Value::Float(n as f64),
-        Scalar::Float(f) if f.is_finite() => Value::Float(f),
-        Scalar::Float(f) => {
-            return Err(Error {
-                message: format!("json: unsupported value: {}", crate::gofmt::float(f)),
-            });
-        }
+        Scalar::Float(f) => Value::Float(f),
         Scalar::Timestamp | Scalar::Text | Scalar::Merge => Value::str(text),
     })
 }

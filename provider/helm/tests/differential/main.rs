@@ -55,7 +55,10 @@ fn run(program: &Path, chart: &Path) -> (bool, String, String) {
         .args(["-n", "ns"])
         .output()
         .unwrap();
-    let error = String::from_utf8_lossy(&out.stderr)
+    let error = String::from_utf8_lossy(&out.stderr);
+    // Which of several comes first, and how its value is shown, is up to Go's maps.
+    let known = error.find("unsupported map key of type").unwrap_or(error.len());
+    let error = error[..known]
         .replace("Use --debug flag to render out invalid YAML", "")
         .split_whitespace()
         .collect::<Vec<_>>()
@@ -169,7 +172,8 @@ fn compare_together(
     };
     let (a, b) = (parts(&a.1), parts(&b.1));
     for (name, theirs) in &a {
-        if b.get(name) != Some(theirs) {
+        // Go prints the address of the capabilities, a new one every time.
+        if b.get(name) != Some(theirs) && !theirs.contains("Capabilities:0x") {
             let text = fine.iter().find(|(n, _)| n == name).map_or("", |(_, t)| t);
             findings.push(format!("{values}\n{text}  helm {theirs}  ours {:?}", b.get(name)));
         }
@@ -190,7 +194,6 @@ fn generated_expressions_mean_what_they_mean_to_helm() {
 }
 
 #[test]
-#[ignore = "what it finds is being mended"]
 fn generated_structures_mean_what_they_mean_to_helm() {
     let batch = |generator: &mut Generator| {
         let templates = (0..300).map(|index| generator.file(index)).collect();
@@ -200,7 +203,6 @@ fn generated_structures_mean_what_they_mean_to_helm() {
 }
 
 #[test]
-#[ignore = "what it finds is being mended"]
 fn generated_values_are_read_as_helm_reads_them() {
     let batch = |generator: &mut Generator| {
         let shown = [
@@ -209,11 +211,12 @@ fn generated_values_are_read_as_helm_reads_them() {
             "(toYamlPretty .Values)",
             "(print .Values)",
         ];
-        let templates: Vec<String> = shown
-            .iter()
-            .map(|what| format!("kind: x\nv: {{{{ {what} | toJson | quote }}}}\n"))
-            .collect();
-        (0..40).map(|_| (generator.values(), templates.clone())).collect()
+        let mut template = String::from("kind: x\n");
+        for (index, what) in shown.iter().enumerate() {
+            template += &format!("v{index}: {{{{ {what} | toJson | quote }}}}\n");
+        }
+        let values = (0..40).map(|_| (generator.values(), vec![template.clone()]));
+        values.collect()
     };
-    batches(batch, Messages::Same, 60);
+    batches(batch, Messages::Same, 30);
 }
