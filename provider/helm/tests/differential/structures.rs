@@ -47,7 +47,7 @@ impl Generator {
     }
     fn text(&mut self) -> String {
         self.pick(&[
-            " ", "\n", "  \n  ", "x", "key: v\n", "\t", "- ", "}} ", "{ {", "é", "\r\n", "a\n\n\nb", "\"",
+            " ", "\n", "  \n  ", "x", "key: v\n", "\t", "- ", "}} ", "{ { ", "é", "\r\n", "a\n\n\nb", "\"",
         ])
         .to_owned()
     }
@@ -55,9 +55,11 @@ impl Generator {
         let left = self.pick(&["{{", "{{", "{{- ", "{{-\n"]);
         let text = self.pick(&["/* c */", "/* {{ . }} */", "/* two\nlines */", "/**/"]);
         // A space before the end is a mistake.
-        let right = self.pick(&[
-            "}}", " -}}", "}}", " -}}", "\n-}}", "}}", "}}", "}}", "}}", " -}}", " -}}", " }}",
-        ]);
+        let right = if self.chance(60) {
+            " }}"
+        } else {
+            self.pick(&["}}", " -}}", "\n-}}"])
+        };
         format!("{left}{text}{right}")
     }
     fn value(&mut self, scope: &Scope) -> String {
@@ -72,30 +74,37 @@ impl Generator {
         }
         if self.chance(25) {
             return self
-                .pick(&[".k", ".deep", "nil", "$.Values.missing.x"])
+                .pick(&[
+                    ".k",
+                    ".deep",
+                    "nil",
+                    "$.Values.missing.x",
+                    ".Values.map",
+                    ".Values.list",
+                ])
                 .to_owned();
         }
         self.pick(&[
             ".",
             "$",
             "$.Values.word",
-            ".Values.word",
-            ".Values.list",
-            ".Values.numbers",
-            ".Values.mixed",
-            ".Values.empty",
-            ".Values.map",
-            ".Values.none",
-            ".Values.yes",
-            ".Values.no",
-            ".Values.zero",
-            ".Values.blank",
-            ".Values.nothing",
-            ".Values.map.two",
-            ".Values.map.three",
-            ".Values.map.four.deep.er",
-            ".Values.map.missing",
-            ".Values.text",
+            "$.Values.word",
+            "$.Values.list",
+            "$.Values.numbers",
+            "$.Values.mixed",
+            "$.Values.empty",
+            "$.Values.map",
+            "$.Values.none",
+            "$.Values.yes",
+            "$.Values.no",
+            "$.Values.zero",
+            "$.Values.blank",
+            "$.Values.nothing",
+            "$.Values.map.two",
+            "$.Values.map.three",
+            "$.Values.map.four.deep.er",
+            "$.Values.map.missing",
+            "$.Values.text",
             "$.Values.list",
             "$.Values.map",
             "$.Values.numbers",
@@ -111,7 +120,7 @@ impl Generator {
             "false",
             "'a'",
             "$.Release.Name",
-            ".Release.IsInstall",
+            "$.Release.IsInstall",
             "$.Chart.Name",
             "(list 1 2 3)",
             "(dict \"k\" \"v\")",
