@@ -23,7 +23,7 @@ build: ## build provider, rig and tests (dev profile)
 	cargo build --workspace --all-targets
 
 release: ## build the provider (release profile; slow)
-	cargo build --release -p terraform-provider-ekb -p helm --bins --examples
+	cargo build --release -p terraform-provider-ekb
 
 tools: ## build or install what the tests need into the cache
 	$(TOOLS) ensure
@@ -42,7 +42,8 @@ demo: build ## plan, apply, plan, destroy an environment's network on the emulat
 	$(DEBUG)/demo
 
 bench: build release ## measure; prints a table and writes bench.json
-	$(TOOLS) ensure venv
+	$(TOOLS) ensure venv helm
+	cargo build --release -p helm --example bench
 	$(DEBUG)/bench
 
 docs: build ## write docs/ from the schema and examples/
