@@ -511,6 +511,7 @@ fn verb_nested(out: &mut Vec<u8>, value: &Value, verb: char, flags: &Flags, dept
     match value {
         Value::Invalid | Value::Nil => match verb {
             'v' => pad(out, b"<nil>", flags, false),
+            _ if depth > 0 => out.extend_from_slice(b"<nil>"),
             _ => bad_verb(out, value, verb),
         },
         Value::Bool(b) => match verb {

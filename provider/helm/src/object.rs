@@ -14,8 +14,10 @@ use crate::value::{Elem, MapType, Value};
 pub enum Object {
     /// `*common.Capabilities`
     Capabilities(Capabilities),
-    /// `common.KubeVersion`
+    /// `common.KubeVersion`, reached through the capabilities.
     KubeVersion(KubeVersion),
+    /// A copy of it, as functions get it: Go then no longer finds its methods.
+    KubeVersionCopy(KubeVersion),
     /// `version.BuildInfo`: the helm version that we stand for.
     HelmVersion,
     /// `*semver.Version`
@@ -49,12 +51,72 @@ pub struct Capabilities {
 /// A version of Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubeVersion {
-    /// `v1.34.0`
+    /// `v1.34.0`, or `v1.34.1-eks-1a2b3c`
     pub version: String,
     /// `1`
     pub major: String,
     /// `34`
     pub minor: String,
+}
+
+impl KubeVersion {
+    /// A version as somebody wrote it.
+    ///
+    /// # Errors
+    /// What is no version, in helm's words.
+    pub fn parse(source: &str) -> Result<KubeVersion, String> {
+        let text = source.trim_start();
+        let plain = text.strip_prefix('v').unwrap_or(text);
+        let end = plain
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(plain.len());
+        let mut parts: Vec<&str> = plain[..end].split('.').collect();
+        // What follows the numbers is free.
+        parts.truncate(
+            parts
+                .iter()
+                .position(|part| part.is_empty())
+                .unwrap_or(parts.len()),
+        );
+        if parts.is_empty() {
+            return Err(format!(
+                "could not parse {} as version",
+                crate::gofmt::quote(source)
+            ));
+        }
+        if parts.len() < 2 {
+            return Err(format!("illegal version string {}", crate::gofmt::quote(source)));
+        }
+        if let Some(part) = parts[..2]
+            .iter()
+            .find(|part| part.len() > 1 && part.starts_with('0'))
+        {
+            return Err(format!(
+                "illegal zero-prefixed version component {} in {}",
+                crate::gofmt::quote(part),
+                crate::gofmt::quote(source)
+            ));
+        }
+        Ok(KubeVersion {
+            version: format!("v{plain}"),
+            major: parts[0].to_owned(),
+            minor: parts[1].to_owned(),
+        })
+    }
+    /// Without what a distribution adds, such as `-eks-1a2b3c`.
+    pub fn normalized(&self) -> &str {
+        self.version.split(['-', '+']).next().unwrap_or_default()
+    }
+    /// As Go prints the struct.
+    fn fields(&self) -> String {
+        format!(
+            "{{{} {} {} {}}}",
+            self.version,
+            self.normalized(),
+            self.major,
+            self.minor
+        )
+    }
 }
 
 /// A method: its parameters and what it does.
@@ -87,7 +149,7 @@ impl Object {
     pub fn type_name(&self) -> &'static str {
         match self {
             Object::Capabilities(_) => "common.Capabilities",
-            Object::KubeVersion(_) => "common.KubeVersion",
+            Object::KubeVersion(_) | Object::KubeVersionCopy(_) => "common.KubeVersion",
             Object::HelmVersion => "version.BuildInfo",
             Object::Version(_) => "semver.Version",
             Object::Time(_) => "time.Time",
@@ -111,12 +173,13 @@ impl Object {
             Object::Capabilities(c) => {
                 format!(
                     "&{{{} [{}] {}}}",
-                    c.kube_version.version,
+                    c.kube_version.fields(),
                     c.api_versions.join(" "),
                     Object::HelmVersion.print()
                 )
             }
-            Object::KubeVersion(v) => v.version.clone(),
+            Object::KubeVersion(v) => v.normalized().to_owned(),
+            Object::KubeVersionCopy(v) => v.fields(),
             Object::HelmVersion => format!("{{{HELM_VERSION} {HELM_COMMIT} clean {HELM_GO} {HELM_CLIENT}}}"),
             Object::Version(v) => v.canonical(),
             Object::Time(t) => t.to_string(),
@@ -142,9 +205,11 @@ impl Object {
                 Value::List(list)
             }
             (Object::Capabilities(_), "HelmVersion") => object(Object::HelmVersion),
-            (Object::KubeVersion(v), "Version") => Value::str(v.version.as_str()),
-            (Object::KubeVersion(v), "Major") => Value::str(v.major.as_str()),
-            (Object::KubeVersion(v), "Minor") => Value::str(v.minor.as_str()),
+            (Object::KubeVersion(v) | Object::KubeVersionCopy(v), "Version") => {
+                Value::str(v.version.as_str())
+            }
+            (Object::KubeVersion(v) | Object::KubeVersionCopy(v), "Major") => Value::str(v.major.as_str()),
+            (Object::KubeVersion(v) | Object::KubeVersionCopy(v), "Minor") => Value::str(v.minor.as_str()),
             (Object::HelmVersion, "Version") => Value::str(HELM_VERSION),
             (Object::HelmVersion, "GitCommit") => Value::str(HELM_COMMIT),
             (Object::HelmVersion, "GitTreeState") => Value::str("clean"),
@@ -166,7 +231,7 @@ impl Object {
                 ),
                 ("HelmVersion", object(Object::HelmVersion)),
             ],
-            Object::KubeVersion(v) => vec![
+            Object::KubeVersion(v) | Object::KubeVersionCopy(v) => vec![
                 ("Version", Value::str(v.version.as_str())),
                 ("Major", Value::str(v.major.as_str())),
                 ("Minor", Value::str(v.minor.as_str())),
@@ -210,6 +275,14 @@ pub const HELM_VERSION: &str = "v4.3.1";
 const HELM_COMMIT: &str = "c0d08d0d6d9424d4a14febb5e8a3e51b0dd00dff";
 const HELM_GO: &str = "go1.27.2";
 const HELM_CLIENT: &str = "v1.37";
+
+/// How the capabilities are printed, with the ampersand of a pointer, which an action does not print.
+pub fn capabilities_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Object(object) if matches!(**object, Object::Capabilities(_)) => Some(object.print()),
+        _ => None,
+    }
+}
 
 /// An object as a value.
 pub fn object(object: Object) -> Value {
@@ -301,8 +374,11 @@ fn object_method(object: &Object, name: &str) -> Option<&'static Method> {
         }
     }
     match (object, name) {
-        (Object::KubeVersion(_), "String" | "GitVersion") => {
+        (Object::KubeVersion(_), "String") => {
             method!([], |v, _| Ok(Value::str(unpack(v).print())))
+        }
+        (Object::KubeVersion(_), "GitVersion") => {
+            method!([], |v, _| Ok(unpack(v).field("Version").unwrap_or_default()))
         }
         (Object::Version(_), "Major") => method!([], |v, _| Ok(number(v, 0))),
         (Object::Version(_), "Minor") => method!([], |v, _| Ok(number(v, 1))),

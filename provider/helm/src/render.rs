@@ -67,19 +67,10 @@ impl Capabilities {
     /// # Errors
     /// What is no version.
     pub fn declared(kube_version: &str, extra_api_versions: &[String]) -> Result<Capabilities, Error> {
-        let parsed = Version::parse(kube_version).ok_or_else(|| {
-            Error::Values(format!(
-                "invalid kube version '{kube_version}': could not parse \"{kube_version}\" as version"
-            ))
-        })?;
-        let [major, minor, _] = parsed.numbers;
+        let kube_version = KubeVersion::parse(kube_version)
+            .map_err(|e| Error::Values(format!("invalid kube version '{kube_version}': {e}")))?;
         let mut api_versions = Capabilities::default().api_versions;
         Arc::make_mut(&mut api_versions).extend(extra_api_versions.iter().cloned());
-        let kube_version = KubeVersion {
-            version: format!("v{}", parsed.canonical()),
-            major: major.to_string(),
-            minor: minor.to_string(),
-        };
         Ok(Capabilities {
             kube_version,
             api_versions,
@@ -277,9 +268,10 @@ impl<'r> Renderer<'r> {
         if wanted.is_empty() {
             return Ok(());
         }
-        let version = &self.capabilities.kube_version.version;
-        let fits =
-            Constraint::parse(wanted).is_ok_and(|c| Version::parse(version).is_some_and(|v| c.allows(&v)));
+        // What a distribution adds would make it a pre-release.
+        let KubeVersion { version, .. } = &self.capabilities.kube_version;
+        let found = Version::parse(self.capabilities.kube_version.normalized());
+        let fits = Constraint::parse(wanted).is_ok_and(|c| found.is_some_and(|v| c.allows(&v)));
         if fits {
             return Ok(());
         }

@@ -291,10 +291,15 @@ impl Value {
     /// As it lies in a container: a missing value becomes nil.
     #[must_use]
     pub fn stored(self) -> Self {
-        if matches!(self, Value::Invalid) {
-            Value::Nil
-        } else {
-            self
+        match self {
+            Value::Invalid => Value::Nil,
+            Value::Object(object) => match &*object {
+                Object::KubeVersion(version) => {
+                    Value::Object(Rc::new(Object::KubeVersionCopy(version.clone())))
+                }
+                _ => Value::Object(object),
+            },
+            other => other,
         }
     }
     /// As a pipeline hands it on: a nil interface becomes a missing value.

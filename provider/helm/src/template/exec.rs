@@ -180,6 +180,8 @@ impl<'t> Run<'_, '_, 't> {
         let before = out.len();
         if value.is_nil() {
             out.extend_from_slice(b"<no value>");
+        } else if let Some(shown) = object::capabilities_text(value) {
+            out.extend_from_slice(&shown.as_bytes()[1..]);
         } else {
             crate::gofmt::append_value(out, value);
         }

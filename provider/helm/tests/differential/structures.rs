@@ -72,6 +72,10 @@ impl Generator {
                 variable
             };
         }
+        // Not the dot of the file: Go prints addresses in it.
+        if scope.in_range && self.chance(4) {
+            return ".".to_owned();
+        }
         if self.chance(25) {
             return self
                 .pick(&[
@@ -85,8 +89,6 @@ impl Generator {
                 .to_owned();
         }
         self.pick(&[
-            ".",
-            "$",
             "$.Values.word",
             "$.Values.word",
             "$.Values.list",
