@@ -337,7 +337,7 @@ impl AttributeType for String {
 
     fn decode(value: &Value, at: &Path) -> Result<Self, DecodeError> {
         match present(value, at)? {
-            Value::String(text) => Ok(text.clone()),
+            Value::String(text) => Ok(text.to_string()),
             other => Err(mismatch("a string", other, at)),
         }
     }

@@ -14,8 +14,9 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Largest message either way, in bytes: what Go providers allow. tonic's own limit of 4 MiB is less than large plans.
-const LARGEST_MESSAGE: usize = 256 << 20;
+/// Largest message either way, in bytes: what hosts allow. A plan of a state of 200 MB is a request of three times that,
+/// more than Go providers take (256 MiB); tonic's own limit is 4 MiB.
+const LARGEST_MESSAGE: usize = i32::MAX as usize;
 
 /// How long calls that still run may hold up the end of the process once the host has asked for it. The host kills
 /// after two seconds and warns of it; when it asks, it has given up on those calls already.

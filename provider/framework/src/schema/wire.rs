@@ -104,7 +104,7 @@ impl Attribute {
 
 fn default_text(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.to_string(),
         other => other
             .to_json(&other.infer_type())
             .map(|json| json.to_string())

@@ -66,17 +66,14 @@ impl<P: Provider> Server<P> {
 
     async fn try_plan(
         &self,
-        request: pb::plan_resource_change::Request,
+        mut request: pb::plan_resource_change::Request,
     ) -> Result<pb::plan_resource_change::Response, Diagnostics> {
         let entry = self.resource(&request.type_name)?;
-        let value = |value: &Option<pb::DynamicValue>| {
-            Ok::<_, Diagnostics>(wire::non_null(wire::read(value.as_ref(), &entry.ty)?))
-        };
-        let prior = value(&request.prior_state)?;
+        let prior = wire::take(&mut request.prior_state, &entry.ty)?;
         let asked = plan::Request {
-            config: value(&request.config)?,
+            config: wire::take(&mut request.config, &entry.ty)?,
             prior: prior.clone(),
-            proposed: value(&request.proposed_new_state)?,
+            proposed: wire::take(&mut request.proposed_new_state, &entry.ty)?,
             private: wire::private(&request.prior_private)?,
             computed_blocks: computed_blocks::allowed(request.client_capabilities.as_ref()),
         };
@@ -114,32 +111,28 @@ impl<P: Provider> Server<P> {
 
     pub(super) async fn apply(
         &self,
-        request: pb::apply_resource_change::Request,
+        mut request: pb::apply_resource_change::Request,
     ) -> pb::apply_resource_change::Response {
-        let (prior, private) = (request.prior_state.clone(), request.planned_private.clone());
-        self.try_apply(request)
-            .await
-            .unwrap_or_else(|errors| pb::apply_resource_change::Response {
-                new_state: prior,
-                private,
+        match self.try_apply(&mut request).await {
+            Ok(answer) => answer,
+            Err(errors) => pb::apply_resource_change::Response {
+                new_state: request.prior_state,
+                private: request.planned_private,
                 diagnostics: wire::diagnostics(errors),
                 ..Default::default()
-            })
+            },
+        }
     }
 
     async fn try_apply(
         &self,
-        request: pb::apply_resource_change::Request,
+        request: &mut pb::apply_resource_change::Request,
     ) -> Result<pb::apply_resource_change::Response, Diagnostics> {
         let entry = self.resource(&request.type_name)?;
-        let value = |value: &Option<pb::DynamicValue>| {
-            Ok::<_, Diagnostics>(wire::non_null(wire::read(value.as_ref(), &entry.ty)?))
-        };
-        let (prior, planned, config) = (
-            value(&request.prior_state)?,
-            value(&request.planned_state)?,
-            value(&request.config)?,
-        );
+        // The prior state's bytes go back where anything else cannot be read.
+        let prior = wire::non_null(wire::read(request.prior_state.as_ref(), &entry.ty)?);
+        let planned = wire::take(&mut request.planned_state, &entry.ty)?;
+        let config = wire::take(&mut request.config, &entry.ty)?;
         let planned_private = wire::private(&request.planned_private)?;
         let marker = Marker::of(&planned_private);
         let cx = self.context();
@@ -231,32 +224,28 @@ impl<P: Provider> Server<P> {
     }
 
     pub(super) async fn read(&self, request: pb::read_resource::Request) -> pb::read_resource::Response {
-        let (state, private, identity) = (
-            request.current_state.clone(),
-            request.private.clone(),
-            request.current_identity.clone(),
-        );
-        self.try_read(request)
-            .await
-            .unwrap_or_else(|errors| pb::read_resource::Response {
-                new_state: state,
-                private,
-                new_identity: identity,
+        match self.try_read(&request).await {
+            Ok(answer) => answer,
+            Err(errors) => pb::read_resource::Response {
+                new_state: request.current_state,
+                private: request.private,
+                new_identity: request.current_identity,
                 diagnostics: wire::diagnostics(errors),
                 deferred: None,
-            })
+            },
+        }
     }
 
     async fn try_read(
         &self,
-        request: pb::read_resource::Request,
+        request: &pb::read_resource::Request,
     ) -> Result<pb::read_resource::Response, Diagnostics> {
         let entry = self.resource(&request.type_name)?;
         let block = &entry.schema.block;
         let Some(before) = wire::non_null(wire::read(request.current_state.as_ref(), &entry.ty)?) else {
             return Ok(pb::read_resource::Response {
                 new_state: wire::null(),
-                private: request.private,
+                private: request.private.clone(),
                 ..Default::default()
             });
         };
@@ -265,9 +254,9 @@ impl<P: Provider> Server<P> {
             // A plan survives a provider configuration that is not known yet: what is stored stands for what is there.
             let text = "The provider's configuration is not known yet, so what is stored was not compared with what is there.";
             return Ok(pb::read_resource::Response {
-                new_state: request.current_state,
-                private: request.private,
-                new_identity: request.current_identity,
+                new_state: request.current_state.clone(),
+                private: request.private.clone(),
+                new_identity: request.current_identity.clone(),
                 diagnostics: wire::diagnostics(Diagnostic::warning("F211", "Not refreshed", text).into()),
                 deferred: None,
             });

@@ -36,6 +36,11 @@ pub(crate) fn read(value: Option<&wire::DynamicValue>, ty: &Type) -> Result<Valu
     })
 }
 
+/// The same, of a message's field that is not needed any more: states may be large, and are not kept twice.
+pub(crate) fn take(value: &mut Option<wire::DynamicValue>, ty: &Type) -> Result<Option<Value>, Diagnostics> {
+    Ok(non_null(read(value.take().as_ref(), ty)?))
+}
+
 /// The value of the type in the protocol's form. What is none of the type becomes null with a message.
 pub(crate) fn write(value: &Value, ty: &Type, diagnostics: &mut Diagnostics) -> Option<wire::DynamicValue> {
     let bytes = value.to_msgpack(ty).or_else(|error| {

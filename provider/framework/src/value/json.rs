@@ -124,7 +124,7 @@ fn write(value: &Value, ty: &Type, at: &Here<'_>) -> Result<Json, WireError> {
             .parse()
             .map(Json::Number)
             .map_err(|_| WireError::new(at, format!("{number} has no JSON"))),
-        (Value::String(text), Type::String) => Ok(Json::String(text.clone())),
+        (Value::String(text), Type::String) => Ok(Json::String(text.to_string())),
         (Value::Dynamic(inner), Type::Dynamic) => {
             let (ty, value) = &**inner;
             Ok(serde_json::json!({ "value": write(value, ty, at)?, "type": ty.to_json() }))

@@ -6,6 +6,7 @@ mod number;
 mod types;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -27,8 +28,8 @@ pub enum Value {
     Bool(bool),
     /// A number.
     Number(Number),
-    /// Text; made by [`Value::string`], which normalises.
-    String(String),
+    /// Text; made by [`Value::string`], which normalises. Shared, as states may hold much of it and are cloned often.
+    String(Arc<str>),
     /// Elements in order.
     List(Vec<Self>),
     /// Distinct elements; made by [`Value::set`], which puts them in canonical order.
@@ -82,9 +83,13 @@ impl WireError {
 /// Deepest nesting of a value that is read: far above what people write, far below the stack.
 pub(crate) const MAX_DEPTH: usize = 100;
 
+fn is_nfc(text: &str) -> bool {
+    text.is_ascii() || unicode_normalization::is_nfc(text)
+}
+
 /// Text in Unicode's normal form C, as Terraform's core compares it.
 pub fn nfc(text: &str) -> String {
-    if text.is_ascii() || unicode_normalization::is_nfc(text) {
+    if is_nfc(text) {
         text.to_owned()
     } else {
         text.nfc().collect()
@@ -97,7 +102,12 @@ impl Value {
 
     /// Text, normalised.
     pub fn string(text: impl AsRef<str>) -> Self {
-        Self::String(nfc(text.as_ref()))
+        let text = text.as_ref();
+        Self::String(if is_nfc(text) {
+            text.into()
+        } else {
+            nfc(text).into()
+        })
     }
 
     /// A set: duplicates go, unknown elements stay (two unknowns may turn out different).

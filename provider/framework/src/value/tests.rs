@@ -312,7 +312,7 @@ fn text_is_normalised() {
     let keys = Value::from_msgpack(&hex("81 a3 65 cc 81 c3"), &Type::map(Type::Bool)).unwrap();
     assert_eq!(keys, Value::map([("\u{e9}", Value::Bool(true))]));
     assert_eq!(
-        Value::String(decomposed.to_owned())
+        Value::String(decomposed.into())
             .to_msgpack(&Type::String)
             .unwrap(),
         hex("a2 c3 a9")

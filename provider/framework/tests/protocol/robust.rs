@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use framework::Value;
+use framework::{Model as _, Value};
+use futures::StreamExt as _;
 use proptest::prelude::*;
 use prost::Message;
 use proto::tfplugin6 as pb;
@@ -11,6 +12,7 @@ use serde_json::json;
 use tonic::Request;
 
 use crate::core::{Core, Instance, NAME, config, has_errors, pack, ty};
+use crate::extras::{Filter, Restart, Token};
 
 /// One request of each kind that carries values, as bytes; the number picks the kind.
 fn valid(kind: usize) -> Vec<u8> {
@@ -88,7 +90,7 @@ fn valid(kind: usize) -> Vec<u8> {
             arguments: vec![pack(&Value::string(","), &framework::Type::String).unwrap(); 3],
         }
         .encode_to_vec(),
-        _ => pb::upgrade_resource_identity::Request {
+        9 => pb::upgrade_resource_identity::Request {
             type_name: name(),
             version: 0,
             raw_identity: Some(pb::RawState {
@@ -97,9 +99,51 @@ fn valid(kind: usize) -> Vec<u8> {
             }),
         }
         .encode_to_vec(),
+        10 => pb::configure_provider::Request {
+            config: Some(pb::DynamicValue {
+                msgpack: vec![0xc0],
+                json: Vec::new(),
+            }),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        11 => pb::open_ephemeral_resource::Request {
+            type_name: "test_token".to_owned(),
+            config: pack(
+                &Value::object([
+                    ("audience", Value::string("me")),
+                    ("seconds", Value::Null),
+                    ("token", Value::Null),
+                ]),
+                &Token::block().ty(),
+            ),
+            client_capabilities: None,
+        }
+        .encode_to_vec(),
+        12 => pb::list_resource::Request {
+            type_name: name(),
+            config: pack(&Value::object([("many", Value::Null)]), &Filter::block().ty()),
+            include_resource_object: true,
+            limit: 2,
+        }
+        .encode_to_vec(),
+        13 => pb::invoke_action::Request {
+            action_type: "test_restart".to_owned(),
+            config: pack(
+                &Value::object([("target", Value::string("x")), ("times", Value::Null)]),
+                &Restart::block().ty(),
+            ),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        // Without arguments.
+        _ => Vec::new(),
     }
 }
+/// Kinds that are mutated: whatever comes of it, the test's provider answers in no time.
 const KINDS: usize = 10;
+/// All kinds; the last ones ask for schemas and the end.
+const ALL: usize = 17;
 
 /// Calls the service with the bytes, where they are a message at all.
 async fn call(core: &Core, kind: usize, bytes: &[u8]) {
@@ -108,6 +152,20 @@ async fn call(core: &Core, kind: usize, bytes: &[u8]) {
             if let Ok(request) = Message::decode(bytes) {
                 // Whatever it is: an answer, never a failed call and never a panic.
                 core.server.$method(Request::new(request)).await.unwrap();
+            }
+        };
+    }
+    macro_rules! stream {
+        ($method:ident) => {
+            if let Ok(request) = Message::decode(bytes) {
+                let events = core
+                    .server
+                    .$method(Request::new(request))
+                    .await
+                    .unwrap()
+                    .into_inner();
+                let events: Vec<_> = events.collect().await;
+                assert!(!events.is_empty() && events.iter().all(Result::is_ok));
             }
         };
     }
@@ -121,7 +179,14 @@ async fn call(core: &Core, kind: usize, bytes: &[u8]) {
         6 => call!(generate_resource_config),
         7 => call!(import_resource_state),
         8 => call!(call_function),
-        _ => call!(upgrade_resource_identity),
+        9 => call!(upgrade_resource_identity),
+        10 => call!(configure_provider),
+        11 => call!(open_ephemeral_resource),
+        12 => stream!(list_resource),
+        13 => stream!(invoke_action),
+        14 => call!(get_provider_schema),
+        15 => call!(get_metadata),
+        _ => call!(stop_provider),
     }
 }
 
@@ -163,6 +228,30 @@ async fn the_unmutated_requests_are_fine() {
         ["create"],
         "the mutations begin with requests that reach the resource"
     );
+}
+
+/// No host does this. None of it needs another call before it, nothing hangs, and the end of one run is not the end of
+/// the process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn requests_before_configure_after_stop_and_in_any_order_get_an_answer() {
+    let (stopped, configured) = (Core::new().await, Core::new().await);
+    call(&stopped, ALL - 1, &[]).await;
+    for core in [Core::unconfigured(), stopped, configured] {
+        let core = Arc::new(core);
+        for kind in (0..ALL).chain((0..ALL).rev()) {
+            call(&core, kind, &valid(kind)).await;
+        }
+        let at_once = (0..4 * ALL).map(|i| {
+            let core = Arc::clone(&core);
+            tokio::spawn(async move { call(&core, i * 7 % ALL, &valid(i * 7 % ALL)).await })
+        });
+        futures::future::try_join_all(at_once.collect::<Vec<_>>())
+            .await
+            .unwrap();
+        // A host that goes on with the process configures it again, and all is well.
+        assert_eq!(core.configure(json!({})).await, Vec::<String>::new());
+        core.bring(&Instance::default(), json!({"name": "a"})).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
