@@ -806,3 +806,38 @@ action "exercise_stamp" "it" {
         assert!(text.contains("stamp 2 on one"), "{text}");
     });
 }
+
+#[test]
+fn the_readme_names_every_test_and_no_other() {
+    let code = [
+        include_str!("clis.rs"),
+        include_str!("generated.rs"),
+        include_str!("large.rs"),
+    ]
+    .concat();
+    let names = |line: &str| {
+        line.split("fn ")
+            .nth(1)
+            .and_then(|rest| rest.split('(').next())
+            .map(str::to_owned)
+    };
+    let lines: Vec<&str> = code.lines().collect();
+    let tests = lines
+        .windows(2)
+        .filter(|two| matches!(two[0], "#[test]" | "#[tokio::test]"));
+    let mut tests: Vec<String> = tests.filter_map(|two| names(two[1])).collect();
+    tests.retain(|name| name != "the_readme_names_every_test_and_no_other");
+    tests.sort();
+    let readme = include_str!("../README.md");
+    let rows = readme
+        .lines()
+        .take_while(|line| !line.starts_with("## Which"))
+        .filter(|line| line.starts_with("| "));
+    let cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+    let mut named: Vec<String> = cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect();
+    named.sort();
+    assert_eq!(named, tests);
+}

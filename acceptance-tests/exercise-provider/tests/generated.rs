@@ -103,3 +103,80 @@ async fn plans_with_unknown_values_keep_the_rules_and_their_word() {
         "{unknown} unknown, {planned} planned"
     );
 }
+
+/// Import by id and by identity, data source, list, action, ephemeral resource and functions, over items that generated
+/// configurations made.
+#[tokio::test]
+async fn everything_beside_resources_keeps_its_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(&folder).await;
+    let block = &core.schema().resources[ITEM].schema.block;
+    let mut made = 0;
+    for (i, config) in samples(&hints().configs(block), 20).into_iter().enumerate() {
+        let Value::Object(mut config) = config else {
+            panic!("an object")
+        };
+        let name = format!("item-{i:02}");
+        config.insert("name".to_owned(), name.as_str().into());
+        let config = Value::Object(config);
+        let mut item = Resource::new(ITEM);
+        if refused(core.converge(&mut item, &config).await, &config).is_none() {
+            continue;
+        }
+        made += 1;
+        for by_identity in [false, true] {
+            let mut imported = Resource::new(ITEM);
+            if by_identity {
+                core.import_identity(&mut imported, &json!({ "name": name }))
+                    .await
+                    .unwrap();
+            } else {
+                core.import(&mut imported, &name).await.unwrap();
+            }
+            assert_eq!(imported.get("revision"), item.get("revision"));
+        }
+        let data = core.read_data(ITEM, &json!({ "name": name })).await.unwrap();
+        assert_eq!(data.get("label").as_str(), item.get("label").as_str());
+        let lines = core
+            .invoke("exercise_stamp", &json!({ "item": name, "times": 3 }))
+            .await
+            .unwrap();
+        assert_eq!(lines.len(), 3);
+    }
+    assert!(made > 15, "{made} of 20 were made");
+    for (limit, expected) in [(3, 3), (1000, made)] {
+        let listed = core
+            .list(ITEM, &json!({ "prefix": "item-" }), limit)
+            .await
+            .unwrap();
+        assert_eq!(listed.len(), expected);
+    }
+    for seconds in [json!(null), json!(60)] {
+        let mut token = core
+            .open(
+                "exercise_token",
+                &json!({ "audience": "me", "renew_after": seconds }),
+            )
+            .await
+            .unwrap();
+        core.renew(&mut token).await.unwrap();
+        core.close_ephemeral(token).await.unwrap();
+    }
+    let reversed = core.call_function("reverse", &[json!(["a", "b"])]).await.unwrap();
+    assert_eq!(reversed.elements().len(), 2);
+    for text in [json!(null), json!("e\u{301}")] {
+        let arguments = [
+            json!(true),
+            json!(2),
+            json!(0.1),
+            text,
+            json!(["a"]),
+            json!([3, 1, 2]),
+            json!({}),
+            json!({ "x": 1 }),
+            json!(null),
+            json!("more"),
+        ];
+        core.call_function("describe", &arguments).await.unwrap();
+    }
+}
