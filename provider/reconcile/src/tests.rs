@@ -898,6 +898,63 @@ async fn what_waits_together_shares_its_looks_and_calls_are_limited() {
     assert!((6..=10).contains(&busiest), "{busiest} calls at a time");
 }
 
+/// What a chart with hundreds of objects will be: made, left alone, taken up after a crash, changed in one place, removed.
+#[tokio::test(start_paused = true)]
+async fn hundreds_of_parts() {
+    let wide = |changed: u32| {
+        let mut graph = Graph::new();
+        let vpc = graph.part("vpc", Sim::<VPC>::default());
+        for index in 0..250_u32 {
+            let subnet = Sim::<SUBNET> {
+                within: vec![vpc.made()],
+                cidr: index,
+                size: if index == 7 { changed } else { 1 },
+                ..Sim::default()
+            };
+            let subnet = graph.part(key("subnet", format!("{index:03}")), subnet);
+            let routes = BTreeMap::from([("0.0.0.0/0".to_owned(), subnet.made())]);
+            let table = Sim::<ROUTES> {
+                within: vec![vpc.made()],
+                routes,
+                ..Sim::default()
+            };
+            graph.part(key("routes", format!("{index:03}")), table);
+        }
+        graph
+    };
+    let mut world = World::new();
+    world.plan(300, Fault::CrashAfter);
+    let graph = wide(1);
+    let died = world
+        .process(async |engine| apply(&engine, &graph, &Known::default(), &create("one")).await)
+        .await;
+    assert!(died.is_none(), "killed in the middle");
+    let outcome = world
+        .process(async |engine| apply(&engine, &graph, &Known::default(), &create("two")).await)
+        .await
+        .unwrap();
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    assert_eq!(
+        (outcome.report.ids.len(), world.with(|state| state.things.len())),
+        (501, 501)
+    );
+    assert!(world.with(|state| state.busiest) <= 10, "calls at a time");
+    let known = Known {
+        root: graph.root_key().cloned(),
+        ..outcome.report.known()
+    };
+    let calls = world.calls();
+    let looks = world.with(|state| state.looks);
+    let outcome = apply(&world.engine(), &wide(2), &known, &update("two")).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    assert_eq!(world.calls(), calls + 1, "one part was changed");
+    let looks = world.with(|state| state.looks) - looks;
+    assert!(looks <= 30, "looks are a kind's, not a part's: {looks}");
+    let outcome = world.engine().destroy(Some(&graph), &known, Some("two")).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    assert_eq!(world.with(|state| state.things.len()), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_others_built_is_imported_by_its_structure() {
     let graph = network(&["a", "b"], 1);
