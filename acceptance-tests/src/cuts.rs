@@ -199,11 +199,17 @@ impl Tally {
     }
 }
 
+/// The ids of everything that exists.
+fn ids(account: &Account) -> BTreeSet<String> {
+    account.objects().into_iter().map(|object| object.id).collect()
+}
+
 /// A form of the resource that was reached undisturbed: what core knows, and what exists.
 struct Form {
     snapshot: &'static str,
     resource: Resource,
     counts: BTreeMap<String, usize>,
+    ids: BTreeSet<String>,
 }
 
 /// A scenario played undisturbed in an account of its own, with snapshots to start cases from.
@@ -240,6 +246,7 @@ impl Stage {
                 snapshot,
                 resource: resource.clone(),
                 counts: account.counts(),
+                ids: ids(&account),
             }
         };
         let mut step = |operation, resource: &mut Resource, config: Option<&Json>| {
@@ -324,7 +331,7 @@ impl Stage {
             Err(error) if !case.blow.kills() => return Err(format!("not survived: {error}")),
             _ => {}
         }
-        let existed: BTreeSet<String> = account.objects().into_iter().map(|object| object.id).collect();
+        let existed = ids(account);
         account.clear_log();
         match config {
             None => self
@@ -347,8 +354,13 @@ impl Stage {
             }
         }
         if matches!(case.operation, Operation::Create | Operation::Update) {
-            let exists: BTreeSet<String> = account.objects().into_iter().map(|object| object.id).collect();
-            let gone: Vec<_> = existed.difference(&exists).collect();
+            let exists = ids(account);
+            // What the arguments take away goes undisturbed too.
+            let meant: BTreeSet<_> = from.ids.difference(&to.ids).collect();
+            let gone: Vec<_> = existed
+                .difference(&exists)
+                .filter(|id| !meant.contains(id))
+                .collect();
             if !gone.is_empty() {
                 return Err(format!("destroyed what existed: {gone:?}"));
             }
