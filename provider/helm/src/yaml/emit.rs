@@ -5,6 +5,7 @@ use crate::gofmt;
 use crate::json;
 use crate::value::Value;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// Column after which plain and quoted scalars fold.
 const WIDTH: usize = 80;
@@ -60,6 +61,16 @@ fn check_characters(value: &Value, depth: usize) -> Result<(), String> {
     } else {
         Ok(())
     }
+}
+
+/// Entries in the order of their keys. Go's comparison can run in a circle, at which the library's sort would panic.
+fn sorted(entries: Vec<(Arc<str>, Value)>, pretty: bool) -> Vec<(Arc<str>, Value)> {
+    let mut out: Vec<(Arc<str>, Value)> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let at = out.partition_point(|(key, _)| key_order(key, &entry.0, pretty).is_le());
+        out.insert(at, entry);
+    }
+    out
 }
 
 /// What helm's `toYamlPretty` prints: lists are indented under their keys, nothing folds.
@@ -134,8 +145,8 @@ impl Emitter {
         }
         let Value::Map(map) = value else { return Ok(()) };
         let files = map.ty == crate::value::MapType::Files;
-        let mut entries = map.snapshot();
-        entries.sort_by(|a, b| key_order(&a.0, &b.0, self.pretty));
+        let entries = map.snapshot();
+        let entries = sorted(entries, self.pretty);
         for (index, (key, item)) in entries.iter().enumerate() {
             if index > 0 {
                 self.indent(indent);
@@ -584,4 +595,24 @@ fn key_less(a: &str, b: &str, pretty: bool) -> bool {
         return a[i] < b[i];
     }
     a.len() < b.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_go_orders_in_a_circle_do_not_panic() {
+        let names = [
+            "1a", "2", "12", "a1", "a", "A", "_", "-", "é1", "10b", "01", "1", "b-2", "b_10",
+        ];
+        let keys = (0..400).map(|n| (format!("{}{}", names[n % 14], names[n * 7 % 13]), Value::Nil));
+        let map = Value::map(
+            keys.collect::<Vec<_>>()
+                .iter()
+                .map(|(k, v)| (k.as_str(), v.clone())),
+        );
+        assert!(emit(&map).is_ok());
+        assert!(!emit_pretty(&map).is_empty());
+    }
 }
