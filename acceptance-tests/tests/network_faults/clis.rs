@@ -245,3 +245,12 @@ fn it_is_imported_by_identity() {
         account.assert_empty();
     });
 }
+
+#[test]
+fn a_read_only_attribute_is_no_argument() {
+    on_every_cli(|workspace, _| {
+        workspace.write("main.tf", &NETWORK.replace("}\n", " id = \"x\"\n}\n"));
+        let refused = workspace.validate().failed();
+        assert!(format!("{refused}").contains("F314"), "{refused}");
+    });
+}

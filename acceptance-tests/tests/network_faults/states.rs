@@ -350,3 +350,46 @@ fn a_network_that_plain_aws_calls_built_is_taken_over() {
     session.destroy(&mut resource).unwrap();
     account.assert_empty();
 }
+
+#[test]
+fn an_import_by_id_takes_that_object_or_none() {
+    let (session, account, resource) = made();
+    let imported = |id: &str| {
+        let mut other = Resource::new("ekb_network");
+        let result = session.import(&mut other, id);
+        result.map(|()| other).map_err(|error| error.to_string())
+    };
+    let vpc = resource.get("vpc_id").as_str().unwrap().to_owned();
+    assert_eq!(imported(&vpc).unwrap().get("vpc_id"), resource.get("vpc_id"));
+    let error = imported("vpc-0123456789abcdef0").unwrap_err();
+    assert!(error.contains("EKB2027") && error.contains(&vpc), "{error}");
+
+    let other = built_by_others(&account);
+    let error = imported(&other).unwrap_err();
+    assert!(error.contains(&format!("test/NAME/{other}")), "{error}");
+    let under_its_name = imported(&format!("test/legacy/{other}")).unwrap();
+    assert_eq!(under_its_name.get("vpc_id"), &json!(other));
+    assert_eq!(under_its_name.get("name"), "legacy");
+    for nonsense in ["/", "a/b/c", "", "a/"] {
+        let error = imported(nonsense).unwrap_err();
+        assert!(error.contains("EKB2025"), "{nonsense}: {error}");
+    }
+}
+
+#[test]
+fn a_root_that_others_have_tagged_as_theirs_is_said_at_once() {
+    let (session, account, mut resource) = made();
+    let vpc = resource.get("vpc_id").as_str().unwrap().to_owned();
+    let tag = |environment: &str| {
+        let tags = json!([{ "Key": "ekb:environment", "Value": environment }]);
+        account.ec2("CreateTags", &json!({ "Resources": [vpc], "Tags": tags }));
+    };
+    tag("prod");
+    let error = session.plan(&mut resource, &config()).unwrap_err().to_string();
+    assert!(
+        error.contains("EKB1304") && error.contains("environment prod"),
+        "{error}"
+    );
+    tag("test");
+    session.expect_empty(&mut resource, &config()).unwrap();
+}

@@ -328,6 +328,18 @@ fn check_attribute(
     if value.is_null() {
         return;
     }
+    if attribute.computed && !attribute.optional && !attribute.required {
+        out.push(
+            Diagnostic::error(
+                "F314",
+                "Not an argument",
+                "The provider alone sets this attribute.",
+            )
+            .hint("Remove it from the configuration.")
+            .at(at.clone()),
+        );
+        return;
+    }
     if attribute.write_only && !write_only_allowed {
         out.push(
             Diagnostic::error(

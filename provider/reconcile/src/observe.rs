@@ -233,10 +233,16 @@ impl Observation {
 
     /// Kinds with ids of the state that no look has shown so far.
     fn awaited(&self) -> Vec<&'static str> {
-        let missing = self.standing.iter().filter(|((kind, _), standing)| {
+        // What a look shows and is not ours (any more) will not become ours by waiting.
+        let is_listed = |kind: &str, id: &str| {
+            let answer = self.answers.get(kind);
+            answer.is_some_and(|answer| answer.objects.iter().any(|object| object.id == id))
+        };
+        let missing = self.standing.iter().filter(|((kind, id), standing)| {
             standing.object.is_none()
                 && !self.chosen.contains_key(&standing.key)
                 && !self.blind.contains_key(kind)
+                && !is_listed(kind, id)
         });
         missing
             .map(|((kind, _), _)| *kind)

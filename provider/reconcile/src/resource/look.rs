@@ -9,7 +9,7 @@ use super::{Common, Declared, Identity, Reconciled, Surroundings};
 use crate::failure::Failure;
 use crate::ownership::Phase;
 use crate::part::{Key, Tags};
-use crate::report::Known;
+use crate::report::{Known, Report};
 
 /// What a stub of an import says.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -42,6 +42,41 @@ impl<D> Reconciled<D> {
         }
     }
 
+    /// Refuses an import by the id of a root object where that is not the object found: it is gone, or somebody
+    /// else's, or another one has the name.
+    fn is_the_one<C: Surroundings>(
+        &self,
+        asked: &str,
+        state: &D::Model,
+        report: &Report,
+    ) -> Result<(), Diagnostic>
+    where
+        D: Declared<C>,
+    {
+        let root = self.0.root_key();
+        match report.ids.get(&root) {
+            Some(found) if found == asked => Ok(()),
+            Some(found) => {
+                let name = D::name(state).known().map_or("", String::as_str);
+                let environment = D::common(state).environment.known().map_or("", String::as_str);
+                Err(Diagnostic::error(
+                    "EKB2027",
+                    format!("Another {} has this name", D::TITLE),
+                    format!("{asked} was given; {environment}/{name} is {found}, which exists already."),
+                )
+                .hint(format!(
+                    "Import {asked} under a name of its own: terraform import ADDRESS {environment}/NAME/{asked}, with \
+                     `name = \"NAME\"` in the configuration."
+                )))
+            }
+            // Not found at all: the CLI says that there is no such object.
+            None => report
+                .foreign
+                .first()
+                .map_or(Ok(()), |failure| Err(failure.diagnostic())),
+        }
+    }
+
     pub(super) async fn look<C: Surroundings>(
         &self,
         cx: &Context<C>,
@@ -64,6 +99,9 @@ impl<D> Reconciled<D> {
                 known.import = true;
             }
             let mut report = engine.observe(None, &known).await.report();
+            if let Some(asked) = &imported.root {
+                self.is_the_one(asked, &state, &report)?;
+            }
             if report.is_empty() {
                 return Ok((None, report.warnings.iter().map(Failure::warning).collect()));
             }
@@ -93,6 +131,14 @@ impl<D> Reconciled<D> {
                 .observe(self.0.graph(&state).as_ref(), &known)
                 .await
                 .report();
+        }
+        let root = self.0.root_key();
+        if known.ids.contains_key(&root)
+            && !report.ids.contains_key(&root)
+            && let Some(failure) = report.foreign.first()
+        {
+            // Its tags were changed outside: not ours to change, and not gone either.
+            return Err(failure.diagnostic());
         }
         let mut messages: Diagnostics = report.warnings.iter().map(Failure::warning).collect();
         if report.is_empty() {

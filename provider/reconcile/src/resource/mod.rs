@@ -389,13 +389,30 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 id.region.into_known(),
                 None,
             ),
-            Import::Id(text) if self.0.is_root_id(&text) => (ours.clone(), ours.clone(), None, Some(text)),
-            Import::Id(text) => match text.split_once('/') {
-                Some((environment, name)) => {
-                    (Some(environment.to_owned()), Some(name.to_owned()), None, None)
+            Import::Id(text) => {
+                let parts: Vec<&str> = text.split('/').collect();
+                let own = |text: &str| Some(text.to_owned());
+                match parts[..] {
+                    [root] if self.0.is_root_id(root) => (ours.clone(), ours.clone(), None, own(root)),
+                    [name] if !name.is_empty() => (ours.clone(), own(name), None, None),
+                    [environment, name] if !environment.is_empty() && !name.is_empty() => {
+                        (own(environment), own(name), None, None)
+                    }
+                    [environment, name, root] if !name.is_empty() && self.0.is_root_id(root) => {
+                        (own(environment), own(name), None, own(root))
+                    }
+                    _ => {
+                        return fail(
+                            Diagnostic::error(
+                                "EKB2025",
+                                "Invalid import id",
+                                format!("`{text}` does not name a {}.", D::TITLE),
+                            )
+                            .hint("Write ENVIRONMENT/NAME; for what others built the id of its root object, alone or as ENVIRONMENT/NAME/ID."),
+                        );
+                    }
                 }
-                None => (ours.clone(), Some(text), None, None),
-            },
+            }
         };
         let mut state = D::blank();
         *D::name_mut(&mut state) = Attr::from_option(name);

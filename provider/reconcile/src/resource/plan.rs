@@ -17,6 +17,10 @@ use crate::report::Change;
 /// Most tags of an AWS object (AWS EC2 and most services), the engine's among them.
 const MOST_TAGS: usize = 50;
 
+/// Most characters of a tag's key and of its value (AWS EC2 and most services).
+const TAG_KEY: usize = 128;
+const TAG_VALUE: usize = 256;
+
 /// How many tags the engine puts on an object at most: four of ownership, `made`, and four on the root.
 const OWN_TAGS: usize = 9;
 
@@ -177,6 +181,24 @@ fn check_tags(all: &Attr<BTreeMap<String, String>>, out: &mut Diagnostics) {
             )
             .hint("Give the tag another key, in `tags` or in `default_tags` of the provider.")
             .at(at.clone()),
+        );
+    }
+    for (key, value) in all {
+        let why = if key.is_empty() {
+            "has no key".to_owned()
+        } else if key.to_lowercase().starts_with("aws:") {
+            "begins with `aws:`, which AWS keeps for itself".to_owned()
+        } else if key.chars().count() > TAG_KEY {
+            format!("has a key of more than {TAG_KEY} characters")
+        } else if value.chars().count() > TAG_VALUE {
+            format!("has a value of more than {TAG_VALUE} characters")
+        } else {
+            continue;
+        };
+        out.push(
+            Diagnostic::error("EKB2026", "Invalid tag", format!("The tag `{key}` {why}."))
+                .hint("Change it in `tags` or in `default_tags` of the provider.")
+                .at(at.clone()),
         );
     }
     if all.len() > MOST_TAGS - OWN_TAGS - 4 {

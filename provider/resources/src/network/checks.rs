@@ -14,6 +14,11 @@ const ROLE_NAME: usize = 64;
 /// Sizes of a subnet (AWS EC2 CreateSubnet).
 const SUBNET_PREFIXES: std::ops::RangeInclusive<u8> = 16..=28;
 
+/// For how many days a log group can keep its logs (AWS CloudWatch Logs PutRetentionPolicy).
+const RETENTION: [i64; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+];
+
 /// Checks arguments by themselves and against each other; unknown ones are left for later.
 pub fn check(network: &Network, out: &mut Diagnostics) {
     let range_is_good = check_cidr(network, out);
@@ -22,12 +27,45 @@ pub fn check(network: &Network, out: &mut Diagnostics) {
         check_explicit(subnets, *cidr, out);
     }
     check_names(network, out);
+    let services = network.interface_endpoints.known().into_iter().flatten();
+    for service in services.filter(|service| service.starts_with("com.")) {
+        let short = service.splitn(4, '.').nth(3).unwrap_or("ecr.api");
+        out.push(
+            Diagnostic::error(
+                "EKB2113",
+                "Invalid service of an interface endpoint",
+                format!("`{service}` is the full name of an endpoint's service."),
+            )
+            .hint(format!("Write what follows the region: `{short}`."))
+            .at(Path::from("interface_endpoints")),
+        );
+    }
+    let days = network
+        .flow_logs
+        .known()
+        .and_then(|logs| logs.retention_days.known());
+    if let Some(days) = days.filter(|days| !RETENTION.contains(days)) {
+        let allowed = RETENTION.map(|days| days.to_string()).join(", ");
+        out.push(
+            Diagnostic::error(
+                "EKB2114",
+                "Invalid retention of flow logs",
+                format!("CloudWatch keeps logs for {allowed} days, not for {days}."),
+            )
+            .hint("Take one of these.")
+            .at(Path::from("flow_logs.retention_days")),
+        );
+    }
     if let Some(destination) = network
         .flow_logs
         .known()
         .and_then(|logs| logs.destination.known())
         && destination != "cloudwatch"
-        && !(destination.starts_with("arn:") && destination.contains(":s3:::"))
+        && !destination
+            .split_once(":s3:::")
+            .is_some_and(|(partition, bucket)| {
+                partition.starts_with("arn:aws") && bucket.len() > 2 && !bucket.contains(' ')
+            })
     {
         out.push(
             Diagnostic::error(
@@ -147,10 +185,15 @@ fn check_explicit(
 }
 
 fn check_names(network: &Network, out: &mut Diagnostics) {
-    let (Some(environment), Some(name)) = (network.common.environment.known(), network.name.known()) else {
+    let common = &network.common;
+    let (Some(environment), Some(region), Some(name)) = (
+        common.environment.known(),
+        common.region.known(),
+        network.name.known(),
+    ) else {
         return;
     };
-    let role = flow_logs_role(&prefix(environment, name));
+    let role = flow_logs_role(&prefix(environment, name), region);
     if network.flow_logs.is_known() && role.len() > ROLE_NAME {
         out.push(
             Diagnostic::error(

@@ -54,9 +54,9 @@ pub fn log_group(prefix: &str) -> String {
     format!("/ekb/{prefix}/flow-logs")
 }
 
-/// The name of the role that writes flow logs.
-pub fn flow_logs_role(prefix: &str) -> String {
-    format!("{prefix}-flow-logs")
+/// The name of the role that writes flow logs. With the region, since roles are global and networks are not.
+pub fn flow_logs_role(prefix: &str, region: &str) -> String {
+    format!("{prefix}-flow-logs-{region}")
 }
 
 /// Gives parts their tags.
@@ -239,11 +239,17 @@ pub fn graph(model: &Network) -> Option<Graph> {
             );
         }
     }
-    flow_logs(model, &mut graph, &vpc, &tagger)?;
+    flow_logs(model, &mut graph, &vpc, &tagger, region)?;
     Some(graph)
 }
 
-fn flow_logs(model: &Network, graph: &mut Graph, vpc: &Handle, tagger: &Tagger<'_>) -> Option<()> {
+fn flow_logs(
+    model: &Network,
+    graph: &mut Graph,
+    vpc: &Handle,
+    tagger: &Tagger<'_>,
+    region: &str,
+) -> Option<()> {
     let prefix = tagger.prefix;
     let logs = match &model.flow_logs {
         Attr::Unknown => return None,
@@ -264,7 +270,7 @@ fn flow_logs(model: &Network, graph: &mut Graph, vpc: &Handle, tagger: &Tagger<'
         let role = graph.part(
             "flow_log_role",
             IamRole::for_service(
-                flow_logs_role(prefix),
+                flow_logs_role(prefix, region),
                 "vpc-flow-logs.amazonaws.com",
                 tags.clone(),
             )

@@ -39,13 +39,13 @@ pub struct Network {
     #[attribute(optional)]
     pub subnets: Attr<BTreeMap<String, Subnets>>,
     /// Name of the EKS cluster that will run here: value of the tag `karpenter.sh/discovery`. Default: the environment's name.
-    #[attribute(optional, computed)]
+    #[attribute(optional, computed, validate(length(1..=100)))]
     pub cluster_name: Attr<String>,
     /// Whether S3 is reached by a gateway endpoint (free of charge) and not through the NAT gateways.
     #[attribute(optional, computed, default = true)]
     pub s3_endpoint: Attr<bool>,
     /// AWS services reached by an interface endpoint in every private subnet, for example `ecr.api`.
-    #[attribute(optional)]
+    #[attribute(optional, validate(pattern("^[a-z0-9-]+([.][a-z0-9-]+)*$")))]
     pub interface_endpoints: Attr<BTreeSet<String>>,
     /// Flow logs of the VPC.
     #[attribute(optional)]
@@ -104,7 +104,8 @@ pub struct FlowLogs {
     /// `cloudwatch` for a log group of our own, or the ARN of an S3 bucket.
     #[attribute(required)]
     pub destination: Attr<String>,
-    /// How many days CloudWatch keeps them.
+    /// How many days CloudWatch keeps them: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827,
+    /// 2192, 2557, 2922, 3288 or 3653.
     #[attribute(optional, computed, default = 14)]
     pub retention_days: Attr<i64>,
 }
