@@ -105,6 +105,7 @@ fn a_failed_create_is_continued_untainted_or_destroyed() {
             again(main);
             let plan = workspace.plan().ok();
             assert!(["replace", "create-before-destroy"].contains(&plan.action(ADDRESS).as_str()));
+            assert!(plan.run.stdout.contains("is continued"), "{}", plan.run.stdout);
             workspace.apply_plan(&plan).ok();
             let after = ids(account);
             assert!(

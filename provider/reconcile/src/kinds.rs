@@ -35,6 +35,17 @@ impl Kinds {
         self
     }
 
+    /// Only this one of them.
+    pub(crate) fn only(&self, name: &str) -> Self {
+        Self(
+            self.0
+                .iter()
+                .filter(|(kind, _)| **kind == name)
+                .map(|(k, v)| (*k, Arc::clone(v)))
+                .collect(),
+        )
+    }
+
     /// The constant facts of every kind, for the IAM policy and the documentation.
     pub fn traits(&self) -> impl Iterator<Item = &KindTraits> {
         self.0.values().map(|kind| kind.traits())

@@ -81,10 +81,10 @@ impl Run {
     pub fn go_on(&self, doing: &str) -> Result<(), Failure> {
         if self.engine.cancel.is_cancelled() {
             return Err(Failure::new(Class::Cancelled, doing, "the run was cancelled")
-                .hint("Apply again to continue."));
+                .hint("Run it again to continue."));
         }
         if self.engine.clock.now() >= self.deadline {
-            let hint = "Apply again to continue, or raise the time-out in the block `timeouts`.";
+            let hint = "Run it again to continue, or raise the time-out in the block `timeouts`.";
             return Err(
                 Failure::new(Class::TimedOut, doing, "the time-out of the resource is over").hint(hint),
             );
@@ -159,7 +159,7 @@ impl Run {
 }
 
 pub(crate) fn cancelled(doing: &str) -> Failure {
-    Failure::new(Class::Cancelled, doing, "the run was cancelled").hint("Apply again to continue.")
+    Failure::new(Class::Cancelled, doing, "the run was cancelled").hint("Run it again to continue.")
 }
 
 /// The rhythm of looks at something that takes its time: sparse before its usual time and dense around it.
@@ -261,7 +261,9 @@ impl Patience {
         match run.pause_until(now + pause, &failure.doing).await {
             // What stood in the way says more than that the time is over.
             Err(end) if end.class == Class::TimedOut => Err(Failure {
-                hint: format!("{} {}", failure.hint, end.hint).trim().to_owned(),
+                hint: format!("{}. {}", failure.hint.trim_end_matches('.'), end.hint)
+                    .trim_start_matches(". ")
+                    .to_owned(),
                 ..failure
             }),
             other => other,

@@ -258,9 +258,6 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         if let Some(prior) = prior.filter(|_| !plan.replace.is_empty()) {
             self.0.on_replace(prior, out);
         }
-        if plan.kind == PlanKind::Create {
-            self.claim_move(cx, planned, out);
-        }
         if plan.kind != PlanKind::Replace
             && let (Attr::Known(name), Attr::Known(region)) = (D::name(planned), &D::common(planned).region)
             && !cx.claim(&format!("{region}/{}/{name}", D::NAME))
@@ -274,6 +271,11 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 .hint("Give one of them another `name`. If it is the same one under a new address, add a `moved` block.")
                 .at(Path::from("name")),
             );
+        } else if plan.kind == PlanKind::Create {
+            self.claim_move(cx, planned, out);
+            if let Some(context) = context.filter(|_| !out.has_errors()) {
+                self.foretell(cx, context, planned, out).await;
+            }
         }
     }
 

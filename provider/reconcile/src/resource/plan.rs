@@ -10,9 +10,9 @@ use super::state::texts;
 use super::{Declared, Reconciled, Surroundings};
 use crate::failure::Failure;
 use crate::graph::Graph;
-use crate::ownership::PREFIX;
+use crate::ownership::{PREFIX, Phase};
 use crate::part::Key;
-use crate::report::Change;
+use crate::report::{Change, Known};
 
 /// Most tags of an AWS object (AWS EC2 and most services), the engine's among them.
 const MOST_TAGS: usize = 50;
@@ -53,6 +53,42 @@ impl<D> Reconciled<D> {
                 )
                 .hint("Add a `moved` block from the old address to the new one; or give the new one another `name`."),
             );
+        }
+    }
+
+    /// Says in a warning what an apply will continue: found live, so it may change nothing of the plan itself.
+    pub(super) async fn foretell<C: Surroundings>(
+        &self,
+        cx: &Context<C>,
+        context: &C,
+        planned: &D::Model,
+        out: &mut Diagnostics,
+    ) where
+        D: Declared<C>,
+    {
+        let Some(root) = self
+            .0
+            .graph(planned)
+            .and_then(|graph| graph.kinds().remove(&self.0.root_key()))
+        else {
+            return;
+        };
+        let Ok(mut engine) = self.engine(cx, context, planned, D::TIMEOUTS.read) else {
+            return;
+        };
+        engine.kinds = engine.kinds.only(&root);
+        let report = engine.observe(None, &Known::default()).await.report();
+        let is_half_made = report
+            .root
+            .as_ref()
+            .is_some_and(|root| root.phase == Some(Phase::Making));
+        if let (true, Some(id)) = (is_half_made, report.ids.values().next()) {
+            out.push(Diagnostic::warning(
+                "EKB2028",
+                format!("An interrupted creation of this {} is continued", D::TITLE),
+                format!("{id} and what is there already stay as they are; the apply makes the rest. Where the plan speaks of \
+                         a replacement because the resource is tainted, nothing that exists is destroyed."),
+            ));
         }
     }
 
