@@ -732,11 +732,7 @@ async fn of_two_creates_at_once_one_ends_with_a_clear_error() {
         assert_eq!(done, 1, "{delay}: one succeeds\n{}\n{}", texts(&a), texts(&b));
         let loser = if a.is_done() { b } else { a };
         let told = |code: &&str| ["EKB1302", "EKB1303", "EKB1307", "EKB1308"].contains(code);
-        assert!(
-            codes(&loser).iter().any(|code| told(code)),
-            "{delay}: {}",
-            texts(&loser)
-        );
+        assert!(codes(&loser).iter().any(told), "{delay}: {}", texts(&loser));
         // A later apply by the winner brings order.
         world.rest().await;
         let report = refresh(&world, &graph, &nothing).await;

@@ -42,7 +42,7 @@ pub fn recognise(report: &Report) -> Vec<(Key, &Unclaimed)> {
     for subnet in subnets {
         let public = subnet.object.fields["public_ips"] == true || leads_out(&subnet.object.id);
         let kind = if public { "public_subnet" } else { "private_subnet" };
-        parts.entry(key(kind, &text(subnet, "zone"))).or_insert(subnet);
+        parts.entry(key(kind, text(subnet, "zone"))).or_insert(subnet);
     }
     let zones: BTreeMap<&str, String> = parts
         .values()
@@ -61,7 +61,7 @@ pub fn recognise(report: &Report) -> Vec<(Key, &Unclaimed)> {
             .to_owned()
     };
     let endpoints =
-        of_kind(InterfaceEndpoint::KIND).map(|found| (key("interface_endpoint", &service(found)), found));
+        of_kind(InterfaceEndpoint::KIND).map(|found| (key("interface_endpoint", service(found)), found));
     let s3 = of_kind(GatewayEndpoint::KIND)
         .filter(|found| service(found) == "s3")
         .map(|found| (Key::from("s3_endpoint"), found));
