@@ -36,6 +36,7 @@ mod apply;
 mod compatible;
 mod config;
 mod core;
+mod drive;
 mod error;
 pub mod generate;
 mod lifecycle;
@@ -55,6 +56,7 @@ mod wire;
 
 pub use config::UNKNOWN;
 pub use core::Core;
+pub use drive::unless_refused;
 pub use error::{Diagnostic, Error};
 pub use other::{Ephemeral, Listed};
 pub use plan::{Action, Plan};

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where something is missing")]
 
 use conformance::generate::{Hints, samples};
-use conformance::{Core, Error, Resource, Value};
+use conformance::{Action, Core, Resource, unless_refused};
 use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_conformance-sound-provider");
@@ -21,15 +21,6 @@ fn hints() -> Hints {
         .values("disk.size", [json!(10), json!(20)])
 }
 
-/// Refusals are fine, everything else is not.
-fn refused<T>(result: Result<T, Error>, config: &Value) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(Error::Failed { .. }) => None,
-        Err(error) => panic!("{error}\nwith {}", conformance::show(config)),
-    }
-}
-
 async fn core(folder: &tempfile::TempDir) -> Core {
     let core = Core::start(BINARY, &[("EXERCISE_DIR", folder.path().to_str().unwrap())])
         .await
@@ -43,19 +34,12 @@ async fn any_sequence_of_configurations_converges() {
     let folder = tempfile::tempdir().unwrap();
     let core = core(&folder).await;
     let block = &core.schema().resources[THING].schema.block;
-    let mut thing = Resource::new(THING);
-    let (mut done, mut actions) = (0, Vec::new());
-    for config in samples(&hints().configs(block), 60) {
-        if let Some(plan) = refused(core.converge(&mut thing, &config).await, &config) {
-            actions.push(plan.action.to_string());
-            done += 1;
-        }
+    let configs: Vec<_> = samples(&hints().configs(block), 60);
+    let actions = core.converge_all(THING, &configs).await.unwrap();
+    assert_eq!(actions.len(), 60);
+    for action in [Action::Create, Action::Update, Action::Replace] {
+        assert!(actions.contains(&action), "{action} never happened");
     }
-    assert_eq!(done, 60);
-    for action in ["create", "update", "replace"] {
-        assert!(actions.iter().any(|a| a == action), "{action} never happened");
-    }
-    core.destroy(&mut thing, None).await.unwrap();
 }
 
 #[tokio::test]
@@ -72,13 +56,9 @@ async fn plans_with_unknown_values_keep_the_rules_and_their_word() {
     )
     .await
     .unwrap();
-    let (mut planned, mut unknown) = (0, 0);
-    for config in samples(&hints().unknown(25).configs(block), 60) {
-        unknown += usize::from(!config.is_wholly_known());
-        for resource in [&thing, &Resource::new(THING)] {
-            planned += usize::from(refused(core.plan(resource, &config).await, &config).is_some());
-        }
-    }
+    let configs: Vec<_> = samples(&hints().unknown(25).configs(block), 60);
+    let unknown = configs.iter().filter(|config| !config.is_wholly_known()).count();
+    let planned = core.plan_all(&thing, &configs).await.unwrap();
     assert!(unknown > 40 && planned > 80, "{unknown} {planned}");
 }
 
@@ -89,7 +69,7 @@ async fn values_without_hints_are_refused_or_fine() {
     let block = &core.schema().resources[THING].schema.block;
     let resource = Resource::new(THING);
     for config in samples(&Hints::new().unknown(5).configs(block), 100) {
-        refused(core.plan(&resource, &config).await, &config);
+        unless_refused(core.plan(&resource, &config).await, &config).unwrap();
     }
 }
 

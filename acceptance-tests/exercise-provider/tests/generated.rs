@@ -9,7 +9,7 @@
 )]
 
 use conformance::generate::{Hints, samples};
-use conformance::{Core, Error, Resource, Value};
+use conformance::{Action, Core, Resource, Value, unless_refused};
 use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_terraform-provider-exercise");
@@ -44,15 +44,6 @@ fn hints() -> Hints {
         .only(|config| config.get("password_wo").is_null() || !config.get("password_wo_version").is_null())
 }
 
-/// Refusals are fine (two elements of a set that defaults make equal), broken rules are not.
-fn refused<T>(result: Result<T, Error>, config: &Value) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(Error::Failed { .. }) => None,
-        Err(error) => panic!("{error}\nwith {}", conformance::show(config)),
-    }
-}
-
 async fn core(folder: &tempfile::TempDir) -> Core {
     let core = Core::start(BINARY, &[]).await.unwrap();
     core.configure(&json!({"directory": folder.path().to_str().unwrap()}))
@@ -66,19 +57,12 @@ async fn any_sequence_of_configurations_converges() {
     let folder = tempfile::tempdir().unwrap();
     let core = core(&folder).await;
     let block = &core.schema().resources[ITEM].schema.block;
-    let mut item = Resource::new(ITEM);
-    let (mut done, mut actions) = (0, Vec::new());
-    for config in samples(&hints().configs(block), 80) {
-        if let Some(plan) = refused(core.converge(&mut item, &config).await, &config) {
-            actions.push(plan.action.to_string());
-            done += 1;
-        }
+    let configs: Vec<_> = samples(&hints().configs(block), 80);
+    let actions = core.converge_all(ITEM, &configs).await.unwrap();
+    assert!(actions.len() > 60, "{} of 80 were applied", actions.len());
+    for action in [Action::Create, Action::Update, Action::Replace] {
+        assert!(actions.contains(&action), "{action} never happened");
     }
-    assert!(done > 60, "{done} of 80 were applied");
-    for action in ["create", "update", "replace"] {
-        assert!(actions.iter().any(|a| a == action), "{action} never happened");
-    }
-    core.destroy(&mut item, None).await.unwrap();
 }
 
 #[tokio::test]
@@ -91,13 +75,9 @@ async fn plans_with_unknown_values_keep_the_rules_and_their_word() {
         .config(ITEM, &json!({"name": "a", "sides": [{"colour": "red"}]}))
         .unwrap();
     core.converge(&mut item, &first).await.unwrap();
-    let (mut planned, mut unknown) = (0, 0);
-    for config in samples(&hints().unknown(25).configs(block), 80) {
-        unknown += usize::from(!config.is_wholly_known());
-        for resource in [&item, &Resource::new(ITEM)] {
-            planned += usize::from(refused(core.plan(resource, &config).await, &config).is_some());
-        }
-    }
+    let configs: Vec<_> = samples(&hints().unknown(25).configs(block), 80);
+    let unknown = configs.iter().filter(|config| !config.is_wholly_known()).count();
+    let planned = core.plan_all(&item, &configs).await.unwrap();
     assert!(
         unknown > 40 && planned > 80,
         "{unknown} unknown, {planned} planned"
@@ -120,7 +100,8 @@ async fn everything_beside_resources_keeps_its_rules() {
         config.insert("name".to_owned(), name.as_str().into());
         let config = Value::Object(config);
         let mut item = Resource::new(ITEM);
-        if refused(core.converge(&mut item, &config).await, &config).is_none() {
+        let plan = core.converge(&mut item, &config).await;
+        if unless_refused(plan, &config).unwrap().is_none() {
             continue;
         }
         made += 1;
