@@ -15,7 +15,7 @@ type Failure = Box<dyn std::error::Error>;
 /// there are only calls (`emulator/latency.py`).
 const CRITICAL_PATH: f64 = 2.0 + 100.0;
 /// The time scale of the creation; at most 5, so that what is measured is the engine and not the emulator.
-const SCALE: f64 = 5.0;
+const SCALE: f64 = 2.0;
 /// Latency of a call for the time of a plan, in seconds.
 const LATENCY: f64 = 0.05;
 

@@ -223,6 +223,7 @@ mod tests {
             ..Network::default()
         };
         network.common.environment = "staging".into();
+        network.common.region = "eu-west-1".into();
         network.name = "main".into();
         network
     }
@@ -313,5 +314,22 @@ mod tests {
             ..network()
         };
         assert_eq!(codes(&long), ["EKB2108 name"]);
+        let logs = FlowLogs {
+            destination: "arn:aws:s3:::".into(),
+            retention_days: Attr::Known(15),
+        };
+        let wrong = Network {
+            flow_logs: Attr::Known(logs),
+            interface_endpoints: Attr::Known(["com.amazonaws.eu-west-1.sts".to_owned()].into()),
+            ..network()
+        };
+        assert_eq!(
+            codes(&wrong),
+            [
+                "EKB2113 interface_endpoints",
+                "EKB2114 flow_logs.retention_days",
+                "EKB2107 flow_logs.destination"
+            ]
+        );
     }
 }
