@@ -218,7 +218,7 @@ impl Observation {
             let Some(answer) = self.answers.get(found.kind) else {
                 continue;
             };
-            if answer.objects.iter().any(|object| object.id == found.object.id) {
+            if answer.lists(&found.object.id) {
                 let object = Some(Arc::clone(&found.object));
                 fresh.push((
                     found.spot(),
@@ -250,9 +250,11 @@ impl Observation {
             .map(|(spot, _)| spot.clone())
             .collect();
         for spot in dropped {
-            let listed =
-                |answer: &crate::observe::Answer| answer.objects.iter().any(|object| object.id == spot.1);
-            if !self.answers.get(spot.0).is_some_and(listed) {
+            if !self
+                .answers
+                .get(spot.0)
+                .is_some_and(|answer| answer.lists(&spot.1))
+            {
                 if self.chosen.get(&self.standing[&spot].key) == Some(&spot) {
                     self.chosen.remove(&self.standing[&spot].key);
                 }

@@ -50,6 +50,12 @@ pub(crate) struct Answer {
     pub at: Moment,
 }
 
+impl Answer {
+    pub(crate) fn lists(&self, id: &str) -> bool {
+        self.objects.iter().any(|object| object.id == id)
+    }
+}
+
 pub(crate) struct Standing {
     pub key: Key,
     /// As last seen or as made; none where only its id is known, from the state.
@@ -234,10 +240,7 @@ impl Observation {
     /// Kinds with ids of the state that no look has shown so far.
     fn awaited(&self) -> Vec<&'static str> {
         // What a look shows and is not ours (any more) will not become ours by waiting.
-        let is_listed = |kind: &str, id: &str| {
-            let answer = self.answers.get(kind);
-            answer.is_some_and(|answer| answer.objects.iter().any(|object| object.id == id))
-        };
+        let is_listed = |kind: &str, id: &str| self.answers.get(kind).is_some_and(|answer| answer.lists(id));
         let missing = self.standing.iter().filter(|((kind, id), standing)| {
             standing.object.is_none()
                 && !self.chosen.contains_key(&standing.key)

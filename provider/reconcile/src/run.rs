@@ -373,7 +373,7 @@ impl Run {
         }
         let now = self.engine.clock.now();
         let looks = self.engine.kinds.iter().map(|(kind, _)| self.look(kind, now));
-        join_all(looks).await.iter().all(Result::is_ok) && self.still_ours(purpose).await.is_ok()
+        join_all(looks).await.iter().all(Result::is_ok) && self.check_ours(purpose).is_ok()
     }
 
     async fn pass(&self, allowed: &Allowed, purpose: &Purpose) -> Vec<(Key, Failure)> {
@@ -463,19 +463,14 @@ impl Run {
     /// The last act: says on the root that all is done, and whose it is.
     async fn finish(&self, purpose: &Purpose) -> Result<(), Failure> {
         let doing = format!("completing {}", self.engine.owner.resource);
-        let Some(key) = self.sight(|sight| sight.root_key()) else {
+        let Some(mut found) = self.root() else {
             return Ok(());
         };
-        let find = || self.sight(|sight| sight.found(&key));
-        let Some(mut found) = find() else { return Ok(()) };
-        if !self.sight(|sight| sight.carries_tags(found.kind)) {
-            return Ok(());
-        }
-        if let Purpose::Create { incarnation } = purpose {
+        if let Purpose::Create { .. } = purpose {
             // Somebody else may have completed it meanwhile.
             self.look(found.kind, self.engine.clock.now()).await?;
-            found = find().unwrap_or(found);
-            self.is_worked_on_by(&found, incarnation)?;
+            self.check_ours(purpose)?;
+            found = self.root().unwrap_or(found);
         }
         let is = RootTags::read(&found.object.tags);
         let mut should = RootTags {
@@ -505,24 +500,31 @@ impl Run {
         self.tag_root(&found, &should, &doing).await
     }
 
-    /// After errors of a create: whether another one, at the same time, is what it failed for.
-    async fn still_ours(&self, purpose: &Purpose) -> Result<(), Failure> {
-        let Purpose::Create { incarnation } = purpose else {
-            return Ok(());
-        };
-        let find = || self.sight(|sight| sight.root_key().and_then(|key| sight.found(&key)));
-        let Some(found) = find().filter(|found| self.sight(|sight| sight.carries_tags(found.kind))) else {
-            return Ok(());
-        };
-        // Only a look that succeeds says anything beyond the errors there are.
-        if self.look(found.kind, self.engine.clock.now()).await.is_err() {
-            return Ok(());
-        }
-        find().map_or(Ok(()), |found| self.is_worked_on_by(&found, incarnation))
+    /// The root, where it is there and carries tags.
+    fn root(&self) -> Option<Found> {
+        self.sight(|sight| {
+            let root = sight.found(&sight.root_key()?)?;
+            sight.carries_tags(root.kind).then_some(root)
+        })
     }
 
-    /// Refuses a root that another create has completed or works on.
-    fn is_worked_on_by(&self, root: &Found, incarnation: &String) -> Result<(), Failure> {
+    /// After errors of a create: whether another one, at the same time, is what it failed for.
+    async fn still_ours(&self, purpose: &Purpose) -> Result<(), Failure> {
+        let (Purpose::Create { .. }, Some(root)) = (purpose, self.root()) else {
+            return Ok(());
+        };
+        match self.look(root.kind, self.engine.clock.now()).await {
+            Ok(()) => self.check_ours(purpose),
+            // Only a look that succeeds says anything beyond the errors there are.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Refuses a create whose root, as last seen, another create has completed or works on.
+    fn check_ours(&self, purpose: &Purpose) -> Result<(), Failure> {
+        let (Purpose::Create { incarnation }, Some(root)) = (purpose, self.root()) else {
+            return Ok(());
+        };
         let now = RootTags::read(&root.object.tags);
         let by_us = now.worker.as_ref().or(now.incarnation.as_ref()) == Some(incarnation);
         if by_us && now.phase != Some(Phase::Complete) {
@@ -549,8 +551,7 @@ impl Run {
             return Ok(());
         };
         let doing = format!("taking over {}", self.engine.owner.resource);
-        let root = self.sight(|sight| sight.root_key().and_then(|key| sight.found(&key)));
-        let Some(found) = root.filter(|found| !found.has_ended()) else {
+        let Some(found) = self.root().filter(|found| !found.has_ended()) else {
             return Ok(());
         };
         let is = RootTags::read(&found.object.tags);

@@ -119,11 +119,10 @@ impl<D> Reconciled<D> {
         }
         let mut observation = engine.observe(self.0.graph(&state).as_ref(), &known).await;
         let mut report = observation.report();
-        if imported.is_none() {
-            self.0.read_arguments(&mut state, &report);
+        if imported.is_none() && self.0.read_arguments(&mut state, &report) {
             observation.declare(self.0.graph(&state));
             report = observation.report();
-        } else if report.ids.len() > seen {
+        } else if imported.is_some() && report.ids.len() > seen {
             // What is found by a fixed name and not by tags (a log group) shows only once the name is known.
             self.0.adopt(&mut state, &report);
             split_tags(D::common_mut(&mut state), context.default_tags());

@@ -202,7 +202,10 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
 
     /// Sets arguments that are one field of AWS to its real value, where it is there: so a plan shows a difference as
     /// that of the argument, and `ignore_changes` leaves it alone. All else is said by `objects` and `drift`.
-    fn read_arguments(&self, _model: &mut Self::Model, _report: &Report) {}
+    /// True where any was changed.
+    fn read_arguments(&self, _model: &mut Self::Model, _report: &Report) -> bool {
+        false
+    }
 
     /// Sets the arguments from what is there: import and data source.
     fn adopt(&self, model: &mut Self::Model, report: &Report);

@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use reconcile::part::{Key, Part, key};
 use reconcile::report::{Report, Unclaimed};
 
+use super::graph::short_service;
 use super::layout::layout;
 use super::model::{FlowLogs, Network, Subnets};
 use super::{positions, ranges};
@@ -52,11 +53,8 @@ pub fn recognise(report: &Report) -> Vec<(Key, &Unclaimed)> {
         let zone = zones.get(text(gateway, "subnet").as_str())?;
         Some((key("nat_gateway", zone), gateway))
     });
-    // `com.amazonaws.REGION.SERVICE`; services have dots too (`ecr.api`).
     let service = |found: &Unclaimed| {
-        text(found, "service")
-            .splitn(4, '.')
-            .nth(3)
+        short_service(&text(found, "service"))
             .unwrap_or_default()
             .to_owned()
     };

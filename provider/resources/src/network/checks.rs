@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 use ipnet::Ipv4Net;
 
-use super::graph::{flow_logs_role, prefix};
+use super::graph::{flow_logs_role, prefix, short_service};
 use super::layout::{LayoutError, check_range, layout};
 use super::model::Network;
 
@@ -29,7 +29,7 @@ pub fn check(network: &Network, out: &mut Diagnostics) {
     check_names(network, out);
     let services = network.interface_endpoints.known().into_iter().flatten();
     for service in services.filter(|service| service.starts_with("com.")) {
-        let short = service.splitn(4, '.').nth(3).unwrap_or("ecr.api");
+        let short = short_service(service).unwrap_or("ecr.api");
         out.push(
             Diagnostic::error(
                 "EKB2113",

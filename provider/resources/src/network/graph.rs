@@ -59,6 +59,16 @@ pub fn flow_logs_role(prefix: &str, region: &str) -> String {
     format!("{prefix}-flow-logs-{region}")
 }
 
+/// The full name of the service of an endpoint, for example `com.amazonaws.eu-central-1.ecr.api`.
+fn endpoint_service(region: &str, service: &str) -> String {
+    format!("com.amazonaws.{region}.{service}")
+}
+
+/// What follows the region in the full name; services have dots too.
+pub fn short_service(full: &str) -> Option<&str> {
+    full.splitn(4, '.').nth(3)
+}
+
 /// Gives parts their tags.
 struct Tagger<'a> {
     prefix: &'a str,
@@ -204,7 +214,7 @@ pub fn graph(model: &Network) -> Option<Graph> {
             "s3_endpoint",
             GatewayEndpoint {
                 vpc: vpc.made(),
-                service: format!("com.amazonaws.{region}.s3"),
+                service: endpoint_service(region, "s3"),
                 route_tables: tables.iter().map(|table| table.made()).collect(),
                 tags: named("s3", &[]),
             },
@@ -230,7 +240,7 @@ pub fn graph(model: &Network) -> Option<Graph> {
                 key("interface_endpoint", &service),
                 InterfaceEndpoint {
                     vpc: vpc.made(),
-                    service: format!("com.amazonaws.{region}.{service}"),
+                    service: endpoint_service(region, &service),
                     subnets: private.iter().map(|subnet| subnet.made()).collect(),
                     security_groups: vec![group.made()],
                     private_dns: true,

@@ -168,10 +168,12 @@ impl Declared<Platform> for NetworkResource {
         adopt::recognise(report)
     }
 
-    fn read_arguments(&self, model: &mut Network, report: &Report) {
-        if let (Attr::Known(logs), Some(days)) = (&mut model.flow_logs, adopt::retention_days(report)) {
-            logs.retention_days = days.into();
-        }
+    fn read_arguments(&self, model: &mut Network, report: &Report) -> bool {
+        let (Attr::Known(logs), Some(days)) = (&mut model.flow_logs, adopt::retention_days(report)) else {
+            return false;
+        };
+        let days = Attr::Known(days);
+        std::mem::replace(&mut logs.retention_days, days) != days
     }
 
     fn adopt(&self, model: &mut Network, report: &Report) {
