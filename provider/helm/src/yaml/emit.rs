@@ -19,48 +19,49 @@ const MAX_DEPTH: usize = 250;
 /// # Errors
 /// Numbers that JSON lacks, nesting without end.
 pub fn emit(value: &Value) -> Result<String, String> {
-    check_characters(value, 0)?;
     let mut emitter = Emitter {
         out: String::new(),
         column: 0,
         pretty: false,
     };
-    emitter.document(value)?;
+    if check_characters(value, 0)? {
+        let read = super::parse(&json::encode(value, true)?).map_err(|e| e.to_string())?;
+        emitter.document(&read)?;
+    } else {
+        emitter.document(value)?;
+    }
     Ok(emitter.out)
 }
 
-/// Go's library goes through JSON and reads that as YAML, which refuses some characters.
-fn check_characters(value: &Value, depth: usize) -> Result<(), String> {
+/// Go's library goes through JSON and reads that as YAML, which refuses some characters, and takes U+0085 (next line) for
+/// a line end, which folds. Whether there is one: only then the detour is made here, too.
+fn check_characters(value: &Value, depth: usize) -> Result<bool, String> {
     if depth > MAX_DEPTH {
         return Err("json: unsupported value: encountered a cycle".into());
     }
     let refused = |s: &str| {
-        s.bytes().any(|b| b >= 0x7f)
-            && s.chars()
-                .any(|c| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}'))
+        s.chars()
+            .any(|c| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}'))
     };
-    let bad = match value {
-        Value::Str(s) => refused(s),
+    let mut folds = false;
+    match value {
+        Value::Str(s) if !s.bytes().any(|b| b >= 0x7f) => {}
+        Value::Str(s) if refused(s) => return Err("yaml: control characters are not allowed".into()),
+        Value::Str(s) => folds = s.contains('\u{85}'),
         Value::List(list) => {
-            return list
-                .items
-                .iter()
-                .try_for_each(|item| check_characters(item, depth + 1));
+            for item in list.items.iter() {
+                folds |= check_characters(item, depth + 1)?;
+            }
         }
         Value::Map(map) => {
             for (key, item) in map.snapshot() {
-                check_characters(&Value::Str(key), depth + 1)?;
-                check_characters(&item, depth + 1)?;
+                folds |= check_characters(&Value::Str(key), depth + 1)?;
+                folds |= check_characters(&item, depth + 1)?;
             }
-            false
         }
-        _ => false,
-    };
-    if bad {
-        Err("yaml: control characters are not allowed".into())
-    } else {
-        Ok(())
+        _ => {}
     }
+    Ok(folds)
 }
 
 /// Entries in the order of their keys. Go's comparison can run in a circle, at which the library's sort would panic.
@@ -80,7 +81,7 @@ pub fn emit_pretty(value: &Value) -> String {
         column: 0,
         pretty: true,
     };
-    match check_characters(value, 0).and_then(|()| emitter.document(value)) {
+    match check_characters(value, 0).and_then(|_| emitter.document(value)) {
         Ok(()) => emitter.out,
         Err(_) => String::new(),
     }
@@ -318,11 +319,11 @@ impl Emitter {
                     self.put_char(' ');
                 }
                 spaces = true;
-            } else if c == '\n' {
-                if !breaks {
+            } else if is_break(c) {
+                if !breaks && c == '\n' {
                     self.newline();
                 }
-                self.newline();
+                self.line_break(c);
                 breaks = true;
             } else {
                 if breaks {
@@ -335,9 +336,6 @@ impl Emitter {
                 spaces = false;
                 breaks = false;
             }
-        }
-        if breaks {
-            self.indent(indent);
         }
         self.put_char('\'');
     }
@@ -389,32 +387,35 @@ impl Emitter {
     }
     fn literal(&mut self, s: &str, indent: usize) {
         self.put_char('|');
-        if s.starts_with([' ', '\n']) {
+        if s.starts_with(|c| c == ' ' || is_break(c)) {
             self.put("2");
         }
-        let body = s.strip_suffix('\n');
-        match body {
-            None => self.put_char('-'),
-            Some("") => self.put_char('+'),
-            Some(body) if body.ends_with('\n') => self.put_char('+'),
-            Some(_) => {}
+        let mut from_the_end = s.chars().rev();
+        match (
+            from_the_end.next().map(is_break),
+            from_the_end.next().map(is_break),
+        ) {
+            (Some(false), _) => self.put_char('-'),
+            (Some(true), None | Some(true)) => self.put_char('+'),
+            _ => {}
         }
         self.newline();
-        let text = body.unwrap_or(s);
-        let mut lines = text.split('\n').peekable();
-        while let Some(line) = lines.next() {
-            if !line.is_empty() {
-                self.out.extend(std::iter::repeat_n(' ', indent));
-                self.put(line);
+        for line in s.split_inclusive(is_break) {
+            let text = line.trim_end_matches(is_break);
+            if !text.is_empty() {
+                self.indent(indent);
+                self.put(text);
             }
-            if lines.peek().is_some() {
-                self.newline();
+            if let Some(c) = line[text.len()..].chars().next() {
+                self.line_break(c);
             }
         }
-        // The line end is that of the scalar, or of whatever follows.
-        if body.is_some() {
-            self.newline();
-        }
+    }
+    /// A line end of the text. Go's emitter takes Unicode's other ones for the end of the line too, also where it is then
+    /// not read back the same.
+    fn line_break(&mut self, c: char) {
+        self.out.push(c);
+        self.column = 0;
     }
 }
 
