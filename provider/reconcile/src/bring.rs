@@ -118,7 +118,9 @@ impl Work<'_> {
             let found = match seen {
                 Seen::Foreign(failure) => return Err(failure.into()),
                 // Not to be seen, but known: taken as it was; the warning is given already.
-                Seen::Unseen(_) if self.run.sight(|sight| sight.known.ids.contains_key(key)) => return Ok(()),
+                Seen::Unseen(_) if self.run.sight(|sight| sight.is_known_as_declared(self.part)) => {
+                    return Ok(());
+                }
                 Seen::Unseen(failure) => return Err(failure.into()),
                 Seen::Absent if self.made.is_some() => {
                     // A token may be that of an object which a destroy deleted, and the answer need not tell (a route
@@ -329,7 +331,14 @@ impl Work<'_> {
             self.clash = match self.attempts(&doing, update).await {
                 // An earlier try whose answer was lost did it, or another apply: what is left to do, a look shows.
                 Err(failure) if failure.class == Class::Exists => Some(failure),
-                done => done.map(|()| None)?,
+                done => {
+                    done?;
+                    let spot = (self.part.kind, object.id.clone());
+                    let fields = what.iter().map(|what| (&what.field, &what.should));
+                    self.run
+                        .sight(|sight| sight.note_applied(self.part, spot, fields));
+                    None
+                }
             };
         }
         let now = self.run.engine.clock.now();
@@ -527,6 +536,8 @@ impl Work<'_> {
         self.run.sight(|sight| {
             sight.gone.remove(&spot);
             sight.leaving.remove(&spot);
+            let fields = self.part.fields.as_object().into_iter().flatten();
+            sight.note_applied(self.part, spot.clone(), fields);
             sight.chosen.insert(key.clone(), spot.clone());
             sight.standing.insert(
                 spot,

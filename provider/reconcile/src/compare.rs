@@ -78,7 +78,9 @@ pub(crate) fn differences(
     let mut found = Vec::new();
     for (field, should) in part.fields.as_object().into_iter().flatten() {
         let rule = part.rule(field);
-        if rule == FieldRule::NotCompared {
+        // No version of a secret: none is declared, so there is nothing to send.
+        let is_undeclared = rule == FieldRule::AsApplied && should.is_null();
+        if rule == FieldRule::NotCompared || is_undeclared {
             continue;
         }
         let applied = applied.and_then(|applied| applied.get(field));

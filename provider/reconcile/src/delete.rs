@@ -254,6 +254,7 @@ impl Run {
             sight.gone.insert(spot.clone(), made_at(&found.object).to_owned());
             sight.leaving.remove(spot);
             sight.standing.remove(spot);
+            sight.applied.remove(spot);
             sight.chosen.retain(|_, chosen| chosen != spot);
             sight.sort_out();
         });

@@ -88,6 +88,14 @@ impl Declared {
         }
     }
 
+    /// The fields that cannot be read and are compared with what was applied.
+    pub fn unreadable(&self) -> impl Iterator<Item = &String> {
+        let fields = self.fields.as_object().into_iter().flatten();
+        fields
+            .map(|(field, _)| field)
+            .filter(|field| self.rule(field) == FieldRule::AsApplied)
+    }
+
     pub fn remedy(&self, field: &str) -> Remedy {
         if field == "tags" {
             Remedy::Update

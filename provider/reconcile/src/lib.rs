@@ -66,6 +66,8 @@ pub mod resource;
 mod run;
 mod schedule;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod simulated;
 #[cfg(test)]
 mod sweep;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use serde_json::{Map, Value};
 
 use crate::clock::Moment;
 use crate::compare;
@@ -38,6 +39,8 @@ pub struct Observation {
     pub(crate) gone: BTreeMap<Spot, String>,
     /// What we began to delete.
     pub(crate) leaving: BTreeSet<Spot>,
+    /// What was applied to an object as far as we know, for fields that cannot be read.
+    pub(crate) applied: BTreeMap<Spot, Value>,
     /// The object that stands for a part in this run, once decided.
     pub(crate) chosen: BTreeMap<Key, Spot>,
     /// All of it, matched to parts.
@@ -104,6 +107,7 @@ impl Observation {
             standing: BTreeMap::new(),
             gone: BTreeMap::new(),
             leaving: BTreeSet::new(),
+            applied: BTreeMap::new(),
             chosen: BTreeMap::new(),
             picture: Picture::default(),
         };
@@ -116,6 +120,9 @@ impl Observation {
                     seen: now,
                 };
                 observation.standing.insert((kind, id.clone()), standing);
+                if let Some(fields) = known.objects.get(key) {
+                    observation.applied.insert((kind, id.clone()), fields.clone());
+                }
             }
         }
         observation
@@ -261,7 +268,7 @@ impl Observation {
         object: &Object,
         replaced: &BTreeSet<Key>,
     ) -> Vec<compare::Found> {
-        let is = self.keyed(part.kind, Some(part), &object.fields, replaced);
+        let is = self.as_it_is(part, object, replaced);
         let later: Vec<&Declared> = self
             .graphs
             .iter()
@@ -276,6 +283,45 @@ impl Observation {
             &later,
             &self.engine.ignore_drift,
         )
+    }
+
+    /// The fields of a part's object: references as keys, and what cannot be read as it was last applied.
+    fn as_it_is(&self, part: &Declared, object: &Object, replaced: &BTreeSet<Key>) -> Value {
+        let mut is = self.keyed(part.kind, Some(part), &object.fields, replaced);
+        let applied = self.applied.get(&(part.kind, object.id.clone()));
+        for field in part.unreadable() {
+            if let Some(fields) = is.as_object_mut() {
+                let value = applied.and_then(|applied| applied.get(field));
+                fields.insert(field.clone(), value.cloned().unwrap_or_default());
+            }
+        }
+        is
+    }
+
+    /// Whether the state knows the part as it is declared now: nothing is to be done, as far as one can know unseen.
+    pub(crate) fn is_known_as_declared(&self, part: &Declared) -> bool {
+        let objects = &self.known.objects;
+        self.known.ids.contains_key(&part.key)
+            && objects.get(&part.key).is_some_and(|is| {
+                compare::differences(part, is, Some(is), &[], &self.engine.ignore_drift).is_empty()
+            })
+    }
+
+    /// Notes that these fields were applied to the object.
+    pub(crate) fn note_applied<'a>(
+        &mut self,
+        part: &Declared,
+        spot: Spot,
+        fields: impl Iterator<Item = (&'a String, &'a Value)>,
+    ) {
+        let unreadable: BTreeSet<&String> = part.unreadable().collect();
+        let applied = self
+            .applied
+            .entry(spot)
+            .or_insert_with(|| Value::Object(Map::new()));
+        for (field, value) in fields.filter(|(field, _)| unreadable.contains(field)) {
+            applied[field.as_str()] = value.clone();
+        }
     }
 
     /// Compares with another graph what was seen.
@@ -316,15 +362,17 @@ impl Observation {
                 Seen::Found(found) => {
                     let object = &*found.object;
                     report.kinds.insert(key.clone(), found.kind.to_owned());
-                    let is = without_ownership(self.keyed(
-                        found.kind,
-                        part.map(|part| &**part),
-                        &object.fields,
-                        &nothing,
-                    ));
                     let fields = match part {
-                        Some(part) => compare::view(part, &is, applied, &self.engine.ignore_drift),
-                        None => undeclared_view(&is),
+                        Some(part) => {
+                            let is = without_ownership(self.as_it_is(part, object, &nothing));
+                            compare::view(part, &is, applied, &self.engine.ignore_drift)
+                        }
+                        None => undeclared_view(&without_ownership(self.keyed(
+                            found.kind,
+                            None,
+                            &object.fields,
+                            &nothing,
+                        ))),
                     };
                     // What failed or is on its way to gone is not there for a plan: it will be made again.
                     if !found.has_ended() {

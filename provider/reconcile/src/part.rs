@@ -86,6 +86,11 @@ pub enum FieldRule {
     OwnEntries,
     /// Given at creation and not readable afterwards: shown, never compared.
     NotCompared,
+    /// Not readable: compared with what was last applied to this object, as the state says. The version of a secret is
+    /// such a field: another one is a difference, and is remembered only once the creating call or an update with it
+    /// succeeded. Of an object of which nothing is remembered (found again after a crash, adopted, imported) every value
+    /// differs, so that the secret is sent again: what mends it must bear being repeated, and be [`Remedy::Update`].
+    AsApplied,
 }
 
 /// What mends a difference.
@@ -98,6 +103,10 @@ pub enum Remedy {
 }
 
 /// What a part should be: a plain struct whose serde fields are the fields that we own.
+///
+/// A secret is a field that serde skips, of type [`framework::Secret`], with its version beside it in a field compared by
+/// [`FieldRule::AsApplied`]: the kind finds the secret in the typed part that [`Kind::create`] and [`Kind::update`] are
+/// given, and fields, state, reports and logs know the version only.
 ///
 /// A field `tags` (of type [`Tags`]) holds the tags that users see (`Name`, theirs, discovery tags); it is compared as
 /// [`FieldRule::OwnEntries`] and mended by [`Kind::tag`], never by [`Kind::update`].

@@ -94,12 +94,13 @@ fn build(plots: &[Plot], changed: bool) -> Graph {
             .map(|tag| ("Name".to_owned(), format!("{tag}-{size}")))
             .collect();
         let kind = plot.kind;
+        let (secret, secret_version) = (format!("hunter{size}").into(), Some(size));
         let name = matches!(kind, ROLE | CLUSTER).then(|| format!("dev-{index}"));
         let key = key("part", index);
         macro_rules! part {
             ($($kind:ident)*) => {
                 match kind {
-                    $($kind => graph.part(key, Sim::<$kind> { name, size, cidr, within, routes, tags }),)*
+                    $($kind => graph.part(key, Sim::<$kind> { name, size, cidr, within, routes, secret, secret_version, tags }),)*
                     other => unreachable!("no kind {other}"),
                 }
             };

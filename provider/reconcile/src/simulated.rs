@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use framework::Secret;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -88,6 +89,11 @@ pub struct Sim<const N: usize> {
     pub within: Vec<Ref>,
     /// What it points at; entries of others survive.
     pub routes: BTreeMap<String, Ref>,
+    /// Never told by the service.
+    #[serde(skip)]
+    pub secret: Secret<String>,
+    /// What stands for the secret; unknown to the service.
+    pub secret_version: Option<u32>,
     pub tags: Tags,
 }
 
@@ -95,10 +101,10 @@ impl<const N: usize> Part for Sim<N> {
     const KIND: &'static str = MANNERS[N].kind;
 
     fn rule(field: &str) -> FieldRule {
-        if field == "routes" {
-            FieldRule::OwnEntries
-        } else {
-            FieldRule::Exact
+        match field {
+            "routes" => FieldRule::OwnEntries,
+            "secret_version" => FieldRule::AsApplied,
+            _ => FieldRule::Exact,
         }
     }
 
@@ -153,6 +159,8 @@ pub struct Thing {
     pub fields: Map<String, Value>,
     pub tags: Tags,
     pub token: String,
+    /// Not in reads.
+    pub secret: String,
     request: Value,
     made: Moment,
     /// When it is usable.
@@ -382,7 +390,7 @@ impl World {
                     }
                     let usable = thing.condition(now) == Condition::Settled;
                     let key = thing.tags.get("ekb:part").cloned().unwrap_or_default();
-                    (key, json!({"kind": MANNERS[thing.kind].kind, "fields": fields, "tags": tags, "usable": usable}))
+                    (key, json!({"kind": MANNERS[thing.kind].kind, "fields": fields, "tags": tags, "usable": usable, "secret": thing.secret}))
                 })
                 .collect();
             all.sort_by(|a, b| a.0.cmp(&b.0));
@@ -530,6 +538,7 @@ fn check(state: &State, fields: &Map<String, Value>, now: Moment) -> Result<(), 
         fields: fields.clone(),
         tags: Tags::new(),
         token: String::new(),
+        secret: String::new(),
         request: Value::Null,
         made: now,
         ready: now,
@@ -680,6 +689,7 @@ impl<const N: usize> Kind for SimKind<N> {
                 fields,
                 tags,
                 token,
+                secret: part.secret.expose().clone(),
                 request,
                 made: now,
                 ready: now + world.takes(manner.create),
@@ -750,6 +760,8 @@ impl<const N: usize> Kind for SimKind<N> {
                             }
                             routes[name] = value.clone();
                         }
+                    } else if field == "secret_version" {
+                        thing.secret = part.secret.expose().clone();
                     } else {
                         thing.fields.insert(field.clone(), fields[field].clone());
                     }

@@ -26,6 +26,7 @@ mod look;
 mod messages;
 mod place;
 mod plan;
+mod secrets;
 mod state;
 
 pub use look::{find, list};
@@ -171,6 +172,9 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     );
 
     /// The parts that follow from the attributes; `None` while one that matters is unknown. Pure.
+    ///
+    /// Write-only attributes are there when something is applied, and null at plan, refresh and destroy: they belong in
+    /// fields of parts that serde skips, with their version beside them ([`crate::part::FieldRule::AsApplied`]).
     fn graph(&self, model: &Self::Model) -> Option<Graph>;
 
     /// The kinds of all parts that it may have, declared now or not.
@@ -285,7 +289,12 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
     async fn create(&self, cx: &Context<C>, request: Create<D::Model>) -> Applied<D::Model> {
         let planned = request.planned;
         let prepared = self
-            .prepare(cx, &planned, D::timeouts(&planned).create(D::TIMEOUTS.create))
+            .prepare(
+                cx,
+                &request.config,
+                &planned,
+                D::timeouts(&planned).create(D::TIMEOUTS.create),
+            )
             .await;
         let (engine, graph) = match prepared {
             Ok(prepared) => prepared,
@@ -319,7 +328,12 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
     async fn update(&self, cx: &Context<C>, request: Update<D::Model>) -> Applied<D::Model> {
         let planned = request.planned;
         let prepared = self
-            .prepare(cx, &planned, D::timeouts(&planned).update(D::TIMEOUTS.update))
+            .prepare(
+                cx,
+                &request.config,
+                &planned,
+                D::timeouts(&planned).update(D::TIMEOUTS.update),
+            )
             .await;
         let (engine, graph) = match prepared {
             Ok(prepared) => prepared,

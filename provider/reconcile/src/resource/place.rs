@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use framework::{Attr, Context, Diagnostic, Diagnostics};
 
+use super::secrets::with_secrets;
 use super::{Common, Declared, Reconciled, Surroundings};
 use crate::engine::Engine;
 use crate::graph::Graph;
@@ -86,6 +87,7 @@ impl<D> Reconciled<D> {
     pub(super) async fn prepare<C: Surroundings>(
         &self,
         cx: &Context<C>,
+        config: &D::Model,
         planned: &D::Model,
         timeout: Duration,
     ) -> Result<(Engine, Graph), Diagnostics>
@@ -95,7 +97,7 @@ impl<D> Reconciled<D> {
         let context = cx.configured()?;
         self.same_account(&**context, planned).await?;
         let engine = self.engine(cx, context, planned, timeout)?;
-        let graph = self.0.graph(planned).ok_or_else(|| {
+        let graph = self.0.graph(&with_secrets(config, planned)?).ok_or_else(|| {
             Diagnostic::error(
                 "EKB2017",
                 "Arguments are not known",
