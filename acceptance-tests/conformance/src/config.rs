@@ -118,7 +118,7 @@ fn read_block(block: &Block, json: &Json, at: &Path) -> Result<Value, String> {
         };
         object.insert(name.clone(), value);
     }
-    Ok(Value::Object(object))
+    Ok(Value::Object(object.into()))
 }
 
 fn read_nested(nested: &NestedBlock, json: &Json, at: &Path) -> Result<Value, String> {
@@ -131,7 +131,7 @@ fn read_nested(nested: &NestedBlock, json: &Json, at: &Path) -> Result<Value, St
     };
     match (nested.nesting, json) {
         (_, Json::String(text)) if text == UNKNOWN => Ok(Value::UNKNOWN),
-        (Nesting::List, Json::Array(all)) => list(all).map(Value::List),
+        (Nesting::List, Json::Array(all)) => list(all).map(Value::list),
         (Nesting::Set, Json::Array(all)) => list(all).map(Value::set),
         (Nesting::Map, Json::Object(all)) => {
             let all: Result<_, String> = all
@@ -151,10 +151,10 @@ pub(crate) fn read_value(json: &Json, ty: &Type, at: &Path) -> Result<Value, Str
         (Json::Null, _) => Ok(Value::Null),
         (Json::String(text), _) if text == UNKNOWN => Ok(Value::UNKNOWN),
         (json, Type::Dynamic) => natural(json, at).map(Value::into_dynamic),
-        (Json::Array(all), Type::List(of)) => elements(all, |_| of, at).map(Value::List),
+        (Json::Array(all), Type::List(of)) => elements(all, |_| of, at).map(Value::list),
         (Json::Array(all), Type::Set(of)) => elements(all, |_| of, at).map(Value::set),
         (Json::Array(all), Type::Tuple(of)) if all.len() == of.len() => {
-            elements(all, |i| &of[i], at).map(Value::Tuple)
+            elements(all, |i| &of[i], at).map(Value::tuple)
         }
         (Json::Object(all), Type::Map(of)) => {
             let all: Result<_, String> = all

@@ -224,10 +224,10 @@ fn collection(nesting: Nesting, one: Values, (min, max): (i64, i64)) -> Values {
     let several = prop::collection::vec(one.clone(), least..=most);
     match nesting {
         Nesting::Single | Nesting::Group => one,
-        Nesting::List => several.prop_map(Value::List).boxed(),
+        Nesting::List => several.prop_map(Value::list).boxed(),
         Nesting::Set => several.prop_map(Value::set).boxed(),
         Nesting::Map => prop::collection::btree_map(key(), one, 0..=3)
-            .prop_map(Value::Map)
+            .prop_map(Value::map)
             .boxed(),
     }
 }
@@ -304,8 +304,8 @@ fn plain(ty: &Type, percent: u32) -> Values {
         Type::String => text(),
         Type::Dynamic => {
             let leaf = prop_oneof![any::<bool>().prop_map(Value::from), number(), text()];
-            let tuple = prop::collection::vec(leaf.clone(), 0..3).prop_map(Value::Tuple);
-            let object = prop::collection::btree_map(key(), leaf.clone(), 0..3).prop_map(Value::Object);
+            let tuple = prop::collection::vec(leaf.clone(), 0..3).prop_map(Value::tuple);
+            let object = prop::collection::btree_map(key(), leaf.clone(), 0..3).prop_map(Value::object);
             prop_oneof![2 => leaf, 1 => tuple, 1 => object]
                 .prop_map(Value::into_dynamic)
                 .boxed()
@@ -318,7 +318,7 @@ fn plain(ty: &Type, percent: u32) -> Values {
             .iter()
             .map(inner)
             .collect::<Vec<_>>()
-            .prop_map(Value::Tuple)
+            .prop_map(Value::tuple)
             .boxed(),
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn proposed(block: &Block, prior: &Value, config: &Value) -> Value {
             nested_block(nested, part(prior, name), part(config, name)),
         );
     }
-    Value::Object(object)
+    Value::Object(object.into())
 }
 
 /// An attribute of a value that may be null or unknown as a whole.
@@ -67,7 +67,7 @@ fn attribute(a: &Attribute, prior: &Value, config: &Value) -> Value {
                 if c.is_null() {
                     Value::Null
                 } else {
-                    Value::Object(attributes(inner, p, c))
+                    Value::Object(attributes(inner, p, c).into())
                 }
             },
         ),

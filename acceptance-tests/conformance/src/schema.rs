@@ -186,9 +186,9 @@ impl NestedBlock {
         match self.nesting {
             Nesting::Single => Value::Null,
             Nesting::Group => self.block.absent(),
-            Nesting::List => Value::List(Vec::new()),
-            Nesting::Set => Value::Set(Vec::new()),
-            Nesting::Map => Value::Map(BTreeMap::new()),
+            Nesting::List => Value::list([]),
+            Nesting::Set => Value::set(vec![]),
+            Nesting::Map => Value::map::<String>([]),
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Blocks that the provider alone gives. Only hosts that allow them (Terraform 1.16 and newer) get any: others take the
 //! number of blocks in the configuration, none, for a promise.
 
-use std::collections::BTreeMap;
-
 use proto::tfplugin6::ClientCapabilities;
 
-use crate::schema::{Block, NestedBlock, Nesting};
+use crate::schema::{Block, NestedBlock};
 use crate::value::Value;
 
 /// Whether the host allows them.
@@ -15,13 +13,13 @@ pub(crate) fn allowed(capabilities: Option<&ClientCapabilities>) -> bool {
 
 /// The value without any.
 pub(crate) fn without(block: &Block, value: Value) -> Value {
-    with(block, value, |nested| none(nested.nesting))
+    with(block, value, |nested| nested.nesting.nothing())
 }
 
 /// The value with the computed blocks of another one, which has them as they are to be.
 pub(crate) fn of(block: &Block, value: Value, other: &Value) -> Value {
     with(block, value, |nested| match other.get(&nested.name) {
-        Value::Null => none(nested.nesting),
+        Value::Null => nested.nesting.nothing(),
         other => other.clone(),
     })
 }
@@ -54,13 +52,4 @@ fn with(block: &Block, mut value: Value, mut give: impl FnMut(&NestedBlock) -> V
         }
     }
     value
-}
-
-fn none(nesting: Nesting) -> Value {
-    match nesting {
-        Nesting::Single => Value::Null,
-        Nesting::List => Value::List(Vec::new()),
-        Nesting::Set => Value::Set(Vec::new()),
-        Nesting::Map => Value::Map(BTreeMap::new()),
-    }
 }

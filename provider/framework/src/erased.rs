@@ -166,14 +166,19 @@ fn overlay(raw: &Value, before: &Value, after: Value) -> Value {
     }
 }
 
-/// The answer of an operation on values, over the value that it began with.
-fn encode<M: Model>(answer: Applied<M>, raw: &Value, began: Option<&M>) -> Applied<Value> {
-    let state = answer.state.map(|state| match began {
-        Some(began) => overlay(raw, &began.encode(), state.encode()),
-        None => state.encode(),
-    });
+/// The value of a model, over the raw value that it began as, where there was one. That is read again here, and not kept in
+/// between, as it may be large.
+fn over<M: AttributeType>(raw: Option<&Value>, after: &M) -> Value {
+    match raw.map(|raw| (raw, decode::<M>(raw))) {
+        Some((raw, Ok(before))) => overlay(raw, &before.encode(), after.encode()),
+        _ => after.encode(),
+    }
+}
+
+/// The answer of an operation on values.
+fn encode<M: Model>(answer: Applied<M>, raw: Option<&Value>) -> Applied<Value> {
     Applied {
-        state,
+        state: answer.state.map(|state| over(raw, &state)),
         private: answer.private,
         diagnostics: answer.diagnostics,
     }
@@ -220,7 +225,6 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
             Ok(decoded) => decoded,
             Err(errors) => return plan.diagnostics.extend(errors),
         };
-        let before = planned.as_ref().map(AttributeType::encode);
         let mut typed = Plan {
             kind: plan.kind,
             config,
@@ -235,10 +239,7 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
         plan.replace = typed.replace;
         plan.private = typed.private;
         plan.diagnostics = typed.diagnostics;
-        plan.planned = match (typed.planned, before, &plan.planned) {
-            (Some(after), Some(before), Some(raw)) => Some(overlay(raw, &before, after.encode())),
-            (after, _, _) => after.map(|after| after.encode()),
-        };
+        plan.planned = typed.planned.map(|after| over(plan.planned.as_ref(), &after));
     }
 
     async fn create(&self, cx: &Context<C>, request: Create<Value>) -> Applied<Value> {
@@ -246,14 +247,13 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
             decode::<R::Model>(&request.config).and_then(|c| Ok((c, decode::<R::Model>(&request.planned)?)));
         match decoded {
             Ok((config, planned)) => {
-                let began = planned.clone();
                 let typed = Create {
                     config,
                     planned,
                     private: request.private,
                     marker: request.marker,
                 };
-                encode(self.0.create(cx, typed).await, &request.planned, Some(&began))
+                encode(self.0.create(cx, typed).await, Some(&request.planned))
             }
             Err(errors) => Applied::failed(None, request.private, errors),
         }
@@ -264,13 +264,12 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
             .and_then(|s| Ok((s, decode_optional::<R::Identity>(request.identity.as_ref())?)));
         match decoded {
             Ok((state, identity)) => {
-                let began = state.clone();
                 let typed = Read {
                     state,
                     private: request.private,
                     identity,
                 };
-                encode(self.0.read(cx, typed).await, &request.state, Some(&began))
+                encode(self.0.read(cx, typed).await, Some(&request.state))
             }
             Err(errors) => Applied::failed(Some(request.state), request.private, errors),
         }
@@ -286,7 +285,6 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
         })();
         match decoded {
             Ok((config, prior, planned)) => {
-                let began = planned.clone();
                 let typed = Update {
                     config,
                     prior,
@@ -294,7 +292,7 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
                     private: request.private,
                     marker: request.marker,
                 };
-                encode(self.0.update(cx, typed).await, &request.planned, Some(&began))
+                encode(self.0.update(cx, typed).await, Some(&request.planned))
             }
             Err(errors) => Applied::failed(Some(request.prior), request.private, errors),
         }
@@ -303,13 +301,12 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
     async fn delete(&self, cx: &Context<C>, request: Delete<Value>) -> Applied<Value> {
         match decode::<R::Model>(&request.prior) {
             Ok(prior) => {
-                let began = prior.clone();
                 let typed = Delete {
                     prior,
                     private: request.private,
                     marker: request.marker,
                 };
-                encode(self.0.delete(cx, typed).await, &request.prior, Some(&began))
+                encode(self.0.delete(cx, typed).await, Some(&request.prior))
             }
             Err(errors) => Applied::failed(Some(request.prior), request.private, errors),
         }
@@ -321,7 +318,7 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
             Import::Identity(identity) => decode(&identity).map(Import::Identity),
         };
         match from {
-            Ok(from) => encode(self.0.import(cx, from).await, &Value::Null, None),
+            Ok(from) => encode(self.0.import(cx, from).await, None),
             Err(errors) => Applied::failed(None, PrivateState::new(), errors),
         }
     }
@@ -340,9 +337,7 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
     }
 
     fn move_from(&self, source: &MoveSource) -> Option<Applied<Value>> {
-        self.0
-            .move_from(source)
-            .map(|answer| encode(answer, &Value::Null, None))
+        self.0.move_from(source).map(|answer| encode(answer, None))
     }
 }
 
@@ -372,10 +367,8 @@ impl<C: Send + Sync + 'static, D: DataSource<C>> AnyDataSource<C> for Erased<D> 
         config: Value,
         warnings: &mut Diagnostics,
     ) -> Result<Value, Diagnostics> {
-        let began = decode::<D::Model>(&config)?;
-        let before = began.encode();
-        let state = self.0.read(cx, began, warnings).await?;
-        Ok(overlay(&config, &before, state.encode()))
+        let state = self.0.read(cx, decode(&config)?, warnings).await?;
+        Ok(over(Some(&config), &state))
     }
 }
 
@@ -436,15 +429,13 @@ impl<C: Send + Sync + 'static, E: EphemeralResource<C>> AnyEphemeral<C> for Eras
         config: Value,
         warnings: &mut Diagnostics,
     ) -> Result<Opened<Value>, Diagnostics> {
-        let began = decode::<E::Model>(&config)?;
-        let before = began.encode();
         let Opened {
             result,
             private,
             renew_at,
-        } = self.0.open(cx, began, warnings).await?;
+        } = self.0.open(cx, decode(&config)?, warnings).await?;
         Ok(Opened {
-            result: overlay(&config, &before, result.encode()),
+            result: over(Some(&config), &result),
             private,
             renew_at,
         })

@@ -29,7 +29,7 @@ pub(crate) fn configuration(block: &Block, state: &Value) -> Value {
     while let Some(alone) = alone(block, &config) {
         clear(block, &mut config, &alone);
     }
-    computed_blocks::without(block, Value::Object(config))
+    computed_blocks::without(block, Value::Object(config.into()))
 }
 
 fn argument(attribute: &Attribute, state: &Value) -> Value {
@@ -89,13 +89,8 @@ fn exclude(block: &Block, config: &mut BTreeMap<String, Value>) {
 
 /// Takes an argument away: a block is empty then, an attribute null.
 fn clear(block: &Block, config: &mut BTreeMap<String, Value>, name: &str) {
-    let nothing = match block.nested(name).map(|nested| nested.nesting) {
-        None | Some(Nesting::Single) => Value::Null,
-        Some(Nesting::List) => Value::List(Vec::new()),
-        Some(Nesting::Set) => Value::Set(Vec::new()),
-        Some(Nesting::Map) => Value::Map(BTreeMap::new()),
-    };
-    config.insert(name.to_owned(), nothing);
+    let nothing = block.nested(name).map(|nested| nested.nesting.nothing());
+    config.insert(name.to_owned(), nothing.unwrap_or(Value::Null));
 }
 
 /// An argument that needs another one that is not there.

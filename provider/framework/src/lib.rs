@@ -182,4 +182,4 @@ pub use resource::{Applied, Create, Delete, Import, MoveSource, Plan, PlanKind, 
 pub use secret::Secret;
 pub use server::{Server, serve};
 pub use timeouts::Timeouts;
-pub use value::{Number, Type, Value};
+pub use value::{Number, Shared, Type, Value};

@@ -6,7 +6,7 @@ use crate::attr::{AttributeType, DecodeError};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::path::Path;
 use crate::schema::{Block, Nesting, Shape};
-use crate::value::Value;
+use crate::value::{Shared, Value};
 
 /// A struct of attributes and blocks, made by `#[derive(Model)]`.
 ///
@@ -34,7 +34,7 @@ impl AttributeType for () {
     }
 
     fn encode(&self) -> Value {
-        Value::Object(BTreeMap::new())
+        Value::Object(Shared::default())
     }
 }
 
@@ -144,9 +144,7 @@ pub fn merge_objects(into: &mut BTreeMap<String, Value>, value: Value) {
 /// The value of a block: a list or set of blocks is never null on the wire. Used by the derive.
 pub fn encode_block<T: AttributeType>(field: &T) -> Value {
     match (field.encode(), T::shape()) {
-        (Value::Null, Shape::Nested(Nesting::List, _)) => Value::List(Vec::new()),
-        (Value::Null, Shape::Nested(Nesting::Set, _)) => Value::Set(Vec::new()),
-        (Value::Null, Shape::Nested(Nesting::Map, _)) => Value::Map(BTreeMap::new()),
+        (Value::Null, Shape::Nested(nesting, _)) => nesting.nothing(),
         (value, _) => value,
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::attr::AttributeType;
 use crate::validate::{Relation, Validator};
-use crate::value::{Type, Value};
+use crate::value::{Shared, Type, Value};
 
 pub use check::defects;
 
@@ -22,6 +22,18 @@ pub enum Nesting {
     Set,
     /// A map of objects.
     Map,
+}
+
+impl Nesting {
+    /// The value of blocks of which there is none: null only where there is at most one.
+    pub(crate) fn nothing(self) -> Value {
+        match self {
+            Self::Single => Value::Null,
+            Self::List => Value::List(Shared::default()),
+            Self::Set => Value::Set(Shared::default()),
+            Self::Map => Value::Map(Shared::default()),
+        }
+    }
 }
 
 /// What an attribute holds.
@@ -163,7 +175,7 @@ impl Attribute {
     /// Sets the default: a value of the attribute's type, or a list in place of a set.
     pub fn set_default(&mut self, value: Value) {
         self.default = Some(match (value, self.shape.ty()) {
-            (Value::List(all), Type::Set(_)) => Value::set(all),
+            (Value::List(all), Type::Set(_)) => Value::set(all.into_inner()),
             (value, Type::Dynamic) => value.into_dynamic(),
             (value, _) => value,
         });

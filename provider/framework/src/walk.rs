@@ -1,7 +1,5 @@
 //! Walks over values along their schema.
 
-use std::collections::BTreeMap;
-
 use crate::schema::{Attribute, Block, Nesting, Shape};
 use crate::value::Value;
 
@@ -58,7 +56,7 @@ fn change_nested(
         (Nesting::Single, value @ Value::Object(_)) => change(block, config, value, visit),
         (Nesting::Set, Value::Set(all)) => match config {
             Value::Set(wanted) => Value::set(
-                pairs(block, wanted, all)
+                pairs(block, wanted, &all)
                     .into_iter()
                     .map(|(config, value)| change(block, config, value, visit))
                     .collect(),
@@ -75,7 +73,7 @@ fn change_nested(
                 let new = change(block, config.get(&key), value, visit);
                 (key, new)
             };
-            Value::Map(all.into_iter().map(one).collect::<BTreeMap<_, _>>())
+            Value::Map(all.into_iter().map(one).collect())
         }
         (_, other) => other,
     }
@@ -84,7 +82,7 @@ fn change_nested(
 /// The elements of a planned set beside the configuration's elements that they were made of. Elements have no place to be
 /// told by, and two may differ only in what one of them leaves open: what gives more chooses first. Core may have taken two
 /// for one; what finds no element of its own shares one, so that none is lost.
-fn pairs<'a>(block: &Block, wanted: &'a [Value], planned: Vec<Value>) -> Vec<(&'a Value, Value)> {
+fn pairs<'a>(block: &Block, wanted: &'a [Value], planned: &[Value]) -> Vec<(&'a Value, Value)> {
     let mut order: Vec<&Value> = wanted.iter().collect();
     order.sort_by_key(|config| std::cmp::Reverse(weight(config)));
     let mut left: Vec<&Value> = planned.iter().collect();

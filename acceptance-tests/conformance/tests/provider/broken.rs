@@ -170,7 +170,7 @@ impl Broken {
             }
         });
         self.change("P5.set", state, |s| {
-            drop(s.insert("doors".into(), Value::Set(vec![])))
+            drop(s.insert("doors".into(), Value::set(vec![])))
         });
         self.change("P6.count", state, |s| tamper::twice(s.get_mut("disk")));
         self.change("P6.null", state, |s| drop(s.insert("disk".into(), Value::Null)));
@@ -178,7 +178,7 @@ impl Broken {
             drop(s.insert("disk".into(), Value::UNKNOWN))
         });
         self.change("P6.element", state, |s| {
-            drop(s.insert("disk".into(), Value::List(vec![Value::UNKNOWN, Value::UNKNOWN])));
+            drop(s.insert("disk".into(), Value::list(vec![Value::UNKNOWN, Value::UNKNOWN])));
         });
         if self.is("P7") && !creating {
             answer.requires_replace.push(tamper::path("nowhere"));

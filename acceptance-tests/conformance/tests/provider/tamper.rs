@@ -28,7 +28,7 @@ pub fn is_null(value: Option<&pb::DynamicValue>) -> bool {
 
 fn unpack(value: &Option<pb::DynamicValue>) -> Option<BTreeMap<String, Value>> {
     match Value::from_msgpack(&value.as_ref()?.msgpack, &Thing::block().ty()) {
-        Ok(Value::Object(object)) => Some(object),
+        Ok(Value::Object(object)) => Some(object.into_inner()),
         _ => None,
     }
 }
@@ -42,7 +42,7 @@ pub fn number(state: &Option<pb::DynamicValue>, name: &str) -> Option<Value> {
 pub fn edit(state: &mut Option<pb::DynamicValue>, change: impl FnOnce(&mut BTreeMap<String, Value>)) {
     if let Some(mut object) = unpack(state) {
         change(&mut object);
-        *state = pack(&Value::Object(object), &Thing::block().ty());
+        *state = pack(&Value::Object(object.into()), &Thing::block().ty());
     }
 }
 
@@ -53,7 +53,7 @@ pub fn retype(state: &mut Option<pb::DynamicValue>, name: &str, value: Value, ty
     };
     object.insert(name.into(), value);
     types.insert(name.into(), ty);
-    *state = pack(&Value::Object(object), &Type::Object(types));
+    *state = pack(&Value::Object(object.into()), &Type::Object(types));
 }
 
 /// A thing's state without an attribute.
@@ -63,7 +63,7 @@ pub fn without(state: &mut Option<pb::DynamicValue>, name: &str) {
     };
     object.remove(name);
     types.remove(name);
-    *state = pack(&Value::Object(object), &Type::Object(types));
+    *state = pack(&Value::Object(object.into()), &Type::Object(types));
 }
 
 /// Sets the number of a port.
@@ -76,7 +76,8 @@ pub fn port(port: Option<&mut Value>, number: i64) {
 /// Repeats the last element of a list.
 pub fn twice(list: Option<&mut Value>) {
     if let Some(Value::List(all)) = list {
-        all.extend(all.last().cloned());
+        let last = all.last().cloned();
+        all.extend(last);
     }
 }
 
@@ -118,8 +119,8 @@ impl ThingBlock {
         };
         let mut object: BTreeMap<_, _> = types.into_keys().map(|name| (name, Value::Null)).collect();
         object.insert("id".into(), id.into());
-        object.insert("disk".into(), Value::List(vec![]));
-        Value::Object(object)
+        object.insert("disk".into(), Value::list([]));
+        Value::Object(object.into())
     }
 }
 

@@ -86,7 +86,7 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
             fn encode(&self) -> ::framework::Value {
                 let mut object = ::std::collections::BTreeMap::new();
                 #(#writes)*
-                ::framework::Value::Object(object)
+                ::framework::Value::Object(object.into())
             }
         }
     })
@@ -346,7 +346,7 @@ fn literal(expression: &Expr) -> Option<TokenStream> {
         },
         Expr::Array(array) => {
             let elements: Option<Vec<_>> = array.elems.iter().map(literal).collect();
-            elements.map(|elements| quote!(::framework::Value::List(::std::vec![#(#elements),*])))
+            elements.map(|elements| quote!(::framework::Value::List(::std::vec![#(#elements),*].into())))
         }
         _ => None,
     }

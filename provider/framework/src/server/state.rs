@@ -13,7 +13,7 @@ use crate::path::Path;
 use crate::provider::Provider;
 use crate::resource::{Applied, Import, MoveSource};
 use crate::rules;
-use crate::schema::{Block, Nesting};
+use crate::schema::Block;
 use crate::value::{Type, Value, WireError};
 use crate::walk;
 
@@ -331,12 +331,7 @@ fn filled(block: &Block, value: Value) -> Value {
             continue;
         };
         if value.is_null() {
-            match nested.nesting {
-                Nesting::Single => {}
-                Nesting::List => *value = Value::List(Vec::new()),
-                Nesting::Set => *value = Value::Set(Vec::new()),
-                Nesting::Map => *value = Value::map::<String>([]),
-            }
+            *value = nested.nesting.nothing();
         }
     }
     Value::Object(object)

@@ -56,7 +56,7 @@ fn read(json: &Json, ty: &Type, at: &Here<'_>, depth: usize) -> Result<Value, Wi
             let value = read(value, &ty, at, deeper)?;
             Ok(Value::Dynamic(Box::new((ty, value))))
         }
-        (Type::List(of), Json::Array(all)) => elements(all, |_| of, at, deeper).map(Value::List),
+        (Type::List(of), Json::Array(all)) => elements(all, |_| of, at, deeper).map(Value::list),
         (Type::Set(of), Json::Array(all)) => {
             let all: Result<_, _> = all
                 .iter()
@@ -65,7 +65,7 @@ fn read(json: &Json, ty: &Type, at: &Here<'_>, depth: usize) -> Result<Value, Wi
             all.map(Value::set)
         }
         (Type::Tuple(of), Json::Array(all)) if of.len() == all.len() => {
-            elements(all, |i| &of[i], at, deeper).map(Value::Tuple)
+            elements(all, |i| &of[i], at, deeper).map(Value::tuple)
         }
         (Type::Map(of), Json::Object(all)) => {
             let all: Result<_, _> = all

@@ -3,6 +3,7 @@
 mod json;
 mod msgpack;
 mod number;
+mod shared;
 mod types;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization;
 
 pub use number::{NotANumber, Number};
+pub use shared::Shared;
 pub use types::{NotAType, Type};
 
 use crate::path::{Here, Path};
@@ -31,15 +33,15 @@ pub enum Value {
     /// Text; made by [`Value::string`], which normalises. Shared, as states may hold much of it and are cloned often.
     String(Arc<str>),
     /// Elements in order.
-    List(Vec<Self>),
+    List(Shared<Vec<Self>>),
     /// Distinct elements; made by [`Value::set`], which puts them in canonical order.
-    Set(Vec<Self>),
+    Set(Shared<Vec<Self>>),
     /// Elements by name.
-    Map(BTreeMap<String, Self>),
+    Map(Shared<BTreeMap<String, Self>>),
     /// Attributes.
-    Object(BTreeMap<String, Self>),
+    Object(Shared<BTreeMap<String, Self>>),
     /// Elements, each of its own type.
-    Tuple(Vec<Self>),
+    Tuple(Shared<Vec<Self>>),
     /// A value in a place of type `dynamic`, with its type.
     Dynamic(Box<(Type, Self)>),
 }
@@ -114,7 +116,17 @@ impl Value {
     pub fn set(mut elements: Vec<Self>) -> Self {
         elements.sort();
         elements.dedup_by(|a, b| a == b && a.is_wholly_known());
-        Self::Set(elements)
+        Self::Set(elements.into())
+    }
+
+    /// A list of these elements.
+    pub fn list(elements: impl IntoIterator<Item = Self>) -> Self {
+        Self::List(elements.into_iter().collect())
+    }
+
+    /// A tuple of these elements.
+    pub fn tuple(elements: impl IntoIterator<Item = Self>) -> Self {
+        Self::Tuple(elements.into_iter().collect())
     }
 
     /// An object of these attributes.
@@ -193,12 +205,18 @@ impl Value {
     /// The same without what is known about its unknown parts.
     #[must_use]
     pub fn without_refinements(self) -> Self {
+        if self.is_wholly_known() {
+            return self;
+        }
         self.map_leaves(&mut |leaf| if leaf.is_unknown() { Self::UNKNOWN } else { leaf })
     }
 
     /// The same with null for every unknown part.
     #[must_use]
     pub fn unknown_as_null(self) -> Self {
+        if self.is_wholly_known() {
+            return self;
+        }
         self.map_leaves(&mut |leaf| if leaf.is_unknown() { Self::Null } else { leaf })
     }
 

@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
                     let value = self.value(of, &at.key(&key), deeper)?;
                     all.insert(key, value);
                 }
-                Ok(Value::Map(all))
+                Ok(Value::Map(all.into()))
             }
             Type::Object(of) => {
                 let length = self.map_length(marker, at)?.ok_or_else(wrong)?;
@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
                 for name in of.keys() {
                     all.entry(name.clone()).or_insert(Value::Null);
                 }
-                Ok(Value::Object(all))
+                Ok(Value::Object(all.into()))
             }
         }
     }

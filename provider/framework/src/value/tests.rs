@@ -35,7 +35,7 @@ pub(crate) fn any_value(ty: Type) -> BoxedStrategy<Value> {
             .prop_filter("untyped unknown", |value| !value.is_unknown())
             .boxed(),
         Type::List(of) => prop::collection::vec(any_value((**of).clone()), 0..4)
-            .prop_map(Value::List)
+            .prop_map(Value::list)
             .boxed(),
         Type::Set(of) => prop::collection::vec(any_value((**of).clone()), 0..4)
             .prop_map(Value::set)
@@ -46,7 +46,7 @@ pub(crate) fn any_value(ty: Type) -> BoxedStrategy<Value> {
                 any_value((**of).clone()),
             );
             prop::collection::btree_map(entry.0, entry.1, 0..4)
-                .prop_map(Value::Map)
+                .prop_map(Value::map)
                 .boxed()
         }
         Type::Tuple(of) => of
@@ -54,7 +54,7 @@ pub(crate) fn any_value(ty: Type) -> BoxedStrategy<Value> {
             .cloned()
             .map(any_value)
             .collect::<Vec<_>>()
-            .prop_map(Value::Tuple)
+            .prop_map(Value::tuple)
             .boxed(),
         Type::Object(of) => {
             let names: Vec<_> = of.keys().cloned().collect();
@@ -213,7 +213,7 @@ fn bytes_seen_on_the_wire_are_read_and_written() {
             Type::Number,
             Value::Number(Number::INFINITY),
         ),
-        ("90", Type::list(Type::String), Value::List(vec![])),
+        ("90", Type::list(Type::String), Value::list([])),
         (
             "81 a1 61 c3",
             Type::object([("a", Type::Bool)]),
@@ -334,13 +334,13 @@ fn unknown_elements_of_a_set_are_not_the_same() {
 #[test]
 fn a_mismatch_names_its_place() {
     let ty = Type::object([("zones", Type::list(Type::object([("cidr", Type::String)])))]);
-    let zones = Value::List(vec![
+    let zones = Value::list(vec![
         Value::object([("cidr", Value::string("a"))]),
         Value::object([("cidr", Value::Bool(true))]),
     ]);
     let wrong = Value::object([("zones", zones)]).to_msgpack(&ty).unwrap_err();
     assert_eq!(wrong.to_string(), "zones[1].cidr: string expected, got a bool");
-    let missing = Value::Object(BTreeMap::new()).conformance(&ty);
+    let missing = Value::Object(BTreeMap::new().into()).conformance(&ty);
     assert_eq!(missing[0].to_string(), "zones: missing");
     assert!(
         Value::from_msgpack(&hex("81 a1 78 c0"), &ty).is_err(),

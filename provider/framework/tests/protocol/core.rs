@@ -153,7 +153,7 @@ pub fn config(json: Json) -> Value {
     for nested in block().blocks {
         let value = object.get_mut(&nested.name).unwrap();
         if value.is_null() && nested.nesting == Nesting::List {
-            *value = Value::List(vec![]);
+            *value = Value::list([]);
         }
     }
     Value::Object(object)
@@ -497,7 +497,7 @@ fn proposed(block: &Block, prior: &Value, config: &Value) -> Value {
             proposed_nested(b.nesting, &b.block, prior.get(&b.name), config.get(&b.name)),
         );
     }
-    Value::Object(object)
+    Value::Object(object.into())
 }
 
 fn proposed_attribute(a: &Attribute, prior: &Value, config: &Value) -> Value {

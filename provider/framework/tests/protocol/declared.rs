@@ -228,7 +228,7 @@ async fn schedules_are_those_that_cron_knows() {
 #[tokio::test]
 async fn relations_wait_for_what_is_not_known() {
     let x = || text("x");
-    let notes = || ("note", Value::List(vec![Value::object([("text", text("t"))])]));
+    let notes = || ("note", Value::list(vec![Value::object([("text", text("t"))])]));
     for (fields, complaint) in [
         (
             vec![],

@@ -1,7 +1,5 @@
 //! Generated configurations: whatever users write, plan and apply keep core's rules.
 
-use std::collections::BTreeMap;
-
 use framework::schema::{Attribute, Block, Nesting, Shape};
 use framework::{Type, Value};
 use proptest::prelude::*;
@@ -22,7 +20,7 @@ fn known(attribute: &Attribute) -> BoxedStrategy<Value> {
             .boxed(),
         "hidden_network" => text("10\\.[0-9]\\.0\\.0/16"),
         "networks" => prop::collection::vec("10\\.[0-9]\\.0\\.0/16".prop_map(Value::string), 0..3)
-            .prop_map(Value::List)
+            .prop_map(Value::list)
             .boxed(),
         "create" | "read" | "update" | "delete" => text("[1-9]m"),
         _ => match &attribute.shape {
@@ -39,13 +37,13 @@ fn plain(ty: &Type) -> BoxedStrategy<Value> {
         Type::String => "[xyz]".prop_map(Value::string).boxed(),
         Type::Dynamic => plain(&Type::String).prop_map(Value::into_dynamic).boxed(),
         Type::List(of) => prop::collection::vec(plain(of), 0..3)
-            .prop_map(Value::List)
+            .prop_map(Value::list)
             .boxed(),
         Type::Set(of) => prop::collection::vec(plain(of), 0..3)
             .prop_map(Value::set)
             .boxed(),
         Type::Map(of) => prop::collection::btree_map("[kl]", plain(of), 0..3)
-            .prop_map(Value::Map)
+            .prop_map(Value::map)
             .boxed(),
         Type::Object(_) | Type::Tuple(_) => unreachable!("the thing has none of these"),
     }
@@ -55,10 +53,10 @@ fn nested(nesting: Nesting, block: &Block) -> BoxedStrategy<Value> {
     let one = configured(block);
     match nesting {
         Nesting::Single => one,
-        Nesting::List => prop::collection::vec(one, 0..3).prop_map(Value::List).boxed(),
+        Nesting::List => prop::collection::vec(one, 0..3).prop_map(Value::list).boxed(),
         Nesting::Set => prop::collection::vec(one, 0..3).prop_map(Value::set).boxed(),
         Nesting::Map => prop::collection::btree_map("[kl]", one, 0..3)
-            .prop_map(Value::Map)
+            .prop_map(Value::map)
             .boxed(),
     }
 }
@@ -82,9 +80,7 @@ fn configured(block: &Block) -> BoxedStrategy<Value> {
         };
         fields.push(value.prop_map(move |value| (name.clone(), value)).boxed());
     }
-    fields
-        .prop_map(|fields| Value::Object(fields.into_iter().collect::<BTreeMap<_, _>>()))
-        .boxed()
+    fields.prop_map(Value::object).boxed()
 }
 
 fn any_config() -> BoxedStrategy<Value> {

@@ -148,7 +148,7 @@ async fn the_resources_step_sets_computed_values_and_nothing_is_marked_after_it(
     };
     state.insert(
         "drift".to_owned(),
-        Value::List(vec![Value::string("route missing")]),
+        Value::list(vec![Value::string("route missing")]),
     );
     let drifted = Instance {
         state: Some(Value::Object(state)),
@@ -162,7 +162,7 @@ async fn the_resources_step_sets_computed_values_and_nothing_is_marked_after_it(
     let planned = core.plan(&drifted, Some(&config(json!({"name": "a"})))).await;
     assert_eq!(planned.action, Action::Update);
     let state = planned.state.unwrap();
-    assert_eq!(state.get("drift"), &Value::List(vec![]));
+    assert_eq!(state.get("drift"), &Value::list([]));
     assert!(state.is_wholly_known(), "nothing else became unknown: {state:?}");
 }
 

@@ -389,7 +389,7 @@ async fn import_by_id_and_by_identity() {
         };
         let state = unpack(imported.state.as_ref(), &ty());
         assert_eq!(state.get("id"), &Value::string("t-7"));
-        assert_eq!(state.get("disk"), &Value::List(vec![]), "blocks are never null");
+        assert_eq!(state.get("disk"), &Value::list([]), "blocks are never null");
         assert!(state.get("password_wo").is_null(), "pitfall 15");
         assert_eq!(identity_text(imported.identity.as_ref()), "t-7");
     }
@@ -487,7 +487,7 @@ async fn states_are_upgraded_one_version_at_a_time() {
     );
     assert_eq!(
         state.get("disk"),
-        &Value::List(vec![]),
+        &Value::list([]),
         "a block that is new is empty"
     );
     let (state, _) = upgrade(&core, 1, r#"{"name": "a", "size": "large"}"#).await;
@@ -578,7 +578,7 @@ async fn data_sources_have_defaults_warnings_and_errors() {
     let (state, said) = read(json!({"name": "a"})).await;
     assert_eq!(
         state.get("ids"),
-        &Value::List(vec![Value::string("limit-10")]),
+        &Value::list(vec![Value::string("limit-10")]),
         "the default reached the resource"
     );
     assert_eq!(state.get("limit"), &Value::from(10));
