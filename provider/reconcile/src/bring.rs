@@ -237,9 +237,9 @@ impl Work<'_> {
     fn differences(&self, object: &Object) -> Vec<compare::Found> {
         self.run.sight(|sight| {
             // The id may be the same again (a name), so what tells is whether it was made again.
-            let is_old = |key: &&Key| !self.stage.schedule.is_made(key);
-            let replaced: BTreeSet<Key> = self.stage.replaced.keys().filter(is_old).cloned().collect();
-            sight.differences(self.part, object, &replaced)
+            let is_replaced =
+                |key: &Key| self.stage.replaced.contains_key(key) && !self.stage.schedule.is_made(key);
+            sight.differences(self.part, object, &is_replaced)
         })
     }
 
@@ -326,7 +326,7 @@ impl Work<'_> {
                 .await?;
         }
         if !what.is_empty() {
-            let call = self.call(&BTreeSet::new(), None);
+            let call = self.call(&BTreeSet::new(), None, &what);
             let update = || self.kind.update(self.part, object, &what, &call);
             self.clash = match self.attempts(&doing, update).await {
                 // An earlier try whose answer was lost did it, or another apply: what is left to do, a look shows.
@@ -368,7 +368,9 @@ impl Work<'_> {
 
     async fn take_lock(&mut self, doing: &str) -> Result<(), Failure> {
         if self._guard.is_none() {
-            let fields = self.run.sight(|sight| self.part.resolved(&sight.ids()));
+            let fields = self
+                .run
+                .sight(|sight| self.part.resolved(&sight.ids(self.part.needs.keys())));
             if let Some(name) = self.kind.lock(&fields) {
                 self._guard = Some(self.run.lock(&name, doing).await?);
             }
@@ -378,8 +380,14 @@ impl Work<'_> {
 
     /// What a mutating call is given. Where the service knows no token, `made` is put into the tags: the request then
     /// differs each time, which a token would not allow.
-    fn call(&self, predecessors: &BTreeSet<String>, made: Option<String>) -> Call {
-        let ids = self.run.sight(|sight| sight.ids());
+    fn call(&self, predecessors: &BTreeSet<String>, made: Option<String>, what: &[Difference]) -> Call {
+        let named = what
+            .iter()
+            .flat_map(|what| texts(&what.is).into_iter().chain(texts(&what.should)));
+        let named: Vec<Key> = named.map(Key::from).collect();
+        let ids = self
+            .run
+            .sight(|sight| sight.ids(self.part.needs.keys().chain(&named)));
         let owner = &self.run.engine.owner;
         let root = self
             .stage
@@ -419,7 +427,7 @@ impl Work<'_> {
         let mut dead = 0;
         loop {
             let made_id = (self.traits.idempotence != Idempotence::Token).then(|| self.run.engine.clock.id());
-            let call = self.call(&predecessors, made_id);
+            let call = self.call(&predecessors, made_id, &[]);
             let begun = self.run.engine.clock.now();
             let failure = match self.run.call(&doing, self.kind.create(self.part, &call)).await {
                 Ok(made) => {
@@ -532,7 +540,9 @@ impl Work<'_> {
             detail: Value::Null,
         };
         let key = self.part.key.clone();
-        let spot = (self.part.kind, object.id.clone());
+        let kind = self.part.kind;
+        let spot = (kind, object.id.clone());
+        let object = Arc::new(object);
         self.run.sight(|sight| {
             sight.gone.remove(&spot);
             sight.leaving.remove(&spot);
@@ -542,12 +552,12 @@ impl Work<'_> {
             sight.standing.insert(
                 spot,
                 Standing {
-                    key,
-                    object: Some(Arc::new(object)),
+                    key: key.clone(),
+                    object: Some(Arc::clone(&object)),
                     seen: now,
                 },
             );
-            sight.sort_out();
+            sight.appears(Found { key, kind, object });
         });
     }
 
@@ -589,4 +599,18 @@ impl Work<'_> {
 
 fn is_older(other: &Object, ours: &Object) -> bool {
     !matches!(other.condition, Condition::Dead | Condition::Deleting) && made_at(other) < made_at(ours)
+}
+
+/// All texts in the value, among which may be keys of parts.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(list) => list.iter().flat_map(texts).collect(),
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(name, value)| [vec![name.as_str()], texts(value)])
+            .flatten()
+            .collect(),
+        _ => Vec::new(),
+    }
 }

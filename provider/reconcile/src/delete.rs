@@ -22,6 +22,10 @@ pub(crate) struct Removal {
     pub found: Found,
     /// Objects that go first.
     pub after: BTreeSet<Spot>,
+    /// The order of its kind: what has to go before all of higher orders goes first.
+    pub rank: u32,
+    /// Whether it goes before all of higher orders.
+    pub is_first: bool,
     /// Parts that have to be as declared first, since they use the object so far.
     pub after_parts: BTreeSet<Key>,
     /// Failing to delete it is worth a warning only: a duplicate that turns out to be in use.
@@ -35,6 +39,8 @@ impl Removal {
         Self {
             found,
             after: BTreeSet::new(),
+            rank: 0,
+            is_first: false,
             after_parts: BTreeSet::new(),
             is_spare: false,
             blind: None,
@@ -52,69 +58,81 @@ enum Removed {
 /// Puts the removals in order: users before what they use, as observed and as declared (backwards along the edges),
 /// and what says nothing of what it uses by the order of kinds.
 pub(crate) fn order(removals: &mut [Removal], graphs: &[Graph], sight: &Observation) {
-    let mut uses: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    let needs = |key: &Key| {
-        graphs
-            .iter()
-            .find_map(|graph| graph.get(key))
-            .map(|part| &part.needs)
-    };
-    for (a, user) in removals.iter().enumerate() {
-        for (b, used) in removals.iter().enumerate().filter(|(b, _)| *b != a) {
-            let declared = needs(&user.found.key).is_some_and(|needs| needs.contains_key(&used.found.key));
-            if (declared && user.found.key != used.found.key) || user.found.uses(&used.found) {
-                uses.entry(a).or_default().insert(b);
-            }
+    let declared = |key: &Key| graphs.iter().find_map(|graph| graph.get(key));
+    let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut by_key: BTreeMap<&Key, Vec<usize>> = BTreeMap::new();
+    for (at, removal) in removals.iter().enumerate() {
+        by_key.entry(&removal.found.key).or_default().push(at);
+        for name in removal.found.names() {
+            by_name.entry(name).or_default().push(at);
         }
     }
-    let rank = |removal: &Removal| {
-        sight
-            .engine
-            .kinds
-            .get(removal.found.kind)
-            .map_or(0, |kind| kind.traits().deletion_order)
-    };
-    let mut goes_before: Vec<(usize, usize)> = uses
-        .iter()
-        .flat_map(|(user, used)| used.iter().map(|used| (*user, *used)))
-        .collect();
-    for (a, first) in removals.iter().enumerate() {
-        let says_nothing = first.found.object.references.is_empty()
-            && needs(&first.found.key).is_none_or(BTreeMap::is_empty);
-        for (b, then) in removals.iter().enumerate().filter(|_| says_nothing) {
-            if rank(first) < rank(then) {
-                goes_before.push((a, b));
+    // Of each: what goes before it. An order that contradicts one that is already there would wait for ever.
+    let mut before: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); removals.len()];
+    for (user, removal) in removals.iter().enumerate() {
+        let found = &removal.found;
+        let needs = declared(&found.key)
+            .into_iter()
+            .flat_map(|part| part.needs.keys());
+        let needed = needs.filter_map(|key| by_key.get(key)).flatten();
+        let references = found.object.references.iter();
+        let referred = references.filter_map(|name| by_name.get(name.as_str())).flatten();
+        let is_other = |used: &&usize| removals[**used].found.spot() != found.spot();
+        for used in needed
+            .chain(referred.filter(is_other))
+            .copied()
+            .collect::<BTreeSet<_>>()
+        {
+            if used != user && !reaches(&before, user, used) {
+                before[used].insert(user);
             }
-        }
-    }
-    // An order that contradicts one that is already there would wait for ever.
-    let mut before: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    for (a, b) in goes_before {
-        if !reaches(&before, a, b) {
-            before.entry(b).or_default().insert(a);
         }
     }
     let spots: Vec<Spot> = removals.iter().map(|removal| removal.found.spot()).collect();
-    for (b, firsts) in before {
-        removals[b]
+    let rank = |at: usize| {
+        sight
+            .engine
+            .kinds
+            .get(spots[at].0)
+            .map_or(0, |kind| kind.traits().deletion_order)
+    };
+    let is_first: Vec<bool> = (0..removals.len())
+        .map(|at| {
+            let found = &removals[at].found;
+            let says_nothing = found.object.references.is_empty()
+                && declared(&found.key).is_none_or(|part| part.needs.is_empty());
+            // Where something of a higher order goes before it, it cannot go before that order.
+            says_nothing && all_before(&before, at).all(|other| rank(other) <= rank(at))
+        })
+        .collect();
+    let ranks: Vec<u32> = (0..removals.len()).map(rank).collect();
+    for (at, removal) in removals.iter_mut().enumerate() {
+        removal
             .after
-            .extend(firsts.into_iter().map(|a| spots[a].clone()));
+            .extend(before[at].iter().map(|first| spots[*first].clone()));
+        removal.rank = ranks[at];
+        removal.is_first = is_first[at];
     }
 }
 
 /// Whether `to` has to go before `from` already.
-fn reaches(before: &BTreeMap<usize, BTreeSet<usize>>, from: usize, to: usize) -> bool {
+fn reaches(before: &[BTreeSet<usize>], from: usize, to: usize) -> bool {
+    from == to || all_before(before, from).any(|at| at == to)
+}
+
+/// All that has to go before it.
+fn all_before(before: &[BTreeSet<usize>], from: usize) -> impl Iterator<Item = usize> {
     let mut seen = BTreeSet::new();
-    let mut left = vec![from];
-    while let Some(at) = left.pop() {
-        if at == to {
-            return true;
+    let mut left: Vec<usize> = before[from].iter().copied().collect();
+    std::iter::from_fn(move || {
+        while let Some(at) = left.pop() {
+            if seen.insert(at) {
+                left.extend(&before[at]);
+                return Some(at);
+            }
         }
-        if seen.insert(at) {
-            left.extend(before.get(&at).into_iter().flatten());
-        }
-    }
-    false
+        None
+    })
 }
 
 impl Run {
@@ -143,6 +161,7 @@ impl Run {
         for spot in &removal.after {
             schedule.until_gone(spot).await?;
         }
+        schedule.until_order(removal.rank).await?;
         for key in &removal.after_parts {
             schedule.until(key, Stage::Ready).await?;
         }
@@ -160,7 +179,6 @@ impl Run {
             found.object.id,
             found.key
         );
-        let spot = found.spot();
         let begun = self.engine.clock.now();
         let _guard = match kind.lock(&found.object.fields) {
             Some(name) => Some(self.lock(&name, &doing).await?),
@@ -168,12 +186,12 @@ impl Run {
         };
         let is_leaving = found.object.condition == Condition::Deleting;
         if is_leaving || self.begin_removal(kind, found, is_spare, &doing).await? == Removed::Begun {
-            self.sight(|sight| sight.leaving.insert(spot.clone()));
+            self.sight(|sight| sight.leaves(found));
             let pace = kind.traits().pace;
             let mut rhythm = Rhythm::new(self, Some(begun), pace.delete, pace.limit);
             loop {
                 rhythm.look(self, found.kind, &doing).await?;
-                let Some(found) = self.sight(|sight| sight.find(&spot)) else {
+                let Some(found) = self.sight(|sight| sight.find(found)) else {
                     break;
                 };
                 if let Condition::Failed(reason) = &found.object.condition {
@@ -202,7 +220,10 @@ impl Run {
             owner: owner.clone(),
             ownership: new_tags(owner, key, None),
             token: token(owner, key, &request, &Tags::new(), &BTreeSet::new()),
-            ids: self.sight(|sight| sight.ids()),
+            ids: self.sight(|sight| {
+                let needs = sight.declared(key).map(|part| &part.needs);
+                sight.ids(needs.into_iter().flat_map(BTreeMap::keys))
+            }),
         };
         let mut patience = Patience::new(self, kind.traits().pace.limit);
         loop {
@@ -233,7 +254,7 @@ impl Run {
                 Class::Unknown => {
                     patience.again(self, failure).await?;
                     if self.look(found.kind, self.engine.clock.now()).await.is_ok() {
-                        match self.sight(|sight| sight.find(&found.spot())) {
+                        match self.sight(|sight| sight.find(found)) {
                             None => return Ok(Removed::Gone),
                             Some(found) if found.object.condition == Condition::Deleting => {
                                 return Ok(Removed::Begun);
@@ -255,8 +276,10 @@ impl Run {
             sight.leaving.remove(spot);
             sight.standing.remove(spot);
             sight.applied.remove(spot);
-            sight.chosen.retain(|_, chosen| chosen != spot);
-            sight.sort_out();
+            if sight.chosen.get(&found.key) == Some(spot) {
+                sight.chosen.remove(&found.key);
+            }
+            sight.disappears(found);
         });
     }
 }
@@ -278,15 +301,11 @@ impl Observation {
         }
     }
 
-    /// The object of ours at this spot, unless it is dead or gone.
-    pub(crate) fn find(&self, spot: &Spot) -> Option<Found> {
-        let parts = self.picture.parts.values().filter_map(|seen| match seen {
-            Seen::Found(found) => Some(found),
-            _ => None,
-        });
-        parts
-            .chain(self.picture.spares.iter().map(|spare| &spare.found))
-            .find(|found| found.spot() == *spot)
-            .cloned()
+    /// The object as it is now, unless it is dead or gone.
+    pub(crate) fn find(&self, found: &Found) -> Option<Found> {
+        let spares = self.picture.spares.iter().map(|spare| spare.found.clone());
+        let all = self.found(&found.key).into_iter().chain(spares);
+        all.into_iter()
+            .find(|now| now.kind == found.kind && now.object.id == found.object.id)
     }
 }

@@ -18,6 +18,8 @@ const KEY_LENGTH: usize = 256;
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     parts: IndexMap<Key, Arc<Declared>>,
+    /// By kind the fields in which any part of it refers to others.
+    referring: BTreeMap<&'static str, BTreeSet<String>>,
     root: Option<Key>,
     faults: Vec<Failure>,
 }
@@ -180,6 +182,10 @@ impl Graph {
                 String::new()
             });
         }
+        self.referring
+            .entry(P::KIND)
+            .or_default()
+            .extend(referring.keys().cloned());
         let declared = Declared {
             key: key.clone(),
             kind: P::KIND,
@@ -273,6 +279,11 @@ impl Graph {
             ));
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// The fields in which parts of the kind refer to others; none where no part of the kind is declared.
+    pub(crate) fn referring(&self, kind: &str) -> Option<&BTreeSet<String>> {
+        self.referring.get(kind)
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<&Arc<Declared>> {

@@ -70,6 +70,8 @@ mod secrets;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
+mod size;
+#[cfg(test)]
 mod sweep;
 #[cfg(test)]
 mod tests;

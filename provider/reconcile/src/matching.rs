@@ -21,8 +21,10 @@ pub(crate) struct Picture {
     pub spares: Vec<Spare>,
     /// Ids of dead, failed and leaving objects by part: a client token that names them gives a new object.
     pub predecessors: BTreeMap<Key, BTreeSet<String>>,
-    /// Parts by id and ARN of the objects that stand for them.
-    pub names: BTreeMap<String, Key>,
+    /// Parts by id and ARN of the objects that stand for them; objects of several kinds may have one id.
+    names: BTreeMap<String, BTreeSet<Key>>,
+    /// What has the place or name of a declared part and is not ours.
+    foreign: BTreeMap<Key, Failure>,
     pub root: Option<RootTags>,
     /// The part whose object has a root's tags.
     pub root_by_tags: Option<Key>,
@@ -53,6 +55,14 @@ pub(crate) struct Found {
 impl Found {
     pub fn spot(&self) -> Spot {
         (self.kind, self.object.id.clone())
+    }
+
+    /// What others may call it.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.object.id), self.object.arn.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
     }
 
     fn is_named(&self, name: &str) -> bool {
@@ -110,11 +120,11 @@ impl Observation {
 
         self.choose(claims, &mut picture);
         let root = self.root_key();
-        let foreign = self.foreign(&unsaid, &others);
+        picture.foreign = self.foreign(&unsaid, &others);
         let declared = self.graphs.iter().flat_map(|graph| graph.keys());
         let keys: BTreeSet<Key> = declared.chain(self.known.ids.keys()).cloned().collect();
         for key in keys {
-            let seen = self.unclaimed(&key, foreign.get(&key));
+            let seen = self.unclaimed(&key, picture.foreign.get(&key));
             picture.parts.entry(key).or_insert(seen);
         }
         if let Some(Seen::Found(found)) = root
@@ -123,19 +133,125 @@ impl Observation {
         {
             picture.root = Some(RootTags::read(&found.object.tags));
         }
-        picture.names = names_of(picture.parts.values().filter_map(|seen| match seen {
-            Seen::Found(found) if found.object.condition != Condition::Deleting => Some(found),
-            _ => None,
-        }));
         for (key, seen) in &picture.parts {
-            if let (Seen::Unseen(_), Some(id)) = (seen, self.known.ids.get(key)) {
-                picture.names.entry(id.clone()).or_insert_with(|| key.clone());
+            let names = match seen {
+                Seen::Found(found) if found.object.condition != Condition::Deleting => {
+                    found.names().collect()
+                }
+                Seen::Unseen(_) => self.known.ids.get(key).map(String::as_str).into_iter().collect(),
+                _ => Vec::new(),
+            };
+            for name in names {
+                picture
+                    .names
+                    .entry(name.to_owned())
+                    .or_default()
+                    .insert(key.clone());
             }
         }
         if self.known.import {
             picture.unclaimed = unsaid;
         }
         self.picture = picture;
+    }
+
+    /// Puts an object that was just made into the picture.
+    ///
+    /// As [`Observation::sort_out`] would, which is too much for each of hundreds; it is left to that where there is
+    /// more to say than that an absent part is there.
+    pub(crate) fn appears(&mut self, found: Found) {
+        let key = found.key.clone();
+        let is_plain = self.is_plain(&key) && !found.has_ended();
+        if !is_plain || !matches!(self.picture.parts.get(&key), None | Some(Seen::Absent)) {
+            return self.sort_out();
+        }
+        for name in found.names() {
+            self.picture
+                .names
+                .entry(name.to_owned())
+                .or_default()
+                .insert(key.clone());
+        }
+        self.picture.parts.insert(key, Seen::Found(found));
+        #[cfg(test)]
+        self.check_picture();
+    }
+
+    /// Notes that an object is on its way to gone.
+    pub(crate) fn leaves(&mut self, found: &Found) {
+        self.leaving.insert(found.spot());
+        let Some(mut stood) = self.take_out(found) else {
+            return self.sort_out();
+        };
+        Arc::make_mut(&mut stood.object).condition = Condition::Deleting;
+        let predecessors = self.picture.predecessors.entry(found.key.clone()).or_default();
+        predecessors.insert(found.object.id.clone());
+        self.picture.parts.insert(found.key.clone(), Seen::Found(stood));
+        #[cfg(test)]
+        self.check_picture();
+    }
+
+    /// Takes an object that is gone out of the picture: the counterpart of [`Observation::appears`].
+    pub(crate) fn disappears(&mut self, found: &Found) {
+        if self.take_out(found).is_none() {
+            return self.sort_out();
+        }
+        let key = &found.key;
+        let answer = self.answers.get(found.kind);
+        if !answer.is_some_and(|answer| answer.has_dead(&found.object.id))
+            && let Some(predecessors) = self.picture.predecessors.get_mut(key)
+        {
+            predecessors.remove(&found.object.id);
+        }
+        if self.declared(key).is_some() || self.known.ids.contains_key(key) {
+            let seen = self.unclaimed(key, self.picture.foreign.get(key));
+            self.picture.parts.insert(key.clone(), seen);
+        }
+        #[cfg(test)]
+        self.check_picture();
+    }
+
+    /// Takes the object out of parts and names, where nothing else depends on it.
+    fn take_out(&mut self, found: &Found) -> Option<Found> {
+        let stood = self
+            .found(&found.key)
+            .filter(|stood| stood.spot() == found.spot());
+        let stood = stood.filter(|_| self.is_plain(&found.key))?;
+        for name in stood.names() {
+            if let Some(keys) = self.picture.names.get_mut(name) {
+                keys.remove(&found.key);
+            }
+        }
+        self.picture.parts.remove(&found.key);
+        Some(stood)
+    }
+
+    /// Whether nothing but the part itself depends on which object stands for it.
+    fn is_plain(&self, key: &Key) -> bool {
+        let picture = &self.picture;
+        picture.spares.is_empty()
+            && self.root_key().as_ref() != Some(key)
+            && picture.root_by_tags.as_ref() != Some(key)
+    }
+
+    /// Small pictures are compared with what sorting everything out gives.
+    #[cfg(test)]
+    fn check_picture(&mut self) {
+        if self.picture.parts.len() < 50 {
+            let said = |picture: &Picture| {
+                let mut names = picture.names.clone();
+                names.retain(|_, keys| !keys.is_empty());
+                let mut predecessors = picture.predecessors.clone();
+                predecessors.retain(|_, ids| !ids.is_empty());
+                format!(
+                    "{:#?}\n{names:#?}\n{predecessors:#?}\n{:?}",
+                    picture.parts, picture.root
+                )
+            };
+            let before = said(&self.picture);
+            self.sort_out();
+            assert_eq!(before, said(&self.picture));
+        }
     }
 
     /// All objects as far as we know: what the answers say, corrected by what they cannot know yet.
@@ -381,27 +497,19 @@ impl Observation {
         kind: &str,
         part: Option<&Declared>,
         fields: &Value,
-        replaced: &BTreeSet<Key>,
+        replaced: &dyn Fn(&Key) -> bool,
     ) -> Value {
-        let mut declared = self
+        let referring: Vec<&BTreeSet<String>> = self
             .graphs
             .iter()
-            .flat_map(|graph| graph.iter())
-            .filter(|part| part.kind == kind)
-            .peekable();
-        let referring: Option<BTreeSet<&String>> = declared
-            .peek()
-            .is_some()
-            .then(|| declared.flat_map(|part| part.referring.keys()).collect());
+            .filter_map(|graph| graph.referring(kind))
+            .collect();
         let Some(map) = fields.as_object() else {
             return fields.clone();
         };
         let replaced_fields = map.iter().map(|(field, value)| {
-            if field == "tags"
-                || referring
-                    .as_ref()
-                    .is_some_and(|referring| !referring.contains(field))
-            {
+            let is_plain = !referring.is_empty() && !referring.iter().any(|fields| fields.contains(field));
+            if field == "tags" || is_plain {
                 return (field.clone(), value.clone());
             }
             // The parts that this field refers to go first: the name of another kind's object may be the same.
@@ -410,13 +518,14 @@ impl Observation {
                 .into_iter()
                 .flatten();
             let own = own.filter_map(|key| match self.picture.parts.get(key) {
-                Some(Seen::Found(found)) if !replaced.contains(key) => Some(found),
+                Some(Seen::Found(found)) if !replaced(key) => Some(found),
                 _ => None,
             });
             let first = names_of(own);
             let name = |text: &str| {
-                let key = first.get(text).or_else(|| self.picture.names.get(text));
-                key.filter(|key| !replaced.contains(*key))
+                let all = || self.picture.names.get(text).and_then(BTreeSet::last);
+                let key = first.get(text).or_else(all);
+                key.filter(|key| !replaced(key))
             };
             (field.clone(), replace(value, &name))
         });

@@ -49,13 +49,20 @@ pub struct Observation {
 
 pub(crate) struct Answer {
     pub objects: Vec<Arc<Object>>,
+    ids: BTreeSet<String>,
     /// When the look began.
     pub at: Moment,
 }
 
 impl Answer {
+    /// Whether it says that this object is dead.
+    pub(crate) fn has_dead(&self, id: &str) -> bool {
+        let is_it = |object: &&Arc<Object>| object.id == id && object.condition == Condition::Dead;
+        self.lists(id) && self.objects.iter().any(|object| is_it(&object))
+    }
+
     pub(crate) fn lists(&self, id: &str) -> bool {
-        self.objects.iter().any(|object| object.id == id)
+        self.ids.contains(id)
     }
 }
 
@@ -150,6 +157,7 @@ impl Observation {
                 self.answers.insert(
                     kind,
                     Answer {
+                        ids: objects.iter().map(|object| object.id.clone()).collect(),
                         objects: objects.into_iter().map(Arc::new).collect(),
                         at,
                     },
@@ -236,11 +244,8 @@ impl Observation {
         }
     }
 
-    pub(crate) fn ids(&self) -> BTreeMap<Key, String> {
-        self.picture
-            .parts
-            .keys()
-            .filter_map(|key| Some((key.clone(), self.id(key)?)))
+    pub(crate) fn ids<'a>(&self, keys: impl Iterator<Item = &'a Key>) -> BTreeMap<Key, String> {
+        keys.filter_map(|key| Some((key.clone(), self.id(key)?)))
             .collect()
     }
 
@@ -261,12 +266,12 @@ impl Observation {
             .collect()
     }
 
-    /// The differences of a part that was found, from what the graph says. Parts in `replaced` count as having no id.
+    /// The differences of a part that was found, from what the graph says. `replaced` parts count as having no id.
     pub(crate) fn differences(
         &self,
         part: &Declared,
         object: &Object,
-        replaced: &BTreeSet<Key>,
+        replaced: &dyn Fn(&Key) -> bool,
     ) -> Vec<compare::Found> {
         let is = self.as_it_is(part, object, replaced);
         let later: Vec<&Declared> = self
@@ -286,7 +291,7 @@ impl Observation {
     }
 
     /// The fields of a part's object: references as keys, and what cannot be read as it was last applied.
-    fn as_it_is(&self, part: &Declared, object: &Object, replaced: &BTreeSet<Key>) -> Value {
+    fn as_it_is(&self, part: &Declared, object: &Object, replaced: &dyn Fn(&Key) -> bool) -> Value {
         let mut is = self.keyed(part.kind, Some(part), &object.fields, replaced);
         let applied = self.applied.get(&(part.kind, object.id.clone()));
         for field in part.unreadable() {
@@ -336,7 +341,7 @@ impl Observation {
             warnings: self.blind.values().cloned().collect(),
             ..Report::default()
         };
-        let nothing = BTreeSet::new();
+        let nothing = |_: &Key| false;
         for (key, seen) in &self.picture.parts {
             let known = self.known.ids.contains_key(key);
             let part = self.graphs.last().and_then(|graph| graph.get(key));

@@ -237,7 +237,7 @@ pub struct Call {
     pub ownership: Tags,
     /// Client token, at most 64 ASCII characters.
     pub token: String,
-    /// Ids of the parts made so far, for [`Call::id`].
+    /// Ids of the parts that it refers to, as declared and in the differences that an update is to mend.
     pub ids: BTreeMap<Key, String>,
 }
 

@@ -144,10 +144,7 @@ pub(crate) async fn destroy(
         if removals.is_empty() {
             break;
         }
-        let schedule = Schedule::new(
-            [].into_iter(),
-            removals.iter().map(|removal| removal.found.spot()),
-        );
+        let schedule = Schedule::new([].into_iter(), &removals);
         errors = run.remove_all(&removals, &schedule).await;
         if !errors.is_empty() || engine.cancel.is_cancelled() {
             break;
@@ -267,7 +264,7 @@ fn replacements(sight: &Observation) -> BTreeMap<Key, (Found, String)> {
             let why = match &found.object.condition {
                 Condition::Failed(reason) => Some(format!("it failed: {reason}")),
                 Condition::Settled => sight
-                    .differences(part, &found.object, &keys)
+                    .differences(part, &found.object, &|key| keys.contains(key))
                     .iter()
                     .find(|found| found.difference.remedy == Remedy::Replace)
                     .map(|found| {
@@ -388,10 +385,7 @@ impl Run {
                 self.warn(Failure::new(Class::Other, format!("looking at {key}"), cause).code("EKB1311"));
             }
         }
-        let schedule = Schedule::new(
-            graph.keys().cloned(),
-            removals.iter().map(|removal| removal.found.spot()),
-        );
+        let schedule = Schedule::new(graph.keys().cloned(), &removals);
         let root = graph.root_key().map(|key| {
             let (incarnation, phase) = match purpose {
                 Purpose::Create { incarnation } => (Some(incarnation.clone()), Phase::Making),
@@ -627,41 +621,48 @@ fn removals(
         }
     }
     order(&mut removals, &sight.graphs, sight);
-    let all: BTreeSet<Spot> = removals.iter().map(|removal| removal.found.spot()).collect();
-    let staying: Vec<&Found> = sight
-        .picture
-        .parts
-        .values()
-        .filter_map(|seen| match seen {
-            Seen::Found(found) if !all.contains(&found.spot()) => Some(found),
-            _ => None,
-        })
-        .collect();
     // What a replaced object waits for must not wait for a part that may need the new one: the service's refusal
     // (busy) decides there.
+    let at: BTreeMap<Spot, usize> = removals
+        .iter()
+        .enumerate()
+        .map(|(at, removal)| (removal.found.spot(), at))
+        .collect();
     let mut urgent = going.clone();
-    let mut left: Vec<Spot> = going.iter().cloned().collect();
+    let mut left: Vec<Spot> = going.into_iter().collect();
+    let mut highest = 0;
     while let Some(spot) = left.pop() {
-        let Some(removal) = removals.iter().find(|removal| removal.found.spot() == spot) else {
+        let Some(removal) = at.get(&spot).map(|at| &removals[*at]) else {
             continue;
         };
-        left.extend(
-            removal
-                .after
-                .iter()
-                .filter(|spot| urgent.insert((*spot).clone()))
-                .cloned(),
-        );
+        let lower = removals
+            .iter()
+            .filter(|first| first.is_first && (highest..removal.rank).contains(&first.rank));
+        let firsts = lower
+            .map(|first| first.found.spot())
+            .chain(removal.after.iter().cloned());
+        left.extend(firsts.filter(|spot| urgent.insert(spot.clone())));
+        highest = highest.max(removal.rank);
+    }
+    let mut users: BTreeMap<&str, Vec<&Found>> = BTreeMap::new();
+    for seen in sight.picture.parts.values() {
+        if let Seen::Found(found) = seen
+            && !at.contains_key(&found.spot())
+        {
+            for name in &found.object.references {
+                users.entry(name).or_default().push(found);
+            }
+        }
     }
     for removal in removals
         .iter_mut()
         .filter(|removal| !urgent.contains(&removal.found.spot()))
     {
-        let users = staying
-            .iter()
+        let users = removal.found.names().filter_map(|name| users.get(name)).flatten();
+        let others = users
             .filter(|user| user.uses(&removal.found))
             .map(|user| user.key.clone());
-        removal.after_parts = users.collect();
+        removal.after_parts = others.collect();
     }
     removals
 }
@@ -679,7 +680,7 @@ fn in_order(mut errors: Vec<(Key, Failure)>) -> Vec<Failure> {
 impl Observation {
     /// Whether every declared part of the stage is there and without differences.
     fn is_as_declared(&self) -> bool {
-        let nothing = BTreeSet::new();
+        let nothing = |_: &Key| false;
         self.graphs.first().is_none_or(|graph| {
             graph.iter().all(|part| match self.picture.parts.get(&part.key) {
                 Some(Seen::Found(found)) => self.differences(part, &found.object, &nothing).is_empty(),

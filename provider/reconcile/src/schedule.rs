@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::watch;
 
+use crate::delete::Removal;
 use crate::failure::Failure;
 use crate::observe::Spot;
 use crate::part::{Key, Stage};
@@ -47,17 +48,41 @@ impl From<Failure> for Stop {
 pub(crate) struct Schedule {
     parts: BTreeMap<Key, watch::Sender<Progress>>,
     objects: BTreeMap<Spot, watch::Sender<Fate>>,
+    /// Of each order of kinds: what of it goes before all of higher orders.
+    orders: BTreeMap<u32, watch::Sender<Order>>,
+    order_of: BTreeMap<Spot, u32>,
+}
+
+/// How far the objects of one order have come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Order {
+    pending: usize,
+    stay: bool,
 }
 
 impl Schedule {
-    pub fn new(parts: impl Iterator<Item = Key>, objects: impl Iterator<Item = Spot>) -> Self {
+    pub fn new(parts: impl Iterator<Item = Key>, removals: &[Removal]) -> Self {
+        let firsts = removals.iter().filter(|removal| removal.is_first);
+        let order_of: BTreeMap<Spot, u32> = firsts
+            .map(|removal| (removal.found.spot(), removal.rank))
+            .collect();
+        let mut orders: BTreeMap<u32, Order> = BTreeMap::new();
+        for rank in order_of.values() {
+            orders.entry(*rank).or_default().pending += 1;
+        }
         Self {
             parts: parts
                 .map(|key| (key, watch::Sender::new(Progress::Waiting)))
                 .collect(),
-            objects: objects
-                .map(|spot| (spot, watch::Sender::new(Fate::Pending)))
+            objects: removals
+                .iter()
+                .map(|removal| (removal.found.spot(), watch::Sender::new(Fate::Pending)))
                 .collect(),
+            orders: orders
+                .into_iter()
+                .map(|(rank, order)| (rank, watch::Sender::new(order)))
+                .collect(),
+            order_of,
         }
     }
 
@@ -82,6 +107,12 @@ impl Schedule {
     pub fn ended(&self, spot: &Spot, fate: Fate) {
         if let Some(object) = self.objects.get(spot) {
             object.send_replace(fate);
+        }
+        if let Some(order) = self.order_of.get(spot).and_then(|rank| self.orders.get(rank)) {
+            order.send_modify(|order| {
+                order.pending = order.pending.saturating_sub(1);
+                order.stay |= fate != Fate::Gone;
+            });
         }
     }
 
@@ -111,5 +142,17 @@ impl Schedule {
             Ok(fate) if *fate == Fate::Gone => Ok(()),
             _ => Err(Stop::Behind),
         }
+    }
+
+    /// Waits until all is gone that goes before this order of kinds.
+    pub async fn until_order(&self, rank: u32) -> Result<(), Stop> {
+        for order in self.orders.range(..rank).map(|(_, order)| order) {
+            let mut order = order.subscribe();
+            match order.wait_for(|order| order.stay || order.pending == 0).await {
+                Ok(order) if !order.stay => {}
+                _ => return Err(Stop::Behind),
+            }
+        }
+        Ok(())
     }
 }

@@ -69,7 +69,10 @@ pub const MANNERS: [Manner; 8] = [
         ..manner("routes", Idempotence::Token, 0, 0)
     },
     manner("role", Idempotence::NaturalKey, 0, 0),
-    manner("cluster", Idempotence::NaturalKey, 600, 300),
+    Manner {
+        deletion_order: 5,
+        ..manner("cluster", Idempotence::NaturalKey, 600, 300)
+    },
     manner("gateway", Idempotence::None, 0, 0),
 ];
 
@@ -464,8 +467,14 @@ impl Thing {
 
     /// Whether it forbids to delete what has this id: what lies within does; a route to a NAT gateway does not.
     fn holds(&self, id: &str, kind: usize) -> bool {
-        let points = kind != NAT && self.fields["routes"].to_string().contains(&format!("\"{id}\""));
-        points || self.fields["within"].to_string().contains(&format!("\"{id}\""))
+        let within = self.fields["within"].as_array().into_iter().flatten();
+        let routes = self.fields["routes"]
+            .as_object()
+            .into_iter()
+            .flat_map(Map::values);
+        within
+            .chain(routes.filter(|_| kind != NAT))
+            .any(|used| used == id)
     }
 
     fn strings(&self) -> Vec<String> {
@@ -607,13 +616,14 @@ impl<const N: usize> Kind for SimKind<N> {
                     let begins = |start| is.is_some_and(|is| is.starts_with(start));
                     k == "ekb:part" || is == Some(v) || v.strip_suffix('*').is_some_and(begins)
                 });
-                let known = ask.known.values().any(|id| *id == thing.id);
+                let known = || ask.known.values().any(|id| *id == thing.id);
                 let name = thing.fields.get("name").filter(|name| !name.is_null());
-                let named = name.is_some() && ask.declared.values().any(|fields| fields.get("name") == name);
+                let named =
+                    || name.is_some() && ask.declared.values().any(|fields| fields.get("name") == name);
                 // There is one network in this world.
                 let within = ask.root.is_some();
                 thing.kind == N
-                    && (tagged || known || named || within)
+                    && (tagged || within || known() || named())
                     && now.since(thing.made) >= lag
                     && !(state.hides_dead && thing.condition(now) == Condition::Dead)
             };

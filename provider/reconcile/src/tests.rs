@@ -902,6 +902,68 @@ async fn what_waits_together_shares_its_looks_and_calls_are_limited() {
     assert!((6..=10).contains(&busiest), "{busiest} calls at a time");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_says_nothing_of_what_it_uses_goes_by_the_order_of_kinds() {
+    let mut graph = Graph::new();
+    graph.part("vpc", Sim::<VPC>::default());
+    let named = |name: &str| Some(name.to_owned());
+    for index in 0..3 {
+        let name = format!("role-{index}");
+        graph.part(
+            key("role", index),
+            Sim::<ROLE> {
+                name: named(&name),
+                ..Sim::default()
+            },
+        );
+    }
+    graph.part(
+        "lone",
+        Sim::<CLUSTER> {
+            name: named("lone"),
+            ..Sim::default()
+        },
+    );
+    // Its role is of a lower order, and goes after it all the same.
+    let role = graph.part(
+        "its-role",
+        Sim::<ROLE> {
+            name: named("its"),
+            ..Sim::default()
+        },
+    );
+    graph.part(
+        "cluster",
+        Sim::<CLUSTER> {
+            name: named("dev"),
+            within: vec![role.made()],
+            ..Sim::default()
+        },
+    );
+    let (world, known) = made(&graph).await;
+    // What is in the way stays, and so does what goes after it.
+    world.plan(0, Fault::Fails);
+    let outcome = world.engine().destroy(Some(&graph), &known, Some("one")).await;
+    let log = world.with(|state| std::mem::take(&mut state.log));
+    assert!(
+        !outcome.is_done() && !log.iter().any(|line| line == "delete vpc"),
+        "{log:?}"
+    );
+    let (world, known) = made(&graph).await;
+    let outcome = world.engine().destroy(Some(&graph), &known, Some("one")).await;
+    let log = world.with(|state| std::mem::take(&mut state.log));
+    let at = |line: &str| log.iter().position(|entry| entry == line).unwrap();
+    assert!(
+        outcome.is_done() && at("delete role/2") < at("delete lone"),
+        "{log:?}"
+    );
+    assert!(
+        at("delete cluster") < at("delete its-role") && at("delete lone") < at("delete vpc"),
+        "{log:?}"
+    );
+    assert_eq!(world.picture(), Vec::new());
+}
+
 /// What a chart with hundreds of objects will be: made, left alone, taken up after a crash, changed in one place, removed.
 #[tokio::test(start_paused = true)]
 async fn hundreds_of_parts() {
