@@ -31,34 +31,224 @@ pub fn pretty(value: &Value) -> Result<String, String> {
 /// # Errors
 /// What is wrong with the text.
 pub fn decode(text: &str) -> Result<Value, String> {
-    if text.trim().is_empty() {
-        return Err("unexpected end of JSON input".into());
-    }
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(json) => Ok(Value::from_json(&json)),
-        Err(error) if error.is_eof() => Err("unexpected end of JSON input".into()),
-        Err(error) => Err(syntax_error(text, &error)),
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text);
+    let json = read(text).or_else(|error| match syntax_error(text) {
+        Some(why) => Err(why),
+        None => read(&without_lone_surrogates(text)).map_err(|_| error.to_string()),
+    })?;
+    Ok(Value::from_json(&json))
+}
+
+/// What Go says of a text that is no JSON: the character at which it gave up, and what it was looking for.
+fn syntax_error(text: &str) -> Option<String> {
+    let mut scanner = Scanner {
+        bytes: text.as_bytes(),
+        done: false,
+    };
+    let read = scanner
+        .value(0)
+        .and_then(|()| scanner.expect(&[], "after top-level value").map(|_| ()));
+    match read {
+        Err(Stop::At(rest, why)) => {
+            let c = rest
+                .utf8_chunks()
+                .next()
+                .and_then(|chunk| chunk.valid().chars().next());
+            let c = c.unwrap_or(char::REPLACEMENT_CHARACTER).to_string();
+            Some(format!(
+                "invalid character {} {why}",
+                gofmt::quote_bytes(c.as_bytes(), '\'')
+            ))
+        }
+        Err(Stop::Escape(bytes)) => {
+            let shown = match std::str::from_utf8(bytes) {
+                Ok(text) if !text.chars().any(|c| c.is_control() || c == '`') => format!("`{text}`"),
+                _ => gofmt::quote_bytes(bytes, '"'),
+            };
+            Some(format!("invalid escape sequence {shown} in string"))
+        }
+        Err(Stop::Depth) => Some("exceeded max depth".into()),
+        Err(Stop::End) if !scanner.done => Some("unexpected end of JSON input".into()),
+        Ok(()) | Err(Stop::End) => None,
     }
 }
 
-/// Go names the character at which it gave up.
-fn syntax_error(text: &str, error: &serde_json::Error) -> String {
-    let line = text
-        .split_inclusive('\n')
-        .nth(error.line().saturating_sub(1))
-        .unwrap_or("");
-    let c = line
-        .get(error.column().saturating_sub(1)..)
-        .and_then(|rest| rest.chars().next())
-        .unwrap_or(' ');
-    let looking = if error.to_string().contains("trailing") {
-        "after top-level value"
-    } else if error.to_string().contains("key must be") {
-        "looking for beginning of object key string"
-    } else {
-        "looking for beginning of value"
+/// Halves of surrogate pairs, which Go reads as U+FFFD.
+fn without_lone_surrogates(text: &str) -> String {
+    let half = |text: &str| {
+        let digits = text.strip_prefix("\\u")?.get(..4)?;
+        u32::from_str_radix(digits, 16).ok()
     };
-    format!("invalid character '{c}' {looking}")
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let pair = matches!(half(rest), Some(0xd800..=0xdbff))
+            && rest
+                .get(6..)
+                .and_then(half)
+                .is_some_and(|n| (0xdc00..=0xdfff).contains(&n));
+        let length = match half(rest) {
+            _ if pair => 12,
+            Some(0xd800..=0xdfff) => {
+                out.push_str("\\ufffd");
+                rest = &rest[6..];
+                continue;
+            }
+            _ => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+        };
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    out + rest
+}
+
+/// Why a text ends before its value does.
+enum Stop<'t> {
+    /// A character that does not belong there, and what follows it.
+    At(&'t [u8], String),
+    Escape(&'t [u8]),
+    Depth,
+    End,
+}
+
+/// Reads only as far as the first mistake.
+struct Scanner<'t> {
+    bytes: &'t [u8],
+    /// Whether the value is read, and nothing may follow.
+    done: bool,
+}
+
+impl<'t> Scanner<'t> {
+    fn next(&mut self) -> Result<u8, Stop<'t>> {
+        let (first, rest) = self.bytes.split_first().ok_or(Stop::End)?;
+        self.bytes = rest;
+        Ok(*first)
+    }
+    fn peek(&self) -> Option<u8> {
+        self.bytes.first().copied()
+    }
+    /// One of some characters, after blanks.
+    fn expect(&mut self, wanted: &[u8], why: &str) -> Result<u8, Stop<'t>> {
+        self.done = wanted.is_empty();
+        loop {
+            let here = self.bytes;
+            match self.next()? {
+                b' ' | b'\t' | b'\r' | b'\n' => {}
+                byte if wanted.contains(&byte) => return Ok(byte),
+                _ => return Err(Stop::At(here, why.to_owned())),
+            }
+        }
+    }
+    fn value(&mut self, depth: usize) -> Result<(), Stop<'t>> {
+        if depth > 10_000 {
+            return Err(Stop::Depth);
+        }
+        let first = self.expect(b"{[\"-0123456789tfn", "looking for beginning of value")?;
+        match first {
+            b'{' => crate::value::deeper(|| self.object(depth)),
+            b'[' => crate::value::deeper(|| self.array(depth)),
+            b'"' => self.string(),
+            b't' => self.word("true"),
+            b'f' => self.word("false"),
+            b'n' => self.word("null"),
+            first => self.number(first),
+        }
+    }
+    fn object(&mut self, depth: usize) -> Result<(), Stop<'t>> {
+        let looking = "looking for beginning of object key string";
+        let mut start = self.expect(b"\"}", looking)?;
+        while start == b'"' {
+            self.string()?;
+            self.expect(b":", "after object key")?;
+            self.value(depth + 1)?;
+            if self.expect(b",}", "after object key:value pair")? == b'}' {
+                break;
+            }
+            start = self.expect(b"\"", looking)?;
+        }
+        Ok(())
+    }
+    fn array(&mut self, depth: usize) -> Result<(), Stop<'t>> {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.next()?;
+        }
+        if self.peek() == Some(b']') {
+            return self.next().map(|_| ());
+        }
+        loop {
+            self.value(depth + 1)?;
+            if self.expect(b",]", "after array element")? == b']' {
+                return Ok(());
+            }
+        }
+    }
+    fn string(&mut self) -> Result<(), Stop<'t>> {
+        loop {
+            let here = self.bytes;
+            match self.next()? {
+                b'"' => return Ok(()),
+                b'\\' => match self.next()? {
+                    b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"' => {}
+                    b'u' => {
+                        let digits = &self.bytes[..self.bytes.len().min(4)];
+                        if !digits.iter().all(u8::is_ascii_hexdigit) {
+                            return Err(Stop::Escape(&here[..2 + digits.len()]));
+                        }
+                        self.bytes = self.bytes.get(4..).ok_or(Stop::End)?;
+                    }
+                    _ => return Err(Stop::Escape(&here[..2])),
+                },
+                byte if byte < 0x20 => return Err(Stop::At(here, "in string".into())),
+                _ => {}
+            }
+        }
+    }
+    fn word(&mut self, word: &str) -> Result<(), Stop<'t>> {
+        for wanted in word.bytes().skip(1) {
+            let here = self.bytes;
+            if self.next()? != wanted {
+                let why = format!("in literal {word} (expecting '{}')", char::from(wanted));
+                return Err(Stop::At(here, why));
+            }
+        }
+        Ok(())
+    }
+    fn number(&mut self, mut first: u8) -> Result<(), Stop<'t>> {
+        if first == b'-' {
+            first = self.digit()?;
+        }
+        if first != b'0' {
+            self.digits();
+        }
+        if self.peek() == Some(b'.') {
+            self.next()?;
+            self.digit()?;
+            self.digits();
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.next()?;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.next()?;
+            }
+            self.digit()?;
+            self.digits();
+        }
+        Ok(())
+    }
+    fn digit(&mut self) -> Result<u8, Stop<'t>> {
+        let here = self.bytes;
+        match self.next()? {
+            byte if byte.is_ascii_digit() => Ok(byte),
+            _ => Err(Stop::At(here, "in numeric literal".into())),
+        }
+    }
+    fn digits(&mut self) {
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.bytes = &self.bytes[1..];
+        }
+    }
 }
 
 /// A number as `encoding/json` prints a `float64`.

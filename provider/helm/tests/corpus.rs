@@ -3,80 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod oracle;
+
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::LazyLock;
-use std::sync::Mutex;
 
 use helm::{Chart, Release, Renderer, functions};
-
-fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
-}
-
-/// The oracle, fetched once.
-static HELM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let out = Command::new(corpus().join("fetch-helm"))
-        .output()
-        .expect("python3 runs");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    PathBuf::from(String::from_utf8_lossy(&out.stdout).trim())
-});
-
-#[derive(Debug, PartialEq)]
-struct Outcome {
-    success: bool,
-    output: String,
-    error: String,
-}
-
-fn run(program: &Path, chart: &Path, arguments: &[&str]) -> Outcome {
-    let out = Command::new(program)
-        .args(["template", "rel"])
-        .arg(chart)
-        .args(["-n", "ns"])
-        .args(arguments)
-        .env_clear()
-        .env("HOME", std::env::temp_dir())
-        .output()
-        .expect("the program runs");
-    let stderr =
-        String::from_utf8_lossy(&out.stderr).replace("Use --debug flag to render out invalid YAML", "");
-    let mut lines: Vec<&str> = stderr.lines().filter(|l| !l.starts_with("level=")).collect();
-    if stderr.contains("don't meet the specifications") {
-        // Violations come in no order of their own.
-        lines.sort_unstable();
-    }
-    Outcome {
-        success: out.status.success(),
-        output: String::from_utf8_lossy(&out.stdout).trim_end().to_owned(),
-        error: lines.join(" ").split_whitespace().collect::<Vec<_>>().join(" "),
-    }
-}
-
-/// Runs jobs on a few threads and gathers what each complains about.
-fn gather<T: Sync>(jobs: &[T], job: impl Fn(&T) -> Option<String> + Sync) -> Vec<String> {
-    let next = Mutex::new(0);
-    let findings = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let index = {
-                        let mut next = next.lock().unwrap();
-                        *next += 1;
-                        *next - 1
-                    };
-                    let Some(one) = jobs.get(index) else { break };
-                    if let Some(finding) = job(one) {
-                        findings.lock().unwrap().push(finding);
-                    }
-                }
-            });
-        }
-    });
-    findings.into_inner().unwrap()
-}
+use oracle::{HELM, corpus, gather, ours, template as run, write_chart};
 
 fn charts(folder: &Path, out: &mut Vec<PathBuf>) {
     if folder.join("Chart.yaml").exists() {
@@ -106,7 +38,7 @@ fn charts_render_as_helm_renders_them() {
         }
     }
     assert!(jobs.len() > 80, "the corpus is there");
-    let ours = Path::new(env!("CARGO_BIN_EXE_ekb-helm"));
+    let ours = ours();
     let findings = gather(&jobs, |(chart, arguments)| {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let (a, b) = (run(&HELM, chart, &arguments), run(ours, chart, &arguments));
@@ -120,19 +52,6 @@ fn charts_render_as_helm_renders_them() {
         findings.join("\n")
     );
     println!("{} renders of corpus charts equal", jobs.len());
-}
-
-fn write_chart(folder: &Path, values: &str, templates: &[(String, String)]) {
-    std::fs::create_dir_all(folder.join("templates")).unwrap();
-    std::fs::write(
-        folder.join("Chart.yaml"),
-        "apiVersion: v2\nname: c\nversion: 1.2.3\nappVersion: \"4\"\n",
-    )
-    .unwrap();
-    std::fs::write(folder.join("values.yaml"), values).unwrap();
-    for (name, text) in templates {
-        std::fs::write(folder.join("templates").join(name), text).unwrap();
-    }
 }
 
 fn template(expression: &str) -> String {
@@ -152,7 +71,7 @@ fn expressions() -> Vec<String> {
 fn expressions_mean_what_they_mean_to_helm() {
     let values = std::fs::read_to_string(corpus().join("expressions/values.yaml")).unwrap();
     let work = tempfile::tempdir().unwrap();
-    let ours = Path::new(env!("CARGO_BIN_EXE_ekb-helm"));
+    let ours = ours();
     let (mut fine, mut failing) = (Vec::new(), Vec::new());
     for (index, expression) in expressions().into_iter().enumerate() {
         let folder = work.path().join(format!("e{index}"));
@@ -333,7 +252,7 @@ fn packed_charts_render_as_helm_renders_them() {
     );
     let packed = work.path().join("top-1.0.0.tgz");
     pack(&top, "top", &packed);
-    let ours = Path::new(env!("CARGO_BIN_EXE_ekb-helm"));
+    let ours = ours();
     for chart in [&top, &packed] {
         let (a, b) = (run(&HELM, chart, &[]), run(ours, chart, &[]));
         assert!(

@@ -3,44 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 #![cfg(unix)]
 
+mod oracle;
+
+use oracle::{HELM, Outcome, template};
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-
-struct Outcome {
-    success: bool,
-    output: String,
-    error: String,
-}
-
-fn run(program: &Path, chart: &Path, arguments: &[&str]) -> Outcome {
-    let out = Command::new(program)
-        .args(["template", "rel"])
-        .arg(chart)
-        .args(arguments)
-        .output()
-        .unwrap();
-    Outcome {
-        success: out.status.success(),
-        output: String::from_utf8_lossy(&out.stdout).trim_end().to_owned(),
-        error: String::from_utf8_lossy(&out.stderr).into_owned(),
-    }
-}
 
 fn theirs(chart: &Path) -> Outcome {
-    let fetched = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/fetch-helm"))
-        .output()
-        .unwrap();
-    run(
-        Path::new(String::from_utf8_lossy(&fetched.stdout).trim()),
-        chart,
-        &[],
-    )
+    template(&HELM, chart, &[])
 }
 
 fn ours(chart: &Path, arguments: &[&str]) -> Outcome {
-    run(Path::new(env!("CARGO_BIN_EXE_ekb-helm")), chart, arguments)
+    template(oracle::ours(), chart, arguments)
 }
 
 const CHART: &str = "apiVersion: v2\nname: c\nversion: 1.0.0\n";

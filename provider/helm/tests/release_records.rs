@@ -3,19 +3,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod oracle;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use helm::release::{Record, Status, stored_chart, stored_hook, stored_manifest};
 use helm::{Chart, Release, Renderer};
+use oracle::{HELM, corpus};
 use serde_json::{Value, json};
-
-fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
-}
 
 fn record(revision: i64, status: Status, replicas: i64) -> Record {
     let chart = Chart::load(corpus().join("charts/hooks")).unwrap();
@@ -134,10 +132,8 @@ fn helm_lists_and_shows_what_we_wrote() {
         .to_string(),
     )
     .unwrap();
-    let fetched = Command::new(corpus().join("fetch-helm")).output().unwrap();
-    let helm = String::from_utf8_lossy(&fetched.stdout).trim().to_owned();
     let run = |arguments: &[&str]| {
-        let out = Command::new(&helm)
+        let out = Command::new(&*HELM)
             .args(arguments)
             .args(["-n", "ns", "--kubeconfig"])
             .arg(&config)

@@ -3,6 +3,7 @@
 #![cfg(feature = "remote")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod oracle;
 mod registry;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use helm::remote::{Class, ConfigFiles, Credentials, Loaded, Loader, Request, Settings, Source};
+use oracle::{HELM, Outcome};
 use registry::{Auth, Fault, PASSWORD, Server, USER};
 
 /// helm with a home of its own.
@@ -23,41 +25,29 @@ impl Helm {
             home: tempfile::tempdir().unwrap(),
         }
     }
-    fn oracle() -> PathBuf {
-        let fetched = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/fetch-helm"))
-            .output()
-            .unwrap();
-        PathBuf::from(String::from_utf8_lossy(&fetched.stdout).trim())
-    }
     fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
-    fn program(&self, program: &Path, arguments: &[&str]) -> (bool, String, String) {
-        let out = Command::new(program)
-            .args(arguments)
-            .current_dir(self.home.path())
-            .env_clear()
-            .env("HOME", self.home.path())
-            .env("PATH", format!("{}:/usr/bin:/bin", self.home.path().display()))
-            .output()
-            .unwrap();
-        (
-            out.status.success(),
-            String::from_utf8_lossy(&out.stdout).trim_end().to_owned(),
-            String::from_utf8_lossy(&out.stderr).into_owned(),
+    fn program(&self, program: &Path, arguments: &[&str]) -> Outcome {
+        Outcome::of(
+            Command::new(program)
+                .args(arguments)
+                .current_dir(self.home.path())
+                .env_clear()
+                .env("HOME", self.home.path())
+                .env("PATH", format!("{}:/usr/bin:/bin", self.home.path().display())),
         )
     }
     /// Runs helm, which must succeed.
     fn run(&self, arguments: &[&str]) -> String {
-        let (success, out, error) = self.program(&Self::oracle(), arguments);
-        assert!(success, "helm {arguments:?}: {error}");
-        out
+        let out = self.program(&HELM, arguments);
+        assert!(out.success, "helm {arguments:?}: {}", out.error);
+        out.output
     }
     /// What `template` prints: helm's and ours.
-    fn both(&self, arguments: &[&str]) -> [(bool, String, String); 2] {
+    fn both(&self, arguments: &[&str]) -> [Outcome; 2] {
         let all: Vec<&str> = ["template", "rel"].iter().chain(arguments).copied().collect();
-        let ours = Path::new(env!("CARGO_BIN_EXE_ekb-helm"));
-        [self.program(&Self::oracle(), &all), self.program(ours, &all)]
+        [self.program(&HELM, &all), self.program(oracle::ours(), &all)]
     }
     /// Packs a chart `c` of a version, whose one document names that version. Returns the archive.
     fn package(&self, version: &str) -> PathBuf {
@@ -211,11 +201,11 @@ fn a_version_of_a_registry_is_the_one_that_helm_takes() {
             arguments.extend(devel);
             let [theirs, ours] = helm.both(&arguments);
             assert_eq!(
-                (theirs.0, &theirs.1),
-                (ours.0, &ours.1),
+                (theirs.success, &theirs.output),
+                (ours.success, &ours.output),
                 "{arguments:?}: {} / {}",
-                theirs.2,
-                ours.2
+                theirs.error,
+                ours.error
             );
         }
     }
@@ -235,17 +225,21 @@ fn a_version_of_a_repository_is_the_one_that_helm_takes() {
             arguments.extend(devel);
             let [theirs, ours] = helm.both(&arguments);
             assert_eq!(
-                (theirs.0, &theirs.1),
-                (ours.0, &ours.1),
+                (theirs.success, &theirs.output),
+                (ours.success, &ours.output),
                 "{arguments:?}: {} / {}",
-                theirs.2,
-                ours.2
+                theirs.error,
+                ours.error
             );
         }
     }
     let [theirs, ours] = helm.both(&[&format!("{url}/c-1.2.0.tgz")]);
-    assert!(theirs.0, "{}", theirs.2);
-    assert_eq!(theirs.1, ours.1, "an archive by its URL: {}", ours.2);
+    assert!(theirs.success, "{}", theirs.error);
+    assert_eq!(
+        theirs.output, ours.output,
+        "an archive by its URL: {}",
+        ours.error
+    );
 }
 
 #[test]
@@ -592,8 +586,8 @@ fn credentials_are_found_where_helm_and_docker_keep_them() {
     };
     load(with.clone(), &oci).unwrap();
     let [theirs, ours] = helm.both(&[&chart, "--plain-http"]);
-    assert!(theirs.0 && ours.0, "{} {}", theirs.2, ours.2);
-    assert_eq!(theirs.1, ours.1, "the command finds the file by itself");
+    assert!(theirs.success && ours.success, "{} {}", theirs.error, ours.error);
+    assert_eq!(theirs.output, ours.output, "the command finds the file by itself");
     // docker login, old password
     let old = serde_json::json!({"auths": {&host: {"username": USER, "password": "old"}}});
     std::fs::write(helm.path("docker.json"), old.to_string()).unwrap();
@@ -617,7 +611,7 @@ fn credentials_are_found_where_helm_and_docker_keep_them() {
     #[cfg(unix)]
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let [theirs, ours] = helm.both(&[&chart, "--plain-http"]);
-    assert!(theirs.0 && ours.0, "{} {}", theirs.2, ours.2);
+    assert!(theirs.success && ours.success, "{} {}", theirs.error, ours.error);
     // helm repo add
     server.state().auth = Auth::Basic;
     let url = format!("{}/charts", server.url());
@@ -632,8 +626,8 @@ fn credentials_are_found_where_helm_and_docker_keep_them() {
         PASSWORD,
     ]);
     let [theirs, ours] = helm.both(&["mine/c"]);
-    assert!(theirs.0 && ours.0, "{} {}", theirs.2, ours.2);
-    assert_eq!(theirs.1, ours.1);
+    assert!(theirs.success && ours.success, "{} {}", theirs.error, ours.error);
+    assert_eq!(theirs.output, ours.output);
 }
 
 #[test]

@@ -231,17 +231,27 @@ fn base32_decode(input: &[u8]) -> Value {
 }
 
 fn url_parse(_: &mut Context<'_>, a: &[Value]) -> Outcome {
-    let source = text(&a[0]).into_owned();
-    let fail = |what: &str| {
-        Failure::new(format!(
-            "unable to parse url: parse {}: {what}",
-            crate::gofmt::quote(&source)
-        ))
+    parsed_url(&text(&a[0])).map_err(|why| Failure::new(format!("unable to parse url: {why}")))
+}
+
+/// The scheme of a URL, empty if it is relative, or what is wrong with it.
+pub(crate) fn url_scheme(source: &str) -> Result<String, String> {
+    let parts = parsed_url(source)?;
+    let scheme = match parts {
+        Value::Map(parts) => parts.get("scheme"),
+        _ => None,
     };
+    Ok(scheme
+        .and_then(|s| s.as_str().map(str::to_owned))
+        .unwrap_or_default())
+}
+
+fn parsed_url(source: &str) -> Result<Value, String> {
+    let fail = |what: &str| format!("parse {}: {what}", crate::gofmt::quote(source));
     if source.chars().any(|c| c.is_ascii_control()) {
         return Err(fail("net/url: invalid control character in URL"));
     }
-    let (rest, fragment) = source.split_once('#').unwrap_or((&source, ""));
+    let (rest, fragment) = source.split_once('#').unwrap_or((source, ""));
     let mut scheme = String::new();
     let mut rest = rest;
     match rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c))) {
@@ -265,6 +275,9 @@ fn url_parse(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         if let Some(c) = hostport.chars().find(|c| " <>\"^`{}|\\".contains(*c)) {
             let shown = crate::gofmt::quote(&c.to_string());
             return Err(fail(&format!("invalid character {shown} in host name")));
+        }
+        if hostport.starts_with('[') && !hostport.contains(']') {
+            return Err(fail("missing ']' in host"));
         }
         host = unescape(hostport).ok_or_else(|| fail("invalid URL escape"))?;
         let port = match hostport.rfind(']') {

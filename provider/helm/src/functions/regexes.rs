@@ -71,14 +71,7 @@ pub(crate) fn compile(pattern: &Value) -> Result<Rc<Regex>, Failure> {
             .build()
             .map_err(|e| match e {
                 regex::Error::CompiledTooBig(_) => format!("expression too large: `{pattern}`"),
-                e => in_go_words(
-                    e.to_string()
-                        .lines()
-                        .last()
-                        .unwrap_or_default()
-                        .trim_start_matches("error: "),
-                    &pattern,
-                ),
+                _ => in_go_words(&p, &pattern),
             })
     });
     let regex = Rc::new(built.map_err(|e| Failure::new(format!("error parsing regexp: {e}")))?);
@@ -91,36 +84,90 @@ pub(crate) fn compile(pattern: &Value) -> Result<Rc<Regex>, Failure> {
     Ok(regex)
 }
 
-/// What Go says of the commonest mistakes.
-fn in_go_words(message: &str, pattern: &str) -> String {
-    let at = |part: &str| {
-        pattern
-            .find(part)
-            .map_or(pattern, |at| &pattern[at..at + part.len()])
-            .to_owned()
+/// What Go says of a mistake, with the part of the expression that it names.
+fn in_go_words(translated: &str, pattern: &str) -> String {
+    use regex_syntax::ast::ErrorKind as Kind;
+    use regex_syntax::hir::ErrorKind as Meaning;
+    // Places of a mistake can lie behind the end.
+    let cut = |start: usize, end: usize| {
+        translated
+            .get(start..end.min(translated.len()))
+            .unwrap_or(pattern)
     };
-    if message.starts_with("look-around") {
-        let part = ["(?=", "(?!", "(?<=", "(?<!"]
-            .into_iter()
-            .find(|p| pattern.contains(p))
-            .unwrap_or("(?");
-        return format!("invalid or unsupported Perl syntax: `{}`", at(&part[..3]));
-    }
-    if message.starts_with("repetition operator missing") {
-        let part = pattern
-            .chars()
-            .find(|c| "*+?{".contains(*c))
-            .map_or(String::new(), |c| c.to_string());
-        return format!("missing argument to repetition operator: `{part}`");
-    }
-    if message.starts_with("unclosed group") {
-        return format!("missing closing ): `{pattern}`");
-    }
-    if message.starts_with("unopened group") {
-        return format!("unexpected ): `{pattern}`");
-    }
-    format!("{message}: `{pattern}`")
+    let last = |what: &str, end: usize| cut(0, end).rfind(what).unwrap_or(0);
+    let (said, part) = match regex_syntax::parse(translated) {
+        Err(regex_syntax::Error::Parse(error)) => {
+            let at = error.span().start.offset..error.span().end.offset;
+            let found = cut(at.start, at.end);
+            match error.kind() {
+                Kind::ClassRangeInvalid => ("invalid character class range", found),
+                Kind::ClassRangeLiteral => ("invalid character class range", found),
+                Kind::EscapeUnrecognized
+                | Kind::EscapeHexEmpty
+                | Kind::EscapeHexInvalid
+                | Kind::EscapeHexInvalidDigit
+                | Kind::EscapeUnexpectedEof => {
+                    let start = last("\\", at.end);
+                    ("invalid escape sequence", cut(start, at.end))
+                }
+                Kind::GroupNameUnexpectedEof => {
+                    let start = last("(?", at.end);
+                    ("invalid named capture", cut(start, usize::MAX))
+                }
+                Kind::GroupNameInvalid | Kind::GroupNameEmpty => {
+                    let start = last("(?", at.end);
+                    let end = translated[start..]
+                        .find('>')
+                        .map_or(translated.len(), |end| start + end + 1);
+                    ("invalid named capture", cut(start, end))
+                }
+                Kind::GroupUnclosed => ("missing closing )", pattern),
+                Kind::GroupUnopened => ("unexpected )", pattern),
+                Kind::ClassUnclosed => ("missing closing ]", cut(at.start, usize::MAX)),
+                Kind::RepetitionMissing => {
+                    let operator = cut(at.start, at.start + 1);
+                    ("missing argument to repetition operator", operator)
+                }
+                Kind::RepetitionCountInvalid => {
+                    let start = last("{", at.end);
+                    ("invalid repeat count", cut(start, at.end))
+                }
+                Kind::UnsupportedLookAround if found.starts_with("(?<") => {
+                    let end = cut(at.start, usize::MAX)
+                        .find('>')
+                        .map_or(translated.len(), |end| at.start + end + 1);
+                    ("invalid named capture", cut(at.start, end))
+                }
+                Kind::UnsupportedLookAround => ("invalid or unsupported Perl syntax", found),
+                Kind::FlagUnrecognized
+                | Kind::FlagUnexpectedEof
+                | Kind::FlagDanglingNegation
+                | Kind::FlagRepeatedNegation { .. }
+                | Kind::FlagDuplicate { .. } => {
+                    let start = last("(?", at.end);
+                    ("invalid or unsupported Perl syntax", cut(start, at.end))
+                }
+                _ => return format!("{}: `{pattern}`", error.kind()),
+            }
+        }
+        Err(regex_syntax::Error::Translate(error)) => {
+            let at = error.span().start.offset..error.span().end.offset;
+            match error.kind() {
+                Meaning::UnicodePropertyNotFound | Meaning::UnicodePropertyValueNotFound => {
+                    ("invalid character class range", cut(at.start, at.end))
+                }
+                kind => return format!("{kind}: `{pattern}`"),
+            }
+        }
+        _ => ("internal error", pattern),
+    };
+    format!("{said}: `{part}`")
 }
+
+const POSIX_CLASSES: [&str; 14] = [
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
+    "upper", "word", "xdigit",
+];
 
 /// Go's dialect into that of the `regex` crate.
 fn translate(pattern: &str) -> Result<String, String> {
@@ -129,24 +176,25 @@ fn translate(pattern: &str) -> Result<String, String> {
     let mut class = false;
     let mut class_start = false;
     let mut class_at = 0;
-    let mut repeated = false;
+    let mut repeated = None;
     while let Some(c) = chars.next() {
         let first = std::mem::take(&mut class_start);
         let after_repetition = std::mem::take(&mut repeated);
         if !class && matches!(c, '*' | '+' | '?') && !out.ends_with('(') {
             // One `?` may follow: it makes the repetition lazy.
-            if after_repetition {
+            if let Some(before) = after_repetition {
                 return Err(format!(
                     "invalid nested repetition operator: `{}{c}`",
-                    out.chars().last().unwrap_or(c)
+                    &out[before..]
                 ));
             }
+            let start = out.len();
             out.push(c);
             if chars.peek() == Some(&'?') {
                 chars.next();
                 out.push('?');
             }
-            repeated = !out.is_empty();
+            repeated = Some(start);
             continue;
         }
         if !class && c == '{' {
@@ -162,7 +210,13 @@ fn translate(pattern: &str) -> Result<String, String> {
             if numbers.iter().any(|n| n.parse::<u32>().is_ok_and(|n| n > 1000)) {
                 return Err(format!("invalid repeat count: `{{{rest}}}`"));
             }
-            repeated = true;
+            if let Some(before) = after_repetition {
+                return Err(format!(
+                    "invalid nested repetition operator: `{}{{{rest}}}`",
+                    &out[before..]
+                ));
+            }
+            repeated = Some(out.len());
             out.push('{');
             for _ in 0..=rest.chars().count() {
                 out.extend(chars.next());
@@ -199,6 +253,15 @@ fn translate(pattern: &str) -> Result<String, String> {
                     'b' if !class => out.push_str("(?-u:\\b)"),
                     'B' if !class => out.push_str("(?-u:\\B)"),
                     'C' => return Err("invalid escape sequence: `\\C`".into()),
+                    // The name of a class, or of a character, is no repetition.
+                    'p' | 'P' | 'x' if chars.peek() == Some(&'{') => {
+                        let rest: String = chars.clone().collect();
+                        let length = rest
+                            .find('}')
+                            .map_or(rest.chars().count(), |end| rest[..=end].chars().count());
+                        out.extend(['\\', escaped]);
+                        out.extend(chars.by_ref().take(length));
+                    }
                     digit @ '1'..='9' => return Err(format!("invalid escape sequence: `\\{digit}`")),
                     escaped => {
                         // Only what is special needs its backslash.
@@ -233,6 +296,10 @@ fn translate(pattern: &str) -> Result<String, String> {
                 let rest: String = chars.clone().collect();
                 match rest.find(":]") {
                     Some(end) => {
+                        let name = rest[1..end].trim_start_matches('^');
+                        if !POSIX_CLASSES.contains(&name) {
+                            return Err(format!("invalid character class range: `[{}`", &rest[..end + 2]));
+                        }
                         out.push('[');
                         out.push_str(&rest[..end + 2]);
                         for _ in 0..rest[..end + 2].chars().count() {

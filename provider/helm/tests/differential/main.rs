@@ -4,13 +4,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod expressions;
+#[path = "../oracle/mod.rs"]
+mod oracle;
 mod structures;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use helm::{Chart, Release, Renderer};
+use oracle::{HELM, Outcome, template, write_chart};
 
 /// A sequence of choices that follows from its seed.
 struct Generator(u64);
@@ -35,46 +37,14 @@ enum Messages {
     Same,
 }
 
-fn write_chart(folder: &Path, values: &str, templates: &[(String, String)]) {
-    std::fs::create_dir_all(folder.join("templates")).unwrap();
-    std::fs::write(
-        folder.join("Chart.yaml"),
-        "apiVersion: v2\nname: c\nversion: 1.2.3\n",
-    )
-    .unwrap();
-    std::fs::write(folder.join("values.yaml"), values).unwrap();
-    for (name, text) in templates {
-        std::fs::write(folder.join("templates").join(name), text).unwrap();
-    }
-}
-
-fn run(program: &Path, chart: &Path) -> (bool, String, String) {
-    let out = Command::new(program)
-        .args(["template", "rel"])
-        .arg(chart)
-        .args(["-n", "ns"])
-        .output()
-        .unwrap();
-    let error = String::from_utf8_lossy(&out.stderr);
+fn run(program: &Path, chart: &Path) -> Outcome {
+    let mut out = template(program, chart, &[]);
     // Which of several comes first, and how its value is shown, is up to Go's maps.
-    let known = error.find("unsupported map key of type").unwrap_or(error.len());
-    let error = error[..known]
-        .replace("Use --debug flag to render out invalid YAML", "")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    (
-        out.status.success(),
-        String::from_utf8_lossy(&out.stdout).trim_end().to_owned(),
-        error,
-    )
-}
-
-fn oracle() -> PathBuf {
-    let fetched = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/fetch-helm"))
-        .output()
-        .unwrap();
-    PathBuf::from(String::from_utf8_lossy(&fetched.stdout).trim())
+    if let Some(known) = out.error.find("unsupported map key of type") {
+        out.error.truncate(known);
+        out.error.truncate(out.error.trim_end().len());
+    }
+    out
 }
 
 /// Runs the batches: a batch is values, and templates which see those values and nothing of each other.
@@ -108,7 +78,7 @@ fn batches(
 }
 
 fn compare(values: &str, templates: Vec<String>, messages: Messages, findings: &mut Vec<String>) -> usize {
-    let (helm, ours) = (oracle(), Path::new(env!("CARGO_BIN_EXE_ekb-helm")));
+    let (helm, ours) = (&*HELM, oracle::ours());
     let work = tempfile::tempdir().unwrap();
     let (mut fine, mut failing) = (Vec::new(), Vec::new());
     let mut compared = 0;
@@ -130,11 +100,15 @@ fn compare(values: &str, templates: Vec<String>, messages: Messages, findings: &
     // Failures: a sample, since each costs a process.
     for (folder, text) in failing.iter().take(30) {
         compared += 1;
-        let (a, b) = (run(&helm, folder), run(ours, folder));
-        if a.0 {
-            findings.push(format!("we refuse, helm does not: {text}: {}", b.2));
-        } else if messages == Messages::Same && a.2 != b.2 && !a.2.contains("common.Capabilities") {
-            findings.push(format!("other message: {text}:\n  helm {}\n  ours {}", a.2, b.2));
+        let (a, b) = (run(helm, folder), run(ours, folder));
+        if a.success {
+            findings.push(format!("we refuse, helm does not: {text}: {}", b.error));
+        } else if messages == Messages::Same && a.error != b.error && !a.error.contains("common.Capabilities")
+        {
+            findings.push(format!(
+                "other message: {text}:\n  helm {}\n  ours {}",
+                a.error, b.error
+            ));
         }
     }
     compared
@@ -147,21 +121,21 @@ fn compare_together(
     together: &Path,
     findings: &mut Vec<String>,
 ) -> usize {
-    let (helm, ours) = (oracle(), Path::new(env!("CARGO_BIN_EXE_ekb-helm")));
+    let (helm, ours) = (&*HELM, oracle::ours());
     write_chart(together, values, fine);
-    let (mut a, b) = (run(&helm, together), run(ours, together));
+    let (mut a, b) = (run(helm, together), run(ours, together));
     // helm stops at the first failure: what fails for it alone is taken out.
     for _ in 0..20 {
-        if a.0 {
+        if a.success {
             break;
         }
-        let Some((name, text)) = fine.iter().find(|(name, _)| a.2.contains(name.as_str())) else {
-            findings.push(format!("helm refuses, we do not: {values}: {}", a.2));
+        let Some((name, text)) = fine.iter().find(|(name, _)| a.error.contains(name.as_str())) else {
+            findings.push(format!("helm refuses, we do not: {values}: {}", a.error));
             break;
         };
-        findings.push(format!("helm refuses, we do not: {text} {}", a.2));
+        findings.push(format!("helm refuses, we do not: {text} {}", a.error));
         std::fs::remove_file(together.join("templates").join(name)).unwrap();
-        a = run(&helm, together);
+        a = run(helm, together);
     }
     let parts = |text: &str| {
         text.split("---\n# Source: c/templates/")
@@ -170,7 +144,7 @@ fn compare_together(
             .map(|(name, text)| (name.to_owned(), text.to_owned()))
             .collect::<BTreeMap<_, _>>()
     };
-    let (a, b) = (parts(&a.1), parts(&b.1));
+    let (a, b) = (parts(&a.output), parts(&b.output));
     for (name, theirs) in &a {
         // Go prints the address of the capabilities, a new one every time.
         if b.get(name) != Some(theirs) && !theirs.contains("Capabilities:0x") {

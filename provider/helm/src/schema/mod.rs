@@ -1,0 +1,221 @@
+//! `values.schema.json`: of the chart and of its subcharts.
+//!
+//! References are resolved by the library `referencing`, which brings the metaschemas of all drafts, too. The keywords are
+//! checked here: no library has Go's regular expressions, stops where helm's validator stops (nothing else is said of a
+//! value of the wrong type), or has its tree of causes and its words.
+
+mod formats;
+mod keywords;
+mod problem;
+mod scalars;
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use referencing::{Draft, Error as ReferenceError, Registry, Retrieve, SPECIFICATIONS, Uri};
+use serde_json::Value as Json;
+
+use crate::chart::{Chart, to_json};
+use crate::error::Error;
+use crate::value::Value;
+use keywords::{Scope, Validator};
+
+/// Where helm says that a schema lies.
+const LOCATION: &str = "file:///values.schema.json";
+/// Marks what lies elsewhere, and is not fetched.
+const ELSEWHERE: &str = "\u{0}elsewhere";
+
+/// Checks values against the schemas of a chart and its subcharts.
+///
+/// # Errors
+/// Everything that does not fit, with the path of the value.
+pub fn check(chart: &Chart, values: &Value) -> Result<(), Error> {
+    let mut problems = String::new();
+    check_chart(chart, values, &mut problems);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Schema(format!(
+        "values don't meet the specifications of the schema(s) in the following chart(s):\n{problems}"
+    )))
+}
+
+fn check_chart(chart: &Chart, values: &Value, problems: &mut String) {
+    if let Some(schema) = &chart.schema
+        && let Err(found) = check_text(schema, &to_json(values))
+    {
+        let _ = write!(problems, "{}:\n{found}", chart.name());
+    }
+    for sub in &chart.dependencies {
+        let inner = match values {
+            Value::Map(map) => map.get(sub.name()).unwrap_or_default(),
+            _ => Value::Invalid,
+        };
+        if matches!(inner, Value::Map(_)) {
+            check_chart(sub, &inner, problems);
+        }
+    }
+}
+
+/// What is wrong with the schema or with the values, a line each.
+fn check_text(schema: &[u8], values: &Json) -> Result<(), String> {
+    let text = String::from_utf8_lossy(schema);
+    let schema: Json = serde_json::from_str(&text).map_err(|error| match crate::json::decode(&text) {
+        _ if text.trim().is_empty() => "EOF".to_owned(),
+        _ if error.is_eof() => "unexpected EOF".to_owned(),
+        Err(e) if e.ends_with("after top-level value") => {
+            "invalid character after top-level value".to_owned()
+        }
+        Err(e) => e,
+        Ok(_) => error.to_string(),
+    })?;
+    let draft = match schema.get("$schema").and_then(Json::as_str) {
+        None => Draft::default(),
+        Some(uri) => match Draft::from_schema_uri(uri) {
+            Draft::Unknown => return Err(not_fetched(uri.trim_end_matches('#'))),
+            known => known,
+        },
+    };
+    check_schema(&schema, draft)?;
+    let registry = SPECIFICATIONS
+        .add(LOCATION, draft.create_resource_ref(&schema))
+        .and_then(|builder| builder.retriever(Nothing).draft(draft).prepare());
+    let registry: Registry<'_> = registry.map_err(|e| e.to_string())?;
+    let base = referencing::uri::from_str(LOCATION).map_err(|e| e.to_string())?;
+    let resolver = registry.resolver(base);
+    let scope = Scope { resolver, draft };
+    references(&schema, &scope, &mut HashSet::new())?;
+    let checked = Validator::new(draft <= Draft::Draft7).check(&schema, scope, values);
+    checked.map_err(|problems| format!("{problems}\n"))
+}
+
+/// A schema against that of its draft.
+fn check_schema(schema: &Json, draft: Draft) -> Result<(), String> {
+    let name = match draft {
+        Draft::Draft4 => "http://json-schema.org/draft-04/schema",
+        Draft::Draft6 => "http://json-schema.org/draft-06/schema",
+        Draft::Draft7 => "http://json-schema.org/draft-07/schema",
+        Draft::Draft201909 => "https://json-schema.org/draft/2019-09/schema",
+        _ => "https://json-schema.org/draft/2020-12/schema",
+    };
+    let base = referencing::uri::from_str(name).map_err(|e| e.to_string())?;
+    let found = SPECIFICATIONS.resolver(base).lookup("#");
+    let (contents, resolver, draft) = found.map_err(|e| e.to_string())?.into_inner();
+    let scope = Scope { resolver, draft };
+    Validator::new(true)
+        .check(contents, scope, schema)
+        .map_err(|problems| {
+            format!(
+                "\"{LOCATION}#\" is not valid against metaschema: jsonschema validation failed with '{name}#'\n{problems}"
+            )
+        })
+}
+
+/// Every reference that can be reached must lead somewhere.
+fn references<'r>(
+    schema: &'r Json,
+    scope: &Scope<'r>,
+    seen: &mut HashSet<*const Json>,
+) -> Result<(), String> {
+    let Some(keywords) = schema.as_object().filter(|_| seen.insert(schema)) else {
+        return Ok(());
+    };
+    let scope = &scope.inside(schema);
+    for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
+        if let Some(reference) = keywords.get(keyword).and_then(Json::as_str) {
+            let (target, inner) = scope.lookup(keyword, reference)?;
+            references(target, &inner, seen)?;
+        }
+    }
+    if scope.draft <= Draft::Draft7 && keywords.contains_key("$ref") {
+        return Ok(());
+    }
+    for (keyword, value) in keywords {
+        match (keyword.as_str(), value) {
+            (
+                "properties" | "patternProperties" | "dependentSchemas" | "dependencies",
+                Json::Object(schemas),
+            ) => schemas
+                .values()
+                .try_for_each(|inner| references(inner, scope, seen))?,
+            ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Json::Array(schemas)) => {
+                schemas
+                    .iter()
+                    .try_for_each(|inner| references(inner, scope, seen))?
+            }
+            (
+                "not"
+                | "if"
+                | "then"
+                | "else"
+                | "items"
+                | "additionalItems"
+                | "unevaluatedItems"
+                | "contains"
+                | "additionalProperties"
+                | "unevaluatedProperties"
+                | "propertyNames",
+                inner,
+            ) => references(inner, scope, seen)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl<'r> Scope<'r> {
+    /// Inside of a schema that may have an id of its own.
+    fn inside(&self, schema: &'r Json) -> Self {
+        let inner = self
+            .resolver
+            .in_subresource(self.draft.create_resource_ref(schema));
+        Scope {
+            resolver: inner.unwrap_or_else(|_| self.resolver.clone()),
+            draft: self.draft,
+        }
+    }
+
+    fn lookup(&self, keyword: &str, reference: &str) -> Result<(&'r Json, Scope<'r>), String> {
+        let found = if keyword == "$recursiveRef" {
+            self.resolver.lookup_recursive_ref()
+        } else {
+            self.resolver.lookup(reference)
+        };
+        let found = found.map_err(|error| match error {
+            ReferenceError::PointerToNowhere { .. } if reference.starts_with('#') => {
+                format!("json-pointer in \"{LOCATION}{reference}\" not found")
+            }
+            ReferenceError::PointerToNowhere { .. } => format!("json-pointer in \"{reference}\" not found"),
+            ReferenceError::NoSuchAnchor { anchor } => {
+                format!("anchor in \"{LOCATION}#{anchor}\" not found in schema \"{LOCATION}\"")
+            }
+            other => other.to_string(),
+        })?;
+        let (contents, resolver, draft) = found.into_inner();
+        if contents.get(ELSEWHERE).is_some() {
+            return Err(not_fetched(resolver.base_uri().as_str()));
+        }
+        let draft = if draft == Draft::Unknown {
+            self.draft
+        } else {
+            draft
+        };
+        Ok((contents, Scope { resolver, draft }))
+    }
+}
+
+/// Schemas that lie elsewhere are not fetched: a render needs no connection.
+struct Nothing;
+
+impl Retrieve for Nothing {
+    fn retrieve(&self, _: &Uri<String>) -> Result<Json, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(serde_json::json!({ ELSEWHERE: true }))
+    }
+}
+
+fn not_fetched(uri: &str) -> String {
+    format!(
+        "failing loading {}: schemas that lie elsewhere are not fetched",
+        crate::gofmt::quote(uri)
+    )
+}
