@@ -542,7 +542,11 @@ resource "exercise_item" "one" {
   address  = "10.0.0.1"
   keeping  = "warm"
   sides    = [{ colour = "pink" }]
-  timeouts { create = "soon" }
+  named    = { left = { colour = null } }
+  timeouts {
+    create = "soon"
+    update = "0s"
+  }
 }
 "#,
         );
@@ -555,6 +559,8 @@ resource "exercise_item" "one" {
             "Must be one of `cold`, `room_temperature`, got `warm`.",
             "Must be one of `red`, `green`, `blue`, got `pink`.",
             "Expected a duration, for example `30m` or `1h30m`, got `soon`",
+            "An operation needs some time; leave the argument out for the default.",
+            "This argument is required; it is null.",
             "Invalid value (F301)",
         ] {
             assert!(

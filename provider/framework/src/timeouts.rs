@@ -97,17 +97,24 @@ crate::text_attribute!(GoDuration, "a duration, for example `30m` or `1h30m`");
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Model)]
 pub struct Timeouts {
     /// How long creating may take, for example `30m` or `1h30m`.
-    #[attribute(optional)]
+    #[attribute(optional, validate(with(some_time)))]
     pub create: Attr<GoDuration>,
     /// How long a refresh or a plan may take.
-    #[attribute(optional)]
+    #[attribute(optional, validate(with(some_time)))]
     pub read: Attr<GoDuration>,
     /// How long updating may take.
-    #[attribute(optional)]
+    #[attribute(optional, validate(with(some_time)))]
     pub update: Attr<GoDuration>,
     /// How long deleting may take. Only what is in the state counts: change it and apply before you destroy.
-    #[attribute(optional)]
+    #[attribute(optional, validate(with(some_time)))]
     pub delete: Attr<GoDuration>,
+}
+
+fn some_time(duration: &GoDuration) -> Result<(), String> {
+    if duration.duration().is_zero() {
+        return Err("An operation needs some time; leave the argument out for the default.".to_owned());
+    }
+    Ok(())
 }
 
 impl Attr<Timeouts> {

@@ -304,9 +304,14 @@ pub(crate) fn check(
 }
 
 /// Calls the function for each object that a nested attribute or block holds.
-pub(crate) fn each(nesting: Nesting, value: &Value, at: &Path, mut call: impl FnMut(&Value, &Path)) {
+fn each(nesting: Nesting, value: &Value, at: &Path, mut call: impl FnMut(&Value, &Path)) {
+    let mut call = |value: &Value, at: &Path| {
+        if matches!(value, Value::Object(_)) {
+            call(value, at);
+        }
+    };
     match (nesting, value) {
-        (Nesting::Single, Value::Object(_)) => call(value, at),
+        (Nesting::Single, value) => call(value, at),
         (_, Value::List(all) | Value::Tuple(all)) => {
             all.iter().enumerate().for_each(|(i, v)| call(v, &at.index(i)))
         }
@@ -326,6 +331,18 @@ fn check_attribute(
     out: &mut Diagnostics,
 ) {
     if value.is_null() {
+        // Core refuses what is left out, but takes `null` for what is there.
+        if attribute.required {
+            out.push(
+                Diagnostic::error(
+                    "F303",
+                    "Missing argument",
+                    "This argument is required; it is null.",
+                )
+                .hint("Give it a value.")
+                .at(at.clone()),
+            );
+        }
         return;
     }
     if attribute.computed && !attribute.optional && !attribute.required {

@@ -220,7 +220,10 @@ async fn a_set_element_is_not_addressed() {
     let said = core.validate(&Value::Object(object)).await;
     assert_eq!(
         said,
-        ["error: Null is not allowed (F103) @ doors: This value must not be null."],
+        [
+            "error: Missing argument (F303) @ doors: This argument is required; it is null.\n\nGive it a value.",
+            "error: Null is not allowed (F103) @ doors: This value must not be null."
+        ],
         "the path ends at the set"
     );
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use framework::{Attr, Context, Diagnostic, Diagnostics};
+use framework::{Attr, Context, Diagnostic, Diagnostics, Path};
 
 use super::secrets::with_secrets;
 use super::{Common, Declared, Reconciled, Surroundings};
@@ -113,11 +113,15 @@ pub(super) async fn region_or_default<C: Surroundings>(
     context: &C,
     given: Option<String>,
 ) -> Result<String, Diagnostic> {
-    let region = match given {
-        Some(region) => context.check_region(&region).map(|()| region),
-        None => context.region().await,
-    };
-    region.map_err(|failure| failure.diagnostic())
+    match given {
+        Some(region) => checked(context, &region).map(|()| region),
+        None => context.region().await.map_err(|failure| failure.diagnostic()),
+    }
+}
+
+fn checked<C: Surroundings>(context: &C, region: &str) -> Result<(), Diagnostic> {
+    let checked = context.check_region(region);
+    checked.map_err(|failure| failure.diagnostic().at(Path::from("region")))
 }
 
 pub(super) fn no_environment() -> Diagnostic {
@@ -141,11 +145,10 @@ pub(super) async fn settle_place<C: Surroundings>(
     let environment = context.environment().ok_or_else(no_environment)?;
     common.environment = environment.into();
     match &common.region {
-        Attr::Known(region) => context.check_region(region),
-        Attr::Unknown => Ok(()),
-        Attr::Null => context.region().await.map(|region| common.region = region.into()),
+        Attr::Known(region) => checked(context, region)?,
+        Attr::Unknown => {}
+        Attr::Null => common.region = region_or_default(context, None).await?.into(),
     }
-    .map_err(|failure| failure.diagnostic())?;
     let account = context.account().await.map_err(|failure| failure.diagnostic())?;
     common.account_id = Attr::from_option(Some(account).filter(|id| !id.is_empty()));
     Ok(())

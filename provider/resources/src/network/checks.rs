@@ -61,11 +61,7 @@ pub fn check(network: &Network, out: &mut Diagnostics) {
         .known()
         .and_then(|logs| logs.destination.known())
         && destination != "cloudwatch"
-        && !destination
-            .split_once(":s3:::")
-            .is_some_and(|(partition, bucket)| {
-                partition.starts_with("arn:aws") && bucket.len() > 2 && !bucket.contains(' ')
-            })
+        && !is_bucket(destination)
     {
         out.push(
             Diagnostic::error(
@@ -77,6 +73,35 @@ pub fn check(network: &Network, out: &mut Diagnostics) {
             .at(Path::from("flow_logs.destination")),
         );
     }
+}
+
+/// A retention says nothing to a bucket. Only the configuration tells whether it was given: the plan has the default. Not an
+/// error, as Terraform 1.11 and OpenTofu write it into the configuration that they generate for an import.
+pub fn warn_of_retention(config: &Network, out: &mut Diagnostics) {
+    let Some(logs) = config.flow_logs.known() else {
+        return;
+    };
+    let bucket = logs.destination.known().filter(|to| is_bucket(to));
+    if let (Some(bucket), Attr::Known(_)) = (bucket, &logs.retention_days) {
+        out.push(
+            Diagnostic::warning(
+                "EKB2115",
+                "Retention of flow logs in a bucket",
+                format!("The flow logs go to {bucket}: how long they stay is up to the bucket, not to `retention_days`."),
+            )
+            .hint("Remove `retention_days`, and give the bucket a lifecycle rule.")
+            .at(Path::from("flow_logs.retention_days")),
+        );
+    }
+}
+
+/// The ARN of an S3 bucket.
+fn is_bucket(destination: &str) -> bool {
+    destination
+        .split_once(":s3:::")
+        .is_some_and(|(partition, bucket)| {
+            partition.starts_with("arn:aws") && bucket.len() > 2 && !bucket.contains(' ')
+        })
 }
 
 fn check_cidr(network: &Network, out: &mut Diagnostics) -> bool {
@@ -314,6 +339,21 @@ mod tests {
             ..network()
         };
         assert_eq!(codes(&long), ["EKB2108 name"]);
+        let logs = |destination: &str, retention_days| Network {
+            flow_logs: Attr::Known(FlowLogs {
+                destination: destination.into(),
+                retention_days,
+            }),
+            ..network()
+        };
+        let warned = |config: &Network| {
+            let mut out = Diagnostics::new();
+            warn_of_retention(config, &mut out);
+            out.into_iter().count()
+        };
+        assert_eq!(warned(&logs("arn:aws:s3:::logs", Attr::Known(14))), 1);
+        assert_eq!(warned(&logs("arn:aws:s3:::logs", Attr::Null)), 0);
+        assert_eq!(warned(&logs("cloudwatch", Attr::Known(14))), 0);
         let logs = FlowLogs {
             destination: "arn:aws:s3:::".into(),
             retention_days: Attr::Known(15),

@@ -87,6 +87,7 @@ impl Declared<Platform> for NetworkResource {
                 _ => planned.common.environment.clone(),
             };
         }
+        checks::warn_of_retention(config, out);
         self.complete_zones(context, config, prior, planned, out).await;
         let zones = graph::zones(planned);
         let nets = |which: fn(&layout::ZoneSubnets) -> Ipv4Net| match &zones {

@@ -104,7 +104,7 @@ pub struct FlowLogs {
     /// `cloudwatch` for a log group of our own, or the ARN of an S3 bucket.
     #[attribute(required)]
     pub destination: Attr<String>,
-    /// How many days CloudWatch keeps them: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827,
+    /// How many days CloudWatch keeps them (a bucket has rules of its own): 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827,
     /// 2192, 2557, 2922, 3288 or 3653.
     #[attribute(optional, computed, default = 14)]
     pub retention_days: Attr<i64>,
