@@ -316,7 +316,8 @@ fn write(
         }
         Value::Map(map) => {
             if map.is_empty() {
-                out.push_str("{}");
+                let nil = map.ty == crate::value::MapType::NilStr;
+                out.push_str(if nil { "null" } else { "{}" });
                 return Ok(());
             }
             out.push('{');

@@ -68,6 +68,8 @@ pub enum MapType {
     Any,
     /// `map[string]string`
     Str,
+    /// A nil one: empty, but null as JSON.
+    NilStr,
     /// `common.Values`: top level values, which have methods.
     Values,
     /// `engine.files`: `map[string][]byte` with the methods of `.Files`.
@@ -377,7 +379,7 @@ impl Value {
             },
             Value::Map(m) => match m.ty {
                 MapType::Any => "map[string]interface {}",
-                MapType::Str => "map[string]string",
+                MapType::Str | MapType::NilStr => "map[string]string",
                 MapType::Values => "common.Values",
                 MapType::Files => "engine.files",
             },

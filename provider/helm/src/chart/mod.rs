@@ -13,7 +13,7 @@ use serde_json::{Map as JsonMap, Value as Json};
 use crate::error::Error;
 use crate::template::node::Tree;
 use crate::template::parser::ParseError;
-use crate::value::Value;
+use crate::value::{MapType, Value};
 
 /// A chart with its subcharts. Cloning is cheap: contents are shared.
 #[derive(Clone, Debug)]
@@ -323,8 +323,8 @@ impl Chart {
             (
                 "Annotations",
                 match annotations {
-                    _ if m.annotations.is_empty() => Value::Nil,
-                    Value::Map(map) => Value::Map(map.with_type(crate::value::MapType::Str)),
+                    Value::Map(map) if map.is_empty() => Value::Map(map.with_type(MapType::NilStr)),
+                    Value::Map(map) => Value::Map(map.with_type(MapType::Str)),
                     other => other,
                 },
             ),

@@ -177,7 +177,7 @@ fn index(_: &mut Context<'_>, a: &[Value]) -> Outcome {
                 Value::Str(key) => match (map.get(key), map.ty) {
                     (Some(value), MapType::Files) => crate::object::file_bytes(&value),
                     (Some(value), _) => value,
-                    (None, MapType::Str) => Value::str(""),
+                    (None, MapType::Str | MapType::NilStr) => Value::str(""),
                     (None, _) => Value::Nil,
                 },
                 Value::Invalid | Value::Nil => return Err("value is nil; should be of type string".into()),
@@ -230,6 +230,11 @@ fn integer(value: &Value) -> i64 {
     }
 }
 
+/// Nil, or a map that is.
+fn nil(value: &Value) -> bool {
+    value.is_nil() || matches!(value, Value::Map(map) if map.ty == MapType::NilStr)
+}
+
 fn eq(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     let first = &a[0];
     if a.len() < 2 {
@@ -242,7 +247,7 @@ fn eq(_: &mut Context<'_>, a: &[Value]) -> Outcome {
                 integer(first) >= 0 && integer(other) >= 0 && integer(first) == integer(other)
             }
             (k, l) if k != l => {
-                if !first.is_nil() && !other.is_nil() {
+                if !nil(first) && !nil(other) {
                     return Err(incompatible(first, other));
                 }
                 false
@@ -252,8 +257,8 @@ fn eq(_: &mut Context<'_>, a: &[Value]) -> Outcome {
             (Basic::Float, _) => float(first) == float(other),
             (Basic::Str, _) => first.string_bytes() == other.string_bytes(),
             (Basic::Other, _) => {
-                if first.is_nil() || other.is_nil() {
-                    first.is_nil() == other.is_nil()
+                if nil(first) || nil(other) {
+                    nil(first) == nil(other)
                 } else if first.kind() != other.kind() {
                     return Err(Failure::new(format!(
                         "non-comparable types {}: {}, {}: {}",

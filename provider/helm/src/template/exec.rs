@@ -523,7 +523,7 @@ impl<'t> Run<'_, '_, 't> {
                 }
                 let value = map.get(name);
                 Ok(match map.ty {
-                    MapType::Str => value.unwrap_or_else(|| Value::str("")),
+                    MapType::Str | MapType::NilStr => value.unwrap_or_else(|| Value::str("")),
                     MapType::Files => value.map_or(Value::Bytes(Arc::from([])), |v| object::file_bytes(&v)),
                     _ => value.unwrap_or(Value::Nil),
                 })

@@ -3,7 +3,7 @@
 use super::resolve::{Scalar, base60, resolve};
 use crate::gofmt;
 use crate::json;
-use crate::value::Value;
+use crate::value::{MapType, Value};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ impl Emitter {
             return Err("json: unsupported value: encountered a cycle".into());
         }
         let Value::Map(map) = value else { return Ok(()) };
-        let files = map.ty == crate::value::MapType::Files;
+        let files = map.ty == MapType::Files;
         let entries = map.snapshot();
         let entries = sorted(entries, self.pretty);
         for (index, (key, item)) in entries.iter().enumerate() {
@@ -257,6 +257,7 @@ impl Emitter {
                 self.text(&base64::engine::general_purpose::STANDARD.encode(b), indent, key);
             }
             Value::List(_) => self.put("[]"),
+            Value::Map(map) if map.ty == MapType::NilStr && !self.pretty => self.put("null"),
             Value::Map(_) => self.put("{}"),
             Value::Object(object) if self.pretty && matches!(**object, crate::object::Object::Time(_)) => {
                 self.put(&json_text(object));
