@@ -37,6 +37,12 @@ fn a_lost_state_a_second_state_and_a_copied_name_never_share_silently() {
     let mut lost = resource.clone();
     lost.forget();
     for mut resource in [lost, Resource::new("ekb_network")] {
+        let plan = session.plan(&mut resource, &config()).unwrap();
+        let warned = plan
+            .warnings
+            .iter()
+            .any(|said| said.summary.contains("EKB2029") && said.detail.contains("import ADDRESS test/test"));
+        assert!(warned, "the plan says so already: {:?}", plan.warnings);
         let error = session
             .apply(&mut resource, &config())
             .expect_err("it is another state's")

@@ -78,18 +78,26 @@ impl<D> Reconciled<D> {
         };
         engine.kinds = engine.kinds.only(&root);
         let report = engine.observe(None, &Known::default()).await.report();
-        let is_half_made = report
-            .root
-            .as_ref()
-            .is_some_and(|root| root.phase == Some(Phase::Making));
-        if let (true, Some(id)) = (is_half_made, report.ids.values().next()) {
-            out.push(Diagnostic::warning(
+        let (Some(tags), Some(id)) = (report.root, report.ids.values().next()) else {
+            return;
+        };
+        out.push(if tags.phase == Some(Phase::Making) {
+            Diagnostic::warning(
                 "EKB2028",
                 format!("An interrupted creation of this {} is continued", D::TITLE),
                 format!("{id} and what is there already stay as they are; the apply makes the rest. Where the plan speaks of \
                          a replacement because the resource is tainted, nothing that exists is destroyed."),
-            ));
-        }
+            )
+        } else {
+            // Only a warning: what is tainted is there too, and core does not tell.
+            Diagnostic::warning(
+                "EKB2029",
+                format!("This {} is there already", D::TITLE),
+                format!("{id} is complete. Unless this plan replaces it, the state does not know it, and the apply will refuse \
+                         to make another one of its name."),
+            )
+            .hint(format!("{}. Or choose another name.", engine.owner.import_hint()))
+        });
     }
 
     /// The computed attributes that follow from arguments and the provider.
