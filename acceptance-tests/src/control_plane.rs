@@ -180,19 +180,29 @@ impl ControlPlane {
     /// # Panics
     /// When the API server cannot be reached or answers in something other than JSON.
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, ApiError> {
+        // Of the ways to patch, this is the one that is mostly used: server-side apply.
+        let content = if method == "PATCH" {
+            "application/apply-patch+yaml"
+        } else {
+            "application/json"
+        };
+        self.send(method, path, content, body)
+    }
+
+    /// Merges fields into an object (RFC 7386); null takes one away.
+    ///
+    /// # Errors
+    /// What the API server refuses.
+    pub fn merge(&self, path: &str, fields: &Value) -> Result<Value, ApiError> {
+        self.send("PATCH", path, "application/merge-patch+json", Some(fields))
+    }
+
+    fn send(&self, method: &str, path: &str, content: &str, body: Option<&Value>) -> Result<Value, ApiError> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
             .header("authorization", format!("Bearer {}", self.token))
-            .header(
-                "content-type",
-                // Of the ways to patch, this is the one that is used here: server-side apply.
-                if method == "PATCH" {
-                    "application/apply-patch+yaml"
-                } else {
-                    "application/json"
-                },
-            )
+            .header("content-type", content)
             .body(body.map(Value::to_string).unwrap_or_default())
             .expect("a request");
         let mut answer = self
@@ -201,12 +211,13 @@ impl ControlPlane {
             .unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log()));
         let code = answer.status().as_u16();
         let text = answer.body_mut().read_to_string().expect("a text");
-        let value: Value = serde_json::from_str(&text)
-            .unwrap_or_else(|error| panic!("{method} {path}: {code}: {error}: {text}"));
+        let parsed = serde_json::from_str::<Value>(&text);
         if (200..300).contains(&code) {
-            return Ok(value);
+            return Ok(parsed.unwrap_or_else(|error| panic!("{method} {path}: {code}: {error}: {text}")));
         }
-        let field = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        // Of a group that it does not know it says so in plain text.
+        let status = parsed.unwrap_or_else(|_| json!({"message": text.trim()}));
+        let field = |name: &str| status[name].as_str().unwrap_or_default().to_owned();
         Err(ApiError {
             code,
             reason: field("reason"),

@@ -230,7 +230,8 @@ impl Work<'_> {
             .rhythm
             .get_or_insert_with(|| Rhythm::new(run, begun, pace.create, pace.limit));
         rhythm.look(run, self.part.kind, &doing).await?;
-        outlook(self.kind.outlook(&found.object).await)
+        let waited = rhythm.waited(run);
+        outlook(self.kind.outlook(&found.object, waited).await)
     }
 
     /// The differences as they are now; what is going to be replaced counts as having no id.

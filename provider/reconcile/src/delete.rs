@@ -197,7 +197,7 @@ impl Run {
                 if let Condition::Failed(reason) = &found.object.condition {
                     return Err(Failure::new(Class::Other, doing, reason.clone()));
                 }
-                outlook(kind.outlook(&found.object).await)?;
+                outlook(kind.outlook(&found.object, rhythm.waited(self)).await)?;
             }
         }
         self.gone(found);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -68,7 +69,7 @@ pub(crate) trait AnyKind: Send + Sync {
     fn lock(&self, fields: &Value) -> Option<String>;
     fn carries_tags(&self) -> bool;
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
-    async fn outlook(&self, object: &Object) -> Result<(), Failure>;
+    async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure>;
     async fn create(&self, part: &Declared, call: &Call) -> Result<Made, Failure>;
     async fn update(
         &self,
@@ -120,8 +121,8 @@ impl<K: Kind> AnyKind for Erased<K> {
         self.kind.observe(ask).await
     }
 
-    async fn outlook(&self, object: &Object) -> Result<(), Failure> {
-        self.kind.outlook(object).await
+    async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure> {
+        self.kind.outlook(object, waited).await
     }
 
     async fn create(&self, part: &Declared, call: &Call) -> Result<Made, Failure> {

@@ -319,7 +319,8 @@ impl Observation {
             .unwrap_or_default();
         self.answers
             .get(spot.0)
-            .is_none_or(|answer| answer.at.since(standing.seen) < invisible)
+            // A look that began before cannot show it, however soon new objects show.
+            .is_none_or(|answer| answer.at < standing.seen || answer.at.since(standing.seen) < invisible)
     }
 
     /// The part of an object that was made in this run and has lost its tags since.

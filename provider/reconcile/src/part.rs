@@ -374,11 +374,12 @@ pub trait Kind: Send + Sync + 'static {
         true
     }
 
-    /// Asked now and then while the engine waits for the object: an error of class `Stuck` ends a hopeless wait early.
+    /// Asked now and then while the engine waits for the object, for so long already: an error of class `Stuck` ends a
+    /// hopeless wait early. What may still resolve itself (a finalizer that a controller is at work on) is left some time.
     ///
     /// # Errors
     /// Class `Stuck`, with the reason; others are ignored.
-    async fn outlook(&self, _object: &Object) -> Result<(), Failure> {
+    async fn outlook(&self, _object: &Object, _waited: Duration) -> Result<(), Failure> {
         Ok(())
     }
 }

@@ -209,6 +209,8 @@ pub struct World {
     pub cancel: CancellationToken,
     /// What takes seconds takes this part of them: fewer looks for the sweeps.
     haste: u32,
+    /// How long kinds say that a new object may be missing from reads.
+    pub invisible: Duration,
 }
 
 enum Verdict {
@@ -227,6 +229,7 @@ impl World {
             death: CancellationToken::new(),
             cancel: CancellationToken::new(),
             haste: 1,
+            invisible: INVISIBLE,
         }
     }
 
@@ -583,7 +586,7 @@ impl<const N: usize> Kind for SimKind<N> {
             title: manner.kind,
             deletion_order: manner.deletion_order,
             idempotence: manner.idempotence,
-            invisible_for: INVISIBLE,
+            invisible_for: self.0.invisible,
             pace: Pace {
                 create: self.0.takes(manner.create),
                 delete: self.0.takes(manner.delete),
@@ -796,7 +799,7 @@ impl<const N: usize> Kind for SimKind<N> {
         self.0.mutate(format!("tag {id}"), tagging).await
     }
 
-    async fn outlook(&self, object: &Object) -> Result<(), Failure> {
+    async fn outlook(&self, object: &Object, _waited: Duration) -> Result<(), Failure> {
         let stuck = self.0.with(|state| state.stuck.contains(MANNERS[N].kind));
         let failure = || {
             Failure::new(

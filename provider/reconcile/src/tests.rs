@@ -964,6 +964,21 @@ async fn what_says_nothing_of_what_it_uses_goes_by_the_order_of_kinds() {
     assert_eq!(world.picture(), Vec::new());
 }
 
+#[tokio::test(start_paused = true)]
+async fn kinds_whose_objects_show_at_once_wait_for_nothing() {
+    let graph = network(&["a"], 1);
+    let mut world = World::new();
+    world.invisible = Duration::ZERO;
+    let (world, known) = made_in(world, &graph).await;
+    world.remove("private_subnet/a");
+    let begun = world.clock.now();
+    assert_eq!(
+        refresh(&world, &graph, &known).await.drift,
+        ["private_subnet/a: deleted outside"]
+    );
+    assert!(world.clock.now().since(begun) < Duration::from_secs(1));
+}
+
 /// What a chart with hundreds of objects will be: made, left alone, taken up after a crash, changed in one place, removed.
 #[tokio::test(start_paused = true)]
 async fn hundreds_of_parts() {

@@ -187,6 +187,11 @@ impl Rhythm {
         }
     }
 
+    /// How long it has been.
+    pub fn waited(&self, run: &Run) -> Duration {
+        run.engine.clock.now().since(self.begun)
+    }
+
     /// Waits until the next look is due, looks, and says whether the time is over.
     ///
     /// Looks lie on a grid of time, so that all parts of a kind that wait together share one look.
