@@ -524,3 +524,34 @@ impl<C: Send + Sync + 'static, A: Action<C>> AnyAction<C> for Erased<A> {
         self.0.invoke(cx, decode(&config)?, progress, warnings).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The model reads `1h` and `60m` as the same, and writes `1h`.
+    #[test]
+    fn what_the_resource_left_alone_stays_as_it_was_written() {
+        let texts = |texts: &[&str]| texts.iter().copied().map(Value::string).collect::<Vec<_>>();
+        let list = |all: &[&str]| Value::list(texts(all));
+        let map = |all: &[&str]| Value::map(["a", "b", "c"].into_iter().zip(texts(all)));
+        let object = |all: &[&str]| Value::object(["a", "b", "c"].into_iter().zip(texts(all)));
+        let (raw, before) = (["60m", "1h"], ["1h", "1h"]);
+        for make in [&list as &dyn Fn(&[&str]) -> Value, &map, &object] {
+            let over = |after: &[&str]| overlay(&make(&raw), &make(&before), make(after));
+            assert_eq!(over(&["1h", "1h"]), make(&["60m", "1h"]));
+            assert_eq!(over(&["1h", "2h"]), make(&["60m", "2h"]));
+            assert_eq!(over(&["2h", "1h"]), make(&["2h", "1h"]));
+        }
+        assert_eq!(
+            overlay(&map(&raw), &map(&before), map(&["1h", "1h", "1h"])),
+            map(&["60m", "1h", "1h"])
+        );
+        // Which element of a list was left alone cannot be told.
+        assert_eq!(overlay(&list(&raw), &list(&before), list(&["1h"])), list(&["1h"]));
+        assert_eq!(
+            overlay(&list(&["60m"]), &list(&["1h"]), list(&["1h", "1h"])),
+            list(&["1h", "1h"])
+        );
+    }
+}
