@@ -69,12 +69,18 @@ fn apply(namespace: &Namespace<'_>, manager: &str, record: &Record, values: &Val
 
 /// A release `demo` of two revisions, written by us: records and objects.
 fn written_by_us(namespace: &Namespace<'_>, manager: &str) -> [Record; 2] {
+    written_as(namespace, manager, "ssa")
+}
+
+/// The same, with what the records say of how the objects were applied.
+fn written_as(namespace: &Namespace<'_>, manager: &str, apply_method: &str) -> [Record; 2] {
     let records = [
         (1, Status::Superseded, first_values()),
         (2, Status::Deployed, second_values()),
     ]
     .map(|(revision, status, values)| {
-        let record = record(namespace.name(), "demo", revision, status, &values);
+        let mut record = record(namespace.name(), "demo", revision, status, &values);
+        record.apply_method = apply_method.into();
         apply(namespace, manager, &record, &values);
         record
     });
@@ -310,6 +316,33 @@ fn helm_meets_the_fields_of_another_manager() {
         (Status::Deployed, first.manifest)
     );
     assert_ne!(config_maps(&namespace), before);
+}
+
+/// Where the records say that the client applied, helm patches, and no manager is asked. Its fields are then helm's, so that
+/// our next apply has to force.
+#[test]
+fn helm_rolls_back_on_the_client_what_another_manager_applied() {
+    let namespace = ControlPlane::shared().namespace();
+    let [first, second] = written_as(&namespace, "ekb", "csa");
+    let before = config_maps(&namespace);
+    let _done = namespace.helm(&["rollback", "demo", "1"]).ok();
+    let third = Record::from_secret(&stored(&namespace, "demo", 3)).expect("a record");
+    assert_eq!(
+        (third.status, third.manifest, third.apply_method.as_str()),
+        (Status::Deployed, first.manifest, "csa")
+    );
+    let after = config_maps(&namespace);
+    assert_ne!(after, before);
+
+    let rendered = render(namespace.name(), "demo", second.revision, &second_values());
+    let refused = rendered.documents.manifests.iter().any(|document| {
+        let object = document.json().expect("a document");
+        match namespace.apply("configmaps", "ekb", &object) {
+            Ok(_) => false,
+            Err(error) => error.to_string().contains("conflict with \"helm\""),
+        }
+    });
+    assert!(refused, "what helm changed is helm's");
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! Archives on disk, by digest: whoever has the digest has the bytes.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 /// A folder of archives, each named by its digest. Several processes may use it at once: files appear whole, and what
-/// is read is verified.
+/// is read is verified. Once it holds more than its limit, what was not used for longest is removed; who is reading a file
+/// at that moment has it open, and reads on.
 #[derive(Clone, Debug)]
 pub struct Cache {
     folder: PathBuf,
+    limit: u64,
 }
 
 /// `sha256:…` of bytes.
@@ -38,9 +40,11 @@ pub(super) fn is_digest(digest: &str) -> bool {
 
 impl Cache {
     /// A cache in a folder, which is made when it is first needed.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
+    /// `limit`: the bytes that may be kept; at least the newest archive is.
+    pub fn new(folder: impl Into<PathBuf>, limit: u64) -> Self {
         Cache {
             folder: folder.into(),
+            limit,
         }
     }
     /// `$XDG_CACHE_HOME/ekb/charts`, else `~/.cache/ekb/charts`.
@@ -63,6 +67,7 @@ impl Cache {
         let path = self.path(wanted)?;
         let bytes = std::fs::read(&path).ok()?;
         if digest(&bytes) == wanted {
+            used_now(&path);
             return Some(bytes);
         }
         // Should this fail, the next write replaces it all the same.
@@ -81,9 +86,40 @@ impl Cache {
         std::fs::create_dir_all(&folder)?;
         let mut file = tempfile::NamedTempFile::new_in(&folder)?;
         file.write_all(bytes)?;
-        file.persist(path)?;
+        file.persist(&path)?;
+        self.prune(&folder, &path)
+    }
+    /// Removes what was not used for longest, but not `newest`.
+    fn prune(&self, folder: &Path, newest: &Path) -> std::io::Result<()> {
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir(folder)?.flatten() {
+            // Another process may just have removed it.
+            if let Ok(about) = entry.metadata() {
+                all.push((about.modified()?, about.len(), entry.path()));
+            }
+        }
+        let mut total: u64 = all.iter().map(|(_, size, _)| size).sum();
+        all.sort();
+        for (_, size, path) in all {
+            if total <= self.limit {
+                break;
+            }
+            if path != newest && std::fs::remove_file(path).is_ok() {
+                total -= size;
+            }
+        }
         Ok(())
     }
+}
+
+/// Remembers, as the file's time, that it is in use. Where that fails, the file only goes earlier.
+fn used_now(path: &Path) {
+    #[expect(clippy::disallowed_methods, reason = "a file's time; nothing waits for it")]
+    let now = std::time::SystemTime::now();
+    let _ = std::fs::File::options()
+        .append(true)
+        .open(path)
+        .and_then(|file| file.set_modified(now));
 }
 
 #[cfg(test)]
@@ -93,7 +129,7 @@ mod tests {
     #[test]
     fn what_was_put_is_found_and_what_was_damaged_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::new(folder.path().join("deep/cache"));
+        let cache = Cache::new(folder.path().join("deep/cache"), 1 << 30);
         let wanted = digest(b"chart");
         assert_eq!(
             wanted,
@@ -113,9 +149,39 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_used_for_longest_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path(), 250);
+        let archives: Vec<Vec<u8>> = (0..4).map(|n| vec![n; 100]).collect();
+        let there = |n: usize| cache.path(&digest(&archives[n])).unwrap().exists();
+        let aged = |n: usize, seconds: u64| {
+            let path = cache.path(&digest(&archives[n])).unwrap();
+            let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            std::fs::File::options()
+                .append(true)
+                .open(path)
+                .unwrap()
+                .set_modified(time)
+                .unwrap();
+        };
+        cache.put(&archives[0]);
+        cache.put(&archives[1]);
+        (aged(0, 1), aged(1, 2));
+        assert!(
+            cache.get(&digest(&archives[0])).is_some(),
+            "used: now it is the newer one"
+        );
+        cache.put(&archives[2]);
+        assert!(there(0) && !there(1) && there(2), "the oldest use goes");
+        let small = Cache::new(folder.path(), 10);
+        small.put(&archives[3]);
+        assert!(!there(0) && !there(2) && there(3), "what was just put stays");
+    }
+
+    #[test]
     fn many_may_write_the_same_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::new(folder.path());
+        let cache = Cache::new(folder.path(), 1 << 30);
         let bytes = vec![7; 1 << 20];
         let wanted = digest(&bytes);
         std::thread::scope(|scope| {

@@ -145,6 +145,8 @@ pub struct Provenance {
 pub struct Settings {
     /// Folder of the cache; none, no cache.
     pub cache: Option<PathBuf>,
+    /// Bytes that the cache may hold: what was not used for longest is removed.
+    pub cache_limit: u64,
     /// Credentials for every registry and repository that is asked; they win over configuration files.
     pub credentials: Option<Credentials>,
     /// Configuration files of helm and docker, in which credentials are looked up.
@@ -194,6 +196,7 @@ impl Settings {
     pub fn isolated() -> Self {
         Settings {
             cache: None,
+            cache_limit: 1 << 30,
             credentials: None,
             config_files: ConfigFiles::default(),
             pass_credentials: false,
@@ -235,7 +238,10 @@ impl Loader {
     /// Certificates that cannot be read.
     pub fn new(settings: Settings) -> Result<Loader, Error> {
         let web = web::Web::new(&settings).map_err(Error::fetch)?;
-        let cache = settings.cache.clone().map(Cache::new);
+        let cache = settings
+            .cache
+            .clone()
+            .map(|folder| Cache::new(folder, settings.cache_limit));
         Ok(Loader { settings, web, cache })
     }
     /// Loads a chart.
