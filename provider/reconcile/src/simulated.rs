@@ -279,6 +279,8 @@ impl World {
     pub fn restart(&mut self) {
         self.death = CancellationToken::new();
         self.cancel = CancellationToken::new();
+        // Calls that were under way died with it.
+        self.with(|state| state.busy = 0);
     }
 
     /// Runs the work as a process that may die; none where it died. The next one is a new process.
