@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use helm::remote::{Class, ConfigFiles, Credentials, Loaded, Loader, Request, Settings, Source};
 use oracle::{HELM, Outcome};
-use registry::{Auth, Fault, PASSWORD, Server, USER};
+use registry::{Auth, Fault, IDENTITY, PASSWORD, Server, USER};
 
 /// helm with a home of its own.
 struct Helm {
@@ -497,6 +497,45 @@ fn a_private_authority_is_trusted_only_when_it_is_named() {
 }
 
 #[test]
+fn a_server_that_asks_who_we_are_is_shown_our_certificate() {
+    let helm = Helm::new();
+    let own = rcgen::generate_simple_self_signed(vec!["somebody".into()]).unwrap();
+    let (server, authority) = Server::start_with_clients(Some(&own.cert));
+    std::fs::write(helm.path("ca.pem"), &authority).unwrap();
+    std::fs::write(helm.path("cert.pem"), own.cert.pem()).unwrap();
+    std::fs::write(helm.path("key.pem"), own.signing_key.serialize_pem()).unwrap();
+    let archive = helm.package("1.0.0");
+    let identity = [
+        "--ca-file",
+        "ca.pem",
+        "--cert-file",
+        "cert.pem",
+        "--key-file",
+        "key.pem",
+    ];
+    let target = server.oci("charts");
+    let push = [["push", archive.to_str().unwrap(), &target].as_slice(), &identity].concat();
+    helm.run(&push);
+    let content = std::fs::read(&archive).unwrap();
+    server.state().files.insert("/c.tgz".into(), content);
+    for chart in [
+        server.oci("charts/c"),
+        format!("https://{}/c.tgz", server.address),
+    ] {
+        let [theirs, ours] = helm.both(&[[chart.as_str()].as_slice(), &identity].concat());
+        assert!(theirs.success && ours.success, "{} {}", theirs.error, ours.error);
+        assert_eq!(theirs.output, ours.output);
+        let [theirs, ours] = helm.both(&[&chart, "--ca-file", "ca.pem"]);
+        assert!(
+            !theirs.success && !ours.success,
+            "{} {}",
+            theirs.output,
+            ours.output
+        );
+    }
+}
+
+#[test]
 fn a_cached_chart_is_not_fetched_again() {
     let (helm, server) = (Helm::new(), Server::start());
     helm.push(&server, &["1.0.0"]);
@@ -588,6 +627,28 @@ fn credentials_are_found_where_helm_and_docker_keep_them() {
     let [theirs, ours] = helm.both(&[&chart, "--plain-http"]);
     assert!(theirs.success && ours.success, "{} {}", theirs.error, ours.error);
     assert_eq!(theirs.output, ours.output, "the command finds the file by itself");
+    // docker login with a helper that keeps an identity token
+    server.state().auth = Auth::Identity;
+    let identity = serde_json::json!({"auths": {&host: {"auth": "YWxpY2U6", "identitytoken": IDENTITY}}});
+    std::fs::create_dir_all(helm.path(".docker")).unwrap();
+    std::fs::write(helm.path(".docker/config.json"), identity.to_string()).unwrap();
+    with.config_files.registries = vec![helm.path(".docker/config.json")];
+    load(with.clone(), &oci).unwrap();
+    std::fs::rename(
+        helm.path(".config/helm/registry/config.json"),
+        helm.path("login.json"),
+    )
+    .unwrap();
+    let [theirs, ours] = helm.both(&[&chart, "--plain-http"]);
+    assert!(theirs.success && ours.success, "{} {}", theirs.error, ours.error);
+    assert_eq!(theirs.output, ours.output);
+    std::fs::rename(
+        helm.path("login.json"),
+        helm.path(".config/helm/registry/config.json"),
+    )
+    .unwrap();
+    std::fs::remove_dir_all(helm.path(".docker")).unwrap();
+    server.state().auth = Auth::Token;
     // docker login, old password
     let old = serde_json::json!({"auths": {&host: {"username": USER, "password": "old"}}});
     std::fs::write(helm.path("docker.json"), old.to_string()).unwrap();

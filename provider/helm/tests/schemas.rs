@@ -102,3 +102,22 @@ fn a_schema_without_end_is_refused() {
         out.error
     );
 }
+
+/// helm would fetch it, and so needs a connection to render. What the chart says itself is still checked.
+#[test]
+fn what_a_schema_refers_to_elsewhere_is_not_checked() {
+    let work = tempfile::tempdir().unwrap();
+    write_chart(work.path(), "a: 1\nb: 2\n", &[("a.yaml".into(), "a: b\n".into())]);
+    let schema = r#"{"properties": {"a": {"$ref": "https://127.0.0.1:1/x.json#/definitions/a"}, "b": {"type": "number"}}}"#;
+    std::fs::write(work.path().join("values.schema.json"), schema).unwrap();
+    let out = oracle::template(ours(), work.path(), &[]);
+    assert!(out.success, "{}", out.error);
+    let out = oracle::template(ours(), work.path(), &["--set", "b=x"]);
+    assert!(
+        out.error.contains("at '/b': got string, want number"),
+        "{}",
+        out.error
+    );
+    let helms = oracle::template(&HELM, work.path(), &[]);
+    assert!(helms.error.contains("failing loading"), "{}", helms.error);
+}

@@ -12,7 +12,7 @@ use serde_json::json;
 const USAGE: &str = "ekb-helm template NAME CHART [-n NAMESPACE] [-f FILE]… [--set A=B]… [--set-string …] [--set-json …] \
 [--set-file …] [--set-literal …] [--kube-version V] [--api-versions A]… [--include-crds] [--is-upgrade] [--no-hooks] \
 [--skip-tests] [--skip-schema-validation] [--json] [--repo URL] [--version V] [--devel] [--username U] [--password P] \
-[--pass-credentials] [--plain-http] [--ca-file FILE] [--follow-links]\n\
+[--pass-credentials] [--plain-http] [--ca-file FILE] [--cert-file FILE] [--key-file FILE] [--follow-links]\n\
 CHART is a folder, a .tgz, a name in the repository of --repo, REPOSITORY/NAME, or an address with oci:// or https://";
 
 #[derive(Default)]
@@ -45,6 +45,8 @@ struct Remote {
     pass_credentials: bool,
     plain_http: bool,
     ca_file: Option<String>,
+    cert_file: Option<String>,
+    key_file: Option<String>,
 }
 
 /// The order in which helm applies the kinds of `--set`.
@@ -100,6 +102,8 @@ fn arguments() -> Result<Arguments, String> {
             "--pass-credentials" => out.remote.pass_credentials = true,
             "--plain-http" => out.remote.plain_http = true,
             "--ca-file" => out.remote.ca_file = Some(value()?),
+            "--cert-file" => out.remote.cert_file = Some(value()?),
+            "--key-file" => out.remote.key_file = Some(value()?),
             flag if flag.starts_with('-') => return Err(format!("unknown flag: {flag}")),
             _ => positional.push(flag),
         }
@@ -155,6 +159,12 @@ fn load(arguments: &Arguments) -> Result<(Chart, serde_json::Value), Error> {
         settings
             .authorities
             .push(std::fs::read(file).map_err(|e| outside(file, e))?);
+    }
+    if let (Some(certificate), Some(key)) = (&remote.cert_file, &remote.key_file) {
+        let mut identity = std::fs::read(certificate).map_err(|e| outside(certificate, e))?;
+        identity.push(b'\n');
+        identity.extend(std::fs::read(key).map_err(|e| outside(key, e))?);
+        settings.identity = Some(identity.into());
     }
     settings.plain_http = remote.plain_http;
     settings.pass_credentials = remote.pass_credentials;

@@ -166,7 +166,8 @@ mod tests {
         };
         cache.put(&archives[0]);
         cache.put(&archives[1]);
-        (aged(0, 1), aged(1, 2));
+        aged(0, 1);
+        aged(1, 2);
         assert!(
             cache.get(&digest(&archives[0])).is_some(),
             "used: now it is the newer one"

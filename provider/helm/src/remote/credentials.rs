@@ -21,6 +21,8 @@ pub enum Credentials {
     },
     /// A bearer token.
     Token(Zeroizing<String>),
+    /// An identity token of docker's configuration: a registry gives tokens for it.
+    Identity(Zeroizing<String>),
 }
 
 impl Credentials {
@@ -42,6 +44,7 @@ impl std::fmt::Debug for Credentials {
         f.write_str(match self {
             Credentials::Basic { .. } => "Basic(…)",
             Credentials::Token(_) => "Token(…)",
+            Credentials::Identity(_) => "Identity(…)",
         })
     }
 }
@@ -117,9 +120,9 @@ impl ConfigFiles {
                 Ok(DockerCredential::UsernamePassword(username, password)) => {
                     return Ok(Some((Credentials::basic(username, password), path.clone())));
                 }
-                Ok(DockerCredential::IdentityToken(_)) => {
-                    return Err(bad("identity tokens are not supported".into())
-                        .hint("log in with a user name and password, or give a bearer token"));
+                Ok(DockerCredential::IdentityToken(token)) => {
+                    let identity = Credentials::Identity(Zeroizing::new(token));
+                    return Ok(Some((identity, path.clone())));
                 }
                 Err(CredentialRetrievalError::NoCredentialConfigured) => {}
                 // What helpers say where they have nothing.

@@ -14,6 +14,7 @@
 mod cache;
 mod credentials;
 mod failure;
+mod login;
 mod oci;
 mod repository;
 mod web;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 pub use cache::Cache;
 pub use credentials::{ConfigFiles, Credentials};
@@ -157,6 +159,8 @@ pub struct Settings {
     pub plain_http: bool,
     /// Certificates (PEM) of authorities to trust besides the system's.
     pub authorities: Vec<Vec<u8>>,
+    /// Certificate with its chain, and its private key, both PEM: with what we show ourselves to servers that ask for it.
+    pub identity: Option<Zeroizing<Vec<u8>>>,
     /// Limits.
     pub limits: Limits,
 }
@@ -202,6 +206,7 @@ impl Settings {
             pass_credentials: false,
             plain_http: false,
             authorities: Vec::new(),
+            identity: None,
             limits: Limits::default(),
         }
     }

@@ -1,11 +1,7 @@
 //! OCI registries. The client library does the dance for a token; what it has no limits for is fetched here.
 
-use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
-use oci_client::errors::OciDistributionError;
-use oci_client::manifest::OciImageManifest;
-use oci_client::secrets::RegistryAuth;
-use oci_client::{Client, Reference, RegistryOperation};
 use reqwest::header::{HeaderMap, LINK};
+use serde::Deserialize;
 
 use super::failure::{Class, FetchFailure};
 use super::{Archive, Credentials, Loader, Request, cache, choose, none_fits, web};
@@ -167,115 +163,42 @@ impl Loader {
         let scheme = if self.settings.plain_http { "http" } else { "https" };
         let host = address.endpoint();
         let base = format!("{scheme}://{host}/v2/{}", address.repository);
-        let auth = match &credentials {
-            None => RegistryAuth::Anonymous,
-            Some(Credentials::Basic { username, password }) => {
-                RegistryAuth::Basic(username.clone(), password.to_string())
-            }
-            Some(Credentials::Token(token)) => RegistryAuth::Bearer(token.to_string()),
-        };
-        let reference = Reference::with_tag(host.to_owned(), address.repository.clone(), "latest".into());
-        let client = self.client()?;
-        let asked = client.auth(&reference, &auth, RegistryOperation::Pull);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a limit of what the network may take, which the client library lacks; nothing waits for it"
-        )]
-        let answer = tokio::time::timeout(self.settings.limits.request, asked).await;
-        let token = match answer {
-            Ok(Ok(token)) => token,
-            Ok(Err(error)) => return Err(not_let_in(host, error, origin.as_deref(), credentials.is_some())),
-            Err(_) => {
-                return Err(FetchFailure::new(
-                    Class::TimedOut,
-                    format!("{host} did not answer our login in time"),
-                ));
-            }
-        };
+        let registry = format!("{scheme}://{host}/v2/");
+        let credentials = self
+            .let_in(&registry, &address.repository, credentials, origin.as_deref())
+            .await
+            .map_err(|failure| match failure.class {
+                Class::Unreachable if failure.hint.is_none() || scheme == "https" => plain_http_hint(failure),
+                _ => failure,
+            })?;
         Ok(Session {
             loader: self,
             base,
-            credentials: token.map(Credentials::token).or(credentials),
-        })
-    }
-
-    fn client(&self) -> Result<Client, FetchFailure> {
-        let settings = &self.settings;
-        let config = ClientConfig {
-            protocol: if settings.plain_http {
-                ClientProtocol::Http
-            } else {
-                ClientProtocol::Https
-            },
-            extra_root_certificates: certificates(&settings.authorities),
-            read_timeout: Some(settings.limits.idle),
-            connect_timeout: Some(settings.limits.connect),
-            user_agent: web::USER_AGENT,
-            ..ClientConfig::default()
-        };
-        Client::try_from(config).map_err(|e| {
-            FetchFailure::new(
-                Class::Invalid,
-                format!("the registry client cannot be set up: {e}"),
-            )
+            credentials,
         })
     }
 }
 
-/// Each certificate by itself: the client library reads only the first of a file.
-fn certificates(files: &[Vec<u8>]) -> Vec<Certificate> {
-    let mut out = Vec::new();
-    for file in files {
-        let text = String::from_utf8_lossy(file);
-        for block in text.split_inclusive("-----END CERTIFICATE-----") {
-            if let Some(begin) = block.find("-----BEGIN CERTIFICATE-----") {
-                out.push(Certificate {
-                    encoding: CertificateEncoding::Pem,
-                    data: block.as_bytes()[begin..].to_vec(),
-                });
-            }
-        }
-    }
-    out
+/// A registry on a private network often has no TLS.
+fn plain_http_hint(mut failure: FetchFailure) -> FetchFailure {
+    let hint = failure.hint.take();
+    let plain = "a registry without TLS needs plain HTTP";
+    failure.hint(hint.map_or_else(|| plain.to_owned(), |hint| format!("{hint}; {plain}")))
 }
 
-/// Why a registry did not give us a token.
-fn not_let_in(
-    host: &str,
-    error: OciDistributionError,
-    origin: Option<&std::path::Path>,
-    had_credentials: bool,
-) -> FetchFailure {
-    match error {
-        OciDistributionError::AuthenticationFailure(reason) => {
-            let reason: String = reason.chars().filter(|c| !c.is_control()).take(300).collect();
-            let hint = match origin {
-                Some(file) => format!(
-                    "the credentials come from {}: if they are old, log in again or log out",
-                    file.display()
-                ),
-                None if had_credentials => "check the user name and the password".to_owned(),
-                None => format!("log in with `helm registry login {host}`, or give a user name and password"),
-            };
-            FetchFailure::new(
-                Class::Denied,
-                format!("registry {host} refuses the login: {reason}"),
-            )
-            .hint(hint)
-        }
-        OciDistributionError::RequestError(error) if error.is_timeout() => {
-            FetchFailure::new(Class::TimedOut, format!("registry {host} did not answer in time"))
-        }
-        OciDistributionError::RequestError(error) => {
-            let cause = web::causes(&error);
-            let hint = web::hint_for_certificates(&cause).unwrap_or(
-                "check the address, the network and the proxy settings; a registry without TLS needs plain HTTP",
-            );
-            let what = format!("registry {host} cannot be reached: {cause}");
-            FetchFailure::new(Class::Unreachable, what).hint(hint)
-        }
-        error => FetchFailure::new(Class::Invalid, format!("registry {host}: {error}")),
-    }
+/// A manifest, as far as it matters to charts.
+#[derive(Deserialize)]
+struct Manifest {
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+}
+
+/// What a manifest says of a blob.
+#[derive(Deserialize)]
+struct Descriptor {
+    #[serde(rename = "mediaType")]
+    media_type: String,
+    digest: String,
 }
 
 impl Session<'_> {
@@ -326,7 +249,7 @@ impl Session<'_> {
         &self,
         reference: &str,
         wanted: Option<&str>,
-    ) -> Result<(OciImageManifest, String), FetchFailure> {
+    ) -> Result<(Manifest, String), FetchFailure> {
         let url = format!("{}/manifests/{reference}", self.base);
         let limit = self.loader.settings.limits.manifest;
         let got = self.get(&url, &MANIFESTS, limit).await?;
@@ -365,10 +288,7 @@ fn next_page(url: &str, headers: &HeaderMap) -> Option<String> {
     (there.origin() == here.origin()).then(|| there.to_string())
 }
 
-fn chart_layer<'m>(
-    manifest: &'m OciImageManifest,
-    source: &str,
-) -> Result<&'m oci_client::manifest::OciDescriptor, FetchFailure> {
+fn chart_layer<'m>(manifest: &'m Manifest, source: &str) -> Result<&'m Descriptor, FetchFailure> {
     let no_chart = |what: String| {
         FetchFailure::new(Class::Invalid, format!("{source} holds no chart: {what}"))
             .hint("charts are pushed with `helm push`")

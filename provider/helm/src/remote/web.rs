@@ -2,8 +2,9 @@
 
 use std::error::Error as _;
 
-use reqwest::header::{ACCEPT, HeaderMap};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{StatusCode, redirect};
+use zeroize::Zeroizing;
 
 use super::failure::{Class, FetchFailure};
 use super::{Credentials, Limits, Settings};
@@ -35,7 +36,11 @@ impl Web {
         for pem in &settings.authorities {
             authorities.extend(reqwest::Certificate::from_pem_bundle(pem).map_err(bad)?);
         }
-        let client = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder();
+        if let Some(pem) = &settings.identity {
+            builder = builder.identity(reqwest::Identity::from_pem(pem).map_err(bad)?);
+        }
+        let client = builder
             .user_agent(USER_AGENT)
             .connect_timeout(settings.limits.connect)
             .read_timeout(settings.limits.idle)
@@ -81,12 +86,51 @@ impl Web {
                 request.basic_auth(username, Some(password.as_str()))
             }
             Some(Credentials::Token(token)) => request.bearer_auth(token.as_str()),
-            None => request,
+            // It is only good for a token.
+            Some(Credentials::Identity(_)) | None => request,
         };
-        let mut response = request.send().await.map_err(|e| self.unanswered(&at, &e))?;
+        self.answer(&at, request, credentials, limit).await
+    }
+
+    /// What a server says to somebody without credentials: nothing is wrong with a refusal.
+    pub async fn ask(&self, url: &str) -> Result<(StatusCode, HeaderMap), FetchFailure> {
+        let at = without_user(url);
+        let response = self.client.get(url).send().await;
+        let response = response.map_err(|e| self.unanswered(&at, &e))?;
+        match response.status() {
+            status if status.is_success() || status == StatusCode::UNAUTHORIZED => {
+                Ok((status, response.headers().clone()))
+            }
+            status => Err(refused(&at, status, None)),
+        }
+    }
+
+    /// Posts a form, and gets at most `limit` bytes.
+    pub async fn post_form(
+        &self,
+        url: &str,
+        form: Zeroizing<String>,
+        limit: u64,
+    ) -> Result<Got, FetchFailure> {
+        let request = self
+            .client
+            .post(url)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.as_bytes().to_vec());
+        self.answer(&without_user(url), request, None, limit).await
+    }
+
+    async fn answer(
+        &self,
+        at: &str,
+        request: reqwest::RequestBuilder,
+        credentials: Option<&Credentials>,
+        limit: u64,
+    ) -> Result<Got, FetchFailure> {
+        let mut response = request.send().await.map_err(|e| self.unanswered(at, &e))?;
         let status = response.status();
         if !status.is_success() {
-            return Err(refused(&at, status, credentials));
+            return Err(refused(at, status, credentials));
         }
         let too_large = || FetchFailure::new(Class::TooLarge, format!("{at} is larger than {limit} bytes"));
         if response.content_length().is_some_and(|length| length > limit) {
@@ -94,7 +138,7 @@ impl Web {
         }
         let headers = response.headers().clone();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| self.unanswered(&at, &e))? {
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.unanswered(at, &e))? {
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(too_large());
             }
@@ -132,7 +176,7 @@ impl Web {
 }
 
 /// What helps against a certificate that is not trusted.
-pub(super) fn hint_for_certificates(cause: &str) -> Option<&'static str> {
+fn hint_for_certificates(cause: &str) -> Option<&'static str> {
     cause
         .to_ascii_lowercase()
         .contains("certificate")
@@ -157,7 +201,7 @@ fn refused(at: &str, status: StatusCode, credentials: Option<&Credentials>) -> F
 }
 
 /// The innermost causes say what is wrong, the outermost only that something is.
-pub(super) fn causes(error: &reqwest::Error) -> String {
+fn causes(error: &reqwest::Error) -> String {
     let mut out = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next {

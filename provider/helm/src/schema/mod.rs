@@ -3,6 +3,8 @@
 //! References are resolved by the library `referencing`, which brings the metaschemas of all drafts, too. The keywords are
 //! checked here: no library has Go's regular expressions, stops where helm's validator stops (nothing else is said of a
 //! value of the wrong type), or has its tree of causes and its words.
+//!
+//! helm fetches what a schema refers to elsewhere; here it is not checked.
 
 mod formats;
 mod keywords;
@@ -24,6 +26,8 @@ use keywords::{Scope, Validator};
 const LOCATION: &str = "file:///values.schema.json";
 /// Marks what lies elsewhere, and is not fetched.
 const ELSEWHERE: &str = "\u{0}elsewhere";
+/// What is taken for it.
+static ANYTHING: Json = Json::Bool(true);
 
 /// Checks values against the schemas of a chart and its subcharts.
 ///
@@ -69,12 +73,11 @@ fn check_text(schema: &[u8], values: &Json) -> Result<(), String> {
         Err(e) => e,
         Ok(_) => error.to_string(),
     })?;
-    let draft = match schema.get("$schema").and_then(Json::as_str) {
-        None => Draft::default(),
-        Some(uri) => match Draft::from_schema_uri(uri) {
-            Draft::Unknown => return Err(not_fetched(uri.trim_end_matches('#'))),
-            known => known,
-        },
+    let named = schema.get("$schema").and_then(Json::as_str);
+    // A draft of somebody's own lies elsewhere, too.
+    let draft = match named.map_or(Draft::default(), Draft::from_schema_uri) {
+        Draft::Unknown => Draft::default(),
+        known => known,
     };
     check_schema(&schema, draft)?;
     let registry = SPECIFICATIONS
@@ -176,6 +179,15 @@ impl<'r> Scope<'r> {
     }
 
     fn lookup(&self, keyword: &str, reference: &str) -> Result<(&'r Json, Scope<'r>), String> {
+        let document = reference.split('#').next().unwrap_or_default();
+        let elsewhere = !document.is_empty()
+            && self
+                .resolver
+                .lookup(document)
+                .is_ok_and(|found| found.contents().get(ELSEWHERE).is_some());
+        if elsewhere {
+            return Ok((&ANYTHING, self.clone()));
+        }
         let found = if keyword == "$recursiveRef" {
             self.resolver.lookup_recursive_ref()
         } else {
@@ -192,9 +204,6 @@ impl<'r> Scope<'r> {
             other => other.to_string(),
         })?;
         let (contents, resolver, draft) = found.into_inner();
-        if contents.get(ELSEWHERE).is_some() {
-            return Err(not_fetched(resolver.base_uri().as_str()));
-        }
         let draft = if draft == Draft::Unknown {
             self.draft
         } else {
@@ -204,18 +213,11 @@ impl<'r> Scope<'r> {
     }
 }
 
-/// Schemas that lie elsewhere are not fetched: a render needs no connection.
+/// Schemas that lie elsewhere are not fetched, and refuse nothing: a render needs no connection.
 struct Nothing;
 
 impl Retrieve for Nothing {
     fn retrieve(&self, _: &Uri<String>) -> Result<Json, Box<dyn std::error::Error + Send + Sync>> {
         Ok(serde_json::json!({ ELSEWHERE: true }))
     }
-}
-
-fn not_fetched(uri: &str) -> String {
-    format!(
-        "failing loading {}: schemas that lie elsewhere are not fetched",
-        crate::gofmt::quote(uri)
-    )
 }

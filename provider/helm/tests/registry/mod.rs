@@ -10,6 +10,7 @@ use base64::Engine as _;
 use sha2::Digest as _;
 
 pub const USER: &str = "alice";
+pub const IDENTITY: &str = "an+identity/token=";
 pub const PASSWORD: &str = "s3cret:with/all";
 
 /// What the server wants to be shown.
@@ -19,6 +20,8 @@ pub enum Auth {
     None,
     Basic,
     Token,
+    /// A token for an identity token, which is posted.
+    Identity,
 }
 
 /// How it misbehaves, for paths that contain the text.
@@ -86,14 +89,26 @@ impl Server {
     }
     /// A server that speaks TLS, and the certificate (PEM) of its authority.
     pub fn start_tls() -> (Server, String) {
+        Self::start_with_clients(None)
+    }
+    /// The same; if a certificate is given, only for clients that have it.
+    pub fn start_with_clients(client: Option<&rcgen::Certificate>) -> (Server, String) {
         let own = rcgen::generate_simple_self_signed(vec!["localhost".into(), "127.0.0.1".into()]).unwrap();
         let key = rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
-        let config = rustls::ServerConfig::builder_with_provider(Arc::new(
-            rustls::crypto::aws_lc_rs::default_provider(),
-        ))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let config = match client {
+            None => builder.with_no_client_auth(),
+            Some(certificate) => {
+                let mut roots = rustls::RootCertStore::empty();
+                roots.add(certificate.der().clone()).unwrap();
+                let verifier =
+                    rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        }
         .with_single_cert(vec![own.cert.der().clone()], key)
         .unwrap();
         (Self::listen(Some(Arc::new(config))), own.cert.pem())
@@ -270,12 +285,20 @@ fn handle(
         Auth::None => true,
         Auth::Basic => authorization == Some(&basic),
         Auth::Token if path == "/token" => authorization == Some(&basic),
-        Auth::Token => authorization == Some("Bearer a-token"),
+        Auth::Identity if path == "/token" => {
+            let form = String::from_utf8_lossy(&body);
+            let part = |part: &str| form.split('&').any(|one| one == part);
+            method == "POST"
+                && part("grant_type=refresh_token")
+                && part("service=test")
+                && part("refresh_token=an%2Bidentity%2Ftoken%3D")
+        }
+        Auth::Token | Auth::Identity => authorization == Some("Bearer a-token"),
     };
     if !admitted {
         let mut refused = answer(401);
         let challenge = match state.auth {
-            Auth::Token if path != "/token" => {
+            Auth::Token | Auth::Identity if path != "/token" => {
                 format!(
                     "Bearer realm=\"http://{address}/token\",service=\"test\",scope=\"repository:x:pull,push\""
                 )
@@ -288,7 +311,7 @@ fn handle(
     }
     let mut fine = answer(200);
     if path == "/token" {
-        fine.body = b"{\"token\":\"a-token\",\"expires_in\":300}".to_vec();
+        fine.body = b"{\"access_token\":\"a-token\",\"token\":\"a-token\",\"expires_in\":300}".to_vec();
         return fine;
     }
     let Some(rest) = path.strip_prefix("/v2/") else {
