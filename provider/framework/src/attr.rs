@@ -1,6 +1,7 @@
 //! The three states of an attribute, and the Rust types that an attribute may have.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net};
 use zeroize::Zeroize;
@@ -484,6 +485,9 @@ impl<T: AttributeType> AttributeType for BTreeMap<String, T> {
 #[macro_export]
 macro_rules! text_attribute {
     ($ty:ty, $expected:literal) => {
+        $crate::text_attribute!($ty, $expected, |text: &str| text.parse::<$ty>());
+    };
+    ($ty:ty, $expected:literal, $parse:expr) => {
         impl $crate::AttributeType for $ty {
             fn shape() -> $crate::schema::Shape {
                 $crate::schema::Shape::Plain($crate::Type::String)
@@ -491,7 +495,7 @@ macro_rules! text_attribute {
 
             fn decode(value: &$crate::Value, at: &$crate::Path) -> Result<Self, $crate::DecodeError> {
                 let text = <String as $crate::AttributeType>::decode(value, at)?;
-                text.parse().map_err(|error| {
+                $parse(&text).map_err(|error| {
                     $crate::DecodeError::invalid(
                         at,
                         format!("Expected {}, got `{text}`: {error}.", $expected),
@@ -508,11 +512,25 @@ macro_rules! text_attribute {
 
 text_attribute!(
     Ipv4Net,
-    "an IPv4 network in CIDR notation, for example `10.20.0.0/16`"
+    "an IPv4 network in CIDR notation, for example `10.20.0.0/16`",
+    network
 );
 text_attribute!(
     IpNet,
-    "an IP network in CIDR notation, for example `10.20.0.0/16`"
+    "an IP network in CIDR notation, for example `10.20.0.0/16`",
+    network
 );
 text_attribute!(std::net::Ipv4Addr, "an IPv4 address, for example `10.20.0.1`");
 text_attribute!(std::net::IpAddr, "an IP address, for example `10.20.0.1`");
+
+/// `ipnet` takes `010.0.0.0/8`, which others read as octal.
+fn network<T: FromStr>(text: &str) -> Result<T, String>
+where
+    T::Err: std::fmt::Display,
+{
+    let address = text.split_once('/').map_or(text, |(address, _)| address);
+    address
+        .parse::<std::net::IpAddr>()
+        .map_err(|error| error.to_string())?;
+    text.parse().map_err(|error: T::Err| error.to_string())
+}

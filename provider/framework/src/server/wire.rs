@@ -83,9 +83,18 @@ pub(crate) fn diagnostic(one: Diagnostic) -> wire::Diagnostic {
     wire::Diagnostic {
         severity: severity.into(),
         summary: one.headline(),
-        detail: one.body(),
+        detail: detail(&one),
         attribute: path(&one.path),
     }
+}
+
+/// What is said, with the place where the host cannot show it: of an element it shows the whole resource.
+fn detail(one: &Diagnostic) -> String {
+    let body = one.body();
+    if one.path.0.iter().all(|step| matches!(step, Step::Attribute(_))) {
+        return body;
+    }
+    format!("{body}\n\nAt `{}`.", one.path)
 }
 
 /// The path up to the first set; nothing for the whole.

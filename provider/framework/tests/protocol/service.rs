@@ -160,7 +160,7 @@ async fn metadata_names_everything() {
 async fn every_violation_is_reported_at_once_with_its_path() {
     let core = Core::unconfigured();
     let json = json!({
-        "name": "Bad Name", "size": 9, "mode": "sometimes", "note": "forbidden", "networks": ["10.0.0.0/8", "10.0.0/8"],
+        "name": "Bad Name", "size": 9, "mode": "sometimes", "note": "forbidden", "networks": ["10.0.0.0/8", "10.0.0/8", "010.0.0.0/8"],
         "password_wo": "x", "rules": [{"port": 80}, {"port": 0}], "timeouts": {"create": "soon"},
     });
     let mut said = core.validate(&config(json)).await;
@@ -170,10 +170,11 @@ async fn every_violation_is_reported_at_once_with_its_path() {
         [
             "error: Conflicting arguments (F304) @ networks: `networks` and `note` exclude each other.\n\nRemove one of them.",
             "error: Invalid value (F101) @ mode: Must be one of `per_zone`, `single`, `none`, got `sometimes`.",
-            "error: Invalid value (F101) @ networks.[1]: Expected an IPv4 network in CIDR notation, for example `10.20.0.0/16`, got `10.0.0/8`: invalid IP address syntax.",
+            "error: Invalid value (F101) @ networks.[1]: Expected an IPv4 network in CIDR notation, for example `10.20.0.0/16`, got `10.0.0/8`: invalid IP address syntax.\n\nAt `networks[1]`.",
+            "error: Invalid value (F101) @ networks.[2]: Expected an IPv4 network in CIDR notation, for example `10.20.0.0/16`, got `010.0.0.0/8`: invalid IP address syntax.\n\nAt `networks[2]`.",
             "error: Invalid value (F101) @ timeouts.create: Expected a duration, for example `30m` or `1h30m`, got `soon`: numbers with units `h`, `m`, `s`, `ms`, `us`, `ns` are expected.",
             "error: Invalid value (F301) @ name: Must be text of the form `[a-z-]+`, got `Bad Name`.",
-            "error: Invalid value (F301) @ rules.[1].port: Must be a number from 1 to 65535, got 0.",
+            "error: Invalid value (F301) @ rules.[1].port: Must be a number from 1 to 65535, got 0.\n\nAt `rules[1].port`.",
             "error: Invalid value (F301) @ size: Must be a number from 1 to 5, got 9.",
             "error: Missing argument (F305) @ password_wo: `password_wo` needs `password_wo_version`.\n\nSet `password_wo_version` too, or remove `password_wo`.",
         ]
@@ -221,8 +222,8 @@ async fn a_set_element_is_not_addressed() {
     assert_eq!(
         said,
         [
-            "error: Missing argument (F303) @ doors: This argument is required; it is null.\n\nGive it a value.",
-            "error: Null is not allowed (F103) @ doors: This value must not be null."
+            "error: Missing argument (F303) @ doors: This argument is required; it is null.\n\nGive it a value.\n\nAt `doors[…].colour`.",
+            "error: Null is not allowed (F103) @ doors: This value must not be null.\n\nAt `doors[…]`."
         ],
         "the path ends at the set"
     );

@@ -182,13 +182,16 @@ impl<D> Reconciled<D> {
         check_tags(&D::common(planned).tags_all, &mut refused);
         self.0.check(planned, &mut refused);
         let (before, after) = (prior.map(D::Model::encode), planned.encode());
+        let is_new = |refusal: &Diagnostic| match (&before, refusal.path.0.first()) {
+            (Some(before), Some(Step::Attribute(name))) => before.get(name) != after.get(name),
+            _ => true,
+        };
+        // One mistake is said once: what the look-up refused already says more.
+        let said: Vec<Path> = out.iter().map(|said| said.path.clone()).collect();
         out.extend(
-            refused
-                .into_iter()
-                .filter(|refusal| match (&before, refusal.path.0.first()) {
-                    (Some(before), Some(Step::Attribute(name))) => before.get(name) != after.get(name),
-                    _ => true,
-                }),
+            refused.into_iter().filter(|refusal| {
+                is_new(refusal) && (refusal.path.is_root() || !said.contains(&refusal.path))
+            }),
         );
     }
 }
