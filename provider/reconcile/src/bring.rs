@@ -29,6 +29,8 @@ pub(crate) struct Stage<'a> {
     pub schedule: &'a Schedule,
     /// Parts that are made again, with the object that goes.
     pub replaced: BTreeMap<Key, Spot>,
+    /// Objects that have to go before a part can be made.
+    pub excluded: BTreeMap<Key, BTreeSet<Spot>>,
     /// The root, and what a new one's tags say.
     pub root: Option<(Key, RootTags)>,
     /// Whether a root that somebody else makes at the same time is to be given way to.
@@ -108,6 +110,9 @@ impl Work<'_> {
     async fn go(&mut self) -> Result<(), Stop> {
         let key = &self.part.key;
         if let Some(old) = self.stage.replaced.get(key) {
+            self.stage.schedule.until_gone(old).await?;
+        }
+        for old in self.stage.excluded.get(key).into_iter().flatten() {
             self.stage.schedule.until_gone(old).await?;
         }
         loop {

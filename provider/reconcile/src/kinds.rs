@@ -66,6 +66,7 @@ impl Kinds {
 pub(crate) trait AnyKind: Send + Sync {
     fn traits(&self) -> &KindTraits;
     fn stands_for(&self, declared: &Value, object: &Object) -> bool;
+    fn excludes(&self, declared: &Value, object: &Object) -> bool;
     fn lock(&self, fields: &Value) -> Option<String>;
     fn carries_tags(&self) -> bool;
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
@@ -107,6 +108,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn stands_for(&self, declared: &Value, object: &Object) -> bool {
         self.kind.stands_for(declared, object)
+    }
+
+    fn excludes(&self, declared: &Value, object: &Object) -> bool {
+        self.kind.excludes(declared, object)
     }
 
     fn lock(&self, fields: &Value) -> Option<String> {

@@ -41,7 +41,8 @@
 //! # Known limits
 //!
 //! A replaced part is deleted before it is made again, and what refers to it in a field that can be changed is changed
-//! afterwards: where a service forbids deleting what is still referred to, such a replacement ends with its refusal.
+//! afterwards: where a service forbids deleting what is still referred to, such a replacement ends with its refusal. The
+//! same holds for what has to go before another part can be made (`Kind::excludes`).
 //! Two creates at once may make duplicates of parts before one of them ends with an error; the next apply removes them.
 
 mod bring;

@@ -363,6 +363,12 @@ pub trait Kind: Send + Sync + 'static {
             .is_some_and(|name| name.is_string() && object.fields.get("name") == Some(name))
     }
 
+    /// Whether a part of these fields (references as keys) cannot be made while this object of ours, of the same kind and
+    /// another part, is there: where that is to be deleted, it goes first (a subnet whose range overlaps).
+    fn excludes(&self, _declared: &Value, _object: &Object) -> bool {
+        false
+    }
+
     /// The name of a lock that every change of the part holds until the part is settled, across all resources of the
     /// process (one update of an EKS cluster at a time, whoever asks). `fields` holds ids for references.
     fn lock(&self, _fields: &Value) -> Option<String> {

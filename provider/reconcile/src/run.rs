@@ -374,10 +374,11 @@ impl Run {
     }
 
     async fn pass(&self, allowed: &Allowed, purpose: &Purpose) -> Vec<(Key, Failure)> {
-        let (graph, removals, replaced) = self.sight(|sight| {
+        let (graph, removals, excluded, replaced) = self.sight(|sight| {
             let replaced = replacements(sight);
             let graph = sight.graphs[0].clone();
-            (graph, removals(sight, &replaced, allowed), replaced)
+            let (removals, excluded) = removals(sight, &replaced, allowed);
+            (graph, removals, excluded, replaced)
         });
         for (key, (found, why)) in &replaced {
             if let Condition::Failed(_) = &found.object.condition {
@@ -409,6 +410,7 @@ impl Run {
                 .into_iter()
                 .map(|(key, (found, _))| (key, found.spot()))
                 .collect(),
+            excluded,
             root,
             is_create: matches!(purpose, Purpose::Create { .. }),
             is_resumed: self.sight(|sight| sight.root_id().is_some()),
@@ -593,17 +595,17 @@ impl Run {
     }
 }
 
-/// What a pass removes: what is replaced, what is no longer declared (as far as allowed), and duplicates.
+/// What a pass removes, and what of it goes before which part is made: what is replaced, what is no longer declared (as far as allowed), and duplicates.
 fn removals(
     sight: &Observation,
     replaced: &BTreeMap<Key, (Found, String)>,
     allowed: &Allowed,
-) -> Vec<Removal> {
+) -> (Vec<Removal>, BTreeMap<Key, BTreeSet<Spot>>) {
     let mut removals: Vec<Removal> = replaced
         .values()
         .map(|(found, _)| Removal::of(found.clone()))
         .collect();
-    let going: BTreeSet<Spot> = removals.iter().map(|removal| removal.found.spot()).collect();
+    let mut going: BTreeSet<Spot> = removals.iter().map(|removal| removal.found.spot()).collect();
     for (key, seen) in &sight.picture.parts {
         if let Seen::Found(found) = seen
             && sight.declared(key).is_none()
@@ -621,7 +623,9 @@ fn removals(
         }
     }
     order(&mut removals, &sight.graphs, sight);
-    // What a replaced object waits for must not wait for a part that may need the new one: the service's refusal
+    let excluded = exclusions(sight, replaced, &removals);
+    going.extend(excluded.values().flatten().cloned());
+    // What an object waits for that goes before a new one must not wait for a part that may need that: the service's refusal
     // (busy) decides there.
     let at: BTreeMap<Spot, usize> = removals
         .iter()
@@ -664,7 +668,34 @@ fn removals(
             .map(|user| user.key.clone());
         removal.after_parts = others.collect();
     }
-    removals
+    (removals, excluded)
+}
+
+/// What cannot be there together: by part that is to be made, the objects of others that go first.
+fn exclusions(
+    sight: &Observation,
+    replaced: &BTreeMap<Key, (Found, String)>,
+    removals: &[Removal],
+) -> BTreeMap<Key, BTreeSet<Spot>> {
+    let mut by_kind: BTreeMap<&str, Vec<&Found>> = BTreeMap::new();
+    for removal in removals {
+        by_kind
+            .entry(removal.found.kind)
+            .or_default()
+            .push(&removal.found);
+    }
+    let parts = sight.graphs.first().into_iter().flat_map(Graph::iter);
+    let made = parts.filter(|part| replaced.contains_key(&part.key) || sight.found(&part.key).is_none());
+    let excluded = made.filter_map(|part| {
+        let kind = sight.engine.kinds.get(part.kind)?;
+        let others = by_kind
+            .get(part.kind)?
+            .iter()
+            .filter(|other| other.key != part.key);
+        let first = others.filter(|other| kind.excludes(&part.fields, &other.object));
+        Some((part.key.clone(), first.map(|other| other.spot()).collect()))
+    });
+    excluded.collect()
 }
 
 /// By part; that the run was cancelled or its time over is said once.

@@ -211,6 +211,8 @@ pub struct World {
     haste: u32,
     /// How long kinds say that a new object may be missing from reads.
     pub invisible: Duration,
+    /// Whether two subnets of one range cannot be.
+    pub exclusive: bool,
 }
 
 enum Verdict {
@@ -230,6 +232,7 @@ impl World {
             cancel: CancellationToken::new(),
             haste: 1,
             invisible: INVISIBLE,
+            exclusive: false,
         }
     }
 
@@ -686,6 +689,17 @@ impl<const N: usize> Kind for SimKind<N> {
                     "the name is taken",
                 ));
             }
+            let is_same = |thing: &Thing| {
+                thing.kind == N && thing.ends.is_none() && thing.fields["cidr"] == fields["cidr"]
+            };
+            if N == SUBNET && world.exclusive && state.things.values().any(is_same) {
+                let text = "the range conflicts with another subnet's";
+                return Err(Failure::new(
+                    Class::Invalid,
+                    format!("creating {}", call.key),
+                    text,
+                ));
+            }
             check(state, &fields, now)?;
             state.serial += 1;
             // Kinds with names have the name as their id.
@@ -815,6 +829,10 @@ impl<const N: usize> Kind for SimKind<N> {
 
     fn lock(&self, fields: &Value) -> Option<String> {
         (N == CLUSTER).then(|| format!("cluster {}", fields["name"]))
+    }
+
+    fn excludes(&self, declared: &Value, object: &Object) -> bool {
+        N == SUBNET && declared["cidr"] == object.fields["cidr"]
     }
 
     fn stands_for(&self, declared: &Value, object: &Object) -> bool {

@@ -979,6 +979,70 @@ async fn kinds_whose_objects_show_at_once_wait_for_nothing() {
     assert!(world.clock.now().since(begun) < Duration::from_secs(1));
 }
 
+/// Zones by the ranges of their public subnets, each with a NAT gateway, and one route table through the first of them.
+fn ranges(zones: &[(&str, u32)]) -> Graph {
+    let mut graph = Graph::new();
+    let vpc = graph.part("vpc", Sim::<VPC>::default());
+    let mut routes = BTreeMap::new();
+    for (zone, cidr) in zones {
+        let within = vec![vpc.made()];
+        let subnet = graph.part(
+            key("subnet", zone),
+            Sim::<SUBNET> {
+                within,
+                cidr: *cidr,
+                ..Sim::default()
+            },
+        );
+        let nat = graph.part(
+            key("nat", zone),
+            Sim::<NAT> {
+                within: vec![subnet.made()],
+                ..Sim::default()
+            },
+        );
+        routes.entry("0.0.0.0/0".to_owned()).or_insert(nat.ready());
+    }
+    graph.part(
+        "routes",
+        Sim::<ROUTES> {
+            within: vec![vpc.made()],
+            routes,
+            ..Sim::default()
+        },
+    );
+    graph
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_there_together_goes_before_the_new_one_is_made() {
+    let cases = [
+        ("moved to another zone", ranges(&[("a", 1)]), ranges(&[("b", 1)])),
+        (
+            "swapped",
+            ranges(&[("a", 1), ("b", 2)]),
+            ranges(&[("a", 2), ("b", 1)]),
+        ),
+        (
+            "passed on",
+            ranges(&[("a", 1), ("b", 2)]),
+            ranges(&[("b", 1), ("c", 2)]),
+        ),
+    ];
+    for (case, before, after) in cases {
+        let mut world = World::new();
+        world.exclusive = true;
+        let (world, known) = made_in(world, &before).await;
+        world.rest().await;
+        let outcome = plan_and_apply(&world.engine(), &before, &after, &known, Some("one")).await;
+        assert!(outcome.is_done(), "{case}: {}", texts(&outcome));
+        assert_eq!(outcome.report.objects, after.objects(), "{case}");
+        let known = outcome.report.known().of(&after);
+        let again = plan_and_apply(&world.engine(), &after, &after, &known, Some("one")).await;
+        assert!(again.is_done() && !again.changed, "{case}");
+    }
+}
+
 /// What a chart with hundreds of objects will be: made, left alone, taken up after a crash, changed in one place, removed.
 #[tokio::test(start_paused = true)]
 async fn hundreds_of_parts() {
