@@ -285,6 +285,17 @@ async fn a_custom_resource_comes_in_the_stage_after_its_definition() {
         &second,
     );
     assert_eq!(known.objects[&"widget".into()]["spec"], json!({"size": 1}));
+    let made = cluster.log();
+    let made: Vec<&str> = made
+        .iter()
+        .filter(|line| line.starts_with("create"))
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        made,
+        ["create definition", "create widget"],
+        "and not tried before it is served"
+    );
     let again = apply(&cluster, &stages, &known, &update()).await;
     assert!(
         again.is_done() && !again.changed && again.report.drift.is_empty(),
