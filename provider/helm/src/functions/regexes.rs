@@ -294,7 +294,7 @@ fn translate(pattern: &str) -> Result<String, String> {
             '[' if chars.peek() == Some(&':') => {
                 // A POSIX class such as `[:alpha:]`.
                 let rest: String = chars.clone().collect();
-                match rest.find(":]") {
+                match rest[1..].find(":]").map(|end| end + 1) {
                     Some(end) => {
                         let name = rest[1..end].trim_start_matches('^');
                         if !POSIX_CLASSES.contains(&name) {
