@@ -399,3 +399,30 @@ fn a_root_that_others_have_tagged_as_theirs_is_said_at_once() {
     tag("test");
     session.expect_empty(&mut resource, &config()).unwrap();
 }
+
+/// AWS refuses a subnet whose range overlaps another's: the old one goes first, whatever is in between.
+#[test]
+fn an_explicit_range_moves_to_another_zone() {
+    let account = Rig::shared().account();
+    let session = Session::new(&account);
+    let mut resource = Resource::new("ekb_network");
+    let zones = |zones: &[(&str, u8, u8)]| {
+        let one = |(zone, public, private): &(&str, u8, u8)| {
+            let ranges = json!({ "public": format!("10.20.{public}.0/24"), "private": format!("10.20.{private}.0/20") });
+            (format!("eu-central-1{zone}"), ranges)
+        };
+        json!({ "cidr": "10.20.0.0/16", "nat_gateways": "single", "subnets": zones.iter().map(one).collect::<serde_json::Map<_, _>>() })
+    };
+    for wanted in [
+        zones(&[("a", 0, 16), ("b", 1, 32)]),
+        // To another zone, between zones, and the zone of the NAT gateway to another.
+        zones(&[("a", 0, 16), ("c", 1, 32)]),
+        zones(&[("a", 0, 32), ("c", 1, 16)]),
+        zones(&[("b", 0, 32), ("c", 1, 16)]),
+    ] {
+        session.apply(&mut resource, &wanted).unwrap();
+        session.expect_empty(&mut resource, &wanted).unwrap();
+    }
+    session.destroy(&mut resource).unwrap();
+    account.assert_empty();
+}

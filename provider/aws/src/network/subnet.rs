@@ -136,6 +136,14 @@ impl Kind for Subnets {
             .all(|field| declared.get(field) == object.fields.get(field))
     }
 
+    fn excludes(&self, declared: &Value, object: &Object) -> bool {
+        let range = |fields: &Value| fields.get("cidr")?.as_str()?.parse::<Ipv4Net>().ok();
+        match (range(declared), range(&object.fields)) {
+            (Some(new), Some(old)) => new.contains(&old) || old.contains(&new),
+            _ => false,
+        }
+    }
+
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         let found = find(
             ask,
