@@ -31,6 +31,12 @@ pub struct Token {
     pub token: Attr<Secret<String>>,
 }
 
+fn refuse_nobody(code: &'static str, at: &'static str, name: Option<&String>, out: &mut Diagnostics) {
+    if name.is_some_and(|name| name == "nobody") {
+        out.error(code, at, "Nobody", "There is nobody.");
+    }
+}
+
 pub struct TokenResource(pub Arc<World>);
 
 #[async_trait]
@@ -38,6 +44,10 @@ impl EphemeralResource<World> for TokenResource {
     type Model = Token;
 
     const NAME: &'static str = "test_token";
+
+    fn validate(&self, config: &Token, out: &mut Diagnostics) {
+        refuse_nobody("T503", "audience", config.audience.known(), out);
+    }
 
     async fn open(
         &self,
@@ -103,6 +113,12 @@ impl ListResource<World> for ThingList {
     type Config = Filter;
     type Resource = ThingResource;
 
+    fn validate(&self, config: &Filter, out: &mut Diagnostics) {
+        if config.many.known() == Some(&13) {
+            out.error("T602", "many", "Unlucky", "Not thirteen.");
+        }
+    }
+
     async fn list(
         &self,
         _cx: &Context<World>,
@@ -161,6 +177,10 @@ impl Action<World> for RestartAction {
     type Config = Restart;
 
     const NAME: &'static str = "test_restart";
+
+    fn validate(&self, config: &Restart, out: &mut Diagnostics) {
+        refuse_nobody("T703", "target", config.target.known(), out);
+    }
 
     async fn plan(&self, _cx: &Context<World>, config: &Restart, out: &mut Diagnostics) {
         if config.target.is_unknown() {
@@ -421,6 +441,65 @@ async fn an_action_is_planned_and_says_how_far_it_is() {
     let (lines, said) = invoke(&core, json!({"target": "broken", "times": 0})).await;
     assert_eq!((lines.len(), said.len()), (0, 2));
     assert!(said[1].contains("T702"));
+}
+
+/// Beside the schema's checks each has its own, and both are asked.
+#[tokio::test]
+async fn what_is_wrong_is_said_before_anything_is_opened_listed_or_done() {
+    let core = Core::unconfigured();
+    let token = async |json| {
+        let request = pb::validate_ephemeral_resource_config::Request {
+            type_name: "test_token".to_owned(),
+            config: pack(&value(&json, &Token::block().ty()), &Token::block().ty()),
+        };
+        let answer = core
+            .server
+            .validate_ephemeral_resource_config(Request::new(request))
+            .await;
+        texts(&answer.unwrap().into_inner().diagnostics)
+    };
+    let list = async |json| {
+        let request = pb::validate_list_resource_config::Request {
+            type_name: NAME.to_owned(),
+            config: pack(&value(&json, &Filter::block().ty()), &Filter::block().ty()),
+            ..Default::default()
+        };
+        let answer = core
+            .server
+            .validate_list_resource_config(Request::new(request))
+            .await;
+        texts(&answer.unwrap().into_inner().diagnostics)
+    };
+    let action = async |json| {
+        let request = pb::validate_action_config::Request {
+            type_name: "test_restart".to_owned(),
+            config: pack(&value(&json, &Restart::block().ty()), &Restart::block().ty()),
+        };
+        let answer = core.server.validate_action_config(Request::new(request)).await;
+        texts(&answer.unwrap().into_inner().diagnostics)
+    };
+    assert_eq!(token(json!({"audience": "me"})).await, [""; 0]);
+    assert_eq!(list(json!({"many": 12})).await, [""; 0]);
+    assert_eq!(action(json!({"target": "web"})).await, [""; 0]);
+    assert_eq!(
+        token(json!({"audience": "nobody"})).await,
+        ["error: Nobody (T503) @ audience: There is nobody."]
+    );
+    assert_eq!(
+        list(json!({"many": 13})).await,
+        ["error: Unlucky (T602) @ many: Not thirteen."]
+    );
+    assert_eq!(
+        action(json!({"target": "nobody"})).await,
+        ["error: Nobody (T703) @ target: There is nobody."]
+    );
+    for said in [
+        token(json!({"audience": null})).await,
+        list(json!({"many": 5000})).await,
+        action(json!({"target": null})).await,
+    ] {
+        assert!(said.len() == 1 && said[0].contains("F30"), "{said:?}");
+    }
 }
 
 #[tokio::test]
