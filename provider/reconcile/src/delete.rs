@@ -102,7 +102,10 @@ pub(crate) fn order(removals: &mut [Removal], graphs: &[Graph], sight: &Observat
             let says_nothing = found.object.references.is_empty()
                 && declared(&found.key).is_none_or(|part| part.needs.is_empty());
             // Where something of a higher order goes before it, it cannot go before that order.
-            says_nothing && all_before(&before, at).all(|other| rank(other) <= rank(at))
+            // What may stay without harm holds nobody up.
+            !removals[at].is_spare
+                && says_nothing
+                && all_before(&before, at).all(|other| rank(other) <= rank(at))
         })
         .collect();
     let ranks: Vec<u32> = (0..removals.len()).map(rank).collect();
@@ -142,16 +145,26 @@ impl Run {
             let end = self.remove_in_turn(removal, schedule).await;
             let spot = removal.found.spot();
             schedule.ended(&spot, if end.is_ok() { Fate::Gone } else { Fate::Stays });
-            match end {
-                Err(Stop::Failed(failure)) if removal.is_spare && failure.class != Class::Cancelled => {
-                    self.warn(failure);
-                    None
-                }
-                Err(Stop::Failed(failure)) => Some((removal.found.key.clone(), failure)),
-                Ok(()) | Err(Stop::Behind) => None,
-            }
+            (removal, end)
         }));
-        ends.await.into_iter().flatten().collect()
+        let (mut errors, mut spares, mut is_behind) = (Vec::new(), Vec::new(), false);
+        for (removal, end) in ends.await {
+            match end {
+                Ok(()) => {}
+                Err(Stop::Behind) => is_behind = true,
+                Err(Stop::Failed(failure)) => {
+                    let is_harmless = removal.is_spare && failure.class != Class::Cancelled;
+                    let list = if is_harmless { &mut spares } else { &mut errors };
+                    list.push((removal.found.key.clone(), failure));
+                }
+            }
+        }
+        // A duplicate that stays does no harm, unless something else stays for it that nothing else accounts for.
+        if is_behind && errors.is_empty() {
+            return spares;
+        }
+        spares.into_iter().for_each(|(_, failure)| self.warn(failure));
+        errors
     }
 
     async fn remove_in_turn(&self, removal: &Removal, schedule: &Schedule) -> Result<(), Stop> {

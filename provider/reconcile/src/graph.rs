@@ -60,7 +60,7 @@ pub(crate) struct Declared {
     pub part: Arc<dyn Any + Send + Sync>,
     /// Its fields with references as plain keys: comparable with what is observed.
     pub fields: Value,
-    /// Its fields with references as `{"$made": key}`, for putting ids in their place.
+    /// Its fields with references marked as such, for putting ids in their place.
     marked: Value,
     /// What it needs, and how far along.
     pub needs: BTreeMap<Key, Stage>,
@@ -321,11 +321,9 @@ fn rewrite(value: &Value, replace: &mut impl FnMut(&Key, Stage) -> String) -> Va
 
 fn reference(map: &Map<String, Value>) -> Option<(Key, Stage)> {
     let (name, value) = map.iter().next().filter(|_| map.len() == 1)?;
-    let stage = match name.as_str() {
-        "$made" => Stage::Made,
-        "$ready" => Stage::Ready,
-        _ => return None,
-    };
+    let stage = [Stage::Made, Stage::Ready]
+        .into_iter()
+        .find(|stage| stage.mark() == name)?;
     Some((Key::from(value.as_str()?), stage))
 }
 

@@ -215,7 +215,7 @@ impl Observation {
     fn take_out(&mut self, found: &Found) -> Option<Found> {
         let stood = self
             .found(&found.key)
-            .filter(|stood| stood.spot() == found.spot());
+            .filter(|stood| stood.spot() == found.spot() && made_at(&stood.object) == made_at(&found.object));
         let stood = stood.filter(|_| self.is_plain(&found.key))?;
         for name in stood.names() {
             if let Some(keys) = self.picture.names.get_mut(name) {

@@ -51,9 +51,20 @@ pub enum Stage {
     Ready,
 }
 
+impl Stage {
+    /// The name under which a reference serialises. No service takes a NUL, so that it is nobody's data.
+    pub(crate) fn mark(self) -> &'static str {
+        match self {
+            Self::Made => "\0made",
+            Self::Ready => "\0ready",
+        }
+    }
+}
+
 /// A field of a part that stands for another part: an edge of the graph.
 ///
-/// Serialises as `{"$made": key}` or `{"$ready": key}`; the graph turns that into an edge and the plain key.
+/// Serialises as an object with the key of the part under a name that stands for the stage; the graph turns that into an
+/// edge and the plain key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ref {
     /// The part meant.
@@ -65,14 +76,7 @@ pub struct Ref {
 impl Serialize for Ref {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(
-            if self.stage == Stage::Made {
-                "$made"
-            } else {
-                "$ready"
-            },
-            &self.key.0,
-        )?;
+        map.serialize_entry(self.stage.mark(), &self.key.0)?;
         map.end()
     }
 }
@@ -89,7 +93,8 @@ pub enum FieldRule {
     /// Not readable: compared with what was last applied to this object, as the state says. The version of a secret is
     /// such a field: another one is a difference, and is remembered only once the creating call or an update with it
     /// succeeded. Of an object of which nothing is remembered (found again after a crash, adopted, imported) every value
-    /// differs, so that the secret is sent again: what mends it must bear being repeated, and be [`Remedy::Update`].
+    /// differs, so that the secret is sent again: what mends it must bear being repeated, and be [`Remedy::Update`]. The
+    /// secret has to travel in the creating call itself, never in a second call of [`Kind::create`].
     AsApplied,
 }
 

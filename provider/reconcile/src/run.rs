@@ -1,7 +1,7 @@
 //! A reconcile or destroy from begin to end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use futures::future::{join, join_all};
 
@@ -9,7 +9,7 @@ use crate::bring::Stage;
 use crate::delete::{Removal, order};
 use crate::engine::Engine;
 use crate::failure::{Class, Failure};
-use crate::graph::Graph;
+use crate::graph::{Declared, Graph};
 use crate::matching::{Found, Seen};
 use crate::observe::{Observation, Spot};
 use crate::ownership::{Phase, Purpose, RootTags, check_schema, may_adopt, may_change};
@@ -335,13 +335,32 @@ impl Run {
         let mut before = Vec::new();
         for _ in 0..PASSES {
             let errors = self.pass(allowed, purpose).await;
-            if errors.is_empty() && self.sight(|sight| sight.is_as_declared()) {
+            if errors.is_empty() && self.sight(|sight| sight.amiss().is_none()) {
                 return errors;
             }
             if !errors.is_empty() && !self.may_pass_again(&before, &errors, purpose).await {
                 return errors;
             }
             before = errors;
+        }
+        if let (true, Some(key)) = (before.is_empty(), self.sight(|sight| sight.amiss())) {
+            let is_missing = self.sight(|sight| sight.found(&key).is_none());
+            let failure = Failure::new(
+                Class::Other,
+                format!("bringing {key} to what it should be"),
+                format!(
+                    "it is still {}, though no call failed",
+                    if is_missing { "missing" } else { "different" }
+                ),
+            )
+            .code("EKB1312")
+            .hint("Plan again: it shows what is left to do.");
+            if is_missing {
+                before.push((key, failure));
+            } else {
+                // Reads may lag behind.
+                self.warn(failure);
+            }
         }
         before
     }
@@ -433,7 +452,7 @@ impl Run {
     /// Looks at what was made and never looked at, since the answer of its creating call sufficed.
     async fn look_at_the_unseen(&self, graph: &Graph) {
         let kinds = self.sight(|sight| {
-            let unseen = |part: &&std::sync::Arc<crate::graph::Declared>| {
+            let unseen = |part: &&Arc<Declared>| {
                 sight
                     .chosen
                     .get(&part.key)
@@ -678,14 +697,16 @@ fn exclusions(
     removals: &[Removal],
 ) -> BTreeMap<Key, BTreeSet<Spot>> {
     let mut by_kind: BTreeMap<&str, Vec<&Found>> = BTreeMap::new();
-    for removal in removals {
+    // A duplicate may stay: the service then says what it excludes.
+    for removal in removals.iter().filter(|removal| !removal.is_spare) {
         by_kind
             .entry(removal.found.kind)
             .or_default()
             .push(&removal.found);
     }
     let parts = sight.graphs.first().into_iter().flat_map(Graph::iter);
-    let made = parts.filter(|part| replaced.contains_key(&part.key) || sight.found(&part.key).is_none());
+    let is_made = |part: &&Arc<Declared>| sight.found(&part.key).is_none_or(|found| found.has_ended());
+    let made = parts.filter(|part| replaced.contains_key(&part.key) || is_made(part));
     let excluded = made.filter_map(|part| {
         let kind = sight.engine.kinds.get(part.kind)?;
         let others = by_kind
@@ -709,24 +730,24 @@ fn in_order(mut errors: Vec<(Key, Failure)>) -> Vec<Failure> {
 }
 
 impl Observation {
-    /// Whether every declared part of the stage is there and without differences.
-    fn is_as_declared(&self) -> bool {
+    /// The first declared part of the stage that is not there, or differs.
+    fn amiss(&self) -> Option<Key> {
         let nothing = |_: &Key| false;
-        self.graphs.first().is_none_or(|graph| {
-            graph.iter().all(|part| match self.picture.parts.get(&part.key) {
-                Some(Seen::Found(found)) => self.differences(part, &found.object, &nothing).is_empty(),
-                Some(Seen::Unseen(_)) => true,
-                _ => false,
-            })
-        })
+        let is_amiss = |part: &&Arc<Declared>| match self.picture.parts.get(&part.key) {
+            Some(Seen::Found(found)) => !self.differences(part, &found.object, &nothing).is_empty(),
+            Some(Seen::Unseen(_)) => false,
+            _ => true,
+        };
+        let part = self.graphs.first()?.iter().find(is_amiss)?;
+        Some(part.key.clone())
     }
 
     /// Notes tags that were set, since reads may lag behind.
     fn retag(&mut self, spot: &Spot, tags: &crate::part::Tags) {
-        let set = |object: &std::sync::Arc<Object>| {
+        let set = |object: &Arc<Object>| {
             let mut object = (**object).clone();
             object.tags.extend(tags.clone());
-            std::sync::Arc::new(object)
+            Arc::new(object)
         };
         if let Some(answer) = self.answers.get_mut(spot.0) {
             for object in answer.objects.iter_mut().filter(|object| object.id == spot.1) {

@@ -58,7 +58,10 @@ pub const MANNERS: [Manner; 8] = [
         deletion_order: 9,
         ..manner("vpc", Idempotence::None, 2, 0)
     },
-    manner("subnet", Idempotence::None, 0, 0),
+    Manner {
+        deletion_order: 5,
+        ..manner("subnet", Idempotence::None, 0, 0)
+    },
     manner("address", Idempotence::None, 0, 0),
     Manner {
         lingers: true,

@@ -573,7 +573,16 @@ async fn what_could_not_be_looked_at_counts_as_it_was() {
         .await;
     assert_eq!(codes(&outcome), ["EKB1005"], "{}", texts(&outcome));
     let left: Vec<&str> = outcome.report.ids.keys().map(|key| key.0.as_str()).collect();
-    assert_eq!(left, ["nat_address/a", "nat_gateway/a", "public_subnet/a", "vpc"]);
+    let expected = [
+        "nat_address/a",
+        "nat_gateway/a",
+        "private_subnet/a",
+        "private_subnet/b",
+        "public_subnet/a",
+        "public_subnet/b",
+        "vpc",
+    ];
+    assert_eq!(left, expected);
     world.with(|state| state.blind.clear());
     let outcome = world
         .engine()
@@ -1041,6 +1050,50 @@ async fn what_cannot_be_there_together_goes_before_the_new_one_is_made() {
         let again = plan_and_apply(&world.engine(), &after, &after, &known, Some("one")).await;
         assert!(again.is_done() && !again.changed, "{case}");
     }
+}
+
+/// A duplicate that somebody else uses stays, with a warning, and holds up nothing; what cannot go because of it is an error.
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_that_stays_is_never_taken_for_done() {
+    let (before, after) = (network(&["a", "b"], 1), network(&["a"], 1));
+    let (world, known) = made(&before).await;
+    let spare = double(&world, "nat_address/a");
+    let foreign = double(&world, "nat_gateway/a");
+    world.with(|state| {
+        let foreign = state.things.get_mut(&foreign).unwrap();
+        foreign.tags.clear();
+        foreign.set("within", json!([spare]));
+    });
+    let outcome = plan_and_apply(&world.engine(), &before, &after, &known, Some("one")).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    assert!(!world.picture().iter().any(|(key, _)| key.ends_with("/b")));
+    assert!(world.with(|state| state.things.contains_key(&spare)));
+    assert!(
+        outcome
+            .report
+            .warnings
+            .iter()
+            .any(|said| said.doing.contains("nat_address/a"))
+    );
+
+    // The spare itself uses what is to go.
+    let (world, known) = made(&before).await;
+    let spare = double(&world, "nat_gateway/a");
+    let subnet = known.ids[&"public_subnet/b".into()].clone();
+    let user = double(&world, "private_routes/a");
+    world.with(|state| {
+        state
+            .things
+            .get_mut(&spare)
+            .unwrap()
+            .set("within", json!([subnet]));
+        let user = state.things.get_mut(&user).unwrap();
+        user.tags.clear();
+        user.set("within", json!([spare]));
+    });
+    let outcome = plan_and_apply(&world.engine(), &before, &after, &known, Some("one")).await;
+    assert!(world.with(|state| state.things.contains_key(&subnet)));
+    assert!(!outcome.is_done(), "something that was to go is there");
 }
 
 /// What a chart with hundreds of objects will be: made, left alone, taken up after a crash, changed in one place, removed.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use framework::path::Step;
-use framework::{Attr, AttributeType, Context, Diagnostic, Diagnostics, Path};
+use framework::{Attr, AttributeType, Context, Diagnostic, Diagnostics, Path, Severity};
 
 use super::place::settle_place;
 use super::state::texts;
@@ -187,7 +187,8 @@ impl<D> Reconciled<D> {
             _ => true,
         };
         // One mistake is said once: what the look-up refused already says more.
-        let said: Vec<Path> = out.iter().map(|said| said.path.clone()).collect();
+        let errors = out.iter().filter(|said| said.severity == Severity::Error);
+        let said: Vec<Path> = errors.map(|said| said.path.clone()).collect();
         out.extend(
             refused.into_iter().filter(|refusal| {
                 is_new(refusal) && (refusal.path.is_root() || !said.contains(&refusal.path))
