@@ -738,7 +738,7 @@ fn float_verb(out: &mut Vec<u8>, value: &Value, f: f64, verb: char, flags: &Flag
         format_g(f, 6)
     } else {
         match (verb, flags.precision) {
-            ('f' | 'F', precision) => format!("{f:.*}", precision.unwrap_or(6)),
+            ('f' | 'F', precision) => decimal_form(f, precision.unwrap_or(6)),
             ('e' | 'E', precision) => exponent_form(f, precision.unwrap_or(6)),
             ('x' | 'X', precision) => hexadecimal_form(f, precision),
             ('b', _) => binary_form(f),
@@ -813,7 +813,10 @@ fn hexadecimal_form(f: f64, precision: Option<usize>) -> String {
     let fraction = format!("{:0digits$x}", mantissa & ((1 << MANTISSA_BITS) - 1));
     let fraction = match precision {
         None => fraction.trim_end_matches('0').to_owned(),
-        Some(precision) => format!("{fraction:0<precision$.precision$}"),
+        Some(precision) => {
+            let kept = &fraction[..precision.min(digits)];
+            format!("{kept}{}", "0".repeat(precision - kept.len()))
+        }
     };
     let dot = if fraction.is_empty() { "" } else { "." };
     let sign = if f.is_sign_negative() { "-" } else { "" };
@@ -824,12 +827,23 @@ fn hexadecimal_form(f: f64, precision: Option<usize>) -> String {
     )
 }
 
+/// Most digits behind the point that are not zero: `format!` panics when it is asked for more than 65,535.
+const DIGITS: usize = 1100;
+
+/// `%f`.
+fn decimal_form(f: f64, precision: usize) -> String {
+    let digits = precision.min(DIGITS);
+    format!("{f:.digits$}{}", "0".repeat(precision - digits))
+}
+
 fn exponent_form(f: f64, precision: usize) -> String {
-    let text = format!("{f:.precision$e}");
+    let digits = precision.min(DIGITS);
+    let text = format!("{f:.digits$e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     format!(
-        "{mantissa}e{}{:02}",
+        "{mantissa}{}e{}{:02}",
+        "0".repeat(precision - digits),
         if exponent < 0 { '-' } else { '+' },
         exponent.abs()
     )
@@ -853,9 +867,27 @@ fn general_form(f: f64, precision: usize) -> String {
     if power < -4 || power >= significant {
         format!("{}e{exponent}", trim(mantissa))
     } else {
-        trim(&format!(
-            "{f:.*}",
-            usize::try_from(significant - 1 - power).unwrap_or(0)
-        ))
+        let digits = usize::try_from(significant - 1 - power).unwrap_or(0);
+        trim(&decimal_form(f, digits))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_digits_than_rust_formats() {
+        let said =
+            |format: &str| String::from_utf8(sprintf(format.as_bytes(), &[Value::Float(-1.5)])).unwrap();
+        let zeros = "0".repeat(69_999);
+        assert_eq!(said("%.70000f"), format!("-1.5{zeros}"));
+        assert_eq!(said("%.70000e"), format!("-1.5{zeros}e+00"));
+        assert_eq!(said("%.70000x"), format!("-0x1.8{zeros}p+00"));
+        assert_eq!(said("%.70000g"), "-1.5");
+        assert_eq!(said("%.3x"), "-0x1.800p+00");
+        assert_eq!(said("%70000.1f").len(), 70_000);
+        let tiny = sprintf(b"%.1074f", &[Value::Float(f64::from_bits(1))]);
+        assert!(tiny.ends_with(b"625"), "no digit is cut");
     }
 }

@@ -97,7 +97,7 @@ fn a_schema_without_end_is_refused() {
     std::fs::write(work.path().join("values.schema.json"), schema).unwrap();
     let out = oracle::template(ours(), work.path(), &[]);
     assert!(
-        !out.success && out.error.contains("applied too often"),
+        !out.success && out.error.contains("takes too many steps"),
         "{}",
         out.error
     );

@@ -53,35 +53,62 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 thread_local! {
     /// Compiled expressions: charts use a few over and over.
-    static CACHE: RefCell<HashMap<String, Rc<Regex>>> = RefCell::new(HashMap::new());
+    static CACHE: RefCell<Cache> = RefCell::default();
 }
-/// More compiled expressions than any chart has.
-const CACHE_SIZE: usize = 256;
-/// Largest compiled expression, in bytes.
-const COMPILED_SIZE: usize = 4 << 20;
+/// Longest expression.
+const LENGTH: usize = 64 << 10;
+/// Weight of all expressions that are kept: more than any chart has.
+const CACHE_WEIGHT: usize = 256;
+/// What an expression may weigh, the size in bytes to which it compiles, and that of the automaton that it then needs.
+const SIZES: [(usize, usize, usize); 2] = [(1, 64 << 10, 256 << 10), (64, 4 << 20, 2 << 20)];
+
+#[derive(Default)]
+struct Cache {
+    weight: usize,
+    all: HashMap<String, (Rc<Regex>, usize)>,
+}
 
 pub(crate) fn compile(pattern: &Value) -> Result<Rc<Regex>, Failure> {
-    let pattern = text(pattern);
-    if let Some(regex) = CACHE.with_borrow(|cache| cache.get(&*pattern).cloned()) {
-        return Ok(regex);
+    weighed(&text(pattern)).map(|(regex, ..)| regex)
+}
+
+/// A compiled expression, how much it weighs (1, or 64 if it is large), and whether it was not compiled before.
+pub(crate) fn weighed(pattern: &str) -> Result<(Rc<Regex>, usize, bool), Failure> {
+    if let Some((regex, weight)) = CACHE.with_borrow(|cache| cache.all.get(pattern).cloned()) {
+        return Ok((regex, weight, false));
     }
-    let built = translate(&pattern).and_then(|p| {
-        regex::RegexBuilder::new(&p)
-            .size_limit(COMPILED_SIZE)
-            .build()
-            .map_err(|e| match e {
-                regex::Error::CompiledTooBig(_) => format!("expression too large: `{pattern}`"),
-                _ => in_go_words(&p, &pattern),
-            })
-    });
-    let regex = Rc::new(built.map_err(|e| Failure::new(format!("error parsing regexp: {e}")))?);
-    CACHE.with_borrow_mut(|cache| {
-        if cache.len() >= CACHE_SIZE {
-            cache.clear();
+    let failed = |e: String| Failure::new(format!("error parsing regexp: {e}"));
+    // Work grows with the square of the length.
+    if pattern.len() > LENGTH {
+        return Err(failed("expression too large".to_owned()));
+    }
+    let translated = translate(pattern).map_err(failed)?;
+    let mut built = Err(regex::Error::CompiledTooBig(0));
+    let mut weight = 0;
+    for (of, compiled, automaton) in SIZES {
+        weight = of;
+        built = regex::RegexBuilder::new(&translated)
+            .size_limit(compiled)
+            .dfa_size_limit(automaton)
+            .build();
+        if !matches!(built, Err(regex::Error::CompiledTooBig(_))) {
+            break;
         }
-        cache.insert(pattern.into_owned(), regex.clone());
+    }
+    let regex = Rc::new(built.map_err(|e| {
+        failed(match e {
+            regex::Error::CompiledTooBig(_) => format!("expression too large: `{pattern}`"),
+            _ => in_go_words(&translated, pattern),
+        })
+    })?);
+    CACHE.with_borrow_mut(|cache| {
+        if cache.weight + weight > CACHE_WEIGHT {
+            *cache = Cache::default();
+        }
+        cache.weight += weight;
+        cache.all.insert(pattern.to_owned(), (regex.clone(), weight));
     });
-    Ok(regex)
+    Ok((regex, weight, true))
 }
 
 /// What Go says of a mistake, with the part of the expression that it names.
@@ -400,4 +427,36 @@ fn split(_: &mut Context<'_>, a: &[Value]) -> Outcome {
         parts.push(s[from..].to_owned());
     }
     Ok(Value::strings(parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_expressions_are_refused() {
+        let said = |length: usize| weighed(&"{".repeat(length)).map(|_| ()).map_err(|f| f.message);
+        assert_eq!(said(100), Ok(()));
+        assert_eq!(
+            said(LENGTH + 1).unwrap_err(),
+            "error parsing regexp: expression too large"
+        );
+    }
+
+    #[test]
+    fn what_is_kept_has_an_end() {
+        for n in 0..10 {
+            let (_, weight, new) = weighed(&format!("\\pL{{30}}{n}")).unwrap();
+            assert!(weight == 64 && new);
+            let (_, weight, new) = weighed(&format!("^[a-z0-9]([-a-z0-9]{{0,61}}[a-z0-9])?{n}$")).unwrap();
+            assert!(weight == 1 && new, "what charts have is small");
+        }
+        CACHE.with_borrow(|cache| {
+            assert_eq!(
+                cache.weight,
+                cache.all.values().map(|(_, weight)| weight).sum::<usize>()
+            );
+            assert!((65..=CACHE_WEIGHT).contains(&cache.weight), "{}", cache.weight);
+        });
+    }
 }

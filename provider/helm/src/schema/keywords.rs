@@ -1,18 +1,29 @@
 //! The keywords, in the order in which helm's validator looks at them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use referencing::{Draft, Resolver};
 use serde_json::{Map, Value as Json};
 
 use super::formats;
 use super::problem::Problem;
-use super::scalars::{count, displayed, multiple, number, primitive, quoted, quoted_list, same, type_name};
+use super::scalars::{
+    count, displayed, fingerprint, multiple, number, primitive, quoted, quoted_list, same, type_name,
+};
 use crate::functions::regexes;
-use crate::value::Value;
 
-/// Most schemas that are applied: a schema of a few lines can have work for years.
-const MAX_STEPS: usize = 1_000_000;
+/// Most work for the values of a chart: a schema of a few lines can have work for years.
+pub(super) const VALUES: usize = 4_000_000;
+/// Most work for a schema itself, of which there is more the longer it is.
+pub(super) const METASCHEMA: usize = 20_000_000;
+/// A schema that is applied, in the time that a comparison takes.
+const APPLIED: usize = 4;
+/// An expression that is compiled.
+const COMPILED: usize = 100;
+/// Most schemas that are applied one within the other. What is printed and dropped is nested as deep.
+const MAX_DEPTH: usize = 600;
+/// Most bytes that are said of values that do not fit.
+const MAX_SAID: usize = 16 << 20;
 
 /// The types, in the order in which they are named.
 const TYPES: [&str; 7] = [
@@ -44,7 +55,12 @@ type Outcome<'v> = Result<Seen<'v>, Problem>;
 
 pub(super) struct Validator {
     formats: bool,
+    /// The work that is left.
     steps: usize,
+    /// The bytes that may still be said.
+    words: usize,
+    /// Why the check was given up.
+    stopped: Option<&'static str>,
     /// The way to the value.
     path: Vec<String>,
     /// The way to the schema.
@@ -54,11 +70,13 @@ pub(super) struct Validator {
 }
 
 impl Validator {
-    /// `formats`: whether `format` refuses anything.
-    pub(super) fn new(formats: bool) -> Self {
+    /// `formats`: whether `format` refuses anything. `steps`: the most work.
+    pub(super) fn new(formats: bool, steps: usize) -> Self {
         Validator {
             formats,
-            steps: 0,
+            steps,
+            words: MAX_SAID,
+            stopped: None,
             path: Vec::new(),
             trail: Vec::new(),
             active: Vec::new(),
@@ -73,8 +91,8 @@ impl Validator {
         value: &Json,
     ) -> Result<(), String> {
         let found = self.apply(schema, &scope, value);
-        if self.steps > MAX_STEPS {
-            return Err("the schema is applied too often: it refers to itself over and over".to_owned());
+        if let Some(why) = self.stopped {
+            return Err(why.to_owned());
         }
         let Err(problem) = found else { return Ok(()) };
         let mut out = String::new();
@@ -88,8 +106,48 @@ impl Validator {
         pointer(&self.path)
     }
 
-    fn problem(&self, said: impl Into<String>) -> Problem {
-        Problem::new(self.at(), said, Vec::new())
+    fn problem(&mut self, said: impl Into<String>) -> Problem {
+        self.problem_with(said, Vec::new())
+    }
+
+    fn problem_with(&mut self, said: impl Into<String>, causes: Vec<Problem>) -> Problem {
+        let (at, said) = (self.at(), said.into());
+        // Each has a line of its own, which is indented.
+        let bytes = at.len() + said.len() + 2 * self.active.len() + 64;
+        match self.words.checked_sub(bytes) {
+            Some(left) => self.words = left,
+            None => self.stop("too much does not fit to say it all"),
+        }
+        Problem::new(at, said, causes)
+    }
+
+    fn stop(&mut self, why: &'static str) {
+        self.stopped.get_or_insert(why);
+    }
+
+    /// Counts work. Whether to go on.
+    fn spend(&mut self, steps: usize) -> bool {
+        match self.steps.checked_sub(steps) {
+            Some(left) => self.steps = left,
+            None => self.stop("checking against the schema takes too many steps"),
+        }
+        self.stopped.is_none()
+    }
+
+    fn same(&mut self, a: &Json, b: &Json) -> bool {
+        let mut steps = 0;
+        let same = same(a, b, &mut steps);
+        self.spend(steps) && same
+    }
+
+    /// Whether a text is as an expression wants it, and nothing where that is no expression.
+    pub(super) fn matches(&mut self, pattern: &str, text: &str) -> Option<bool> {
+        if !self.spend(1 + pattern.len() / 64) {
+            return None;
+        }
+        let (regex, weight, new) = regexes::weighed(pattern).ok()?;
+        let compiling = if new { COMPILED * weight } else { 0 };
+        (self.spend(compiling + text.len() / 64 * weight)).then(|| regex.is_match(text))
     }
 
     /// A schema below the one at hand, applied to the same value.
@@ -100,6 +158,9 @@ impl Validator {
         scope: &Scope<'r>,
         value: &'v Json,
     ) -> Outcome<'v> {
+        if !self.spend(way.iter().map(|step| step.len() / 64).sum()) {
+            return Ok(Seen::default());
+        }
         let length = self.trail.len();
         self.trail.extend(way.iter().map(|step| (*step).to_owned()));
         let out = self.apply(schema, scope, value);
@@ -116,6 +177,9 @@ impl Validator {
         (name, value): (&str, &Json),
         found: &mut Vec<Problem>,
     ) {
+        if !self.spend(name.len() / 64) {
+            return;
+        }
         self.path.push(name.to_owned());
         let out = self.sub(way, schema, scope, value);
         self.path.pop();
@@ -123,12 +187,17 @@ impl Validator {
     }
 
     fn apply<'r, 'v>(&mut self, schema: &'r Json, scope: &Scope<'r>, value: &'v Json) -> Outcome<'v> {
-        self.steps += 1;
+        let go_on = self.spend(APPLIED);
         let keywords = match schema {
+            _ if !go_on => return Ok(Seen::default()),
             Json::Bool(false) => return Err(self.problem("false schema")),
-            Json::Object(keywords) if self.steps <= MAX_STEPS => keywords,
+            Json::Object(keywords) => keywords,
             _ => return Ok(Seen::default()),
         };
+        if self.active.len() >= MAX_DEPTH {
+            self.stop("the schema is too deep");
+            return Ok(Seen::default());
+        }
         self.active.push((schema, value, self.trail.len()));
         let inner = if keywords.contains_key(scope.draft.id_keyword()) {
             &scope.inside(schema)
@@ -151,7 +220,7 @@ impl Validator {
         let mut found = Vec::new();
         if draft <= Draft::Draft7 && keywords.contains_key("$ref") {
             self.references(keywords, scope, value, &mut seen, &mut found);
-            return Problem::group(self.at(), found).map_or(Ok(seen), Err);
+            return self.group(found).map_or(Ok(seen), Err);
         }
         self.whole(keywords, draft, value)?;
         self.references(keywords, scope, value, &mut seen, &mut found);
@@ -166,11 +235,19 @@ impl Validator {
         if draft >= Draft::Draft201909 {
             self.unevaluated(keywords, scope, value, &mut seen, &mut found);
         }
-        Problem::group(self.at(), found).map_or(Ok(seen), Err)
+        self.group(found).map_or(Ok(seen), Err)
+    }
+
+    /// What all keywords of one schema found.
+    fn group(&mut self, mut found: Vec<Problem>) -> Option<Problem> {
+        match found.len() {
+            0 | 1 => found.pop(),
+            _ => Some(Problem::group(self.at(), found)),
+        }
     }
 
     /// What ends the matter: nothing else is said of such a value.
-    fn whole(&self, keywords: &Map<String, Json>, draft: Draft, value: &Json) -> Result<(), Problem> {
+    fn whole(&mut self, keywords: &Map<String, Json>, draft: Draft, value: &Json) -> Result<(), Problem> {
         if let Some(wanted) = keywords.get("type") {
             let listed = |name: &str| match wanted {
                 Json::Array(names) => names.iter().any(|one| one == name),
@@ -187,7 +264,7 @@ impl Validator {
             }
         }
         if let Some(wanted) = keywords.get("const").filter(|_| draft >= Draft::Draft6)
-            && !same(wanted, value)
+            && !self.same(wanted, value)
         {
             return Err(self.problem(match primitive(wanted) {
                 true => format!("value must be {}", displayed(wanted)),
@@ -195,7 +272,7 @@ impl Validator {
             }));
         }
         if let Some(wanted) = keywords.get("enum").and_then(Json::as_array)
-            && !wanted.iter().any(|one| same(one, value))
+            && !wanted.iter().any(|one| self.same(one, value))
         {
             let shown: Vec<String> = wanted.iter().map(displayed).collect();
             return Err(self.problem(match wanted.as_slice() {
@@ -206,6 +283,7 @@ impl Validator {
         }
         if self.formats
             && let (Some(format), Json::String(text)) = (keywords.get("format").and_then(Json::as_str), value)
+            && self.spend(text.len() / 64 + if format == "regex" { COMPILED } else { 1 })
             && let Err(why) = formats::check(format, text)
         {
             return Err(self.problem(format!("{} is not valid {format}: {why}", quoted(text))));
@@ -230,6 +308,9 @@ impl Validator {
             let Some(reference) = keywords.get(*keyword).and_then(Json::as_str) else {
                 continue;
             };
+            if !self.spend(reference.len() / 8 + self.active.len() / 16) {
+                return;
+            }
             let (target, inner) = match scope.lookup(keyword, reference) {
                 Ok(target) => target,
                 Err(why) => {
@@ -242,12 +323,13 @@ impl Validator {
                 .iter()
                 .find(|(schema, of, _)| std::ptr::eq(*schema, target) && std::ptr::eq(*of, value))
             {
-                found.push(self.problem(format!(
+                let said = format!(
                     "both {}/{keyword} and {} resolve to \"{}{reference}\" causing reference cycle",
                     pointer(&self.trail),
                     pointer(&self.trail[..*before]),
                     scope.resolver.base_uri()
-                )));
+                );
+                found.push(self.problem(said));
                 continue;
             }
             match self.sub(&[keyword], target, &inner, value) {
@@ -267,6 +349,10 @@ impl Validator {
     ) {
         let schemas = |keyword: &str| keywords.get(keyword).and_then(Json::as_object);
         self.size(keywords, "Properties", entries.len(), found);
+        let required = keywords.get("required").and_then(Json::as_array);
+        if !self.spend(required.map_or(0, Vec::len)) {
+            return;
+        }
         let names = |list: &'r Json| {
             let names = list.as_array().into_iter().flatten().filter_map(Json::as_str);
             names
@@ -283,26 +369,18 @@ impl Validator {
         }
         self.dependencies("dependencies", keywords, scope, (value, entries), seen, found);
         let (properties, patterns) = (schemas("properties"), schemas("patternProperties"));
-        let patterns: Vec<_> = patterns
-            .into_iter()
-            .flatten()
-            .filter_map(|(pattern, schema)| {
-                Some((
-                    regexes::compile(&Value::str(pattern.as_str())).ok()?,
-                    pattern,
-                    schema,
-                ))
-            })
-            .collect();
         let mut additional = Vec::new();
         for (name, inner) in entries {
+            if !self.spend(1 + name.len() / 64) {
+                return;
+            }
             let mut known = false;
             if let Some(schema) = properties.and_then(|p| p.get(name)) {
                 known = true;
                 self.part(&["properties", name], schema, scope, (name, inner), found);
             }
-            for (regex, pattern, schema) in &patterns {
-                if regex.is_match(name) {
+            for (pattern, schema) in patterns.into_iter().flatten() {
+                if self.matches(pattern, name) == Some(true) {
                     known = true;
                     self.part(
                         &["patternProperties", pattern],
@@ -343,13 +421,16 @@ impl Validator {
             .filter(|_| scope.draft >= Draft::Draft6)
         {
             for name in entries.keys() {
+                if !self.spend(name.len() / 64) {
+                    return;
+                }
                 let path = std::mem::take(&mut self.path);
                 let text = Json::String(name.clone());
                 let causes = self.sub(&["propertyNames"], schema, scope, &text).err();
                 self.path = path;
                 if let Some(cause) = causes {
                     let said = format!("invalid propertyName {}", quoted(name));
-                    found.push(Problem::new(self.at(), said, cause.parts()));
+                    found.push(self.problem_with(said, cause.parts()));
                 }
             }
         }
@@ -378,6 +459,10 @@ impl Validator {
     ) {
         let all = keywords.get(keyword).and_then(Json::as_object);
         for (name, wanted) in all.into_iter().flatten() {
+            let more = wanted.as_array().map_or(0, Vec::len);
+            if !self.spend(1 + name.len() / 64 + more) {
+                return;
+            }
             if !entries.contains_key(name) {
                 continue;
             }
@@ -412,15 +497,7 @@ impl Validator {
     ) {
         self.size(keywords, "Items", items.len(), found);
         if keywords.get("uniqueItems") == Some(&Json::Bool(true)) {
-            let mut pairs =
-                (1..items.len()).flat_map(|later| (0..later).map(move |earlier| (earlier, later)));
-            // Every pair is work.
-            let room = MAX_STEPS.saturating_sub(self.steps);
-            let equal = pairs
-                .by_ref()
-                .take(room)
-                .find(|(a, b)| same(&items[*a], &items[*b]));
-            self.steps += items.len().saturating_mul(items.len()) / 2;
+            let equal = self.equal_pair(items);
             if let Some((a, b)) = equal {
                 found.push(self.problem(format!("items at {} and {} are equal", count(a), count(b))));
             }
@@ -437,6 +514,10 @@ impl Validator {
             (false, None) => ("items", "items"),
         };
         let each: &[Json] = each.map_or(&[], Vec::as_slice);
+        // Each item is remembered, whatever the schema.
+        if !self.spend(items.len()) {
+            return;
+        }
         for (index, (schema, item)) in each.iter().zip(items).enumerate() {
             let name = index.to_string();
             self.part(&[first, &name], schema, scope, (&name, item), found);
@@ -454,6 +535,23 @@ impl Validator {
         if let Some(schema) = keywords.get("contains").filter(|_| scope.draft >= Draft::Draft6) {
             self.contains(keywords, schema, scope, items, seen, found);
         }
+    }
+
+    /// The first item that is there already, after that which it equals.
+    fn equal_pair(&mut self, items: &[Json]) -> Option<(usize, usize)> {
+        let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (later, item) in items.iter().enumerate() {
+            let mut steps = 0;
+            let alike = known.entry(fingerprint(item, &mut steps)).or_default();
+            if !self.spend(steps) {
+                return None;
+            }
+            if let Some(earlier) = alike.iter().find(|earlier| self.same(&items[**earlier], item)) {
+                return Some((*earlier, later));
+            }
+            alike.push(later);
+        }
+        None
     }
 
     fn contains<'r>(
@@ -489,7 +587,7 @@ impl Validator {
         let places = places.join(" ");
         match bound("minContains") {
             None if matched.is_empty() => {
-                found.push(Problem::new(self.at(), "no items match contains schema", causes));
+                found.push(self.problem_with("no items match contains schema", causes));
             }
             Some(least) if matched.len() < least => {
                 let but = match matched.len() {
@@ -500,7 +598,7 @@ impl Validator {
                     "min {} items required to match contains schema, but {but}",
                     count(least)
                 );
-                found.push(Problem::new(self.at(), said, causes));
+                found.push(self.problem_with(said, causes));
             }
             _ => {}
         }
@@ -516,10 +614,13 @@ impl Validator {
         }
     }
 
-    fn string(&self, keywords: &Map<String, Json>, text: &str, found: &mut Vec<Problem>) {
+    fn string(&mut self, keywords: &Map<String, Json>, text: &str, found: &mut Vec<Problem>) {
+        if !self.spend(text.len() / 64) {
+            return;
+        }
         self.size(keywords, "Length", text.chars().count(), found);
         if let Some(pattern) = keywords.get("pattern").and_then(Json::as_str)
-            && regexes::compile(&Value::str(pattern)).is_ok_and(|regex| !regex.is_match(text))
+            && self.matches(pattern, text) == Some(false)
         {
             found.push(self.problem(format!(
                 "{} does not match pattern {}",
@@ -530,7 +631,7 @@ impl Validator {
     }
 
     /// `minLength` and its kin.
-    fn size(&self, keywords: &Map<String, Json>, what: &str, size: usize, found: &mut Vec<Problem>) {
+    fn size(&mut self, keywords: &Map<String, Json>, what: &str, size: usize, found: &mut Vec<Problem>) {
         for (keyword, least) in [(format!("min{what}"), true), (format!("max{what}"), false)] {
             if let Some(bound) = keywords.get(&keyword).and_then(limit)
                 && (least && size < bound || !least && size > bound)
@@ -540,7 +641,7 @@ impl Validator {
         }
     }
 
-    fn number(&self, keywords: &Map<String, Json>, draft: Draft, value: f64, found: &mut Vec<Problem>) {
+    fn number(&mut self, keywords: &Map<String, Json>, draft: Draft, value: f64, found: &mut Vec<Problem>) {
         let bound = |keyword: &str| keywords.get(keyword).and_then(Json::as_f64);
         // The oldest draft says with a boolean that a bound is exclusive.
         let exclusive =
@@ -609,7 +710,7 @@ impl Validator {
                 }
                 _ => format!("'{keyword}' failed"),
             };
-            found.push(Problem::new(self.at(), said, causes));
+            found.push(self.problem_with(said, causes));
         }
         if let Some(condition) = keywords.get("if").filter(|_| scope.draft >= Draft::Draft7) {
             let branch = match self.sub(&["if"], condition, scope, value) {
@@ -641,6 +742,9 @@ impl Validator {
                 let Some(schema) = keywords.get("unevaluatedProperties") else {
                     return;
                 };
+                if !self.spend(entries.len()) {
+                    return;
+                }
                 for (name, inner) in entries {
                     if seen.names.insert(name) {
                         self.part(&["unevaluatedProperties"], schema, scope, (name, inner), found);
@@ -651,6 +755,9 @@ impl Validator {
                 let Some(schema) = keywords.get("unevaluatedItems") else {
                     return;
                 };
+                if !self.spend(items.len()) {
+                    return;
+                }
                 for (index, item) in items.iter().enumerate() {
                     if seen.items.insert(index) {
                         self.part(

@@ -87,8 +87,8 @@ fn check_text(schema: &[u8], values: &Json) -> Result<(), String> {
     let base = referencing::uri::from_str(LOCATION).map_err(|e| e.to_string())?;
     let resolver = registry.resolver(base);
     let scope = Scope { resolver, draft };
-    references(&schema, &scope, &mut HashSet::new())?;
-    let checked = Validator::new(draft <= Draft::Draft7).check(&schema, scope, values);
+    references(&schema, &scope)?;
+    let checked = Validator::new(draft <= Draft::Draft7, keywords::VALUES).check(&schema, scope, values);
     checked.map_err(|problems| format!("{problems}\n"))
 }
 
@@ -105,7 +105,7 @@ fn check_schema(schema: &Json, draft: Draft) -> Result<(), String> {
     let found = SPECIFICATIONS.resolver(base).lookup("#");
     let (contents, resolver, draft) = found.map_err(|e| e.to_string())?.into_inner();
     let scope = Scope { resolver, draft };
-    Validator::new(true)
+    Validator::new(true, keywords::METASCHEMA)
         .check(contents, scope, schema)
         .map_err(|problems| {
             format!(
@@ -114,56 +114,57 @@ fn check_schema(schema: &Json, draft: Draft) -> Result<(), String> {
         })
 }
 
-/// Every reference that can be reached must lead somewhere.
-fn references<'r>(
-    schema: &'r Json,
-    scope: &Scope<'r>,
-    seen: &mut HashSet<*const Json>,
-) -> Result<(), String> {
-    let Some(keywords) = schema.as_object().filter(|_| seen.insert(schema)) else {
-        return Ok(());
-    };
-    let scope = &scope.inside(schema);
-    for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
-        if let Some(reference) = keywords.get(keyword).and_then(Json::as_str) {
-            let (target, inner) = scope.lookup(keyword, reference)?;
-            references(target, &inner, seen)?;
-        }
-    }
-    if scope.draft <= Draft::Draft7 && keywords.contains_key("$ref") {
-        return Ok(());
-    }
-    for (keyword, value) in keywords {
-        match (keyword.as_str(), value) {
-            (
-                "properties" | "patternProperties" | "dependentSchemas" | "dependencies",
-                Json::Object(schemas),
-            ) => schemas
-                .values()
-                .try_for_each(|inner| references(inner, scope, seen))?,
-            ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Json::Array(schemas)) => {
-                schemas
-                    .iter()
-                    .try_for_each(|inner| references(inner, scope, seen))?
+/// Every reference that can be reached must lead somewhere. Chains of them may be long: this does not recurse.
+fn references<'r>(schema: &'r Json, scope: &Scope<'r>) -> Result<(), String> {
+    let mut seen: HashSet<*const Json> = HashSet::new();
+    let mut left = vec![(schema, scope.clone())];
+    while let Some((schema, scope)) = left.pop() {
+        let Some(keywords) = schema.as_object().filter(|_| seen.insert(schema)) else {
+            continue;
+        };
+        let scope = scope.inside(schema);
+        let mut next = Vec::new();
+        for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
+            if let Some(reference) = keywords.get(keyword).and_then(Json::as_str) {
+                next.push(scope.lookup(keyword, reference)?);
             }
-            (
-                "not"
-                | "if"
-                | "then"
-                | "else"
-                | "items"
-                | "additionalItems"
-                | "unevaluatedItems"
-                | "contains"
-                | "additionalProperties"
-                | "unevaluatedProperties"
-                | "propertyNames",
-                inner,
-            ) => references(inner, scope, seen)?,
-            _ => {}
         }
+        if scope.draft > Draft::Draft7 || !keywords.contains_key("$ref") {
+            let below = keywords
+                .iter()
+                .flat_map(|(keyword, value)| schemas_of(keyword, value));
+            next.extend(below.map(|schema| (schema, scope.clone())));
+        }
+        left.extend(next.into_iter().rev());
     }
     Ok(())
+}
+
+/// The schemas that a keyword has.
+fn schemas_of<'r>(keyword: &str, value: &'r Json) -> Vec<&'r Json> {
+    match (keyword, value) {
+        ("properties" | "patternProperties" | "dependentSchemas" | "dependencies", Json::Object(schemas)) => {
+            schemas.values().collect()
+        }
+        ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Json::Array(schemas)) => {
+            schemas.iter().collect()
+        }
+        (
+            "not"
+            | "if"
+            | "then"
+            | "else"
+            | "items"
+            | "additionalItems"
+            | "unevaluatedItems"
+            | "contains"
+            | "additionalProperties"
+            | "unevaluatedProperties"
+            | "propertyNames",
+            inner,
+        ) => vec![inner],
+        _ => Vec::new(),
+    }
 }
 
 impl<'r> Scope<'r> {
@@ -219,5 +220,119 @@ struct Nothing;
 impl Retrieve for Nothing {
     fn retrieve(&self, _: &Uri<String>) -> Result<Json, Box<dyn std::error::Error + Send + Sync>> {
         Ok(serde_json::json!({ ELSEWHERE: true }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn checked(schema: &Json, values: &Json) -> Result<(), String> {
+        check_text(schema.to_string().as_bytes(), values)
+    }
+
+    #[test]
+    fn long_chains_of_references_are_refused() {
+        let chain = |links: usize, end: Json| {
+            let mut definitions: serde_json::Map<String, Json> = (0..links)
+                .map(|n| {
+                    (
+                        format!("a{n}"),
+                        json!({ "$ref": format!("#/definitions/a{}", n + 1) }),
+                    )
+                })
+                .collect();
+            definitions.insert(format!("a{links}"), end);
+            json!({
+                "$schema": "http://json-schema.org/draft-07/schema#",
+                "$ref": "#/definitions/a0",
+                "definitions": definitions,
+            })
+        };
+        assert_eq!(checked(&chain(500, json!({})), &json!({})), Ok(()));
+        assert!(
+            checked(&chain(500, json!(false)), &json!({}))
+                .unwrap_err()
+                .contains("false schema")
+        );
+        let why = checked(&chain(5_000, json!({})), &json!({})).unwrap_err();
+        assert_eq!(why, "the schema is too deep\n");
+    }
+
+    #[test]
+    fn work_within_a_keyword_counts() {
+        let entries: serde_json::Map<String, Json> = (0..5_000).map(|n| (n.to_string(), json!(n))).collect();
+        let values = Json::Object(entries);
+        assert_eq!(
+            checked(&json!({ "allOf": vec![json!({}); 100] }), &values),
+            Ok(())
+        );
+        let why = checked(&json!({ "allOf": vec![json!({}); 1_000] }), &values).unwrap_err();
+        assert_eq!(why, "checking against the schema takes too many steps\n");
+        let long = "x".repeat(1 << 20);
+        for keyword in [
+            json!({ "pattern": "x$" }),
+            json!({ "const": long.clone() }),
+            json!({ "minLength": 1 }),
+        ] {
+            let schema = json!({ "definitions": { "a": keyword }, "allOf": vec![json!({ "$ref": "#/definitions/a" }); 400] });
+            let why = checked(&schema, &json!(long)).unwrap_err();
+            assert_eq!(
+                why,
+                "checking against the schema takes too many steps\n",
+                "{}",
+                schema["definitions"]["a"].to_string().len()
+            );
+        }
+    }
+
+    #[test]
+    fn expressions_that_are_compiled_are_work() {
+        let values = json!({ "a": 1 });
+        let patterns = |count: usize| {
+            let all: serde_json::Map<String, Json> =
+                (0..count).map(|n| (format!("^b{n}{{9}}$"), json!({}))).collect();
+            json!({ "patternProperties": all })
+        };
+        assert_eq!(checked(&patterns(100), &values), Ok(()));
+        let mut validator = Validator::new(false, 5_000);
+        assert_eq!(validator.matches("^unique-(a|b)$", "unique-a"), Some(true));
+        assert_eq!(validator.matches("^unique-(a|b)$", "unique-c"), Some(false));
+        assert_eq!(
+            validator.matches("^\\pL{30}unique$", "unique"),
+            None,
+            "a large one is much work"
+        );
+    }
+
+    #[test]
+    fn what_is_said_has_an_end() {
+        let wanted: Vec<String> = (0..2_000).map(|n| format!("{n:0100}")).collect();
+        let schema = json!({ "additionalProperties": { "enum": wanted } });
+        let values = |count: usize| Json::Object((0..count).map(|n| (n.to_string(), json!(n))).collect());
+        assert!(
+            checked(&schema, &values(2))
+                .unwrap_err()
+                .contains("value must be one of")
+        );
+        let why = checked(&schema, &values(100)).unwrap_err();
+        assert_eq!(why, "too much does not fit to say it all\n");
+    }
+
+    #[test]
+    fn long_lists_of_unique_items_are_checked() {
+        let schema = json!({ "uniqueItems": true });
+        let mut items: Vec<Json> = (0..5_000)
+            .map(|n| json!({ "a": n, "b": [n.to_string()] }))
+            .collect();
+        assert_eq!(checked(&schema, &json!(items)), Ok(()));
+        items.extend([json!(0), json!("0"), json!(-0.0)]);
+        let why = checked(&schema, &json!(items)).unwrap_err();
+        assert!(why.contains("items at 5,000 and 5,002 are equal"), "{why}");
+        items[4_000] = json!({ "b": ["7"], "a": 7.0 });
+        let why = checked(&schema, &json!(items)).unwrap_err();
+        assert!(why.contains("items at 7 and 4,000 are equal"), "{why}");
     }
 }

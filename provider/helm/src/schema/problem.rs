@@ -34,15 +34,13 @@ impl Problem {
         }
     }
 
-    /// What all keywords of one schema found.
-    pub(super) fn group(at: String, mut found: Vec<Problem>) -> Option<Self> {
-        match found.len() {
-            0 | 1 => found.pop(),
-            _ => Some(Problem {
-                at,
-                what: What::Group,
-                causes: found,
-            }),
+    /// What several keywords of one schema found.
+    pub(super) fn group(at: String, found: Vec<Problem>) -> Self {
+        let what = What::Group;
+        Problem {
+            at,
+            what,
+            causes: found,
         }
     }
 
@@ -62,10 +60,12 @@ impl Problem {
                 What::Said(said) => said,
                 What::Group | What::Reference => "validation failed",
             };
-            let _ = write!(out, "\n{:1$}- at {2}: {said}", "", 2 * depth, quoted(&self.at));
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', 2 * depth));
+            let _ = write!(out, "- at {}: {said}", quoted(&self.at));
         }
         for cause in &self.causes {
-            cause.print(out, depth + usize::from(!silent));
+            crate::value::deeper(|| cause.print(out, depth + usize::from(!silent)));
         }
     }
 }

@@ -1,8 +1,11 @@
 //! How values are compared and printed.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use serde_json::Value as Json;
 
 use crate::gofmt;
+use crate::value::deeper;
 
 /// In single quotes, with the escapes that helm's validator has.
 pub(super) fn quoted(text: &str) -> String {
@@ -79,16 +82,57 @@ pub(super) fn number(f: f64) -> String {
     }
 }
 
-/// Whether two values are the same to a schema: 1 is 1.0.
-pub(super) fn same(a: &Json, b: &Json) -> bool {
+/// Whether two values are the same to a schema: 1 is 1.0. Adds the work.
+pub(super) fn same(a: &Json, b: &Json, steps: &mut usize) -> bool {
+    *steps += 1;
     match (a, b) {
         (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
-        (Json::Array(a), Json::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Json::String(a), Json::String(b)) => {
+            *steps += a.len().min(b.len()) / 64;
+            a == b
+        }
+        (Json::Array(a), Json::Array(b)) => {
+            a.len() == b.len() && deeper(|| a.iter().zip(b).all(|(a, b)| same(a, b, steps)))
+        }
         (Json::Object(a), Json::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+            let mut pairs = a.iter().map(|(key, a)| (a, b.get(key)));
+            a.len() == b.len() && deeper(|| pairs.all(|(a, b)| b.is_some_and(|b| same(a, b, steps))))
         }
         (a, b) => a == b,
     }
+}
+
+/// The same for values that are the same. Adds the work.
+pub(super) fn fingerprint(value: &Json, steps: &mut usize) -> u64 {
+    *steps += 1;
+    let mut hasher = DefaultHasher::new();
+    type_name(value).hash(&mut hasher);
+    match value {
+        Json::Null => {}
+        Json::Bool(b) => b.hash(&mut hasher),
+        // Minus zero is zero.
+        Json::Number(n) => (n.as_f64().unwrap_or_default() + 0.0).to_bits().hash(&mut hasher),
+        Json::String(text) => {
+            *steps += text.len() / 64;
+            text.hash(&mut hasher);
+        }
+        Json::Array(items) => deeper(|| {
+            for item in items {
+                fingerprint(item, steps).hash(&mut hasher);
+            }
+        }),
+        // Whatever the order of the entries.
+        Json::Object(entries) => deeper(|| {
+            let entry = |(key, value): (&String, &Json)| {
+                let mut hasher = DefaultHasher::new();
+                (key, fingerprint(value, steps)).hash(&mut hasher);
+                hasher.finish()
+            };
+            let all = entries.iter().map(entry).fold(0, u64::wrapping_add);
+            all.hash(&mut hasher);
+        }),
+    }
+    hasher.finish()
 }
 
 /// Whether a number is a multiple of another, as decimal numbers: 0.3 is one of 0.1.
