@@ -346,6 +346,119 @@ fn credentials_do_not_leave_their_host() {
 }
 
 #[test]
+fn an_index_that_names_a_registry_does_not_get_it_credentials() {
+    let (helm, server, other) = (Helm::new(), Server::start(), Server::start());
+    other.state().auth = Auth::Basic;
+    helm.push(&other, &["1.0.0"]);
+    other.state().auth = Auth::None;
+    let index = |to: &Server| {
+        let url = to.oci("charts/c:1.0.0");
+        format!("apiVersion: v1\nentries: {{c: [{{name: c, version: 1.0.0, urls: ['{url}']}}]}}\n")
+    };
+    let lists = |server: &Server, to: &Server| {
+        let content = index(to).into_bytes();
+        server.state().files.insert("/charts/index.yaml".into(), content);
+        let url = format!("{}/charts", server.url());
+        let chart = "c".into();
+        request(Source::Repository { url, chart }, "1.0.0")
+    };
+    let shown = |server: &Server| {
+        server
+            .state()
+            .log
+            .iter()
+            .any(|(_, path, a)| path.contains("/v2/") && a.is_some())
+    };
+    let mut known = settings();
+    known.credentials = Some(Credentials::basic(USER, PASSWORD));
+    load(known.clone(), &lists(&server, &other)).unwrap();
+    assert!(other.asked_for("/manifests/") > 0 && !shown(&other));
+    load(known.clone(), &lists(&other, &other)).unwrap();
+    assert!(shown(&other), "the same host");
+    other.state().log.clear();
+    known.pass_credentials = true;
+    load(known, &lists(&server, &other)).unwrap();
+    assert!(shown(&other), "the user wants it");
+}
+
+#[test]
+fn what_is_posted_and_a_query_are_not_sent_on() {
+    let (helm, server, other) = (Helm::new(), Server::start(), Server::start());
+    helm.push(&server, &["1.0.0"]);
+    server.state().auth = Auth::Identity;
+    let identity = serde_json::json!({"auths": {&server.address.to_string(): {"auth": "YWxpY2U6", "identitytoken": IDENTITY}}});
+    std::fs::write(helm.path("docker.json"), identity.to_string()).unwrap();
+    let mut known = settings();
+    known.config_files.registries = vec![helm.path("docker.json")];
+    let target = format!("{}/token", other.url());
+    server.state().fault = Some(("/token", Fault::Redirect(target)));
+    let (class, text) = failure(known, &request(Source::Oci(server.oci("charts/c")), "1.0.0"));
+    assert_eq!(class, Class::Denied, "{text}");
+    assert!(text.contains("307"), "{text}");
+    assert_eq!(other.state().log.len(), 0, "the identity token went elsewhere");
+
+    server.state().auth = Auth::None;
+    helm.repository(&server, &["1.0.0"], None);
+    other.state().files = server.state().files.clone();
+    let target = format!("{}/charts/index.yaml", other.url());
+    server.state().fault = Some(("/charts/index.yaml", Fault::Redirect(target)));
+    let url = format!("{}/charts?key=secret-query", server.url());
+    let chart = "c".into();
+    load(settings(), &request(Source::Repository { url, chart }, "1.0.0")).unwrap();
+    assert_eq!(other.asked_for("index.yaml"), 1);
+    let said = other.state().said.concat();
+    assert!(!said.contains("secret-query"), "{said}");
+}
+
+#[test]
+fn credentials_are_shown_once() {
+    let (helm, server) = (Helm::new(), Server::start());
+    helm.repository(&server, &["1.0.0"], None);
+    server.state().auth = Auth::Basic;
+    let url = format!("http://someone:else@{}/charts", server.address);
+    let mut known = settings();
+    known.credentials = Some(Credentials::basic(USER, PASSWORD));
+    let chart = "c".into();
+    load(known, &request(Source::Repository { url, chart }, "1.0.0")).unwrap();
+}
+
+#[test]
+fn pages_of_tags_have_an_end() {
+    let (helm, server) = (Helm::new(), Server::start());
+    helm.push(&server, &["1.0.0"]);
+    server.state().endless_tags = true;
+    let wanted = request(Source::Oci(server.oci("charts/c")), "1.x");
+    let (class, text) = failure(settings(), &wanted);
+    assert_eq!(class, Class::TooLarge, "{text}");
+    assert!(
+        text.contains("100 pages of tags") && text.contains("exact version"),
+        "{text}"
+    );
+    let mut tight = settings();
+    tight.limits.manifest = 1000;
+    let (class, text) = failure(tight, &wanted);
+    assert_eq!(class, Class::TooLarge, "{text}");
+    assert!(text.contains("more than 1000 bytes of tags"), "{text}");
+    let mut short = settings();
+    short.limits.request = Duration::from_millis(5);
+    let (class, text) = failure(short, &wanted);
+    assert_eq!(class, Class::TimedOut, "{text}");
+}
+
+#[test]
+fn a_certificate_without_its_key_is_refused() {
+    let helm = Helm::new();
+    for option in ["--cert-file", "--key-file"] {
+        let out = helm.program(oracle::ours(), &["template", "rel", "c", option, "nowhere"]);
+        assert!(
+            !out.success && out.error.contains("given together"),
+            "{}",
+            out.error
+        );
+    }
+}
+
+#[test]
 fn what_is_refused_says_where_and_what_to_do() {
     let (helm, server) = (Helm::new(), Server::start());
     helm.push(&server, &["1.0.0"]);

@@ -160,6 +160,10 @@ fn load(arguments: &Arguments) -> Result<(Chart, serde_json::Value), Error> {
             .authorities
             .push(std::fs::read(file).map_err(|e| outside(file, e))?);
     }
+    if remote.cert_file.is_some() != remote.key_file.is_some() {
+        let why = "--cert-file and --key-file are given together, or not at all";
+        return Err(Error::Values(why.to_owned()));
+    }
     if let (Some(certificate), Some(key)) = (&remote.cert_file, &remote.key_file) {
         let mut identity = std::fs::read(certificate).map_err(|e| outside(certificate, e))?;
         identity.push(b'\n');

@@ -92,9 +92,14 @@ impl Cache {
     /// Removes what was not used for longest, but not `newest`.
     fn prune(&self, folder: &Path, newest: &Path) -> std::io::Result<()> {
         let mut all = Vec::new();
+        let stale = now() - ABANDONED;
         for entry in std::fs::read_dir(folder)?.flatten() {
             // Another process may just have removed it.
-            if let Ok(about) = entry.metadata() {
+            let Ok(about) = entry.metadata() else { continue };
+            let named = entry.file_name();
+            let archive = hexadecimal(&format!("sha256:{}", named.to_string_lossy())).is_some();
+            // What another process is writing is its own, unless that process is long gone.
+            if archive || about.modified()? < stale {
                 all.push((about.modified()?, about.len(), entry.path()));
             }
         }
@@ -112,14 +117,20 @@ impl Cache {
     }
 }
 
+/// After this time, nobody is writing a file any more.
+const ABANDONED: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+fn now() -> std::time::SystemTime {
+    #[expect(clippy::disallowed_methods, reason = "a file's time; nothing waits for it")]
+    std::time::SystemTime::now()
+}
+
 /// Remembers, as the file's time, that it is in use. Where that fails, the file only goes earlier.
 fn used_now(path: &Path) {
-    #[expect(clippy::disallowed_methods, reason = "a file's time; nothing waits for it")]
-    let now = std::time::SystemTime::now();
     let _ = std::fs::File::options()
         .append(true)
         .open(path)
-        .and_then(|file| file.set_modified(now));
+        .and_then(|file| file.set_modified(now()));
 }
 
 #[cfg(test)]
@@ -175,7 +186,13 @@ mod tests {
         cache.put(&archives[2]);
         assert!(there(0) && !there(1) && there(2), "the oldest use goes");
         let small = Cache::new(folder.path(), 10);
+        let writing = tempfile::NamedTempFile::new_in(folder.path().join("sha256")).unwrap();
         small.put(&archives[3]);
+        assert!(writing.path().exists(), "another process is writing it");
+        let old = std::time::SystemTime::UNIX_EPOCH;
+        writing.as_file().set_modified(old).unwrap();
+        small.put(&archives[3]);
+        assert!(!writing.path().exists(), "nobody is writing it any more");
         assert!(!there(0) && !there(2) && there(3), "what was just put stays");
     }
 

@@ -59,8 +59,7 @@ pub struct ConfigFiles {
     pub repositories: Option<PathBuf>,
 }
 
-/// A repository that the user gave a name.
-#[derive(Clone, Debug)]
+/// A repository that the user gave a name. Its URL may hold a password.
 pub(super) struct Repository {
     pub name: String,
     pub url: String,

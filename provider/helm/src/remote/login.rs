@@ -4,7 +4,6 @@ use std::path::Path;
 
 use reqwest::StatusCode;
 use reqwest::header::WWW_AUTHENTICATE;
-use zeroize::Zeroizing;
 
 use super::failure::{Class, FetchFailure};
 use super::web::{self, Got};
@@ -51,7 +50,7 @@ impl Loader {
             form.query_pairs_mut()
                 .extend_pairs(&parameters)
                 .append_pair("refresh_token", token);
-            let form = Zeroizing::new(form.query().unwrap_or_default().to_owned());
+            let form = form.query().unwrap_or_default().to_owned();
             self.web.post_form(url.as_str(), form, limit).await
         } else {
             url.query_pairs_mut().extend_pairs(&parameters);

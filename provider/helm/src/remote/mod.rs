@@ -35,7 +35,7 @@ use crate::functions::semvers::{Constraint, Version};
 use crate::{Chart, chart};
 
 /// Where a chart comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Source {
     /// A folder, or a `.tgz` file.
     Path(PathBuf),
@@ -77,12 +77,25 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Source::Path(path) => path.display().fmt(f),
-            Source::Oci(reference) => f.write_str(reference),
+            Source::Oci(reference) => f.write_str(&web::without_user(reference)),
             Source::Repository { url, chart } => {
                 write!(f, "{}/{chart}", web::without_user(url).trim_end_matches('/'))
             }
             Source::Archive(url) => f.write_str(&web::without_user(url)),
         }
+    }
+}
+
+/// Without the credentials that a URL may hold.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match self {
+            Source::Path(_) => "Path",
+            Source::Oci(_) => "Oci",
+            Source::Repository { .. } => "Repository",
+            Source::Archive(_) => "Archive",
+        };
+        f.debug_tuple(kind).field(&self.to_string()).finish()
     }
 }
 
@@ -143,7 +156,7 @@ pub struct Provenance {
 }
 
 /// How charts are loaded.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Folder of the cache; none, no cache.
     pub cache: Option<PathBuf>,
@@ -163,6 +176,18 @@ pub struct Settings {
     pub identity: Option<Zeroizing<Vec<u8>>>,
     /// Limits.
     pub limits: Limits,
+}
+
+/// Without the private key.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("cache", &self.cache)
+            .field("credentials", &self.credentials)
+            .field("config_files", &self.config_files)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How large and how slow what is fetched may be.
@@ -260,7 +285,7 @@ impl Loader {
         let archive = match self.cached(request) {
             Some(archive) => archive,
             None => match &request.source {
-                Source::Oci(reference) => self.oci(reference, request).await,
+                Source::Oci(reference) => self.oci(reference, request, true).await,
                 Source::Repository { url, chart } => self.repository(url, chart, request).await,
                 Source::Archive(url) => self.archive(url).await,
                 Source::Path(_) => return Err(Error::Chart(format!("path {} not found", request.source))),

@@ -1,4 +1,4 @@
-//! OCI registries. The client library does the dance for a token; what it has no limits for is fetched here.
+//! OCI registries: manifests, tags and archives.
 
 use reqwest::header::{HeaderMap, LINK};
 use serde::Deserialize;
@@ -34,7 +34,7 @@ struct Address {
 impl Address {
     fn parse(source: &str) -> Result<Address, FetchFailure> {
         let bad = |what: &str| {
-            FetchFailure::new(Class::Invalid, format!("{source:?} {what}"))
+            FetchFailure::new(Class::Invalid, format!("{:?} {what}", web::without_user(source)))
                 .hint("write it as oci://HOST/PATH/CHART, with :TAG or @sha256:DIGEST if need be")
         };
         let rest = source.strip_prefix("oci://").unwrap_or(source);
@@ -101,9 +101,15 @@ struct Session<'l> {
 }
 
 impl Loader {
-    pub(super) async fn oci(&self, source: &str, request: &Request) -> Result<Archive, FetchFailure> {
+    /// `trusted`: whether the credentials of the settings are meant for this registry.
+    pub(super) async fn oci(
+        &self,
+        source: &str,
+        request: &Request,
+        trusted: bool,
+    ) -> Result<Archive, FetchFailure> {
         let address = Address::parse(source)?;
-        let session = self.log_in(&address).await?;
+        let session = self.log_in(&address, trusted).await?;
         let (reference, wanted) = match (&address.digest, &address.tag) {
             (Some(digest), _) => (digest.clone(), Some(digest)),
             (None, Some(tag)) => (tag.clone(), None),
@@ -133,25 +139,26 @@ impl Loader {
         }
         let limit = self.settings.limits.archive;
         let bytes = session.get(&location, &[], limit).await?.body;
-        let archive = self.keep(bytes, location);
-        if archive.digest != layer.digest {
+        let found = cache::digest(&bytes);
+        if found != layer.digest {
             return Err(FetchFailure::new(
                 Class::Corrupt,
                 format!(
-                    "{} has the digest {}, the manifest promises {}",
-                    archive.location, archive.digest, layer.digest
+                    "{location} has the digest {found}, the manifest promises {}",
+                    layer.digest
                 ),
             )
             .hint("it was changed on its way, or the registry is damaged: do not use it"));
         }
         Ok(Archive {
             manifest_digest,
-            ..archive
+            ..self.keep(bytes, location)
         })
     }
 
-    async fn log_in(&self, address: &Address) -> Result<Session<'_>, FetchFailure> {
-        let (mut credentials, mut origin) = (self.settings.credentials.clone(), None);
+    async fn log_in(&self, address: &Address, trusted: bool) -> Result<Session<'_>, FetchFailure> {
+        let given = self.settings.credentials.as_ref().filter(|_| trusted);
+        let (mut credentials, mut origin) = (given.cloned(), None);
         if credentials.is_none() {
             let (files, host) = (self.settings.config_files.clone(), address.host.clone());
             // A credential helper is a program, which may take its time.
@@ -167,8 +174,8 @@ impl Loader {
         let credentials = self
             .let_in(&registry, &address.repository, credentials, origin.as_deref())
             .await
-            .map_err(|failure| match failure.class {
-                Class::Unreachable if failure.hint.is_none() || scheme == "https" => plain_http_hint(failure),
+            .map_err(|failure| match failure.hint.as_deref() {
+                Some(web::CONNECTING) if scheme == "https" => plain_http_hint(failure),
                 _ => failure,
             })?;
         Ok(Session {
@@ -225,12 +232,45 @@ impl Session<'_> {
         }
     }
 
+    /// All tags: pages of a list share the limits of one answer.
     async fn tags(&self) -> Result<Vec<String>, FetchFailure> {
+        let limits = &self.loader.settings.limits;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the limit of requests; nothing is tried again"
+        )]
+        let all = tokio::time::timeout(limits.request, self.pages_of_tags(limits.manifest)).await;
+        all.map_err(|_| {
+            let seconds = limits.request.as_secs_f32();
+            FetchFailure::new(
+                Class::TimedOut,
+                format!(
+                    "the tags of {} were not there in time ({seconds} s in all)",
+                    self.base
+                ),
+            )
+        })?
+    }
+
+    async fn pages_of_tags(&self, limit: u64) -> Result<Vec<String>, FetchFailure> {
         let mut out = Vec::new();
+        let mut left = limit;
+        let too_much = |what: String| {
+            FetchFailure::new(
+                Class::TooLarge,
+                format!("{} has more than {what} of tags", self.base),
+            )
+            .hint("name an exact version")
+        };
         let mut next = Some(format!("{}/tags/list", self.base));
         for _ in 0..MAX_PAGES {
-            let Some(url) = next else { break };
-            let page = self.get(&url, &[], self.loader.settings.limits.manifest).await?;
+            let Some(url) = next else { return Ok(out) };
+            let page = self.get(&url, &[], left).await;
+            let page = page.map_err(|failure| match failure.class {
+                Class::TooLarge => too_much(format!("{limit} bytes")),
+                _ => failure,
+            })?;
+            left -= page.body.len() as u64;
             let parsed: serde_json::Value = serde_json::from_slice(&page.body)
                 .map_err(|e| FetchFailure::new(Class::Invalid, format!("{url} is no list of tags: {e}")))?;
             let tags = parsed["tags"].as_array().into_iter().flatten();
@@ -241,7 +281,10 @@ impl Session<'_> {
             );
             next = next_page(&url, &page.headers);
         }
-        Ok(out)
+        match next {
+            None => Ok(out),
+            Some(_) => Err(too_much(format!("{MAX_PAGES} pages"))),
+        }
     }
 
     /// The manifest and its digest.

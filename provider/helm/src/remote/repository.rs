@@ -22,8 +22,10 @@ impl Loader {
         request: &Request,
     ) -> Result<Archive, FetchFailure> {
         let invalid = |what: String| FetchFailure::new(Class::Invalid, what);
-        let base = Url::parse(url)
-            .map_err(|e| invalid(format!("{url:?} is no URL: {e}")).hint("write it as https://HOST/PATH"))?;
+        let base = Url::parse(url).map_err(|e| {
+            invalid(format!("{:?} is no URL: {e}", web::without_user(url)))
+                .hint("write it as https://HOST/PATH")
+        })?;
         let (credentials, pass) = self.credentials_of_repository(&base);
         let index_url = in_folder(&base, "index.yaml").map_err(invalid)?;
         let limits = &self.settings.limits;
@@ -49,7 +51,10 @@ impl Loader {
                 )
             })?;
         if entry.url.starts_with("oci://") {
-            return self.oci(&entry.url, request).await;
+            let host = entry.url.trim_start_matches("oci://").split('/').next();
+            let port = base.port().map(|port| format!(":{port}")).unwrap_or_default();
+            let same = host == base.host_str().map(|host| format!("{host}{port}")).as_deref();
+            return self.oci(&entry.url, request, pass || same).await;
         }
         let location = match Url::parse(&entry.url) {
             Ok(absolute) => absolute,
@@ -154,10 +159,13 @@ fn in_folder(base: &Url, file: &str) -> Result<Url, String> {
     if !folder.path().ends_with('/') {
         folder.set_path(&format!("{}/", base.path()));
     }
-    let mut url = folder
-        .join(file)
-        .map_err(|e| format!("the index lists {file:?}, which is no URL: {e}"))?;
-    if url.query().is_none() {
+    let mut url = folder.join(file).map_err(|e| {
+        format!(
+            "the index lists {file:?}, which is no URL: {e}",
+            file = web::without_user(file)
+        )
+    })?;
+    if url.query().is_none() && url.origin() == base.origin() {
         url.set_query(base.query());
     }
     Ok(url)
@@ -202,4 +210,19 @@ fn normal_digest(digest: &str) -> Option<String> {
         .to_ascii_lowercase();
     let fine = hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit());
     fine.then(|| format!("sha256:{hex}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_stays_on_its_host() {
+        let base = Url::parse("https://host/charts?key=secret").unwrap();
+        let at = |file: &str| in_folder(&base, file).unwrap().to_string();
+        assert_eq!(at("c.tgz"), "https://host/charts/c.tgz?key=secret");
+        assert_eq!(at("c.tgz?a=b"), "https://host/charts/c.tgz?a=b");
+        assert_eq!(at("//evil/c.tgz"), "https://evil/c.tgz");
+        assert_eq!(at("https://host:444/c.tgz"), "https://host:444/c.tgz");
+    }
 }

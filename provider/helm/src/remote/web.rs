@@ -4,7 +4,6 @@ use std::error::Error as _;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{StatusCode, redirect};
-use zeroize::Zeroizing;
 
 use super::failure::{Class, FetchFailure};
 use super::{Credentials, Limits, Settings};
@@ -12,9 +11,14 @@ use super::{Credentials, Limits, Settings};
 /// What a server is told of us.
 pub(super) const USER_AGENT: &str = concat!("ekb-helm/", env!("CARGO_PKG_VERSION"));
 
+/// What helps where no connection comes about.
+pub(super) const CONNECTING: &str = "check the address, the network and the proxy settings";
+
 /// A client.
 pub(super) struct Web {
     client: reqwest::Client,
+    /// Follows no redirect: what is posted would be sent on with it, to whatever host.
+    posting: reqwest::Client,
     limits: Limits,
 }
 
@@ -36,16 +40,24 @@ impl Web {
         for pem in &settings.authorities {
             authorities.extend(reqwest::Certificate::from_pem_bundle(pem).map_err(bad)?);
         }
-        let mut builder = reqwest::Client::builder();
-        if let Some(pem) = &settings.identity {
-            builder = builder.identity(reqwest::Identity::from_pem(pem).map_err(bad)?);
-        }
-        let client = builder
-            .user_agent(USER_AGENT)
-            .connect_timeout(settings.limits.connect)
-            .read_timeout(settings.limits.idle)
-            .timeout(settings.limits.request)
-            .tls_certs_merge(authorities)
+        let identity = settings.identity.as_ref();
+        let identity = identity.map(|pem| reqwest::Identity::from_pem(pem));
+        let identity = identity.transpose().map_err(bad)?;
+        let builder = || {
+            let mut builder = reqwest::Client::builder();
+            if let Some(identity) = &identity {
+                builder = builder.identity(identity.clone());
+            }
+            builder
+                .user_agent(USER_AGENT)
+                // A URL's query may be a secret.
+                .referer(false)
+                .connect_timeout(settings.limits.connect)
+                .read_timeout(settings.limits.idle)
+                .timeout(settings.limits.request)
+                .tls_certs_merge(authorities.clone())
+        };
+        let client = builder()
             .redirect(redirect::Policy::custom(|attempt| {
                 let downgrade = attempt.url().scheme() != "https"
                     && attempt
@@ -62,8 +74,10 @@ impl Web {
             }))
             .build()
             .map_err(bad)?;
+        let posting = builder().redirect(redirect::Policy::none());
         Ok(Web {
             client,
+            posting: posting.build().map_err(bad)?,
             limits: settings.limits.clone(),
         })
     }
@@ -77,7 +91,14 @@ impl Web {
         limit: u64,
     ) -> Result<Got, FetchFailure> {
         let at = without_user(url);
-        let mut request = self.client.get(url);
+        let mut request = match reqwest::Url::parse(url) {
+            // Those of the URL would be sent, too.
+            Ok(mut parsed) if credentials.is_some() => {
+                strip_user(&mut parsed);
+                self.client.get(parsed)
+            }
+            _ => self.client.get(url),
+        };
         if !accept.is_empty() {
             request = request.header(ACCEPT, accept.join(", "));
         }
@@ -106,17 +127,12 @@ impl Web {
     }
 
     /// Posts a form, and gets at most `limit` bytes.
-    pub async fn post_form(
-        &self,
-        url: &str,
-        form: Zeroizing<String>,
-        limit: u64,
-    ) -> Result<Got, FetchFailure> {
+    pub async fn post_form(&self, url: &str, form: String, limit: u64) -> Result<Got, FetchFailure> {
         let request = self
-            .client
+            .posting
             .post(url)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form.as_bytes().to_vec());
+            .body(form);
         self.answer(&without_user(url), request, None, limit).await
     }
 
@@ -168,7 +184,7 @@ impl Web {
         if let Some(hint) = hint_for_certificates(&cause) {
             failure.hint(hint)
         } else if error.is_connect() {
-            failure.hint("check the address, the network and the proxy settings")
+            failure.hint(CONNECTING)
         } else {
             failure
         }
@@ -228,12 +244,72 @@ fn without_url(error: &reqwest::Error) -> String {
 
 /// A URL without user name, password and query, which may hold a signature: for people to read.
 pub(super) fn without_user(url: &str) -> String {
-    let Ok(mut parsed) = reqwest::Url::parse(url) else {
-        return url.to_owned();
-    };
+    if let Some(address) = url.strip_prefix("oci://") {
+        let digest = address
+            .rfind("@sha256:")
+            .filter(|at| !address[*at..].contains('/'));
+        let (name, digest) = address.split_at(digest.unwrap_or(address.len()));
+        return format!("oci://{}{digest}", behind_last_at(name));
+    }
+    match reqwest::Url::parse(url) {
+        Ok(mut parsed) if parsed.has_host() => {
+            strip_user(&mut parsed);
+            parsed.set_query(None);
+            parsed.to_string()
+        }
+        // A password with a slash, for one.
+        _ => {
+            let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+            let separator = if scheme.is_empty() { "" } else { "://" };
+            let rest = behind_last_at(rest);
+            let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+            format!("{scheme}{separator}{rest}")
+        }
+    }
+}
+
+fn behind_last_at(text: &str) -> &str {
+    text.rsplit_once('@').map_or(text, |(_, rest)| rest)
+}
+
+fn strip_user(url: &mut reqwest::Url) {
     // Both fail only for URLs that cannot have them.
-    let _ = parsed.set_username("");
-    let _ = parsed.set_password(None);
-    parsed.set_query(None);
-    parsed.to_string()
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_read_holds_no_secret() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let addressed = format!("oci://bob:s/ec@ret@host:5000/a/b@{digest}");
+        for (url, shown) in [
+            ("https://bob:secret@host/a?key=secret", "https://host/a"),
+            ("https://bob:s/ecret@host/a?key=secret", "https://host/a"),
+            ("https://bob:s/ec@ret@host:x/a", "https://host:x/a"),
+            ("bob:s/ecret@host", "host"),
+            ("oci://bob:secret@host/a:1.0.0", "oci://host/a:1.0.0"),
+            ("oci://bob:secret@host", "oci://host"),
+            (addressed.as_str(), &format!("oci://host:5000/a/b@{digest}")),
+            ("https://host/a", "https://host/a"),
+        ] {
+            assert_eq!(without_user(url), shown);
+            for source in [
+                super::super::Source::parse(url, None),
+                super::super::Source::parse("c", Some(url)),
+            ] {
+                // What has no scheme is a path.
+                if url.contains("://") {
+                    let said = format!(
+                        "{source} {source:?} {:?}",
+                        super::super::Request::new(source.clone())
+                    );
+                    assert!(!said.contains("ecret") && !said.contains("ec@ret"), "{said}");
+                }
+            }
+        }
+    }
 }

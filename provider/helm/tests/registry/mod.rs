@@ -54,6 +54,10 @@ pub struct State {
     pub page: usize,
     /// Method, path, and the `Authorization` it came with.
     pub log: Vec<(String, String, Option<String>)>,
+    /// Headers and body of each request.
+    pub said: Vec<String>,
+    /// Whether each page of tags names another.
+    pub endless_tags: bool,
 }
 
 pub struct Server {
@@ -192,6 +196,9 @@ fn serve(stream: &mut (impl Read + Write), state: &Mutex<State>, address: Socket
     let authorization = headers.get("authorization").cloned();
     let fault = {
         let mut state = state.lock().unwrap();
+        state
+            .said
+            .push(format!("{headers:?} {}", String::from_utf8_lossy(&body)));
         state
             .log
             .push((method.to_owned(), target.to_owned(), authorization.clone()));
@@ -362,7 +369,10 @@ fn handle(
         if tags.is_empty() {
             return answer(404);
         }
-        if state.page > 0 {
+        if state.endless_tags {
+            let next = format!("</v2/{repository}/tags/list?{}>; rel=\"next\"", state.log.len());
+            fine.headers.push(("Link", next));
+        } else if state.page > 0 {
             let last = query.strip_prefix("last=").unwrap_or_default();
             tags.retain(|t| t.as_str() > last);
             if tags.len() > state.page {
