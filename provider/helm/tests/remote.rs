@@ -420,6 +420,13 @@ fn credentials_are_shown_once() {
     known.credentials = Some(Credentials::basic(USER, PASSWORD));
     let chart = "c".into();
     load(known, &request(Source::Repository { url, chart }, "1.0.0")).unwrap();
+    for (_, path, authorization) in &server.state().log {
+        assert_eq!(
+            authorization.as_ref().unwrap().matches("Basic").count(),
+            1,
+            "{path}"
+        );
+    }
 }
 
 #[test]
@@ -561,8 +568,11 @@ fn a_server_can_neither_fill_memory_nor_hold_us() {
     server.state().auth = Auth::None;
     for on in ["/blobs/", "/manifests/"] {
         server.state().fault = Some((on, Fault::Corrupt));
-        let (class, text) = failure(settings(), &oci());
+        let mut kept = settings();
+        kept.cache = Some(helm.path("cache"));
+        let (class, text) = failure(kept, &oci());
         assert_eq!(class, Class::Corrupt, "{on}: {text}");
+        assert!(!helm.path("cache").exists(), "what is wrong is not kept");
     }
 }
 
@@ -594,6 +604,7 @@ fn a_private_authority_is_trusted_only_when_it_is_named() {
             text.contains("certificate") && text.contains("authority"),
             "{text}"
         );
+        assert!(!text.contains("plain HTTP"), "it has TLS: {text}");
     }
     settings.authorities = vec![authority.into_bytes()];
     for source in sources {

@@ -174,7 +174,11 @@ fn serve(stream: &mut (impl Read + Write), state: &Mutex<State>, address: Socket
         let Some((name, value)) = line.trim_end().split_once(": ") else {
             break;
         };
-        headers.insert(name.to_ascii_lowercase(), value.to_owned());
+        let header: &mut String = headers.entry(name.to_ascii_lowercase()).or_default();
+        if !header.is_empty() {
+            header.push_str(", ");
+        }
+        header.push_str(value);
     }
     let mut body = Vec::new();
     if let Some(length) = headers.get("content-length") {
