@@ -57,7 +57,7 @@ pub(super) struct Validator {
     formats: bool,
     /// The work that is left.
     steps: usize,
-    /// The bytes that may still be said.
+    /// The bytes that may still be said. What is not said after all is given back.
     words: usize,
     /// Why the check was given up.
     stopped: Option<&'static str>,
@@ -114,6 +114,7 @@ impl Validator {
         let (at, said) = (self.at(), said.into());
         // Each has a line of its own, which is indented.
         let bytes = at.len() + said.len() + 2 * self.active.len() + 64;
+        self.spend(bytes / 64);
         match self.words.checked_sub(bytes) {
             Some(left) => self.words = left,
             None => self.stop("too much does not fit to say it all"),
@@ -563,6 +564,7 @@ impl Validator {
         seen: &mut Seen<'_>,
         found: &mut Vec<Problem>,
     ) {
+        let words = self.words;
         let (mut matched, mut causes) = (Vec::new(), Vec::new());
         for (index, item) in items.iter().enumerate() {
             let before = causes.len();
@@ -600,7 +602,7 @@ impl Validator {
                 );
                 found.push(self.problem_with(said, causes));
             }
-            _ => {}
+            _ => self.words = words,
         }
         if let Some(most) = bound("maxContains").filter(|most| matched.len() > *most) {
             found.push(self.problem(format!(
@@ -681,15 +683,18 @@ impl Validator {
         seen: &mut Seen<'v>,
         found: &mut Vec<Problem>,
     ) {
-        if let Some(schema) = keywords.get("not")
-            && self.sub(&["not"], schema, scope, value).is_ok()
-        {
-            found.push(self.problem("'not' failed"));
+        if let Some(schema) = keywords.get("not") {
+            let words = self.words;
+            match self.sub(&["not"], schema, scope, value) {
+                Ok(_) => found.push(self.problem("'not' failed")),
+                Err(_) => self.words = words,
+            }
         }
         for keyword in ["allOf", "anyOf", "oneOf"] {
             let Some(schemas) = keywords.get(keyword).and_then(Json::as_array) else {
                 continue;
             };
+            let words = self.words;
             let (mut matched, mut causes) = (Vec::new(), Vec::new());
             for (index, schema) in schemas.iter().enumerate() {
                 match self.sub(&[keyword, &index.to_string()], schema, scope, value) {
@@ -702,7 +707,10 @@ impl Validator {
             }
             let said = match (keyword, matched.as_slice()) {
                 ("allOf", _) if causes.is_empty() => continue,
-                ("anyOf", [_, ..]) | ("oneOf", [_]) => continue,
+                ("anyOf", [_, ..]) | ("oneOf", [_]) => {
+                    self.words = words;
+                    continue;
+                }
                 ("oneOf", []) => "'oneOf' failed, none matched".to_owned(),
                 ("oneOf", [one, other, ..]) => {
                     causes.clear();
@@ -713,12 +721,16 @@ impl Validator {
             found.push(self.problem_with(said, causes));
         }
         if let Some(condition) = keywords.get("if").filter(|_| scope.draft >= Draft::Draft7) {
+            let words = self.words;
             let branch = match self.sub(&["if"], condition, scope, value) {
                 Ok(inner) => {
                     seen.add(inner);
                     "then"
                 }
-                Err(_) => "else",
+                Err(_) => {
+                    self.words = words;
+                    "else"
+                }
             };
             if let Some(schema) = keywords.get(branch) {
                 match self.sub(&[branch], schema, scope, value) {

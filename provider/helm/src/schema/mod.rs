@@ -317,6 +317,14 @@ mod tests {
                 .unwrap_err()
                 .contains("value must be one of")
         );
+        for dropped in [
+            json!({ "anyOf": [{ "enum": wanted }, true] }),
+            json!({ "not": { "enum": wanted } }),
+            json!({ "if": { "enum": wanted } }),
+        ] {
+            let schema = json!({ "additionalProperties": dropped });
+            assert_eq!(checked(&schema, &values(100)), Ok(()), "nothing is said of it");
+        }
         let why = checked(&schema, &values(100)).unwrap_err();
         assert!(
             why == "too much does not fit to say it all\n",
