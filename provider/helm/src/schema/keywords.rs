@@ -20,6 +20,8 @@ pub(super) const METASCHEMA: usize = 20_000_000;
 const APPLIED: usize = 4;
 /// An expression that is compiled.
 const COMPILED: usize = 100;
+/// The same of one whose weight is not known: as much as the largest.
+const COMPILED_LARGE: usize = 64 * COMPILED;
 /// Most schemas that are applied one within the other. What is printed and dropped is nested as deep.
 const MAX_DEPTH: usize = 600;
 /// Most bytes that are said of values that do not fit.
@@ -284,7 +286,7 @@ impl Validator {
         }
         if self.formats
             && let (Some(format), Json::String(text)) = (keywords.get("format").and_then(Json::as_str), value)
-            && self.spend(text.len() / 64 + if format == "regex" { COMPILED } else { 1 })
+            && self.spend(text.len() / 64 + if format == "regex" { COMPILED_LARGE } else { 1 })
             && let Err(why) = formats::check(format, text)
         {
             return Err(self.problem(format!("{} is not valid {format}: {why}", quoted(text))));
