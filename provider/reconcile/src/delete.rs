@@ -14,6 +14,7 @@ use crate::ownership::{made_at, new_tags};
 use crate::part::{Call, Condition, Deleted, Key, Stage, Tags};
 use crate::report::{Kept, Why};
 use crate::schedule::{Fate, Schedule, Stop};
+use crate::shared_tags::SharedTags;
 use crate::token::token;
 use crate::wait::{Patience, Rhythm, Run};
 
@@ -232,6 +233,7 @@ impl Run {
             key: key.clone(),
             owner: owner.clone(),
             ownership: new_tags(owner, key, None),
+            shared: SharedTags::default(),
             token: token(owner, key, &request, &Tags::new(), &BTreeSet::new()),
             ids: self.sight(|sight| {
                 let needs = sight.declared(key).map(|part| &part.needs);

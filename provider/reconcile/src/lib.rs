@@ -52,6 +52,7 @@ mod delete;
 mod duplicates;
 pub mod engine;
 pub mod failure;
+pub mod foresight;
 pub mod graph;
 pub mod inventory;
 pub mod kinds;
@@ -66,6 +67,7 @@ pub mod report;
 pub mod resource;
 mod run;
 mod schedule;
+pub mod shared_tags;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

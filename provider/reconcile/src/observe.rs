@@ -370,7 +370,16 @@ impl Observation {
                     let fields = match part {
                         Some(part) => {
                             let is = without_ownership(self.as_it_is(part, object, &nothing));
-                            compare::view(part, &is, applied, &self.engine.ignore_drift)
+                            part.shown(&compare::view(part, &is, applied, &self.engine.ignore_drift))
+                        }
+                        // Whose its tags are cannot be told.
+                        None if !self.graphs.is_empty() => {
+                            let is = without_ownership(self.keyed(found.kind, None, &object.fields, &nothing));
+                            let mut view = undeclared_view(&is);
+                            if let Some(fields) = view.as_object_mut() {
+                                fields.shift_remove("tags");
+                            }
+                            view
                         }
                         None => undeclared_view(&without_ownership(self.keyed(
                             found.kind,
