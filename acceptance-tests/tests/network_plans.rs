@@ -38,7 +38,10 @@ fn arguments(schema: &Value) -> Vec<Argument> {
         }
         add(name.clone(), format!("{name} = {LATER}"));
         match attribute["type"][0].as_str() {
-            Some("map") => add(format!("{name}[…]"), format!("{name} = {{ known = \"x\", later = {LATER} }}")),
+            Some("map") => add(
+                format!("{name}[…]"),
+                format!("{name} = {{ known = \"x\", later = {LATER} }}"),
+            ),
             Some("list" | "set") => add(format!("{name}[…]"), format!("{name} = [{LATER}]")),
             _ => {}
         }
@@ -77,14 +80,18 @@ fn sample(name: &str, unknown: &str) -> String {
 
 fn attributes(schema: &Value) -> Vec<(&String, &Value)> {
     let provider = schema["provider_schemas"].as_object().unwrap();
-    let ours = provider.values().find(|one| one["resource_schemas"]["ekb_network"].is_object());
+    let ours = provider
+        .values()
+        .find(|one| one["resource_schemas"]["ekb_network"].is_object());
     let block = &ours.unwrap()["resource_schemas"]["ekb_network"]["block"];
     block["attributes"].as_object().unwrap().iter().collect()
 }
 
 /// What others read, and what follows from arguments alone.
 fn outputs(schema: &Value) -> Vec<String> {
-    let computed = attributes(schema).into_iter().filter(|(_, attribute)| attribute["computed"] == true);
+    let computed = attributes(schema)
+        .into_iter()
+        .filter(|(_, attribute)| attribute["computed"] == true);
     computed.map(|(name, _)| name.clone()).collect()
 }
 
@@ -96,7 +103,10 @@ fn consumers(outputs: &[String]) -> String {
         ("zone_nat", "nat_public_ips_by_zone[\"eu-central-1a\"]"),
         ("first_nat", "nat_public_ips[0]"),
     ];
-    let all = outputs.iter().map(|name| (name.as_str(), name.as_str())).chain(elements);
+    let all = outputs
+        .iter()
+        .map(|name| (name.as_str(), name.as_str()))
+        .chain(elements);
     all.map(|(name, what)| {
         format!("resource \"terraform_data\" \"{name}\" {{\n triggers_replace = [{ADDRESS}.{what}]\n}}\n")
     })
@@ -107,7 +117,9 @@ fn consumers(outputs: &[String]) -> String {
 fn replaced(plan: &Plan) -> BTreeSet<String> {
     let changes = plan.changes();
     let replaced = changes.iter().filter(|(_, change)| change.action() == "replace");
-    replaced.map(|(address, _)| address.trim_start_matches("terraform_data.").to_owned()).collect()
+    replaced
+        .map(|(address, _)| address.trim_start_matches("terraform_data.").to_owned())
+        .collect()
 }
 
 /// What may follow from an argument that is not known: all else stays.
@@ -123,7 +135,12 @@ fn may_follow(argument: &str) -> Vec<&'static str> {
         "first_private",
         "zone_private",
     ];
-    const NATS: [&str; 4] = ["nat_public_ips", "nat_public_ips_by_zone", "first_nat", "zone_nat"];
+    const NATS: [&str; 4] = [
+        "nat_public_ips",
+        "nat_public_ips_by_zone",
+        "first_nat",
+        "zone_nat",
+    ];
     let sets: &[&[&str]] = match argument {
         "availability_zones" | "availability_zones[…]" | "zone_count" | "subnets" => {
             &[&PARTS, &PUBLIC, &PRIVATE, &NATS, &["availability_zones"]]
@@ -155,7 +172,11 @@ fn what_exists_keeps_its_ids_whichever_argument_is_unknown() {
             } else {
                 "flow_logs = { destination = \"cloudwatch\" }"
             };
-            let cidr = if line.starts_with("cidr") { "" } else { "cidr = \"10.20.0.0/16\"" };
+            let cidr = if line.starts_with("cidr") {
+                ""
+            } else {
+                "cidr = \"10.20.0.0/16\""
+            };
             let zones = ["availability_zones", "zone_count", "subnets"];
             let zones = if zones.iter().any(|zone| line.starts_with(zone)) {
                 ""
@@ -195,6 +216,25 @@ fn what_exists_keeps_its_ids_whichever_argument_is_unknown() {
             let unexpected: Vec<String> = replaced(&plan).difference(&allowed).cloned().collect();
             assert_eq!(unexpected, [""; 0], "{name} unknown: {}", plan.run.stdout);
         }
+        write("", true);
+        for (what, provider) in [
+            (
+                "a default tag",
+                format!("default_tags {{\n tags = {{ later = {LATER} }}\n}}"),
+            ),
+            ("default tags", format!("default_tags {{\n tags = {LATER}\n}}")),
+            ("ignored tags", format!("ignore_tags {{\n keys = [{LATER}]\n}}")),
+        ] {
+            let unknown = Workspace::new(workspace.cli(), account).provider_also(&provider);
+            for file in ["main.tf", "terraform.tfstate"] {
+                unknown.write(file, &workspace.read(file).unwrap());
+            }
+            let plan = unknown.plan().ok();
+            assert_eq!(plan.action(ADDRESS), "update", "{what}");
+            let allowed = may_follow("tags").into_iter().map(str::to_owned).collect();
+            let unexpected: Vec<String> = replaced(&plan).difference(&allowed).cloned().collect();
+            assert_eq!(unexpected, [""; 0], "{what} unknown: {}", plan.run.stdout);
+        }
         workspace.remove("main.tf");
         workspace.apply().ok();
         account.assert_empty();
@@ -205,7 +245,9 @@ fn what_exists_keeps_its_ids_whichever_argument_is_unknown() {
 fn an_unknown_argument_is_applied_as_it_was_planned() {
     on_every_cli(|workspace, account| {
         let network = |arguments: &str| {
-            format!("resource \"ekb_network\" \"main\" {{\n cidr = \"10.20.0.0/16\"\n zone_count = 2\n{arguments}\n}}\n")
+            format!(
+                "resource \"ekb_network\" \"main\" {{\n cidr = \"10.20.0.0/16\"\n zone_count = 2\n{arguments}\n}}\n"
+            )
         };
         workspace.write("main.tf", &network(""));
         workspace.apply().ok();
@@ -226,7 +268,10 @@ fn an_unknown_argument_is_applied_as_it_was_planned() {
         assert_eq!(state["ids"]["vpc"], before["vpc_id"]);
         assert_eq!(state["nat_public_ips"].as_array().unwrap().len(), 1);
         assert!(state["ids"]["interface_endpoint/sts"].is_string());
-        let vpc = account.ec2("DescribeVpcs", &serde_json::json!({ "VpcIds": [state["vpc_id"]] }));
+        let vpc = account.ec2(
+            "DescribeVpcs",
+            &serde_json::json!({ "VpcIds": [state["vpc_id"]] }),
+        );
         let text = vpc["Vpcs"][0]["Tags"].to_string();
         assert!(text.contains("kept") && !text.contains("gone"), "{text}");
         workspace.destroy().ok();
@@ -254,8 +299,16 @@ fn lists_and_maps_grow_and_shrink_around_known_elements() {
         write(&zones[..2], "");
         workspace.apply().ok();
         for (what, zones, changed) in [
-            ("grow", &zones[..], vec!["create terraform_data.zone[\"eu-central-1c\"]"]),
-            ("shrink", &zones[..2], vec!["delete terraform_data.zone[\"eu-central-1c\"]"]),
+            (
+                "grow",
+                &zones[..],
+                vec!["create terraform_data.zone[\"eu-central-1c\"]"],
+            ),
+            (
+                "shrink",
+                &zones[..2],
+                vec!["delete terraform_data.zone[\"eu-central-1c\"]"],
+            ),
             (
                 "shrink at the beginning",
                 &zones[1..2],
@@ -277,7 +330,10 @@ fn lists_and_maps_grow_and_shrink_around_known_elements() {
             let text = format!("{}", plan.run);
             if zones.len() < 3 {
                 let lost = "Parts of the network are deleted";
-                assert!(text.contains(lost) && text.contains("Its public address is lost"), "{text}");
+                assert!(
+                    text.contains(lost) && text.contains("Its public address is lost"),
+                    "{text}"
+                );
             }
             workspace.apply_plan(&plan).ok();
             workspace.plan().ok().assert_empty();
@@ -290,9 +346,16 @@ fn lists_and_maps_grow_and_shrink_around_known_elements() {
             for (key, id) in ids.as_object().unwrap().iter().filter(|(_, id)| id.is_string()) {
                 assert_eq!(before["ids"][key], *id);
             }
-            let known = ids.as_object().unwrap().keys().filter(|key| before["ids"][*key].is_string()).count();
+            let known = ids
+                .as_object()
+                .unwrap()
+                .keys()
+                .filter(|key| before["ids"][*key].is_string())
+                .count();
             let still: Vec<&String> = before["ids"].as_object().unwrap().keys().collect();
-            let gone = still.iter().filter(|key| plan.change(ADDRESS).after["objects"].get(key.as_str()).is_none());
+            let gone = still
+                .iter()
+                .filter(|key| plan.change(ADDRESS).after["objects"].get(key.as_str()).is_none());
             assert_eq!(known, still.len() - gone.count(), "{endpoints}: {ids}");
             workspace.apply_plan(&plan).ok();
         }
@@ -305,7 +368,9 @@ fn lists_and_maps_grow_and_shrink_around_known_elements() {
 fn ignored_tags_are_left_alone() {
     on_every_cli(|workspace, account| {
         let network = |tags: &str| {
-            format!("resource \"ekb_network\" \"main\" {{\n cidr = \"10.20.0.0/16\"\n zone_count = 1\n nat_gateways = \"none\"\n tags = {tags}\n}}\n")
+            format!(
+                "resource \"ekb_network\" \"main\" {{\n cidr = \"10.20.0.0/16\"\n zone_count = 1\n nat_gateways = \"none\"\n tags = {tags}\n}}\n"
+            )
         };
         let tags = "{ cost = \"42\", team = \"core\", \"audit/by\" = \"us\" }";
         workspace.write("main.tf", &network(tags));
@@ -317,13 +382,19 @@ fn ignored_tags_are_left_alone() {
         let changed = serde_json::json!([
             { "Key": "cost", "Value": "43" }, { "Key": "audit/by", "Value": "them" }, { "Key": "Name", "Value": "theirs" }
         ]);
-        account.ec2("CreateTags", &serde_json::json!({ "Resources": all, "Tags": changed }));
+        account.ec2(
+            "CreateTags",
+            &serde_json::json!({ "Resources": all, "Tags": changed }),
+        );
         let ignoring = Workspace::new(workspace.cli(), account)
             .provider_also("ignore_tags {\n keys = [\"cost\", \"Name\"]\n key_prefixes = [\"audit/\"]\n}");
         let theirs = || {
             let found = account.ec2("DescribeSubnets", &serde_json::json!({ "SubnetIds": [all[1]] }));
             let vpc = account.ec2("DescribeVpcs", &serde_json::json!({ "VpcIds": [all[0]] }));
-            for text in [found["Subnets"][0]["Tags"].to_string(), vpc["Vpcs"][0]["Tags"].to_string()] {
+            for text in [
+                found["Subnets"][0]["Tags"].to_string(),
+                vpc["Vpcs"][0]["Tags"].to_string(),
+            ] {
                 for value in ["\"43\"", "\"them\"", "\"theirs\""] {
                     assert!(text.contains(value), "{value} in {text}");
                 }
@@ -369,15 +440,28 @@ fn the_users_tags_are_shown_nowhere_and_their_drift_is_mended() {
         let state = workspace.resource(ADDRESS).unwrap();
         assert!(!state["objects"].to_string().contains("s3cret"));
         let vpc = state["vpc_id"].clone();
-        let tags = || account.ec2("DescribeVpcs", &serde_json::json!({ "VpcIds": [vpc] }))["Vpcs"][0]["Tags"].to_string();
-        assert!(tags().contains("s3cret-1") && !tags().contains("nothing"), "{}", tags());
+        let tags = || {
+            account.ec2("DescribeVpcs", &serde_json::json!({ "VpcIds": [vpc] }))["Vpcs"][0]["Tags"]
+                .to_string()
+        };
+        assert!(
+            tags().contains("s3cret-1") && !tags().contains("nothing"),
+            "{}",
+            tags()
+        );
 
         let outside = serde_json::json!([{ "Key": "secret", "Value": "other" }]);
-        account.ec2("CreateTags", &serde_json::json!({ "Resources": [vpc], "Tags": outside }));
+        account.ec2(
+            "CreateTags",
+            &serde_json::json!({ "Resources": [vpc], "Tags": outside }),
+        );
         let plan = workspace.plan().ok().assert_changes();
         hidden(&plan);
         let drift = plan.change(ADDRESS).before["drift"].to_string();
-        assert!(drift.contains("vpc: tags secret: is not what it should be"), "{drift}");
+        assert!(
+            drift.contains("vpc: tags secret: is not what it should be"),
+            "{drift}"
+        );
         workspace.apply_plan(&plan).ok();
         assert!(tags().contains("s3cret-1"), "{}", tags());
 
@@ -388,7 +472,11 @@ fn the_users_tags_are_shown_nowhere_and_their_drift_is_mended() {
         let change = plan.change(ADDRESS);
         assert_eq!(change.before["objects"], change.after["objects"]);
         workspace.apply_plan(&plan).ok();
-        assert!(tags().contains("s3cret-2") && tags().contains("more"), "{}", tags());
+        assert!(
+            tags().contains("s3cret-2") && tags().contains("more"),
+            "{}",
+            tags()
+        );
         write("s3cret-2", "");
         workspace.apply().ok();
         assert!(!tags().contains("more"), "{}", tags());

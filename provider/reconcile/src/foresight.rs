@@ -109,7 +109,11 @@ impl Foresight<'_> {
     /// The ids of all parts: unknown as a whole where it is not known which parts there are.
     pub fn ids(&self) -> Attr<BTreeMap<String, Attr<String>>> {
         match self.keys("") {
-            Some(keys) => Attr::Known(keys.into_iter().map(|key| (key.0.clone(), self.id(key))).collect()),
+            Some(keys) => Attr::Known(
+                keys.into_iter()
+                    .map(|key| (key.0.clone(), self.id(key)))
+                    .collect(),
+            ),
             None => Attr::Unknown,
         }
     }
@@ -235,7 +239,11 @@ mod tests {
         for zone in zones {
             let mut unknown = Unknowns::default();
             let subnet = Thing {
-                range: if *zone == "a" { unknown.take("range", range, 0) } else { 7 },
+                range: if *zone == "a" {
+                    unknown.take("range", range, 0)
+                } else {
+                    7
+                },
                 within: Some(vpc.made()),
                 ..Thing::default()
             };
@@ -262,7 +270,10 @@ mod tests {
         let mut graph = network(&["a", "b"], &Attr::Known(1), &Attr::Known(7), false);
         graph.part("endpoint/sts", Thing::default());
         let known = Known {
-            ids: graph.keys().map(|key| (key.clone(), format!("id-{key}"))).collect(),
+            ids: graph
+                .keys()
+                .map(|key| (key.clone(), format!("id-{key}")))
+                .collect(),
             objects: graph.objects(),
             ..Known::default()
         };
@@ -294,7 +305,11 @@ mod tests {
     fn what_cannot_be_changed_may_be_made_anew_with_all_that_cannot_follow() {
         let (_, known) = before();
         let graph = network(&["a", "b"], &Attr::Known(1), &Attr::Unknown, false);
-        assert_eq!(unknown(&graph, &known), ["gateway/a", "subnet/a"], "the table follows in place");
+        assert_eq!(
+            unknown(&graph, &known),
+            ["gateway/a", "subnet/a"],
+            "the table follows in place"
+        );
         let fates: BTreeMap<Key, Fate> = graph
             .foresee(&known)
             .going()
@@ -302,7 +317,10 @@ mod tests {
             .map(|going| (going.key, going.fate))
             .collect();
         assert_eq!(fates[&"subnet/a".into()], Fate::MayBeReplaced("range".to_owned()));
-        assert_eq!(fates[&"gateway/a".into()], Fate::MayBeReplaced("within".to_owned()));
+        assert_eq!(
+            fates[&"gateway/a".into()],
+            Fate::MayBeReplaced("within".to_owned())
+        );
         assert_eq!(fates[&"endpoint/sts".into()], Fate::Removed);
         assert_eq!(fates.len(), 3);
     }
@@ -326,7 +344,10 @@ mod tests {
         assert_eq!(unknown(&graph, &known), ["gateway/c", "subnet/c", "table/c"]);
         let foresight = graph.foresee(&known);
         assert_eq!(foresight.id(&"subnet/a".into()), Attr::Null);
-        assert_eq!(foresight.id(&"subnet/b".into()), Attr::Known("id-subnet/b".to_owned()));
+        assert_eq!(
+            foresight.id(&"subnet/b".into()),
+            Attr::Known("id-subnet/b".to_owned())
+        );
     }
 
     #[test]
@@ -384,7 +405,10 @@ mod tests {
     fn what_is_not_known_is_refused_at_apply() {
         let graph = network(&["a"], &Attr::Unknown, &Attr::Known(7), true);
         let faults = graph.check_known().unwrap_err();
-        let text: Vec<String> = faults.iter().map(|fault| format!("{} {}", fault.doing, fault.cause)).collect();
+        let text: Vec<String> = faults
+            .iter()
+            .map(|fault| format!("{} {}", fault.doing, fault.cause))
+            .collect();
         assert_eq!(
             text,
             [

@@ -157,7 +157,8 @@ impl Declared {
 
     /// The fields of which something is not known yet.
     pub fn unknown_fields(&self) -> impl Iterator<Item = &str> {
-        let top = |place: &'_ String| place.len() - place.split_once('/').map_or(0, |(_, rest)| rest.len() + 1);
+        let top =
+            |place: &'_ String| place.len() - place.split_once('/').map_or(0, |(_, rest)| rest.len() + 1);
         self.unknown.iter().map(move |place| &place[..top(place)])
     }
 
@@ -201,7 +202,8 @@ impl Declared {
             }
             Attr::Known(keys) => {
                 let replacing = keys.iter().filter(|key| shared.replaces(key, &own));
-                self.unknown.extend(replacing.map(|key| format!("tags/{}", escaped(key))));
+                self.unknown
+                    .extend(replacing.map(|key| format!("tags/{}", escaped(key))));
             }
             Attr::Null => {}
         }
@@ -299,7 +301,11 @@ impl Graph {
             .entry(P::KIND)
             .or_default()
             .extend(referring.keys().cloned());
-        let own_tags = fields.get("tags").and_then(Value::as_object).into_iter().flatten();
+        let own_tags = fields
+            .get("tags")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten();
         let own_tags = own_tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
         let declared = Declared {
             own_tags: own_tags.collect(),
@@ -417,10 +423,14 @@ impl Graph {
     pub(crate) fn check_known(&self) -> Result<(), Vec<Failure>> {
         let unknown = self.parts.values().filter_map(|part| {
             let places: Vec<&str> = part.unknown.iter().map(String::as_str).collect();
-            (!places.is_empty()).then(|| defect(&part.key, format!("it is not known yet: {}", places.join(", "))))
+            (!places.is_empty())
+                .then(|| defect(&part.key, format!("it is not known yet: {}", places.join(", "))))
         });
         let open = self.open.iter().map(|open| {
-            defect(&Key::from(format!("{open}*")), "it is not known yet which there are".to_owned())
+            defect(
+                &Key::from(format!("{open}*")),
+                "it is not known yet which there are".to_owned(),
+            )
         });
         let faults: Vec<Failure> = unknown.chain(open).collect();
         if faults.is_empty() { Ok(()) } else { Err(faults) }

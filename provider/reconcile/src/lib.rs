@@ -67,9 +67,9 @@ pub mod report;
 pub mod resource;
 mod run;
 mod schedule;
-pub mod shared_tags;
 #[cfg(test)]
 mod secrets;
+pub mod shared_tags;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]

@@ -358,10 +358,14 @@ impl Observation {
                     report
                         .ids
                         .extend(self.known.ids.get(key).map(|id| (key.clone(), id.clone())));
+                    let shown = |fields: &Value| match part {
+                        Some(part) => part.shown(fields),
+                        None => without_tags(fields.clone()),
+                    };
                     report.objects.extend(
                         applied
                             .filter(|_| known)
-                            .map(|fields| (key.clone(), fields.clone())),
+                            .map(|fields| (key.clone(), shown(fields))),
                     );
                 }
                 Seen::Found(found) => {
@@ -372,21 +376,15 @@ impl Observation {
                             let is = without_ownership(self.as_it_is(part, object, &nothing));
                             part.shown(&compare::view(part, &is, applied, &self.engine.ignore_drift))
                         }
-                        // Whose its tags are cannot be told.
-                        None if !self.graphs.is_empty() => {
-                            let is = without_ownership(self.keyed(found.kind, None, &object.fields, &nothing));
-                            let mut view = undeclared_view(&is);
-                            if let Some(fields) = view.as_object_mut() {
-                                fields.shift_remove("tags");
+                        None => {
+                            let is = self.keyed(found.kind, None, &object.fields, &nothing);
+                            let is = undeclared_view(&without_ownership(is));
+                            if self.graphs.is_empty() {
+                                is
+                            } else {
+                                without_tags(is)
                             }
-                            view
                         }
-                        None => undeclared_view(&without_ownership(self.keyed(
-                            found.kind,
-                            None,
-                            &object.fields,
-                            &nothing,
-                        ))),
                     };
                     // What failed or is on its way to gone is not there for a plan: it will be made again.
                     if !found.has_ended() {
@@ -453,6 +451,14 @@ impl Observation {
             .get(kind)
             .is_some_and(|kind| kind.carries_tags())
     }
+}
+
+/// Of what is not declared cannot be told which tags are the user's, who may not want to see them.
+fn without_tags(mut fields: Value) -> Value {
+    if let Some(fields) = fields.as_object_mut() {
+        fields.shift_remove("tags");
+    }
+    fields
 }
 
 /// One look at a kind, tried again while it is throttled and the like.

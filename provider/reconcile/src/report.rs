@@ -179,13 +179,17 @@ impl Graph {
                 let mut fields = Vec::new();
                 let mut replace = false;
                 let differing = compare::differences(part, is, Some(is), &[], &[]);
-                for found in differing.into_iter().filter(|found| !part.is_unknown(&found.difference.field)) {
+                for found in differing
+                    .into_iter()
+                    .filter(|found| !part.is_unknown(&found.difference.field))
+                {
                     replace |= found.difference.remedy == Remedy::Replace;
                     fields.push(found.difference.field);
                 }
                 for (field, keys) in &part.referring {
                     let is_compared = part.rule(field) != FieldRule::NotCompared && !part.is_unknown(field);
-                    if is_compared && !fields.contains(field) && keys.iter().any(|key| replaced.contains(key)) {
+                    if is_compared && !fields.contains(field) && keys.iter().any(|key| replaced.contains(key))
+                    {
                         replace |= part.remedy(field) == Remedy::Replace;
                         fields.push(field.clone());
                     }

@@ -228,7 +228,9 @@ pub(crate) fn object(
 
 /// Outputs of an object: those that there are, by name.
 pub(crate) fn outputs<const N: usize>(named: [(&str, Option<String>); N]) -> BTreeMap<String, Value> {
-    let there = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+    let there = named
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
     there.collect()
 }
 

@@ -2,8 +2,8 @@
 
 use framework::{Attr, Context, Diagnostic, Diagnostics, Listed, Listing};
 
-use super::place::{no_environment, region_or_default};
 use super::outputs::Remembered;
+use super::place::{no_environment, region_or_default};
 use super::{Common, Declared, GivenTags, Identity, Reconciled, Surroundings};
 use crate::failure::Failure;
 use crate::graph::Graph;
@@ -231,7 +231,13 @@ pub async fn find<C: Surroundings, D: Declared<C>>(
     let environment = common.environment.clone();
     *D::name_mut(&mut state) = name.map_or(environment, Attr::Known);
     let looked = Reconciled(declared)
-        .look(cx, context, state, &Remembered::default(), Some(Imported { root: None }))
+        .look(
+            cx,
+            context,
+            state,
+            &Remembered::default(),
+            Some(Imported { root: None }),
+        )
         .await;
     let (found, messages) = looked?;
     Ok((found.map(|(state, _)| state), messages))
@@ -324,7 +330,11 @@ fn shared_tags(report: &Report, graph: Option<&Graph>) -> Tags {
         key == "Name" || parts.any(|part| part.is_own_tag(key))
     };
     let carries_tags = |object: &&Object| object.fields.get("tags").is_some();
-    let mut tagged = report.found.values().filter(carries_tags).map(|object| &object.tags);
+    let mut tagged = report
+        .found
+        .values()
+        .filter(carries_tags)
+        .map(|object| &object.tags);
     let mut shared = tagged.next().cloned().unwrap_or_default();
     for tags in tagged {
         shared.retain(|key, value| tags.get(key) == Some(value));

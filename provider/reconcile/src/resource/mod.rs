@@ -242,12 +242,12 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
 pub struct Reconciled<D>(pub D);
 
 /// What the state says of the parts.
-struct Before {
+struct Baseline {
     known: Known,
     remembered: Remembered,
 }
 
-impl Before {
+impl Baseline {
     fn of<C: Surroundings, D: Declared<C>>(
         reconciled: &Reconciled<D>,
         context: Option<&C>,
@@ -298,10 +298,10 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         }
         match self.graph(context, planned) {
             Some(graph) => {
-                let before = prior.map(|prior| Before::of(self, context, prior, &plan.private));
-                self.plan_parts(&graph, before.as_ref(), planned, out);
-                if let Some(before) = before.filter(|_| plan.replace.is_empty()) {
-                    self.say_what_goes(context, &graph, &before, planned, out);
+                let baseline = prior.map(|prior| Baseline::of(self, context, prior, &plan.private));
+                self.plan_parts(&graph, baseline.as_ref(), planned, out);
+                if let Some(baseline) = baseline.filter(|_| plan.replace.is_empty()) {
+                    self.say_what_goes(context, &graph, &baseline, planned, out);
                 }
             }
             None => {
@@ -367,7 +367,8 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let looked = match cx.configured() {
             Ok(context) => {
                 let remembered = remembered(&private);
-                self.look(cx, context, request.state.clone(), &remembered, imported).await
+                self.look(cx, context, request.state.clone(), &remembered, imported)
+                    .await
             }
             Err(error) => Err(error),
         };
@@ -396,7 +397,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Err(errors) => return Applied::failed(Some(request.prior), request.private, errors),
         };
         let context = cx.ready().map(|context| &**context);
-        let known = Before::of(self, context, &request.prior, &request.private).known;
+        let known = Baseline::of(self, context, &request.prior, &request.private).known;
         let allowed = Allowed::of(&graph.changes(&known));
         // An imported thing that others made has no incarnation yet: it gets one here.
         let fresh = D::common(&request.prior)
@@ -432,11 +433,11 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Ok(engine) => engine,
             Err(error) => return Applied::failed(Some(prior), request.private, error),
         };
-        let before = Before::of(self, Some(&**context), &prior, &request.private);
+        let baseline = Baseline::of(self, Some(&**context), &prior, &request.private);
         let graph = self.graph(Some(&**context), &prior);
         let incarnation = D::common(&prior).incarnation.known().cloned();
         let outcome = engine
-            .destroy(graph.as_ref(), &before.known, incarnation.as_deref())
+            .destroy(graph.as_ref(), &baseline.known, incarnation.as_deref())
             .await;
         let mut messages: Diagnostics = outcome.report.warnings.iter().map(Failure::warning).collect();
         messages.extend(outcome.kept.iter().map(kept));
@@ -447,8 +448,8 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let mut state = prior;
         let mut private = request.private;
         if !outcome.refused {
-            self.fill(&mut state, &outcome.report, &before.remembered);
-            private.set_json(REMEMBERED, &before.remembered.after(&outcome.report));
+            self.fill(&mut state, &outcome.report, &baseline.remembered);
+            private.set_json(REMEMBERED, &baseline.remembered.after(&outcome.report));
         }
         Applied::failed(Some(state), private, messages)
     }

@@ -152,7 +152,10 @@ impl Remembered {
     pub(super) fn after(self, report: &Report) -> Self {
         let one = |(key, id): (&Key, &String)| {
             let unseen = self.of(key, id).filter(|_| !report.found.contains_key(key));
-            (key.clone(), unseen.cloned().unwrap_or_else(|| Invented::of(report, key, id)))
+            (
+                key.clone(),
+                unseen.cloned().unwrap_or_else(|| Invented::of(report, key, id)),
+            )
         };
         Self {
             parts: report.ids.iter().map(one).collect(),
@@ -162,8 +165,13 @@ impl Remembered {
 
     /// The outputs of a part that are texts, for messages.
     pub(super) fn texts(&self, key: &Key, id: &str) -> Vec<String> {
-        let outputs = self.of(key, id).into_iter().flat_map(|invented| &invented.outputs);
-        outputs.filter_map(|(_, value)| value.as_str().map(str::to_owned)).collect()
+        let outputs = self
+            .of(key, id)
+            .into_iter()
+            .flat_map(|invented| &invented.outputs);
+        outputs
+            .filter_map(|(_, value)| value.as_str().map(str::to_owned))
+            .collect()
     }
 
     /// Remembers that the tags may be left on objects.
@@ -237,6 +245,9 @@ mod tests {
         assert_eq!(outputs.id("address/c"), Attr::Null);
         let after = remembered.clone().after(&second);
         assert_eq!(after.texts(&"address/b".into(), "2"), ["10.0.0.2"]);
-        assert!(remembered.of(&"address/a".into(), "3").is_none(), "another object's");
+        assert!(
+            remembered.of(&"address/a".into(), "3").is_none(),
+            "another object's"
+        );
     }
 }

@@ -7,7 +7,7 @@ use framework::{Attr, AttributeType, Context, Diagnostic, Diagnostics, Path, Sev
 
 use super::outputs::{Outputs, Remembered};
 use super::place::settle_place;
-use super::{Before, Common, Declared, GivenTags, Reconciled, Surroundings};
+use super::{Baseline, Common, Declared, GivenTags, Reconciled, Surroundings};
 use crate::failure::Failure;
 use crate::foresight::{Fate, Going};
 use crate::graph::Graph;
@@ -138,7 +138,7 @@ impl<D> Reconciled<D> {
     pub(super) fn plan_parts<C: Surroundings>(
         &self,
         graph: &Graph,
-        before: Option<&Before>,
+        baseline: Option<&Baseline>,
         planned: &mut D::Model,
         out: &mut Diagnostics,
     ) where
@@ -148,14 +148,15 @@ impl<D> Reconciled<D> {
             out.extend(faults.iter().map(Failure::diagnostic));
         }
         let nothing = (Known::default(), Remembered::default());
-        let (known, remembered) = before.map_or((&nothing.0, &nothing.1), |before| {
-            (&before.known, &before.remembered)
+        let (known, remembered) = baseline.map_or((&nothing.0, &nothing.1), |baseline| {
+            (&baseline.known, &baseline.remembered)
         });
         let foresight = graph.foresee(known);
         let common = D::common_mut(planned);
         common.objects = graph.shown();
         common.ids = foresight.ids();
-        self.0.outputs(planned, &Outputs::foreseen(&foresight, remembered));
+        self.0
+            .outputs(planned, &Outputs::foreseen(&foresight, remembered));
     }
 
     /// Says which objects go in an update, and what is lost with them; refuses to lose data that the user did not allow
@@ -164,7 +165,7 @@ impl<D> Reconciled<D> {
         &self,
         context: Option<&C>,
         graph: &Graph,
-        before: &Before,
+        baseline: &Baseline,
         planned: &D::Model,
         out: &mut Diagnostics,
     ) where
@@ -175,11 +176,11 @@ impl<D> Reconciled<D> {
             .zip(region)
             .map(|(context, region)| self.0.kinds(context, region));
         let (mut said, mut refused) = (Vec::new(), Vec::new());
-        for going in graph.foresee(&before.known).going() {
+        for going in graph.foresee(&baseline.known).going() {
             let kind = kinds.as_ref().and_then(|kinds| kinds.get(&going.kind));
             let loss = kind.map_or(Loss::Nothing, |kind| kind.loss());
             let title = kind.map_or(going.kind.as_str(), |kind| kind.traits().title);
-            let invented = before.remembered.texts(&going.key, &going.id);
+            let invented = baseline.remembered.texts(&going.key, &going.id);
             let text = sentence(&going, title, &invented, loss);
             let is_certain = matches!(going.fate, Fate::Removed | Fate::Replaced(_));
             if matches!(loss, Loss::Data(_)) && is_certain && !D::allows_data_loss(planned) {
@@ -326,7 +327,10 @@ fn check_tags(common: &Common, out: &mut Diagnostics) {
         if is_own(key) {
             (Path::from("tags").key(key), "in `tags`")
         } else {
-            (Path::from("default_tags"), "in `default_tags` of the provider block")
+            (
+                Path::from("default_tags"),
+                "in `default_tags` of the provider block",
+            )
         }
     };
     let given: BTreeMap<_, _> = all.iter().filter(|(_, value)| !value.is_null()).collect();
@@ -349,16 +353,23 @@ fn check_tags(common: &Common, out: &mut Diagnostics) {
             "begins with `aws:`, which AWS keeps for itself".to_owned()
         } else if key.chars().count() > TAG_KEY {
             format!("has a key of more than {TAG_KEY} characters")
-        } else if value.known().is_some_and(|value| value.chars().count() > TAG_VALUE) {
+        } else if value
+            .known()
+            .is_some_and(|value| value.chars().count() > TAG_VALUE)
+        {
             format!("has a value of more than {TAG_VALUE} characters")
         } else {
             continue;
         };
         let (at, place) = place(key);
         out.push(
-            Diagnostic::error("EKB2026", "Invalid tag", format!("The tag `{key}`, {place}, {why}."))
-                .hint("Change it there.")
-                .at(at),
+            Diagnostic::error(
+                "EKB2026",
+                "Invalid tag",
+                format!("The tag `{key}`, {place}, {why}."),
+            )
+            .hint("Change it there.")
+            .at(at),
         );
     }
     if given.len() > MOST_TAGS - OWN_TAGS - 4 {

@@ -69,7 +69,13 @@ impl<D> Reconciled<D> {
         self.fill(&mut state, &outcome.report, &remembered);
         if let Some(prior) = &prior {
             // Of tags that are taken away some may still be there.
-            remembered.leave_tags(D::common(prior).tags_all.known().into_iter().flat_map(BTreeMap::keys));
+            remembered.leave_tags(
+                D::common(prior)
+                    .tags_all
+                    .known()
+                    .into_iter()
+                    .flat_map(BTreeMap::keys),
+            );
         }
         private.set_json(REMEMBERED, &remembered.after(&outcome.report));
         let status = prior.as_ref().map_or(Attr::Known("incomplete".to_owned()), |p| {

@@ -104,7 +104,9 @@ pub fn adopt(model: &mut Network, report: &Report) {
     }
     .into();
     model.availability_zones = Attr::Known(zones);
-    let known = |nets: BTreeMap<String, Ipv4Net>| Attr::Known(nets.into_iter().map(|(zone, net)| (zone, net.into())).collect());
+    let known = |nets: BTreeMap<String, Ipv4Net>| {
+        Attr::Known(nets.into_iter().map(|(zone, net)| (zone, net.into())).collect())
+    };
     model.public_subnets = known(public);
     model.private_subnets = known(private);
     model.s3_endpoint = Attr::Known(report.ids.contains_key(&Key::from("s3_endpoint")));

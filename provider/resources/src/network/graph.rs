@@ -60,7 +60,12 @@ pub fn zones(model: &Network) -> Option<BTreeMap<String, ZoneNets>> {
                 private: subnets.private.into(),
             };
             let computed = layout(cidr, zones.iter().map(String::as_str)).ok()?;
-            Some(computed.into_iter().map(|(zone, subnets)| (zone, nets(subnets))).collect())
+            Some(
+                computed
+                    .into_iter()
+                    .map(|(zone, subnets)| (zone, nets(subnets)))
+                    .collect(),
+            )
         }
     }
 }
@@ -164,7 +169,13 @@ pub fn graph(model: &Network) -> Option<Graph> {
         },
     );
     if zones.is_none() {
-        for kind in ["public_subnet", "private_subnet", "nat_address", "nat_gateway", "private_routes"] {
+        for kind in [
+            "public_subnet",
+            "private_subnet",
+            "nat_address",
+            "nat_gateway",
+            "private_routes",
+        ] {
             graph.open(&format!("{kind}/"));
         }
     }
@@ -375,7 +386,9 @@ fn flow_logs(model: &Network, graph: &mut Graph, vpc: &Handle, tagger: &Tagger<'
         Attr::Known(bucket) => part.bucket = Some(bucket.clone()),
         // Whether it needs a group and a role is not known either.
         _ => {
-            ["bucket", "log_group", "role"].map(|field| unknown.note(field));
+            for field in ["bucket", "log_group", "role"] {
+                unknown.note(field);
+            }
             graph.open("flow_log_group");
             graph.open("flow_log_role");
         }

@@ -91,7 +91,12 @@ impl Declared<Platform> for NetworkResource {
         self.complete_zones(context, config, prior, planned, out).await;
         let zones = graph::zones(planned);
         let nets = |which: fn(&graph::ZoneNets) -> Attr<Ipv4Net>| match &zones {
-            Some(zones) => Attr::Known(zones.iter().map(|(zone, nets)| (zone.clone(), which(nets))).collect()),
+            Some(zones) => Attr::Known(
+                zones
+                    .iter()
+                    .map(|(zone, nets)| (zone.clone(), which(nets)))
+                    .collect(),
+            ),
             None => Attr::Unknown,
         };
         planned.public_subnets = nets(|nets| nets.public);
