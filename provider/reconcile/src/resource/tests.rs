@@ -309,8 +309,8 @@ impl Core {
         if prior.is_none() {
             planned.vpc_id = Attr::Unknown;
         }
-        planned.range = self.config.range.clone();
-        planned.size = self.config.size.clone();
+        planned.range = self.config.range;
+        planned.size = self.config.size;
         let is_moved = prior.as_ref().is_some_and(|prior| prior.range != planned.range);
         let mut plan = Plan {
             kind,
