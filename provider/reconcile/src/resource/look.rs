@@ -4,10 +4,11 @@ use framework::{Attr, Context, Diagnostic, Diagnostics, Listed, Listing};
 
 use super::outputs::Remembered;
 use super::place::{no_environment, region_or_default};
+use super::state::Status;
 use super::{Common, Declared, GivenTags, Identity, Reconciled, Surroundings};
 use crate::failure::Failure;
 use crate::graph::Graph;
-use crate::ownership::{PREFIX, Phase};
+use crate::ownership::{Claim, PREFIX, Phase};
 use crate::part::{Key, Object, Tags};
 use crate::report::{Known, Report};
 use crate::shared_tags::IgnoredTags;
@@ -46,6 +47,7 @@ impl<D> Reconciled<D> {
         let ids = common.ids.known().into_iter().flatten();
         let objects = common.objects.known().into_iter().flatten();
         let mut known = Known {
+            root: Some(self.0.root_key()),
             ids: ids
                 .filter_map(|(key, id)| Some((Key(key.clone()), id.known()?.clone())))
                 .collect(),
@@ -177,7 +179,9 @@ impl<D> Reconciled<D> {
         if let Some(root) = &report.root {
             match (common.incarnation.known(), &root.incarnation) {
                 (None, Some(found)) => common.incarnation = found.clone().into(),
-                (Some(ours), Some(theirs)) if ours != theirs && !root.superseded.contains(ours) => {
+                (Some(ours), Some(theirs))
+                    if matches!(root.claim(Some(ours)), Claim::Outlived | Claim::Stranger) =>
+                {
                     messages.push(Diagnostic::warning(
                         "EKB2021",
                         format!("The {} belongs to another state", D::TITLE),
@@ -188,14 +192,14 @@ impl<D> Reconciled<D> {
             }
             if common.status.is_null() {
                 common.status = if root.phase == Some(Phase::Making) {
-                    "incomplete"
+                    Status::Incomplete
                 } else {
-                    "complete"
+                    Status::Complete
                 }
-                .into();
+                .attr();
             }
         } else if common.status.is_null() {
-            common.status = "complete".into();
+            common.status = Status::Complete.attr();
         }
         Ok((Some((state, remembered.clone().after(&report))), messages))
     }

@@ -7,6 +7,7 @@ use framework::{Attr, AttributeType, Context, Diagnostic, Diagnostics, Path, Sev
 
 use super::outputs::{Outputs, Remembered};
 use super::place::settle_place;
+use super::state::Status;
 use super::{Baseline, Common, Declared, GivenTags, Reconciled, Surroundings};
 use crate::failure::Failure;
 use crate::foresight::{Fate, Going};
@@ -30,10 +31,7 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        D::common(state)
-            .status
-            .known()
-            .is_some_and(|status| status == "incomplete")
+        Status::of::<C, D>(state) == Status::Incomplete
     }
 
     /// Notes that this plan makes or destroys something of this name; both in one run is a renamed address, which would
@@ -116,7 +114,7 @@ impl<D> Reconciled<D> {
         let common = D::common_mut(planned);
         (common.default_tags, common.tags_all) = all_tags(context, &D::common(config).tags);
         common.drift = Attr::Known(Vec::new());
-        common.status = "complete".into();
+        common.status = Status::Complete.attr();
         if common.incarnation.is_null() {
             common.incarnation = Attr::Unknown;
         }
