@@ -194,7 +194,10 @@ fn noise(bytes: usize) -> String {
 }
 
 fn planned(files: &[(&str, String)], config: Value) -> Record {
-    let mut all = vec![("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n".to_owned())];
+    let mut all = vec![(
+        "Chart.yaml",
+        "apiVersion: v2\nname: c\nversion: 1.0.0\n".to_owned(),
+    )];
     all.extend(files.iter().cloned());
     let files = all.into_iter().map(|(name, text)| File {
         name: name.into(),
@@ -234,7 +237,10 @@ fn a_record_that_no_secret_holds_is_refused_at_plan() {
         json!({"boards": noise(400_000), "more": noise(300_000)}),
     );
     let error = large.check_size().unwrap_err().to_string();
-    for said in ["rendered object ConfigMap boards (c/templates/a.yaml)", "given: values"] {
+    for said in [
+        "rendered object ConfigMap boards (c/templates/a.yaml)",
+        "given: values",
+    ] {
         assert!(error.contains(said), "{said}: {error}");
     }
     assert!(large.secret(0).is_err());

@@ -124,7 +124,11 @@ impl Record {
         }
         let json = |value: &Json| value.to_string().into_bytes();
         add(PartKind::Chart, "values.yaml", &json(&self.chart["values"]))?;
-        add(PartKind::Chart, "values.schema.json", &json(&self.chart["schema"]))?;
+        add(
+            PartKind::Chart,
+            "values.schema.json",
+            &json(&self.chart["schema"]),
+        )?;
         add(PartKind::Chart, "notes", self.notes.as_bytes())?;
         add(PartKind::Values, "values", &json(&self.config))?;
         for document in self.manifest.split("---\n# Source: ").skip(1) {

@@ -199,9 +199,16 @@ fn generated_values_are_read_as_helm_reads_them() {
     batches(batch, Messages::Same, 30);
 }
 
-/// The smallest charts of what was once otherwise: paths and texts, the user's values, the chart whose values are shown,
-/// and those values.
-const SMALLEST: [(&[(&str, &str)], &[&str], &str, &str); 13] = [
+/// Paths and texts, the user's values, the chart whose values are shown, and those values.
+type Small = (
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+    &'static str,
+    &'static str,
+);
+
+/// The smallest charts of what was once otherwise.
+const SMALLEST: [Small; 13] = [
     // A null of a chart that declares its dependencies deletes in the chart for which it is meant.
     (
         &[
