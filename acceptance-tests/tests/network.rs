@@ -557,3 +557,85 @@ fn a_subnet_in_use_names_what_uses_it_and_the_rest_stays_removable() {
         account.assert_empty();
     });
 }
+
+/// What a plan must not do by the way: another address, another gateway, endless refusals.
+#[test]
+fn nat_gateways_stay_and_zones_may_be_private_only() {
+    let cli = Cli::any();
+    let account = Rig::shared().account();
+    let workspace = Workspace::new(&cli, &account);
+    let zones = |zones: &str| format!("cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"\navailability_zones = [{zones}]");
+    write(&workspace, &zones("\"eu-central-1b\""));
+    workspace.apply().ok();
+    let address = workspace.resource(ADDRESS).unwrap()["nat_public_ips"].clone();
+    // Another zone comes before it in the alphabet: the gateway stays.
+    write(&workspace, &zones("\"eu-central-1a\", \"eu-central-1b\""));
+    workspace.apply().ok();
+    let state = workspace.resource(ADDRESS).unwrap();
+    assert_eq!(state["nat_public_ips"], address, "the address that others allow");
+    assert_eq!(state["nat_zone"], "eu-central-1b");
+    // By wish it moves, and an address of the user's own is taken and survives.
+    let own = account.ec2("AllocateAddress", &serde_json::json!({ "Domain": "vpc" }));
+    let (id, ip) = (own["AllocationId"].as_str().unwrap(), own["PublicIp"].clone());
+    let moved = format!(
+        "{}\nnat_zone = \"eu-central-1a\"\nnat_allocation_ids = {{ \"eu-central-1a\" = \"{id}\" }}",
+        zones("\"eu-central-1a\", \"eu-central-1b\"")
+    );
+    write(&workspace, &moved);
+    let plan = workspace.plan().ok();
+    assert!(plan.run.stdout.contains("public address"), "{}", plan.run.stdout);
+    workspace.apply().ok();
+    workspace.plan().ok().assert_empty();
+    assert_eq!(workspace.resource(ADDRESS).unwrap()["nat_public_ips"][0], ip);
+    workspace.destroy().ok();
+    let addresses = account.ec2("DescribeAddresses", &serde_json::json!({}));
+    assert_eq!(addresses["Addresses"].as_array().unwrap().len(), 1, "the user's own");
+    account.ec2("ReleaseAddress", &serde_json::json!({ "AllocationId": id }));
+
+    // A zone without a public subnet goes out through another's gateway.
+    write(
+        &workspace,
+        "cidr = \"10.20.0.0/16\"\nsubnets = {\n\"eu-central-1a\" = { public = \"10.20.1.0/24\", private = \"10.20.11.0/24\" }\n\
+         \"eu-central-1b\" = { private = \"10.20.12.0/24\" }\n}",
+    );
+    workspace.apply().ok();
+    workspace.plan().ok().assert_empty();
+    let state = workspace.resource(ADDRESS).unwrap();
+    assert_eq!(state["public_subnet_ids"].as_array().unwrap().len(), 1);
+    assert_eq!(state["nat_public_ips"].as_array().unwrap().len(), 1);
+    // Nothing public at all: nothing leads out. The endpoint lets go of the subnet that moves.
+    let private = |range: &str| {
+        format!("cidr = \"10.20.0.0/16\"\ninterface_endpoints = [\"sts\"]\nsubnets = {{ \"eu-central-1a\" = {{ private = \"{range}\" }} }}")
+    };
+    write(&workspace, &private("10.20.11.0/24"));
+    workspace.apply().ok();
+    workspace.plan().ok().assert_empty();
+    assert!(!account.counts().contains_key("internet_gateway"), "{:?}", account.counts());
+    write(&workspace, &private("10.20.21.0/24"));
+    workspace.apply().ok();
+    workspace.plan().ok().assert_empty();
+    workspace.destroy().ok();
+    account.assert_empty();
+}
+
+#[test]
+fn flow_logs_that_are_refused_leave_the_old_ones() {
+    let cli = Cli::any();
+    let account = Rig::shared().account();
+    let workspace = Workspace::new(&cli, &account);
+    let to = |destination: &str| {
+        format!("cidr = \"10.20.0.0/16\"\nzone_count = 1\nnat_gateways = \"none\"\nflow_logs = {{ destination = \"{destination}\" }}")
+    };
+    write(&workspace, &to("cloudwatch"));
+    workspace.apply().ok();
+    account.fault(&Fault::on("CreateFlowLogs").refuse("AccessDenied", "Access Denied for LogDestination"));
+    write(&workspace, &to("arn:aws:s3:::logs"));
+    assert!(workspace.apply().failed(), "the new one is refused");
+    let counts = account.counts();
+    assert_eq!((counts["flow_log"], counts["log_group"]), (1, 1), "the old one still writes: {counts:?}");
+    account.clear_faults();
+    workspace.apply().ok();
+    workspace.plan().ok().assert_empty();
+    workspace.destroy().ok();
+    account.assert_empty();
+}

@@ -85,6 +85,16 @@ impl Serialize for Ref {
     }
 }
 
+/// A field that stands for another part, or for something made elsewhere that the user names by its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Target {
+    /// A part of the same graph.
+    Part(Ref),
+    /// The id of something that is not ours.
+    Id(String),
+}
+
 /// Which entries of a field are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldRule {
@@ -268,6 +278,17 @@ impl Call {
                 "that part has no id yet (a defect of the provider)",
             )
         })
+    }
+
+    /// The id of what is meant.
+    ///
+    /// # Errors
+    /// As for [`Call::id`].
+    pub fn target<'a>(&'a self, target: &'a Target) -> Result<&'a str, Failure> {
+        match target {
+            Target::Part(part) => self.id(part),
+            Target::Id(id) => Ok(id),
+        }
     }
 
     /// All tags of a new object: its own, the shared ones, and those of ownership.

@@ -85,8 +85,7 @@ pub fn adopt(model: &mut Network, report: &Report) {
         .and_then(|cidr| layout(*cidr, zones.iter().map(String::as_str)).ok());
     let as_computed = computed.is_some_and(|computed| {
         computed.iter().all(|(zone, nets)| {
-            public.get(zone).is_none_or(|net| *net == nets.public)
-                && private.get(zone).is_none_or(|net| *net == nets.private)
+            public.get(zone) == Some(&nets.public) && private.get(zone) == Some(&nets.private)
         })
     });
     if !as_computed {
@@ -103,6 +102,10 @@ pub fn adopt(model: &mut Network, report: &Report) {
         _ => "per_zone",
     }
     .into();
+    model.nat_zone = match positions(report, "nat_gateway").as_slice() {
+        [zone] if zones.len() > 1 => zone.clone().into(),
+        _ => Attr::Null,
+    };
     model.availability_zones = Attr::Known(zones);
     let known = |nets: BTreeMap<String, Ipv4Net>| {
         Attr::Known(nets.into_iter().map(|(zone, net)| (zone, net.into())).collect())
@@ -116,10 +119,10 @@ pub fn adopt(model: &mut Network, report: &Report) {
     } else {
         Attr::Known(endpoints.into_iter().collect())
     };
-    model.flow_logs = if report.ids.contains_key(&Key::from("flow_log")) {
+    model.flow_logs = if let Some(log) = positions(report, "flow_log").first() {
         let days = retention_days(report);
         Attr::Known(FlowLogs {
-            destination: text("flow_log", "bucket")
+            destination: text(&format!("flow_log/{log}"), "bucket")
                 .unwrap_or_else(|| "cloudwatch".to_owned())
                 .into(),
             retention_days: Attr::from_option(days.or(Some(14))),

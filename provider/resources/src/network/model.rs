@@ -21,7 +21,7 @@ pub struct Network {
     pub cidr: Attr<Ipv4Net>,
     /// Names of the availability zones. Default: the first zones of the region that EKS can use, `zone_count` of them;
     /// looked up once and kept.
-    #[attribute(optional, computed, conflicts("zone_count", "subnets"))]
+    #[attribute(optional, computed, conflicts("zone_count"))]
     pub availability_zones: Attr<Vec<String>>,
     /// How many availability zones to take where none are named, 1 to 6. Default 3.
     #[attribute(optional, conflicts("subnets"), validate(range(1..=6)))]
@@ -35,6 +35,14 @@ pub struct Network {
         validate(one_of("per_zone", "single", "none"))
     )]
     pub nat_gateways: Attr<String>,
+    /// Availability zone of the NAT gateway where there is a single one. Default: the first zone with a public subnet when it
+    /// is made; kept for as long as the network has that zone, since another zone means another public address.
+    #[attribute(optional, computed)]
+    pub nat_zone: Attr<String>,
+    /// Allocation ids (`eipalloc-…`) of Elastic IP addresses of yours for the NAT gateways, by zone: addresses that others allow
+    /// already, and that stay when the network goes. Zones that are not named get an address of their own.
+    #[attribute(optional, validate(pattern("^eipalloc-[0-9a-f]+$")))]
+    pub nat_allocation_ids: Attr<BTreeMap<String, Attr<String>>>,
     /// Subnets by zone, where they shall not be computed.
     #[attribute(optional)]
     pub subnets: Attr<BTreeMap<String, Subnets>>,
@@ -102,8 +110,9 @@ pub struct Network {
 /// Explicit subnets of a zone.
 #[derive(Model, Debug, Clone)]
 pub struct Subnets {
-    /// Range of the public subnet.
-    #[attribute(required)]
+    /// Range of the public subnet. Without one the zone is private only: its way out is the NAT gateway of another zone, and
+    /// where no zone has one there are neither internet gateway nor NAT gateways.
+    #[attribute(optional)]
     pub public: Attr<Ipv4Net>,
     /// Range of the private subnet.
     #[attribute(required)]
