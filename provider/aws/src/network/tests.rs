@@ -336,7 +336,7 @@ async fn a_network_as_declared_shows_no_drift_in_twelve_calls() {
     let before = engine.observe(Some(&graph), &Known::default()).await.report();
     let known = before.known().of(&graph);
     let first = log.all().len();
-    aws.account().await.unwrap();
+    aws.account(None).await.unwrap();
     let seen = engine.observe(Some(&graph), &known).await.report();
     assert_eq!(seen.drift, [""; 0]);
     assert!(
@@ -734,6 +734,7 @@ fn kinds_state_every_action_they_call() {
         include_str!("internet_gateway.rs"),
         include_str!("log_group.rs"),
         include_str!("nat_gateway.rs"),
+        include_str!("obstacles.rs"),
         include_str!("route_table.rs"),
         include_str!("security_group.rs"),
         include_str!("subnet.rs"),
@@ -753,6 +754,7 @@ fn kinds_state_every_action_they_call() {
             .split("call(\"")
             .skip(1)
             .chain(source.split("pages!(").skip(1))
+            .chain(source.split("look!(").skip(1))
         {
             let Some(action) = piece
                 .split('"')

@@ -8,10 +8,10 @@ use ipnet::Ipv4Net;
 use reconcile::part::{Key, Part, key};
 use reconcile::report::{Report, Unclaimed};
 
-use super::graph::short_service;
 use super::layout::layout;
 use super::model::{FlowLogs, Network, Subnets};
 use super::{positions, ranges};
+use aws::partition::short_endpoint_service;
 
 /// Tags that are ours and not the user's.
 const OWN_TAGS: [&str; 4] = [
@@ -54,7 +54,7 @@ pub fn recognise(report: &Report) -> Vec<(Key, &Unclaimed)> {
         Some((key("nat_gateway", zone), gateway))
     });
     let service = |found: &Unclaimed| {
-        short_service(&text(found, "service"))
+        short_endpoint_service(&text(found, "service"))
             .unwrap_or_default()
             .to_owned()
     };
