@@ -37,9 +37,13 @@ sweep: build ## the whole product of cut points and faults (long)
 	EKB_SWEEP=1 EKB_SWEEP_RESULT=$(CURDIR)/sweep.json cargo test --workspace --test sweep -- --nocapture
 	EKB_SWEEP_RESULT=$(CURDIR)/sweep.json cargo test --workspace --test network_faults -- --nocapture every_field_changed
 
-demo: build ## plan, apply, plan, destroy an environment's network on the emulator
-	$(TOOLS) ensure venv
-	$(DEBUG)/demo
+# Only what it needs, with the features that everything has: `make test` builds none of it again.
+demo: ## plan, apply, plan, mend, destroy an environment's network on the emulator
+	@$(TOOLS) ensure venv & trap "kill $$! 2>/dev/null || true" EXIT; \
+	$(TOOLS) watch 'building the provider with the AWS SDK' 330 \
+	  cargo build --workspace --bin terraform-provider-ekb --bin demo; \
+	wait $$!
+	@$(DEBUG)/demo
 
 bench: build release ## measure; prints a table and writes bench.json
 	$(TOOLS) ensure venv helm

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use crate::tools;
 
@@ -16,33 +17,31 @@ pub struct Cli {
     pub version: String,
 }
 
-impl Cli {
-    /// Every command line that is there: `terraform` from PATH (1.11.4 on the machines we know), Terraform 1.15.5, OpenTofu
-    /// 1.12.6. `EKB_CLIS=tofu,terraform-1.15` picks some.
-    ///
-    /// # Panics
-    /// When `EKB_CLIS` names one that is not there, or a tool cannot be made.
-    #[must_use]
-    pub fn all() -> Vec<Self> {
+/// A command line that there is, or that can be made.
+enum Candidate {
+    /// It is there.
+    There(Cli),
+    /// A tool of `tools/tools.py`, by name and version, made when it is first used.
+    Tool(&'static str, &'static str),
+}
+
+impl Candidate {
+    /// All, in the order of preference: what costs nothing first. Nothing is made by asking.
+    fn all() -> Vec<Self> {
+        static ON_PATH: LazyLock<Option<Cli>> = LazyLock::new(Cli::on_path);
         let chosen = std::env::var("EKB_CLIS").ok();
         let wanted = |name: &str| {
             chosen
                 .as_ref()
                 .is_none_or(|list| list.split(',').any(|one| one.trim() == name))
         };
-        let mut all = Vec::new();
-        if let Some(found) = Self::on_path().filter(|found| wanted(&found.name)) {
-            all.push(found);
-        }
+        let mut all: Vec<Self> = ON_PATH.iter().cloned().map(Self::There).collect();
         for (name, version) in [("terraform-1.15", "1.15.5"), ("tofu", "1.12.6")] {
-            if wanted(name) && !all.iter().any(|other| other.name == name) {
-                all.push(Self {
-                    name: name.into(),
-                    program: tools::tool(name),
-                    version: version.into(),
-                });
+            if !all.iter().any(|other| other.name() == name) {
+                all.push(Self::Tool(name, version));
             }
         }
+        all.retain(|candidate| wanted(candidate.name()));
         assert!(
             !all.is_empty(),
             "EKB_CLIS={} names no command line that is there",
@@ -51,24 +50,55 @@ impl Cli {
         all
     }
 
-    /// The one of this name, if it is there.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::all().into_iter().find(|cli| cli.name == name)
+    fn name(&self) -> &str {
+        match self {
+            Self::There(cli) => &cli.name,
+            Self::Tool(name, _) => name,
+        }
     }
 
-    /// One command line, for tests of which one is enough.
+    fn get(self) -> Cli {
+        match self {
+            Self::There(cli) => cli,
+            Self::Tool(name, version) => Cli {
+                name: name.into(),
+                program: tools::tool(name),
+                version: version.into(),
+            },
+        }
+    }
+}
+
+impl Cli {
+    /// Every command line that is there: `terraform` from PATH (1.11.4 on the machines we know), Terraform 1.15.5, OpenTofu
+    /// 1.12.6. `EKB_CLIS=tofu,terraform-1.15` picks some.
+    ///
+    /// # Panics
+    /// When `EKB_CLIS` names one that is not there, or a tool cannot be made.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        Candidate::all().into_iter().map(Candidate::get).collect()
+    }
+
+    /// The one of this name, if it is there. No other is made for it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let found = Candidate::all().into_iter().find(|one| one.name() == name);
+        found.map(Candidate::get)
+    }
+
+    /// One command line, for what needs only one: `terraform` from PATH, else one that is made in seconds.
     #[must_use]
     pub fn any() -> Self {
-        Self::all().swap_remove(0)
+        Candidate::all().swap_remove(0).get()
     }
 
     /// The n-th, in turn: spreads many cases over what is there.
     #[must_use]
     pub fn in_turn(n: usize) -> Self {
-        let mut all = Self::all();
+        let mut all = Candidate::all();
         let index = n % all.len();
-        all.swap_remove(index)
+        all.swap_remove(index).get()
     }
 
     /// Whether this is OpenTofu.

@@ -1,27 +1,40 @@
 //! Where the programs are.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 /// The folder of this crate.
 pub(crate) fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The program of a tool of `tools/tools.py` (which lists them), made first where it is not in the cache. Panics when it cannot
-/// be had.
+/// The program of a tool of `tools/tools.py` (which lists them), made first where it is not in the cache; where another process is
+/// making it, this waits and says so. Panics when it cannot be had.
 #[must_use]
 pub fn tool(name: &str) -> PathBuf {
+    type Known = Mutex<HashMap<String, Arc<OnceLock<PathBuf>>>>;
+    static KNOWN: LazyLock<Known> = LazyLock::new(Mutex::default);
+    // The map is locked only for a look, so that who needs one tool does not wait for the making of another.
+    let place = Arc::clone(
+        KNOWN
+            .lock()
+            .expect("no panic while looking")
+            .entry(name.to_owned())
+            .or_default(),
+    );
+    place.get_or_init(|| ask(name)).clone()
+}
+
+fn ask(name: &str) -> PathBuf {
     let output = Command::new("python3")
         .arg(here().join("tools/tools.py"))
         .args(["path", name])
+        .stderr(Stdio::inherit())
         .output()
         .expect("python3 runs");
-    assert!(
-        output.status.success(),
-        "no {name}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "no {name}: tools.py says why above");
     PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
 }
 
@@ -53,8 +66,7 @@ pub fn built(program: &str, package: &str) -> PathBuf {
     })
 }
 
-/// Python of the rig, looked up once.
-pub(crate) fn tool_python() -> &'static Path {
-    static PYTHON: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    PYTHON.get_or_init(|| tool("venv"))
+/// Python of the rig.
+pub(crate) fn tool_python() -> PathBuf {
+    tool("venv")
 }

@@ -1,6 +1,7 @@
-//! The rules of the house that no compiler checks: who may import whom.
+//! The rules of the house that no compiler checks: who may import whom, and that nothing is built twice.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 /// Every crate of ours with its floor.
@@ -69,4 +70,33 @@ fn only_the_aws_crate_sees_the_sdk() {
             );
         }
     }
+}
+
+/// Every dependency with its features, as cargo would build it.
+fn features(edges: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "--offline", "--no-dedupe"])
+        .args(["--prefix=none", "--format={p} {f}"])
+        .args(edges)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// `make demo` builds without tests, `make test` with them: were a feature asked for by tests only, the AWS SDK would be built twice.
+#[test]
+fn tests_ask_for_no_feature_that_the_programs_are_built_without() {
+    let (with, without) = (features(&[]), features(&["--edges=no-dev"]));
+    let other: Vec<_> = without.difference(&with).collect();
+    assert!(
+        other.is_empty(),
+        "other features without tests: {other:#?}; declare them in [dependencies] of acceptance-tests"
+    );
 }

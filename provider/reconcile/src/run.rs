@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use futures::future::{join, join_all};
 
@@ -12,12 +13,16 @@ use crate::failure::{Class, Failure};
 use crate::graph::{Declared, Graph};
 use crate::matching::{Found, Seen};
 use crate::observe::{Observation, Spot};
-use crate::ownership::{Phase, Purpose, RootTags, check_schema, may_adopt, may_change};
+use crate::ownership::{
+    Claim, Phase, Purpose, RootTags, belongs_to_another, check_schema, may_adopt, taken_over,
+};
 use crate::part::{Condition, Key, Object, Remedy};
 use crate::report::{Allowed, Known, Outcome};
 use crate::schedule::{Schedule, Stop};
 use crate::wait::{Patience, Run};
 
+/// Longest time for saying on the root whose it is at the end of a create that failed.
+const LAST_WORD: Duration = Duration::from_secs(30);
 /// Most passes over one stage: a second mends what the services changed behind our back, a third is patience.
 const PASSES: u32 = 3;
 
@@ -62,12 +67,14 @@ pub(crate) async fn reconcile(
         };
     }
     let run = Run::new(observation, deadline);
-    let mut errors = Vec::new();
-    let taken_over = run.take_over(purpose).await;
-    let is_ours = taken_over.is_ok();
-    if let Err(failure) = taken_over {
-        errors.push((Key(String::new()), failure));
+    if let Err(failure) = run.take_over(purpose).await {
+        // Without that nothing may be built on it, and no state but the one before may have it.
+        return Outcome {
+            refused: true,
+            ..run.outcome(vec![(Key(String::new()), failure)])
+        };
     }
+    let mut errors = Vec::new();
     while errors.is_empty() {
         errors = run.stage(allowed, purpose).await;
         // The last stays: the report is about it.
@@ -85,10 +92,8 @@ pub(crate) async fn reconcile(
     }
     let ending = if errors.is_empty() {
         run.finish(purpose).await
-    } else if is_ours && !engine.cancel.is_cancelled() {
-        run.still_ours(purpose).await
     } else {
-        Ok(())
+        run.give_up(purpose).await
     };
     if let Err(failure) = ending {
         errors.push((Key(String::new()), failure));
@@ -114,28 +119,23 @@ pub(crate) async fn destroy(
     };
     let deadline = engine.clock.now() + engine.timeout;
     let observation = engine.observe(graph, known).await;
-    let mut left = false;
-    if let (Some(root), Some(id)) = (&observation.picture.root, observation.root_id()) {
-        let may = check_schema(&engine.owner, engine.schema, root)
-            .and_then(|()| may_change(&engine.owner, incarnation, root, &id));
-        match may {
-            Ok(may) => left = !may,
-            Err(failure) => {
-                return Outcome {
-                    report: observation.report(),
-                    errors: vec![failure],
-                    refused: true,
-                    ..Outcome::default()
-                };
-            }
+    match may_destroy(&observation, incarnation) {
+        Ok(true) => {}
+        Ok(false) => {
+            return Outcome {
+                report: observation.report(),
+                left: true,
+                ..Outcome::default()
+            };
         }
-    }
-    if left {
-        return Outcome {
-            report: observation.report(),
-            left,
-            ..Outcome::default()
-        };
+        Err(failure) => {
+            return Outcome {
+                report: observation.report(),
+                errors: vec![failure],
+                refused: true,
+                ..Outcome::default()
+            };
+        }
     }
     let run = Run::new(observation, deadline);
     let obstacles = run.in_the_way().await;
@@ -158,9 +158,49 @@ pub(crate) async fn destroy(
         }
         // What became visible meanwhile goes too.
         let now = engine.clock.now();
-        join_all(engine.kinds.iter().map(|(kind, _)| run.look(kind, now))).await;
+        let looks = join_all(engine.kinds.iter().map(|(kind, _)| run.look(kind, now))).await;
+        // Who may not look at a kind has been told so.
+        let failed = looks.into_iter().filter_map(Result::err);
+        errors = failed
+            .filter(|failure| failure.class != Class::Denied)
+            .map(|failure| (Key(String::new()), failure))
+            .collect();
+        if !errors.is_empty() {
+            break;
+        }
     }
+    if errors.is_empty() && !engine.cancel.is_cancelled() {
+        errors = run.sight(|sight| left_over(sight));
+    }
+    run.sight(|sight| foreign(sight))
+        .into_iter()
+        .for_each(|failure| run.warn(failure));
     run.outcome(errors)
+}
+
+/// What is still there after the last pass of a destroy.
+fn left_over(sight: &Observation) -> Vec<(Key, Failure)> {
+    let left = everything(sight).into_iter().map(|removal| {
+        let (key, id) = (removal.found.key.clone(), &removal.found.object.id);
+        let cause = format!("{id} is still there, though no call failed");
+        let failure = Failure::new(Class::Other, format!("deleting {key}"), cause).code("EKB1320");
+        (
+            key,
+            failure.hint("Something makes it again, or reads lag behind: destroy again."),
+        )
+    });
+    left.collect()
+}
+
+/// What has the name or place of a part and is not ours: a destroy leaves it alone, and says so.
+fn foreign(sight: &Observation) -> Vec<Failure> {
+    let foreign = sight.picture.parts.values().filter_map(|seen| match seen {
+        Seen::Foreign(failure) => Some(failure.clone()),
+        _ => None,
+    });
+    foreign
+        .map(|failure| failure.hint("It is left as it is: remove it by hand where nobody needs it."))
+        .collect()
 }
 
 /// Runs of one owner exclude each other.
@@ -170,6 +210,34 @@ async fn own(engine: &Engine) -> Result<tokio::sync::OwnedMutexGuard<()>, Failur
     tokio::select! {
         guard = engine.locks.lock(&name) => Ok(guard),
         () = engine.cancel.cancelled() => Err(crate::wait::cancelled(&format!("waiting for another change of {}", owner.resource))),
+    }
+}
+
+/// Whether the state that knows `incarnation` may destroy what was found: `Ok(false)` means that a later create has taken
+/// everything over, so nothing is to be done.
+fn may_destroy(sight: &Observation, incarnation: Option<&str>) -> Result<bool, Failure> {
+    let owner = &sight.engine.owner;
+    let Some(key) = sight.root_key() else {
+        return Ok(true);
+    };
+    let found = match sight.picture.parts.get(&key) {
+        Some(Seen::Found(found)) => found,
+        // Whose it is cannot be told.
+        Some(Seen::Unseen(failure)) => return Err(failure.clone()),
+        // Somebody has changed the tags of the root that this state knows.
+        Some(Seen::Foreign(failure)) if sight.known.ids.contains_key(&key) => return Err(failure.clone()),
+        // Gone, or never made: what is left is ours by its own tags.
+        Some(Seen::Foreign(_) | Seen::Absent) | None => return Ok(true),
+    };
+    let (root, id) = (RootTags::read(&found.object.tags), &found.object.id);
+    check_schema(owner, sight.engine.schema, &root)?;
+    match root.claim(incarnation) {
+        Claim::Holds => Ok(true),
+        // With the root, a later create has taken over all that carries the owner's tags.
+        Claim::Superseded | Claim::Outlived => Ok(false),
+        // The root that this state knew is gone, or never was: that is another's.
+        Claim::Stranger if sight.known.ids.get(&key) != Some(id) => Ok(false),
+        Claim::Stranger => Err(belongs_to_another(owner, incarnation, &root, id)),
     }
 }
 
@@ -183,23 +251,17 @@ fn refusals(sight: &Observation, allowed: &Allowed, purpose: &Purpose) -> Vec<Fa
             let root = RootTags::read(&found.object.tags);
             let id = &found.object.id;
             let may = check_schema(owner, sight.engine.schema, &root).and_then(|()| match purpose {
-                Purpose::Create { .. } if found.object.condition == Condition::Deleting => Ok(true),
-                Purpose::Create { .. } => may_adopt(owner, &root, id).map(|()| true),
-                Purpose::Update { incarnation } => may_change(owner, incarnation.as_deref(), &root, id),
+                Purpose::Create { .. } if found.object.condition == Condition::Deleting => Ok(()),
+                Purpose::Create { incarnation } => may_adopt(owner, incarnation, &root, id),
+                Purpose::Update { incarnation } => match root.claim(incarnation.as_deref()) {
+                    Claim::Holds => Ok(()),
+                    Claim::Superseded => Err(taken_over(owner, id)),
+                    Claim::Outlived | Claim::Stranger => {
+                        Err(belongs_to_another(owner, incarnation.as_deref(), &root, id))
+                    }
+                },
             });
-            match may {
-                Ok(true) => {}
-                Ok(false) => refusals.push(
-                    Failure::new(
-                        Class::Exists,
-                        format!("changing {}", owner.resource),
-                        format!("a later creation has taken {id} over"),
-                    )
-                    .code("EKB1303")
-                    .hint("Remove it from this state (terraform state rm ADDRESS)."),
-                ),
-                Err(failure) => refusals.push(failure),
-            }
+            refusals.extend(may.err());
         }
         // Whose it is cannot be told.
         Some(Seen::Unseen(failure)) => refusals.push(failure.clone()),
@@ -228,10 +290,11 @@ fn refusals(sight: &Observation, allowed: &Allowed, purpose: &Purpose) -> Vec<Fa
             _ => {}
         }
     }
-    for (key, (found, sentence)) in replacements(sight) {
+    for (key, (found, sentence)) in replacements(sight).into_iter().chain(leaving(sight)) {
         let is_root = root_key.as_ref() == Some(&key);
         let create = matches!(purpose, Purpose::Create { .. });
-        if found.object.condition != Condition::Settled || (allowed.allows(&key) && !(is_root && create)) {
+        let is_settled = found.object.condition == Condition::Settled;
+        if allowed.allows(&key) && !(is_root && create && is_settled) {
             continue;
         }
         let cause = format!(
@@ -251,6 +314,19 @@ fn refusals(sight: &Observation, allowed: &Allowed, purpose: &Purpose) -> Vec<Fa
         );
     }
     refusals
+}
+
+/// Declared parts whose object is being deleted by somebody else: they will have to be made again.
+fn leaving(sight: &Observation) -> BTreeMap<Key, (Found, String)> {
+    let parts = sight.picture.parts.iter().filter_map(|(key, seen)| match seen {
+        Seen::Found(found)
+            if found.object.condition == Condition::Deleting && sight.declared(key).is_some() =>
+        {
+            Some((key.clone(), (found.clone(), "it is being deleted".to_owned())))
+        }
+        _ => None,
+    });
+    parts.collect()
 }
 
 /// Declared parts whose object has to be deleted and made again: failed ones, those with a difference that cannot be
@@ -421,7 +497,9 @@ impl Run {
 
     async fn pass(&self, allowed: &Allowed, purpose: &Purpose) -> Vec<(Key, Failure)> {
         let (graph, removals, excluded, replaced) = self.sight(|sight| {
-            let replaced = replacements(sight);
+            let mut replaced = replacements(sight);
+            // What turned out so only now, of what was there before, is left to the next plan.
+            replaced.retain(|key, _| allowed.allows(key) || !sight.known.ids.contains_key(key));
             let graph = sight.graphs[0].clone();
             let (removals, excluded) = removals(sight, &replaced, allowed);
             (graph, removals, excluded, replaced)
@@ -433,23 +511,9 @@ impl Run {
             }
         }
         let schedule = Schedule::new(graph.keys().cloned(), &removals);
-        let root = graph.root_key().map(|key| {
-            let (incarnation, phase) = match purpose {
-                Purpose::Create { incarnation } => (Some(incarnation.clone()), Phase::Making),
-                Purpose::Update { incarnation } => (incarnation.clone(), Phase::Complete),
-            };
-            let schema = Some(self.engine.schema);
-            (
-                key.clone(),
-                RootTags {
-                    incarnation,
-                    phase: Some(phase),
-                    superseded: Vec::new(),
-                    worker: None,
-                    schema,
-                },
-            )
-        });
+        let root = graph
+            .root_key()
+            .map(|key| (key.clone(), self.tags_of_new_root(key, purpose)));
         let stage = Stage {
             schedule: &schedule,
             replaced: replaced
@@ -474,6 +538,30 @@ impl Run {
             self.look_at_the_unseen(&graph).await;
         }
         errors
+    }
+
+    /// What a root that is made now says. One that takes the place of another keeps what that said. Whose a new one is
+    /// is said only when the create has ended: were it killed, the state before, if there is one, has all of it.
+    fn tags_of_new_root(&self, key: &Key, purpose: &Purpose) -> RootTags {
+        let old = self.sight(|sight| sight.found(key));
+        let old = old
+            .map(|old| RootTags::read(&old.object.tags))
+            .unwrap_or_default();
+        let root = match purpose {
+            Purpose::Create { incarnation } => RootTags {
+                phase: Some(Phase::Making),
+                ..old.taken_up_by(incarnation)
+            },
+            Purpose::Update { incarnation } => RootTags {
+                incarnation: old.incarnation.clone().or_else(|| incarnation.clone()),
+                phase: old.phase.or(Some(Phase::Complete)),
+                ..old
+            },
+        };
+        RootTags {
+            schema: Some(self.engine.schema),
+            ..root
+        }
     }
 
     /// Looks at what was made and never looked at, since the answer of its creating call sufficed.
@@ -515,27 +603,17 @@ impl Run {
             found = self.root().unwrap_or(found);
         }
         let is = RootTags::read(&found.object.tags);
-        let mut should = RootTags {
+        let should = RootTags {
             phase: Some(Phase::Complete),
-            worker: None,
             schema: Some(self.engine.schema),
-            ..is.clone()
+            ..match purpose {
+                Purpose::Create { incarnation }
+                | Purpose::Update {
+                    incarnation: Some(incarnation),
+                } => is.handed_to(incarnation),
+                Purpose::Update { incarnation: None } => is.clone(),
+            }
         };
-        match purpose {
-            Purpose::Create { incarnation } => {
-                if let Some(predecessor) = is
-                    .incarnation
-                    .clone()
-                    .filter(|predecessor| predecessor != incarnation)
-                {
-                    should.superseded.push(predecessor);
-                }
-                should.incarnation = Some(incarnation.clone());
-            }
-            Purpose::Update { incarnation } => {
-                should.incarnation = is.incarnation.clone().or_else(|| incarnation.clone())
-            }
-        }
         if should == is {
             return Ok(());
         }
@@ -550,16 +628,40 @@ impl Run {
         })
     }
 
-    /// After errors of a create: whether another one, at the same time, is what it failed for.
-    async fn still_ours(&self, purpose: &Purpose) -> Result<(), Failure> {
-        let (Purpose::Create { .. }, Some(root)) = (purpose, self.root()) else {
+    /// After errors of a create: whether another one, at the same time, is what it failed for. Where not, the root says
+    /// from now on that this create's state has everything.
+    async fn give_up(&self, purpose: &Purpose) -> Result<(), Failure> {
+        let (Purpose::Create { incarnation }, Some(root)) = (purpose, self.root()) else {
             return Ok(());
         };
-        match self.look(root.kind, self.engine.clock.now()).await {
-            Ok(()) => self.check_ours(purpose),
-            // Only a look that succeeds says anything beyond the errors there are.
-            Err(_) => Ok(()),
+        // Only a look that succeeds says anything beyond the errors there are.
+        if !self.engine.cancel.is_cancelled() && self.look(root.kind, self.engine.clock.now()).await.is_ok() {
+            self.check_ours(purpose)?;
         }
+        let Some(root) = self.root().filter(|root| !root.has_ended()) else {
+            return Ok(());
+        };
+        let is = RootTags::read(&root.object.tags);
+        let should = is.handed_to(incarnation);
+        let is_ours = is.at_work() == Some(incarnation);
+        let Some(kind) = self
+            .engine
+            .kinds
+            .get(root.kind)
+            .filter(|_| is_ours && should != is)
+        else {
+            return Ok(());
+        };
+        // Also after a cancel: this one call is quick, and without it the state before would believe that all is its own.
+        // Where it fails, both may go on.
+        let tags = should.tags();
+        let said = kind.tag(&root.object.id, &tags, &[]);
+        match self.engine.clock.timeout(LAST_WORD, said).await {
+            Ok(Ok(())) => self.sight(|sight| sight.retag(&root.spot(), &tags)),
+            Ok(Err(failure)) => tracing::warn!(%failure, "could not say whose it is now"),
+            Err(_) => tracing::warn!("could not say in time whose it is now"),
+        }
+        Ok(())
     }
 
     /// Refuses a create whose root, as last seen, another create has completed or works on.
@@ -568,8 +670,7 @@ impl Run {
             return Ok(());
         };
         let now = RootTags::read(&root.object.tags);
-        let by_us = now.worker.as_ref().or(now.incarnation.as_ref()) == Some(incarnation);
-        if by_us && now.phase != Some(Phase::Complete) {
+        if now.at_work() == Some(incarnation) {
             return Ok(());
         }
         let doing = format!("completing {}", self.engine.owner.resource);
@@ -589,26 +690,26 @@ impl Run {
     /// Says on a root that another create began who works on it now, so that that one, if it is still running, does not
     /// believe at its end that all is its own.
     async fn take_over(&self, purpose: &Purpose) -> Result<(), Failure> {
-        let Purpose::Create { incarnation } = purpose else {
-            return Ok(());
-        };
         let doing = format!("taking over {}", self.engine.owner.resource);
         let Some(found) = self.root().filter(|found| !found.has_ended()) else {
             return Ok(());
         };
         let is = RootTags::read(&found.object.tags);
-        if is.phase != Some(Phase::Making) || is.incarnation.as_ref() == Some(incarnation) {
+        if is.phase != Some(Phase::Making) {
             return Ok(());
         }
-        self.tag_root(
-            &found,
-            &RootTags {
-                worker: Some(incarnation.clone()),
-                ..is
-            },
-            &doing,
-        )
-        .await
+        let should = match purpose {
+            Purpose::Create { incarnation } => is.taken_up_by(incarnation),
+            // Its state is there: the create of that could not say how it ended.
+            Purpose::Update {
+                incarnation: Some(incarnation),
+            } => is.handed_to(incarnation),
+            Purpose::Update { incarnation: None } => return Ok(()),
+        };
+        if should == is {
+            return Ok(());
+        }
+        self.tag_root(&found, &should, &doing).await
     }
 
     async fn tag_root(&self, found: &Found, should: &RootTags, doing: &str) -> Result<(), Failure> {

@@ -190,6 +190,13 @@ pub struct State {
     pub fault: Option<(usize, Fault)>,
     left: u32,
     pub fired: bool,
+    /// The look at which the run is cancelled.
+    pub cancel_at_look: Option<usize>,
+    /// A create is cancelled when it looks at a NAT gateway that is pending.
+    pub cancel_when_pending: bool,
+    pub is_creating: bool,
+    /// Calls that are refused for good, each time.
+    pub refused: BTreeSet<String>,
     /// How long new and changed things are missing from reads.
     pub lag: Duration,
     /// Kinds that may not be read.
@@ -325,6 +332,9 @@ impl World {
 
     fn judge(&self, what: &str) -> Verdict {
         self.with(|state| {
+            if state.refused.contains(what) {
+                return Verdict::Refuse(Failure::new(Class::Quota, what, "no more of it (simulated)"));
+            }
             let number = state.calls;
             let Some((at, fault)) = state.fault.filter(|(at, _)| number >= *at && state.left > 0) else {
                 state.calls += 1;
@@ -613,7 +623,17 @@ impl<const N: usize> Kind for SimKind<N> {
         let now = world.clock.now();
         let objects = world.with(|state| {
             state.looks += 1;
+            if state.cancel_at_look.is_some_and(|at| state.looks > at) {
+                state.fired = true;
+                world.cancel.cancel();
+            }
             state.sweep(now);
+            let mut things = state.things.values();
+            let is_pending = things
+                .any(|thing| thing.kind == NAT && matches!(thing.condition(now), Condition::Changing(_)));
+            if state.cancel_when_pending && state.is_creating && is_pending {
+                world.cancel.cancel();
+            }
             let kind = MANNERS[N].kind;
             if state.blind.contains(kind) {
                 return Err(Failure::new(
@@ -807,7 +827,10 @@ impl<const N: usize> Kind for SimKind<N> {
     }
 
     async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
-        self.0.begin();
+        // Whose the root is at the end is said also after a cancel.
+        if !set.contains_key("ekb:incarnation") {
+            self.0.begin();
+        }
         let tagging = |state: &mut State, _, _| {
             let thing = state
                 .things

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use framework::{Attr, Context, Diagnostic, Diagnostics, Listed, Listing};
 
 use super::place::{no_environment, region_or_default};
+use super::state::Status;
 use super::{Common, Declared, Identity, Reconciled, Surroundings};
 use crate::failure::Failure;
-use crate::ownership::Phase;
+use crate::ownership::{Claim, Phase};
 use crate::part::{Key, Tags};
 use crate::report::{Known, Report};
 
@@ -28,6 +29,7 @@ impl<D> Reconciled<D> {
         let ids = common.ids.known().into_iter().flatten();
         let objects = common.objects.known().into_iter().flatten();
         let known = Known {
+            root: Some(self.0.root_key()),
             ids: ids
                 .filter_map(|(key, id)| Some((Key(key.clone()), id.known()?.clone())))
                 .collect(),
@@ -152,7 +154,9 @@ impl<D> Reconciled<D> {
         if let Some(root) = &report.root {
             match (common.incarnation.known(), &root.incarnation) {
                 (None, Some(found)) => common.incarnation = found.clone().into(),
-                (Some(ours), Some(theirs)) if ours != theirs && !root.superseded.contains(ours) => {
+                (Some(ours), Some(theirs))
+                    if matches!(root.claim(Some(ours)), Claim::Outlived | Claim::Stranger) =>
+                {
                     messages.push(Diagnostic::warning(
                         "EKB2021",
                         format!("The {} belongs to another state", D::TITLE),
@@ -163,14 +167,14 @@ impl<D> Reconciled<D> {
             }
             if common.status.is_null() {
                 common.status = if root.phase == Some(Phase::Making) {
-                    "incomplete"
+                    Status::Incomplete
                 } else {
-                    "complete"
+                    Status::Complete
                 }
-                .into();
+                .attr();
             }
         } else if common.status.is_null() {
-            common.status = "complete".into();
+            common.status = Status::Complete.attr();
         }
         Ok((Some(state), messages))
     }

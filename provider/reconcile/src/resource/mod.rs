@@ -20,7 +20,7 @@ use crate::kinds::Kinds;
 use crate::locks::Locks;
 use crate::ownership::Purpose;
 use crate::part::{Key, Tags};
-use crate::report::{Allowed, Known, Report, Unclaimed};
+use crate::report::{Allowed, Report, Unclaimed};
 
 mod look;
 mod messages;
@@ -28,12 +28,15 @@ mod place;
 mod plan;
 mod secrets;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use look::{find, list};
 
 use look::Imported;
 use messages::kept;
 use place::region_or_default;
+use state::{Before, Status};
 
 /// The private key under which an import leaves what [`Resource::read`] needs.
 const IMPORTED: &str = "imported";
@@ -64,7 +67,8 @@ pub struct Common {
     /// Which creation of it this state knows; a tag on its root object says the same.
     #[attribute(computed, keep)]
     pub incarnation: Attr<String>,
-    /// `complete`, or `incomplete` where creating ended half way: apply again to continue.
+    /// `complete`; `incomplete` where creating ended half way: apply again to continue; `destroying` where destroying
+    /// ended half way: destroy again, or apply to have it back.
     #[attribute(computed, keep)]
     pub status: Attr<String>,
     /// Ids of its parts.
@@ -281,7 +285,9 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             );
         } else if plan.kind == PlanKind::Create {
             self.claim_move(cx, planned, out);
-            if let Some(context) = context.filter(|_| !out.has_errors()) {
+            // In the apply that goes on with it all has been said, and core might stop before it asks for the rest.
+            let is_continued = self.handover(cx).has(&self.place(planned));
+            if let Some(context) = context.filter(|_| !out.has_errors() && !is_continued) {
                 self.foretell(cx, context, planned, out).await;
             }
         }
@@ -289,6 +295,10 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
 
     async fn create(&self, cx: &Context<C>, request: Create<D::Model>) -> Applied<D::Model> {
         let planned = request.planned;
+        let before = match self.handover(cx).take(&self.place(&planned)) {
+            Some(state) => Before::Continued(state),
+            None => Before::Nothing,
+        };
         let prepared = self
             .prepare(
                 cx,
@@ -299,16 +309,18 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             .await;
         let (engine, graph) = match prepared {
             Ok(prepared) => prepared,
-            Err(errors) => return Applied::failed(None, request.private, errors),
+            Err(errors) => return Applied::failed(before.into_state(), request.private, errors),
         };
-        let incarnation = Clock::from_env().id();
+        let known = before.state().map(|state| self.known(state)).unwrap_or_default();
+        let begun = before
+            .state()
+            .and_then(|state| D::common(state).incarnation.known().cloned());
+        let incarnation = begun.unwrap_or_else(|| Clock::from_env().id());
         let purpose = Purpose::Create {
             incarnation: incarnation.clone(),
         };
-        let outcome = engine
-            .reconcile(&[graph], &Known::default(), &Allowed::All, &purpose)
-            .await;
-        self.applied(planned, None, request.private, outcome, Some(incarnation))
+        let outcome = engine.reconcile(&[graph], &known, &Allowed::All, &purpose).await;
+        self.applied(planned, before, request.private, outcome, Some(incarnation))
     }
 
     async fn read(&self, cx: &Context<C>, request: Read<D::Model, Identity>) -> Applied<D::Model> {
@@ -355,13 +367,19 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let outcome = engine
             .reconcile(&[graph], &known, &allowed, &Purpose::Update { incarnation })
             .await;
-        self.applied(planned, Some(request.prior), request.private, outcome, fresh)
+        let before = Before::Updated(request.prior);
+        self.applied(planned, before, request.private, outcome, fresh)
     }
 
     async fn delete(&self, cx: &Context<C>, request: Delete<D::Model>) -> Applied<D::Model> {
         let prior = request.prior;
         if self.is_incomplete(&prior) && request.marker.same_place(&prior) {
-            // The create that follows finds the parts and goes on.
+            if cx.cancel().is_cancelled() {
+                let failure = crate::wait::cancelled(&format!("continuing the {}", D::TITLE));
+                return Applied::failed(Some(prior), request.private, failure.diagnostic());
+            }
+            // The create that follows goes on with it.
+            self.handover(cx).leave(self.place(&prior), prior);
             return Applied::gone();
         }
         let context = match cx.configured() {
@@ -384,6 +402,25 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             .await;
         let mut messages: Diagnostics = outcome.report.warnings.iter().map(Failure::warning).collect();
         messages.extend(outcome.kept.iter().map(kept));
+        if let Some(root) = outcome
+            .report
+            .ids
+            .get(&self.0.root_key())
+            .filter(|_| outcome.left)
+        {
+            messages.push(
+                Diagnostic::warning(
+                    "EKB2030",
+                    format!("The {} was left as it is", D::TITLE),
+                    format!("A later creation of it has taken {root} over, and everything with it."),
+                )
+                .hint(format!(
+                    "Nothing is to be done where a state knows that one. Where none does (its apply was killed at its very \
+                     end), import it: terraform import ADDRESS {}",
+                    engine.owner.import_id()
+                )),
+            );
+        }
         if outcome.is_done() {
             return Applied::gone().with(messages);
         }
@@ -391,6 +428,9 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let mut state = prior;
         if !outcome.refused {
             self.fill(&mut state, &outcome.report);
+        }
+        if outcome.changed {
+            D::common_mut(&mut state).status = Status::of::<C, D>(&state).destroyed_in_part().attr();
         }
         Applied::failed(Some(state), request.private, messages)
     }

@@ -1,16 +1,40 @@
 //! Where a resource is: environment, region, account.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use framework::{Attr, Context, Diagnostic, Diagnostics, Path};
 
 use super::secrets::with_secrets;
+use super::state::Handover;
 use super::{Common, Declared, Reconciled, Surroundings};
 use crate::engine::Engine;
 use crate::graph::Graph;
 use crate::part::Owner;
 
 impl<D> Reconciled<D> {
+    /// What destroying halves of this run have left for creating halves.
+    pub(super) fn handover<C: Surroundings>(&self, cx: &Context<C>) -> Arc<Handover<D::Model>>
+    where
+        D: Declared<C>,
+    {
+        cx.scratch()
+    }
+
+    /// What tells resources of one type apart: region and name.
+    pub(super) fn place<C: Surroundings>(&self, model: &D::Model) -> String
+    where
+        D: Declared<C>,
+    {
+        let text = |attr: &Attr<String>| attr.known().cloned().unwrap_or_default();
+        format!(
+            "{}/{}/{}",
+            text(&D::common(model).region),
+            D::NAME,
+            text(D::name(model))
+        )
+    }
+
     pub(super) fn engine<C: Surroundings>(
         &self,
         cx: &Context<C>,

@@ -6,7 +6,7 @@ use framework::path::Step;
 use framework::{Attr, AttributeType, Context, Diagnostic, Diagnostics, Path, Severity};
 
 use super::place::settle_place;
-use super::state::texts;
+use super::state::{Status, texts};
 use super::{Declared, Reconciled, Surroundings};
 use crate::failure::Failure;
 use crate::graph::Graph;
@@ -29,10 +29,7 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        D::common(state)
-            .status
-            .known()
-            .is_some_and(|status| status == "incomplete")
+        Status::of::<C, D>(state) == Status::Incomplete
     }
 
     /// Notes that this plan makes or destroys something of this name; both in one run is a renamed address, which would
@@ -115,7 +112,7 @@ impl<D> Reconciled<D> {
         let common = D::common_mut(planned);
         common.tags_all = all_tags(context, &D::common(config).tags);
         common.drift = Attr::Known(Vec::new());
-        common.status = "complete".into();
+        common.status = Status::Complete.attr();
         if common.incarnation.is_null() {
             common.incarnation = Attr::Unknown;
         }

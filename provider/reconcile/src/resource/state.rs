@@ -1,6 +1,7 @@
 //! The state after an apply.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use framework::{Applied, Attr, Diagnostic, Diagnostics, PrivateState};
 
@@ -33,7 +34,7 @@ impl<D> Reconciled<D> {
     pub(super) fn applied<C: Surroundings>(
         &self,
         mut state: D::Model,
-        prior: Option<D::Model>,
+        before: Before<D::Model>,
         private: PrivateState,
         outcome: Outcome,
         incarnation: Option<String>,
@@ -41,7 +42,6 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let create = prior.is_none();
         let mut messages: Diagnostics = outcome.report.warnings.iter().map(Failure::warning).collect();
         messages.extend(outcome.kept.iter().map(kept));
         if outcome.is_done() {
@@ -51,7 +51,7 @@ impl<D> Reconciled<D> {
             // What the plan promised; the next refresh says where reality disagrees.
             common.objects = objects;
             common.drift = Attr::Known(Vec::new());
-            common.status = "complete".into();
+            common.status = Status::Complete.attr();
             if let Some(incarnation) = incarnation {
                 common.incarnation = incarnation.into();
             }
@@ -60,18 +60,19 @@ impl<D> Reconciled<D> {
         messages.extend(outcome.errors.iter().map(Failure::diagnostic));
         if outcome.refused {
             // Nothing was changed: nothing is to be remembered that was not before.
-            return Applied::failed(prior, private, messages);
+            return Applied::failed(before.into_state(), private, messages);
         }
         self.fill(&mut state, &outcome.report);
-        let status = prior.as_ref().map_or(Attr::Known("incomplete".to_owned()), |p| {
-            D::common(p).status.clone()
-        });
+        let is_create = !matches!(before, Before::Updated(_));
         let common = D::common_mut(&mut state);
-        common.status = status;
+        common.status = match &before {
+            Before::Updated(prior) => D::common(prior).status.clone(),
+            Before::Nothing | Before::Continued(_) => Status::Incomplete.attr(),
+        };
         if let Some(incarnation) = incarnation {
             common.incarnation = incarnation.into();
         }
-        if create {
+        if is_create {
             messages.push(Diagnostic::warning(
                 "EKB2020",
                 format!("The {} is incomplete", D::TITLE),
@@ -84,6 +85,103 @@ impl<D> Reconciled<D> {
             ));
         }
         Applied::failed(Some(state), private, messages)
+    }
+}
+
+/// How far a resource has come, as its state says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    /// Made, and not begun to be destroyed.
+    Complete,
+    /// Creating ended half way: the next apply continues.
+    Incomplete,
+    /// Destroying what was complete ended half way.
+    Destroying,
+}
+
+impl Status {
+    const ALL: [Self; 3] = [Self::Complete, Self::Incomplete, Self::Destroying];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Incomplete => "incomplete",
+            Self::Destroying => "destroying",
+        }
+    }
+
+    pub(super) fn attr(self) -> Attr<String> {
+        self.text().into()
+    }
+
+    /// What the state says; what says nothing counts as complete.
+    pub(super) fn of<C: Surroundings, D: Declared<C>>(state: &D::Model) -> Self {
+        let text = D::common(state).status.known();
+        let said = text.and_then(|text| Self::ALL.into_iter().find(|status| status.text() == text));
+        said.unwrap_or(Self::Complete)
+    }
+
+    /// After a destroy that changed something and ended half way. What was incomplete can still be continued.
+    pub(super) fn destroyed_in_part(self) -> Self {
+        match self {
+            Self::Complete | Self::Destroying => Self::Destroying,
+            Self::Incomplete => Self::Incomplete,
+        }
+    }
+}
+
+/// What core knew before a create or an update.
+pub(super) enum Before<M> {
+    /// Nothing.
+    Nothing,
+    /// A create that ended half way, with this state, which core has forgotten since: the destroying half of what it
+    /// takes for a replacement has said that it is gone.
+    Continued(M),
+    /// This.
+    Updated(M),
+}
+
+impl<M> Before<M> {
+    pub(super) fn state(&self) -> Option<&M> {
+        match self {
+            Self::Nothing => None,
+            Self::Continued(state) | Self::Updated(state) => Some(state),
+        }
+    }
+
+    /// The state to go back to.
+    pub(super) fn into_state(self) -> Option<M> {
+        match self {
+            Self::Nothing => None,
+            Self::Continued(state) | Self::Updated(state) => Some(state),
+        }
+    }
+}
+
+/// States that destroying halves have left in this run for the creating halves that follow in the same process: by place.
+pub(super) struct Handover<M>(Mutex<BTreeMap<String, M>>);
+
+impl<M> Default for Handover<M> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<M> Handover<M> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, M>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn leave(&self, place: String, state: M) {
+        self.all().insert(place, state);
+    }
+
+    pub(super) fn has(&self, place: &str) -> bool {
+        self.all().contains_key(place)
+    }
+
+    pub(super) fn take(&self, place: &str) -> Option<M> {
+        self.all().remove(place)
     }
 }
 
