@@ -253,7 +253,7 @@ const ROWS: &[Row] = &[
         "ec2",
         Only(&["ReleaseAddress", "DisassociateAddress"]),
         &["AuthFailure", "OperationNotPermitted"],
-        &["do not have permission to access the specified resource", "not allowed to manage"],
+        &["do not have permission to access", "not allowed to manage"],
         Class::Busy,
     ),
     row(

@@ -182,6 +182,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_resources_own_region_is_enough_to_know_the_account() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = vec![file.path().to_str().unwrap().to_owned()];
+        let settings = || Settings {
+            region: None,
+            shared_config_files: path.clone(),
+            shared_credentials_files: path.clone(),
+            ..settings()
+        };
+        let (aws, _) = self::aws(settings(), |_| identity("111122223333"));
+        assert_eq!(aws.account(None).await.unwrap_err().code, "EKB1105");
+        let (aws, _) = self::aws(settings(), |_| identity("111122223333"));
+        assert_eq!(aws.account(Some("eu-west-1")).await.unwrap().id, "111122223333");
+        let skip = Settings {
+            skip_requesting_account_id: true,
+            ..settings()
+        };
+        let (aws, _) = self::aws(skip, |_| Answer::Lost);
+        assert_eq!(aws.account(Some("cn-north-1")).await.unwrap().partition, "aws-cn");
+    }
+
+    #[tokio::test]
     async fn nothing_is_called_before_the_first_use() {
         let (aws, log) = aws(settings(), |_| Answer::Lost);
         assert_eq!(aws.region().as_deref(), Some("eu-central-1"));

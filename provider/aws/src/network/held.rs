@@ -3,6 +3,7 @@
 use aws_sdk_ec2::types::NetworkInterface;
 use futures::join;
 use reconcile::failure::Failure;
+use reconcile::part::Object;
 
 use super::find::{Place, pages};
 use super::obstacles::{self, Ours};
@@ -82,24 +83,45 @@ pub(crate) fn judge(interface: &NetworkInterface) -> (String, Prospect) {
     }
 }
 
-/// The failure of a deletion, with what is in its way; left-over interfaces among that are deleted.
-///
-/// `filter` and `id` say where: `subnet-id`, `group-id`, `vpc-id`. Class `Busy` where waiting may help, else `Stuck`.
-pub(crate) async fn explain(place: &Place, failure: Failure, filter: &str, id: &str) -> Failure {
-    let ours = Ours::default();
+/// Where something in the way of a deletion is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Within {
+    Subnet,
+    /// What has this group, and rules that refer to it.
+    Group,
+    Vpc,
+    /// What has a public address in the VPC: its internet gateway cannot be detached.
+    Public,
+}
+
+/// The failure of deleting the object, with what is in its way; left-over interfaces among that are deleted. `id` is that of
+/// the subnet, group or VPC. Class `Busy` where waiting may help, else `Stuck`.
+pub(crate) async fn explain(
+    place: &Place,
+    failure: Failure,
+    within: Within,
+    id: &str,
+    object: &Object,
+) -> Failure {
+    let going = [object];
+    let ours = Ours::new(object, &going);
+    let interfaces = |filter: &'static str| obstacles::interfaces(place, filter, id, &ours);
     // A look that fails tells nothing: what AWS said has to do.
-    let found = match filter {
-        "vpc-id" => obstacles::in_vpc(place, id, &ours).await,
-        "group-id" => {
+    let found = match within {
+        Within::Vpc => obstacles::in_vpc(place, id, &ours).await,
+        Within::Subnet => interfaces("subnet-id").await,
+        Within::Group => {
             let groups = [id];
-            let (mut found, rules) = join!(
-                obstacles::interfaces(place, filter, id, &ours),
-                obstacles::rules(place, &groups, &ours)
-            );
+            let rules = obstacles::rules(place, &groups, &ours);
+            let (mut found, rules) = join!(interfaces("group-id"), rules);
             found.extend(rules);
             found
         }
-        _ => obstacles::interfaces(place, filter, id, &ours).await,
+        Within::Public => {
+            let mut found = interfaces("vpc-id").await;
+            found.retain(|found| found.is_public);
+            found
+        }
     };
     for left in found.iter().filter(|found| found.prospect == Prospect::Leftover) {
         remove(place, &left.id).await;

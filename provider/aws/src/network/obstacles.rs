@@ -15,7 +15,7 @@ use super::held::{self, Prospect};
 use crate::failure::codes;
 
 /// Most things that a message names.
-const NAMED: usize = 8;
+const NAMED: usize = 12;
 
 /// Something of others.
 #[derive(Debug, Clone)]
@@ -29,6 +29,7 @@ pub(crate) struct Obstacle {
     /// What removes it.
     next: String,
     pub(crate) prospect: Prospect,
+    pub(crate) is_public: bool,
 }
 
 /// What is ours, and goes too.
@@ -164,6 +165,7 @@ fn obstacle(
         who,
         next,
         prospect: Prospect::Stays,
+        is_public: false,
     })
 }
 
@@ -227,10 +229,12 @@ fn of_interface(interface: NetworkInterface, ours: &Ours<'_>) -> Option<Obstacle
         tags,
         ours,
     )?;
+    let is_public = public.is_some();
     found.who = match public {
         Some(address) => format!("{who}, public address {address}"),
         None => who,
     };
+    found.is_public = is_public;
     (found.next, found.prospect) = (next, prospect);
     Some(found)
 }

@@ -291,7 +291,7 @@ impl Kind for Vpcs {
             .await;
         match deleted {
             Err(failure) if failure.class == Class::Busy => {
-                Err(held::explain(&self.0, failure, "vpc-id", &object.id).await)
+                Err(held::explain(&self.0, failure, held::Within::Vpc, &object.id, object).await)
             }
             other => other.map(|_| Deleted::Gone),
         }
