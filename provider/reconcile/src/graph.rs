@@ -286,6 +286,23 @@ impl Graph {
         self.referring.get(kind)
     }
 
+    /// How many parts need this one, directly or not.
+    pub(crate) fn behind(&self, key: &Key) -> usize {
+        let mut behind = BTreeSet::from([key]);
+        loop {
+            let before = behind.len();
+            let needing = self
+                .parts
+                .values()
+                .filter(|part| part.needs.keys().any(|needed| behind.contains(needed)));
+            let needing: Vec<&Key> = needing.map(|part| &part.key).collect();
+            behind.extend(needing);
+            if behind.len() == before {
+                return before - 1;
+            }
+        }
+    }
+
     pub(crate) fn get(&self, key: &Key) -> Option<&Arc<Declared>> {
         self.parts.get(key)
     }

@@ -80,13 +80,18 @@ impl Observation {
         let asked_root = observation.root_id();
         let every: Vec<&'static str> = engine.kinds.iter().map(|(name, _)| name).collect();
         observation.look_at(&every).await;
-        // Under a root that was found only now there may be more to find.
+        // Under a root that was found only now there may be more to find; where nothing is known, of what has no tags.
+        let again: Vec<&'static str> = every
+            .iter()
+            .filter(|kind| !known.ids.is_empty() || !observation.carries_tags(kind))
+            .copied()
+            .collect();
         if let Some(found) = observation
             .root_id()
-            .filter(|_| asked_root.is_none() && !known.ids.is_empty())
+            .filter(|_| asked_root.is_none() && !again.is_empty())
         {
             tracing::debug!(root = found, "looking again under the root");
-            observation.look_at(&every).await;
+            observation.look_at(&again).await;
         }
         // A known id that is missing may have been made a moment ago: it counts as absent only after a while.
         let mut pause = Duration::from_secs(1);
@@ -98,6 +103,8 @@ impl Observation {
             tokio::select! {
                 () = engine.clock.sleep(pause) => {}
                 () = engine.cancel.cancelled() => return observation,
+                // What is not seen by then stays as the state has it.
+                () = engine.clock.sleep_until(engine.deadline()) => return observation,
             }
             pause = (pause * 2).min(Duration::from_secs(10));
             observation.look_at(&awaited).await;
@@ -446,6 +453,22 @@ impl Observation {
     }
 }
 
+/// The time-out is over before a look came to its end; what it met on its way says more.
+fn too_late(last: Option<Failure>, kind: &str) -> Failure {
+    let cause = match &last {
+        Some(failure) => format!(
+            "the time-out of the resource is over; the last answer was {}",
+            failure.cause
+        ),
+        None => "the time-out of the resource is over, and there was no answer".to_owned(),
+    };
+    Failure {
+        request_id: last.and_then(|failure| failure.request_id),
+        ..Failure::new(Class::TimedOut, format!("looking at {kind}"), cause)
+            .hint("Run it again, or raise the time-out in the block `timeouts` (`read` for refreshing and planning).")
+    }
+}
+
 /// One look at a kind, tried again while it is throttled and the like.
 pub(crate) async fn ask_kind(engine: &Engine, name: &str, ask: &Ask) -> Result<Vec<Object>, Failure> {
     let Some(kind) = engine.kinds.get(name) else {
@@ -457,6 +480,7 @@ pub(crate) async fn ask_kind(engine: &Engine, name: &str, ask: &Ask) -> Result<V
     };
     let begun = engine.clock.now();
     let mut pause = Duration::from_millis(500);
+    let mut last = None;
     loop {
         if engine.cancel.is_cancelled() {
             return Err(Failure::new(
@@ -466,11 +490,13 @@ pub(crate) async fn ask_kind(engine: &Engine, name: &str, ask: &Ask) -> Result<V
             ));
         }
         let failure = tokio::select! {
+            biased;
             answer = kind.observe(ask) => match answer {
                 Ok(objects) => return Ok(objects),
                 Err(failure) => failure,
             },
             () = engine.cancel.cancelled() => continue,
+            () = engine.clock.sleep_until(engine.deadline()) => return Err(too_late(last, name)),
         };
         // A read that may or may not have been carried out can be repeated.
         let again = matches!(
@@ -480,9 +506,11 @@ pub(crate) async fn ask_kind(engine: &Engine, name: &str, ask: &Ask) -> Result<V
         if !again || engine.clock.now().since(begun) > LOOK_LIMIT {
             return Err(failure);
         }
+        last = Some(failure);
         tokio::select! {
             () = engine.clock.sleep(engine.clock.jitter(pause)) => {}
             () = engine.cancel.cancelled() => {}
+            () = engine.clock.sleep_until(engine.deadline()) => {}
         }
         pause = (pause * 2).min(Duration::from_secs(10));
     }

@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
+/// Derives [`Part`] from the struct: `#[part(kind = "subnet")]`, and on fields `#[part(replace)]`, `#[part(own_entries)]`, ….
+pub use reconcile_derive::Part;
+
 /// Tags of an object: key to value.
 pub type Tags = BTreeMap<String, String>;
 
@@ -333,7 +336,9 @@ pub trait Kind: Send + Sync + 'static {
     /// The failure's class tells the engine what to do.
     async fn create(&self, part: &Self::Part, call: &Call) -> Result<Made, Failure>;
 
-    /// Mends the differences (all of remedy `Update`, none of them `tags`).
+    /// Mends the differences (all of remedy `Update`, none of them `tags`). Of lists and maps of references only what the
+    /// differences say: before a part is deleted, those who refer to it are changed not to, while the part as declared may
+    /// refer to what is not made yet.
     ///
     /// # Errors
     /// As for [`Kind::create`].
@@ -384,13 +389,14 @@ pub trait Kind: Send + Sync + 'static {
         false
     }
 
-    /// The name of a lock that every change of the part holds until the part is settled, across all resources of the
-    /// process (one update of an EKS cluster at a time, whoever asks). `fields` holds ids for references.
+    /// The name of a lock that every changing call holds while it is made, across all resources of the process (one call
+    /// on an EKS cluster at a time, whoever makes it). `fields` holds ids for references.
     fn lock(&self, _fields: &Value) -> Option<String> {
         None
     }
 
-    /// Whether objects of this kind carry tags. Where not, ownership follows from the known id alone.
+    /// Whether objects of this kind carry tags. Where not, one belongs to whoever owns what it lies in (its `references`),
+    /// and is the part that [`Kind::stands_for`] says: [`Kind::observe`] lists what lies in the root.
     fn carries_tags(&self) -> bool {
         true
     }
@@ -402,5 +408,47 @@ pub trait Kind: Send + Sync + 'static {
     /// Class `Stuck`, with the reason; others are ignored.
     async fn outlook(&self, _object: &Object, _waited: Duration) -> Result<(), Failure> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, Serialize, Part)]
+    #[part(kind = "volume")]
+    struct Volume {
+        #[part(replace)]
+        zone: String,
+        size: i64,
+        #[part(own_entries)]
+        users: Vec<String>,
+        #[part(as_applied)]
+        #[serde(rename = "password_version")]
+        version: Option<u32>,
+        #[part(not_compared, replace)]
+        snapshot: Option<String>,
+        #[serde(skip)]
+        #[expect(dead_code, reason = "a field that takes no part")]
+        password: String,
+        tags: Tags,
+    }
+
+    #[test]
+    fn a_part_reads_as_its_struct() {
+        assert_eq!(Volume::KIND, "volume");
+        let said: Vec<(&str, FieldRule, Remedy)> =
+            ["zone", "size", "users", "password_version", "snapshot", "tags"]
+                .map(|field| (field, Volume::rule(field), Volume::remedy(field)))
+                .to_vec();
+        let expected = [
+            ("zone", FieldRule::Exact, Remedy::Replace),
+            ("size", FieldRule::Exact, Remedy::Update),
+            ("users", FieldRule::OwnEntries, Remedy::Update),
+            ("password_version", FieldRule::AsApplied, Remedy::Update),
+            ("snapshot", FieldRule::NotCompared, Remedy::Replace),
+            ("tags", FieldRule::Exact, Remedy::Update),
+        ];
+        assert_eq!(said, expected);
     }
 }

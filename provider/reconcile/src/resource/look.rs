@@ -91,7 +91,7 @@ impl<D> Reconciled<D> {
     {
         let account = self.same_account(context, &state).await?;
         let timeout = D::timeouts(&state).read(D::TIMEOUTS.read);
-        let engine = self.engine(cx, context, &state, timeout)?;
+        let engine = self.engine(cx, context, &state, timeout)?.begun();
         let mut known = self.known(&state);
         let mut seen = 0;
         if let Some(imported) = &imported {

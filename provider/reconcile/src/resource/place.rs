@@ -79,6 +79,7 @@ impl<D> Reconciled<D> {
         engine.schema = D::SCHEMA;
         engine.ignore_drift = common.ignore_drift.known().cloned().unwrap_or_default();
         engine.timeout = timeout;
+        engine.is_patient = D::timeouts(model).is_known();
         Ok(engine)
     }
 
