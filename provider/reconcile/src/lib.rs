@@ -60,6 +60,7 @@ mod duplicates;
 pub mod ending;
 pub mod engine;
 pub mod failure;
+pub mod foresight;
 pub mod graph;
 pub mod inventory;
 pub mod kinds;
@@ -77,6 +78,7 @@ mod run;
 mod schedule;
 #[cfg(test)]
 mod secrets;
+pub mod shared_tags;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
