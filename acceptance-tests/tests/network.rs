@@ -533,26 +533,143 @@ fn the_data_source_and_the_function_agree_with_the_resource() {
 }
 
 #[test]
-fn a_subnet_in_use_names_what_uses_it_and_the_rest_stays_removable() {
+fn what_others_have_in_a_network_is_said_before_anything_is_destroyed() {
     on_every_cli(|workspace, account| {
-        write(workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"");
+        let arguments = "cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"\ninterface_endpoints = [\"sts\"]";
+        write(workspace, arguments);
         workspace.apply().ok();
         let state = workspace.resource(ADDRESS).unwrap();
-        let subnet = state["ids"]["private_subnet/eu-central-1b"].as_str().unwrap();
-        let made = account.ec2(
-            "CreateNetworkInterface",
-            &serde_json::json!({ "SubnetId": subnet, "Description": "AWS Lambda VPC ENI-report-1234" }),
+        let (vpc, ids) = (&state["vpc_id"], &state["ids"]);
+        let made = |operation: &str, params: &serde_json::Value, path: &str| {
+            account
+                .ec2(operation, params)
+                .pointer(path)
+                .unwrap()
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+
+        // What may go by itself is waited for, for a while.
+        let subnet = ids["private_subnet/eu-central-1b"].as_str().unwrap();
+        let interface = account.foreign_interface(subnet, "lambda", "AWS Lambda VPC ENI-report-1234");
+        let before = account.counts();
+        let text = format!("{}", Workspace::destroy(workspace).failed());
+        assert!(
+            text.contains(&interface) && text.contains("Lambda") && text.contains("EKB1121"),
+            "{text}"
         );
-        let interface = made["NetworkInterface"]["NetworkInterfaceId"].as_str().unwrap();
-        let failed = Workspace::destroy(workspace).failed();
-        let text = format!("{failed}");
-        assert!(text.contains(interface) && text.contains("Lambda"), "{text}");
-        let left = account.counts();
-        assert_eq!(left.get("subnet"), Some(&1), "the others went: {left:?}");
+        assert_eq!(account.counts(), before, "nothing was torn down");
+        account.remove_foreign_interface(&interface);
+
+        let in_vpc = |more: serde_json::Value| {
+            let mut params = serde_json::json!({ "VpcId": vpc });
+            params
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            params
+        };
+        let none = serde_json::json!({});
+        let tags = serde_json::json!([{ "ResourceType": "security-group", "Tags": [{ "Key": "elbv2.k8s.aws/cluster", "Value": "staging" }] }]);
+        let group = made(
+            "CreateSecurityGroup",
+            &in_vpc(
+                serde_json::json!({ "GroupName": "k8s-traffic", "Description": "theirs", "TagSpecifications": tags }),
+            ),
+            "/GroupId",
+        );
+        let rule = serde_json::json!([{ "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "UserIdGroupPairs": [{ "GroupId": ids["endpoint_security_group"] }] }]);
         account.ec2(
-            "DeleteNetworkInterface",
-            &serde_json::json!({ "NetworkInterfaceId": interface }),
+            "AuthorizeSecurityGroupIngress",
+            &serde_json::json!({ "GroupId": group, "IpPermissions": rule }),
         );
+        let acl = made(
+            "CreateNetworkAcl",
+            &in_vpc(none.clone()),
+            "/NetworkAcl/NetworkAclId",
+        );
+        let theirs = made(
+            "CreateSubnet",
+            &in_vpc(serde_json::json!({ "CidrBlock": "10.20.255.240/28" })),
+            "/Subnet/SubnetId",
+        );
+        let table = made(
+            "CreateRouteTable",
+            &in_vpc(none.clone()),
+            "/RouteTable/RouteTableId",
+        );
+        let egress = made(
+            "CreateEgressOnlyInternetGateway",
+            &in_vpc(none.clone()),
+            "/EgressOnlyInternetGateway/EgressOnlyInternetGatewayId",
+        );
+        let endpoint = made(
+            "CreateVpcEndpoint",
+            &in_vpc(serde_json::json!({ "ServiceName": "com.amazonaws.eu-central-1.dynamodb" })),
+            "/VpcEndpoint/VpcEndpointId",
+        );
+        let vpn = made(
+            "CreateVpnGateway",
+            &serde_json::json!({ "Type": "ipsec.1" }),
+            "/VpnGateway/VpnGatewayId",
+        );
+        account.ec2(
+            "AttachVpnGateway",
+            &in_vpc(serde_json::json!({ "VpnGatewayId": vpn })),
+        );
+        let other = made(
+            "CreateVpc",
+            &serde_json::json!({ "CidrBlock": "10.99.0.0/16" }),
+            "/Vpc/VpcId",
+        );
+        let peering = made(
+            "CreateVpcPeeringConnection",
+            &in_vpc(serde_json::json!({ "PeerVpcId": other })),
+            "/VpcPeeringConnection/VpcPeeringConnectionId",
+        );
+        account.ec2(
+            "AcceptVpcPeeringConnection",
+            &serde_json::json!({ "VpcPeeringConnectionId": peering }),
+        );
+
+        let before = account.counts();
+        let text = format!("{}", Workspace::destroy(workspace).failed());
+        for id in [&group, &acl, &theirs, &table, &egress, &endpoint, &vpn, &peering] {
+            assert!(text.contains(id.as_str()), "{id} is missing in {text}");
+        }
+        assert!(
+            text.contains("Ingresses") && text.contains("nothing was deleted"),
+            "{text}"
+        );
+        assert_eq!(account.counts(), before, "nothing was torn down");
+
+        for (operation, params) in [
+            (
+                "DeleteVpcPeeringConnection",
+                serde_json::json!({ "VpcPeeringConnectionId": peering }),
+            ),
+            ("DeleteVpc", serde_json::json!({ "VpcId": other })),
+            (
+                "DetachVpnGateway",
+                in_vpc(serde_json::json!({ "VpnGatewayId": vpn })),
+            ),
+            ("DeleteVpnGateway", serde_json::json!({ "VpnGatewayId": vpn })),
+            (
+                "DeleteVpcEndpoints",
+                serde_json::json!({ "VpcEndpointIds": [endpoint] }),
+            ),
+            (
+                "DeleteEgressOnlyInternetGateway",
+                serde_json::json!({ "EgressOnlyInternetGatewayId": egress }),
+            ),
+            ("DeleteRouteTable", serde_json::json!({ "RouteTableId": table })),
+            ("DeleteSubnet", serde_json::json!({ "SubnetId": theirs })),
+            ("DeleteNetworkAcl", serde_json::json!({ "NetworkAclId": acl })),
+            ("DeleteSecurityGroup", serde_json::json!({ "GroupId": group })),
+        ] {
+            account.ec2(operation, &params);
+        }
         workspace.destroy().ok();
         account.assert_empty();
     });

@@ -399,6 +399,16 @@ pub trait Kind: Send + Sync + 'static {
     /// As for [`Kind::create`]; `NotFound` counts as gone.
     async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure>;
 
+    /// Asked before a destroy deletes anything: what of others will keep this object, or another of `going` (all that the
+    /// destroy deletes), from being deleted. The default finds nothing.
+    ///
+    /// # Errors
+    /// What is in the way: of class `Busy` where it may go by itself (it is waited for, as long as the kind's pace allows),
+    /// else the destroy ends with it and nothing is deleted. Whoever cannot look says `Ok`.
+    async fn in_the_way(&self, _object: &Object, _going: &[&Object]) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Whether an object that lacks our tags is the one that the declared fields mean: by default where both have the
     /// same `name`. Kinds without names override it for import (a subnet by its zone and CIDR).
     ///

@@ -8,10 +8,11 @@ use ipnet::Ipv4Net;
 use reconcile::part::{Key, Part, key};
 use reconcile::report::{Report, Unclaimed};
 
-use super::graph::{DISCOVERY, short_service};
+use super::graph::DISCOVERY;
 use super::layout::layout;
 use super::model::{FlowLogs, Network, Subnets};
 use super::{positions, ranges};
+use aws::partition::short_endpoint_service;
 
 /// The parts that objects without our tags stand for: of each zone its first public and private subnet, the NAT
 /// gateways of those, the endpoints. A subnet is public where it gives public addresses or its routes lead to an
@@ -46,7 +47,7 @@ pub fn recognise(report: &Report) -> Vec<(Key, &Unclaimed)> {
         Some((key("nat_gateway", zone), gateway))
     });
     let service = |found: &Unclaimed| {
-        short_service(&text(found, "service"))
+        short_endpoint_service(&text(found, "service"))
             .unwrap_or_default()
             .to_owned()
     };

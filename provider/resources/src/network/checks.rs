@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 use ipnet::Ipv4Net;
 
-use super::graph::{flow_logs_role, prefix, public_zones, short_service};
+use super::graph::{flow_logs_role, prefix, public_zones};
 use super::layout::{LayoutError, check_range, layout};
 use super::model::Network;
+use aws::partition::short_endpoint_service;
 
 /// Most characters of the name of an IAM role (AWS IAM CreateRole).
 const ROLE_NAME: usize = 64;
@@ -29,8 +30,8 @@ pub fn check(network: &Network, out: &mut Diagnostics) {
     check_nat(network, out);
     check_names(network, out);
     let services = network.interface_endpoints.known().into_iter().flatten();
-    for service in services.filter(|service| service.starts_with("com.")) {
-        let short = short_service(service).unwrap_or("ecr.api");
+    for service in services.filter(|service| service.starts_with("com.") || service.starts_with("cn.com.")) {
+        let short = short_endpoint_service(service).unwrap_or("ecr.api");
         out.push(
             Diagnostic::error(
                 "EKB2113",

@@ -6,6 +6,7 @@ use aws::network::{
     DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, IamRole, InterfaceEndpoint, InternetGateway,
     LogGroup, NatGateway, RouteTable, SecurityGroup, Subnet, Vpc,
 };
+use aws::partition::{gateway_endpoint_service, interface_endpoint_service, principal};
 use framework::Attr;
 use ipnet::Ipv4Net;
 use reconcile::graph::{Graph, Handle, Unknowns};
@@ -87,16 +88,6 @@ pub fn log_group(prefix: &str) -> String {
 /// The name of the role that writes flow logs. With the region, since roles are global and networks are not.
 pub fn flow_logs_role(prefix: &str, region: &str) -> String {
     format!("{prefix}-flow-logs-{region}")
-}
-
-/// The full name of the service of an endpoint, for example `com.amazonaws.eu-central-1.ecr.api`.
-fn endpoint_service(region: &str, service: &str) -> String {
-    format!("com.amazonaws.{region}.{service}")
-}
-
-/// What follows the region in the full name; services have dots too.
-pub fn short_service(full: &str) -> Option<&str> {
-    full.splitn(4, '.').nth(3)
 }
 
 /// Gives parts their tags.
@@ -280,7 +271,7 @@ pub fn graph(model: &Network) -> Option<Graph> {
             "s3_endpoint",
             GatewayEndpoint {
                 vpc: vpc.made(),
-                service: endpoint_service(region, "s3"),
+                service: gateway_endpoint_service(region, "s3"),
                 route_tables: tables.iter().map(|table| table.made()).collect(),
                 tags: named("s3", &[]),
             },
@@ -312,7 +303,7 @@ pub fn graph(model: &Network) -> Option<Graph> {
                 key("interface_endpoint", &service),
                 InterfaceEndpoint {
                     vpc: vpc.made(),
-                    service: endpoint_service(region, &service),
+                    service: interface_endpoint_service(region, &service),
                     subnets: private.iter().map(|subnet| subnet.made()).collect(),
                     security_groups: vec![group.made()],
                     private_dns: true,
@@ -423,7 +414,7 @@ fn flow_logs(model: &Network, graph: &mut Graph, vpc: &Handle, tagger: &Tagger<'
                 "flow_log_role",
                 IamRole::for_service(
                     flow_logs_role(prefix, region),
-                    "vpc-flow-logs.amazonaws.com",
+                    &principal("vpc-flow-logs", region),
                     tags,
                 )
                 .allow(
