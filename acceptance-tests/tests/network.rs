@@ -681,7 +681,9 @@ fn nat_gateways_stay_and_zones_may_be_private_only() {
     let cli = Cli::any();
     let account = Rig::shared().account();
     let workspace = Workspace::new(&cli, &account);
-    let zones = |zones: &str| format!("cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"\navailability_zones = [{zones}]");
+    let zones = |zones: &str| {
+        format!("cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"\navailability_zones = [{zones}]")
+    };
     write(&workspace, &zones("\"eu-central-1b\""));
     workspace.apply().ok();
     let address = workspace.resource(ADDRESS).unwrap()["nat_public_ips"].clone();
@@ -706,7 +708,11 @@ fn nat_gateways_stay_and_zones_may_be_private_only() {
     assert_eq!(workspace.resource(ADDRESS).unwrap()["nat_public_ips"][0], ip);
     workspace.destroy().ok();
     let addresses = account.ec2("DescribeAddresses", &serde_json::json!({}));
-    assert_eq!(addresses["Addresses"].as_array().unwrap().len(), 1, "the user's own");
+    assert_eq!(
+        addresses["Addresses"].as_array().unwrap().len(),
+        1,
+        "the user's own"
+    );
     account.ec2("ReleaseAddress", &serde_json::json!({ "AllocationId": id }));
 
     // A zone without a public subnet goes out through another's gateway.
@@ -722,12 +728,18 @@ fn nat_gateways_stay_and_zones_may_be_private_only() {
     assert_eq!(state["nat_public_ips"].as_array().unwrap().len(), 1);
     // Nothing public at all: nothing leads out. The endpoint lets go of the subnet that moves.
     let private = |range: &str| {
-        format!("cidr = \"10.20.0.0/16\"\ninterface_endpoints = [\"sts\"]\nsubnets = {{ \"eu-central-1a\" = {{ private = \"{range}\" }} }}")
+        format!(
+            "cidr = \"10.20.0.0/16\"\ninterface_endpoints = [\"sts\"]\nsubnets = {{ \"eu-central-1a\" = {{ private = \"{range}\" }} }}"
+        )
     };
     write(&workspace, &private("10.20.11.0/24"));
     workspace.apply().ok();
     workspace.plan().ok().assert_empty();
-    assert!(!account.counts().contains_key("internet_gateway"), "{:?}", account.counts());
+    assert!(
+        !account.counts().contains_key("internet_gateway"),
+        "{:?}",
+        account.counts()
+    );
     write(&workspace, &private("10.20.21.0/24"));
     workspace.apply().ok();
     workspace.plan().ok().assert_empty();
@@ -741,7 +753,9 @@ fn flow_logs_that_are_refused_leave_the_old_ones() {
     let account = Rig::shared().account();
     let workspace = Workspace::new(&cli, &account);
     let to = |destination: &str| {
-        format!("cidr = \"10.20.0.0/16\"\nzone_count = 1\nnat_gateways = \"none\"\nflow_logs = {{ destination = \"{destination}\" }}")
+        format!(
+            "cidr = \"10.20.0.0/16\"\nzone_count = 1\nnat_gateways = \"none\"\nflow_logs = {{ destination = \"{destination}\" }}"
+        )
     };
     write(&workspace, &to("cloudwatch"));
     workspace.apply().ok();
@@ -749,7 +763,11 @@ fn flow_logs_that_are_refused_leave_the_old_ones() {
     write(&workspace, &to("arn:aws:s3:::logs"));
     workspace.apply().failed();
     let counts = account.counts();
-    assert_eq!((counts["flow_log"], counts["log_group"]), (1, 1), "the old one still writes: {counts:?}");
+    assert_eq!(
+        (counts["flow_log"], counts["log_group"]),
+        (1, 1),
+        "the old one still writes: {counts:?}"
+    );
     account.clear_faults();
     workspace.apply().ok();
     workspace.plan().ok().assert_empty();

@@ -799,6 +799,7 @@ mod tests {
             tags,
             references: Vec::new(),
             detail: serde_json::Value::Null,
+            outputs: std::collections::BTreeMap::new(),
         };
         let (vpc, nat) = (object("vpc-1", tagged(&owner)), object("nat-1", Tags::new()));
         let going = [&vpc, &nat];

@@ -269,7 +269,7 @@ fn declared() -> Graph {
         key("nat_gateway", "a"),
         NatGateway {
             subnet: public.made(),
-            address: address.made(),
+            address: reconcile::part::Target::Part(address.made()),
             gateway: gateway.ready(),
             tags: named("nat"),
         },
@@ -500,7 +500,7 @@ async fn a_token_that_gives_a_deleted_gateway_tells_it_is_dead() {
     });
     let part = NatGateway {
         subnet: made("subnet"),
-        address: made("address"),
+        address: reconcile::part::Target::Part(made("address")),
         gateway: made("gateway"),
         tags: Tags::new(),
     };
