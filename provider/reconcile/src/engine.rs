@@ -30,6 +30,8 @@ pub struct Engine {
     pub schema: u32,
     /// Patterns of drift to leave alone: `part`, `part: field` or `part: field entry`, `*` for any text.
     pub ignore_drift: Vec<String>,
+    /// Whether objects that have the fixed names of parts and carry nobody's tags are taken over.
+    pub adopt: bool,
     /// Most mutating calls at a time.
     pub concurrency: usize,
     /// Longest time for the whole of a reconcile or destroy.
@@ -47,6 +49,7 @@ impl Engine {
             owner,
             schema: 0,
             ignore_drift: Vec::new(),
+            adopt: false,
             concurrency: 10,
             timeout: Duration::from_secs(3600),
         }

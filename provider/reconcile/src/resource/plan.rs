@@ -63,38 +63,98 @@ impl<D> Reconciled<D> {
     ) where
         D: Declared<C>,
     {
-        let Some(root) = self
-            .0
-            .graph(planned)
-            .and_then(|graph| graph.kinds().remove(&self.0.root_key()))
-        else {
+        let key = self.0.root_key();
+        let Some(graph) = self.0.graph(planned) else {
+            return;
+        };
+        let Some(kind) = graph.kinds().remove(&key) else {
             return;
         };
         let Ok(mut engine) = self.engine(cx, context, planned, D::TIMEOUTS.read) else {
             return;
         };
-        engine.kinds = engine.kinds.only(&root);
-        let report = engine.observe(None, &Known::default()).await.report();
-        let (Some(tags), Some(id)) = (report.root, report.ids.values().next()) else {
+        engine.kinds = engine.kinds.only(&kind);
+        // What would be replaced of the root: of other kinds nothing is looked at.
+        let sight = engine.observe(Some(&graph), &Known::default()).await;
+        let moved = sight.replaces(&key);
+        let report = sight.report();
+        let (Some(tags), Some(id)) = (&report.root, report.ids.get(&key)) else {
             return;
         };
-        out.push(if tags.phase == Some(Phase::Making) {
-            Diagnostic::warning(
-                "EKB2028",
-                format!("An interrupted creation of this {} is continued", D::TITLE),
-                format!("{id} and what is there already stay as they are; the apply makes the rest. Where the plan speaks of \
-                         a replacement because the resource is tainted, nothing that exists is destroyed."),
-            )
-        } else {
-            // Only a warning: what is tainted is there too, and core does not tell.
+        if tags.phase == Some(Phase::Making) {
+            out.push(match moved {
+                None => Diagnostic::warning(
+                    "EKB2028",
+                    format!("An interrupted creation of this {} is continued", D::TITLE),
+                    format!("{id} and what is there already stay as they are; the apply makes the rest. Where the plan speaks of \
+                             a replacement because the resource is tainted, nothing that exists is destroyed."),
+                ),
+                Some(sentence) => Diagnostic::warning(
+                    "EKB2028",
+                    format!("An interrupted creation of this {} is destroyed", D::TITLE),
+                    format!("{id} is there, and cannot be changed to what is declared now ({sentence}): where the plan speaks \
+                             of a replacement, it and all that was made with it is destroyed first; otherwise the apply will \
+                             refuse."),
+                ),
+            });
+            return;
+        }
+        // Only a warning: what is tainted is there too, and core does not tell.
+        out.push(
             Diagnostic::warning(
                 "EKB2029",
                 format!("This {} is there already", D::TITLE),
                 format!("{id} is complete. Unless this plan replaces it, the state does not know it, and the apply will refuse \
                          to make another one of its name."),
             )
-            .hint(format!("{}. Or choose another name.", engine.owner.import_hint()))
-        });
+            .hint(format!("{}. Or choose another name.", engine.owner.import_hint())),
+        );
+        let mut there = planned.clone();
+        self.fill(&mut there, &report);
+        let mut replacing = Diagnostics::new();
+        self.0.on_replace(&there, &mut replacing);
+        out.extend(replacing.into_iter().map(|warning| Diagnostic {
+            detail: format!("Where this plan replaces it: {}", warning.detail),
+            ..warning
+        }));
+    }
+
+    /// Says in a warning which fixed names of what is going to be made are taken: found live, as above.
+    pub(super) async fn foretell_names<C: Surroundings>(
+        &self,
+        cx: &Context<C>,
+        context: &C,
+        prior: Option<&D::Model>,
+        planned: &D::Model,
+        out: &mut Diagnostics,
+    ) where
+        D: Declared<C>,
+    {
+        let Some(graph) = self.0.graph(planned) else {
+            return;
+        };
+        let known = prior
+            .map(|prior| self.known_at(prior, planned))
+            .unwrap_or_default();
+        let changes = graph.changes(&known);
+        let made = graph
+            .iter()
+            .filter(|part| changes.get(&part.key) == Some(&Change::Create));
+        let kinds = made.map(|part| part.kind).collect();
+        let Ok(mut engine) = self.engine(cx, context, planned, D::TIMEOUTS.read) else {
+            return;
+        };
+        engine.kinds = engine.kinds.named(&kinds);
+        if engine.kinds.is_empty() {
+            return;
+        }
+        let report = engine.observe(Some(&graph), &Known::default()).await.report();
+        out.extend(report.foreign.iter().map(|taken| Diagnostic {
+            code: "EKB2033".into(),
+            summary: "A name is taken".to_owned(),
+            detail: format!("{}. The apply will refuse to go on.", taken.cause),
+            ..taken.warning()
+        }));
     }
 
     /// The computed attributes that follow from arguments and the provider.
@@ -143,7 +203,28 @@ impl<D> Reconciled<D> {
         if let Err(faults) = graph.check() {
             out.extend(faults.iter().map(Failure::diagnostic));
         }
-        let known = prior.map(|prior| self.known(prior)).unwrap_or_default();
+        let known = prior
+            .map(|prior| self.known_at(prior, planned))
+            .unwrap_or_default();
+        let patterns = D::common(planned)
+            .ignore_drift
+            .known()
+            .cloned()
+            .unwrap_or_default();
+        for pattern in graph.idle_patterns(&patterns) {
+            out.push(
+                Diagnostic::warning(
+                    "EKB2032",
+                    "A pattern matches nothing",
+                    format!(
+                        "`{pattern}` in `ignore_drift` matches no part of this {} and no field of one.",
+                        D::TITLE
+                    ),
+                )
+                .hint("The keys of `objects` are the parts; in their values are the fields.")
+                .at(Path::from("ignore_drift")),
+            );
+        }
         let changes = graph.changes(&known);
         let is_moved = |key: &Key| {
             changes
@@ -155,8 +236,10 @@ impl<D> Reconciled<D> {
             None => Attr::Unknown,
         };
         let common = D::common_mut(planned);
-        common.objects = Attr::Known(texts(graph.objects().iter()));
-        common.ids = Attr::Known(graph.keys().map(|key| (key.0.clone(), id(key))).collect());
+        let mut objects = graph.objects();
+        objects.retain(|key, _| !known.is_left_out(key));
+        common.objects = Attr::Known(texts(objects.iter()));
+        common.ids = Attr::Known(objects.keys().map(|key| (key.0.clone(), id(key))).collect());
         let touched = |start: &str| {
             prior.is_none()
                 || changes
