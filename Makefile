@@ -36,6 +36,7 @@ sweep: build ## the whole product of cut points and faults (long)
 	rm -f sweep.json
 	EKB_SWEEP=1 EKB_SWEEP_RESULT=$(CURDIR)/sweep.json cargo test --workspace --test sweep -- --nocapture
 	EKB_SWEEP_RESULT=$(CURDIR)/sweep.json cargo test --workspace --test network_faults -- --nocapture every_field_changed
+	cargo test --workspace --test differential -- --ignored --nocapture library
 
 # Only what it needs, with the features that everything has: `make test` builds none of it again.
 demo: ## plan, apply, plan, mend, destroy an environment's network on the emulator

@@ -10,6 +10,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("plugin", 1),
     ("framework-derive", 1),
     ("framework", 2),
+    ("reconcile-derive", 2),
     ("reconcile", 3),
     ("aws", 4),
     ("kubernetes", 4),

@@ -36,9 +36,11 @@ class Tool:
     """One tool: `make(folder)` fills an empty folder; `program` is the path of what to run, inside it; `usual` is how many
     seconds that takes on two idle cores with empty caches."""
 
-    def __init__(self, name, version, program, recipe, make, usual=1):
+    def __init__(self, name, version, program, recipe, make, usual=1, only_by_name=False):
         self.name, self.version, self.program, self.recipe, self.make = name, version, program, recipe, make
         self.usual = usual
+        # Not made by `ensure` without names: only `make sweep` needs it.
+        self.only_by_name = only_by_name
 
     @property
     def folder(self):
@@ -175,7 +177,7 @@ def make_helm(folder, _final):
 # --- Go -------------------------------------------------------------------------------------------------------------
 
 
-def go_tool(name, version, package, flags="", usual=1):
+def go_tool(name, version, package, flags="", usual=1, only_by_name=False):
     """A Go program built from the consumer module in tools/<name>/ (`go install` refuses modules with replaces)."""
     source = HERE / name
     ldflags = f"-s -w {flags}".strip()
@@ -188,7 +190,9 @@ def go_tool(name, version, package, flags="", usual=1):
             cwd=module, env=environment)
         shutil.rmtree(module)
 
-    return Tool(name, version, name, (source / "go.mod").read_text() + package + ldflags, make, usual)
+    program = "".join(path.read_text() for path in sorted(source.glob("main.go")))
+    recipe = (source / "go.mod").read_text() + program + package + ldflags
+    return Tool(name, version, name, recipe, make, usual, only_by_name)
 
 
 # What the API server answers to /version: clients decide by it.
@@ -236,6 +240,7 @@ TOOLS = {
                 usual=270),
         go_tool("etcd", "3.7.3", "go.etcd.io/etcd/server/v3", usual=40),
         go_tool("kube-apiserver", "1.37.2", "k8s.io/kubernetes/cmd/kube-apiserver", KUBERNETES_VERSION, usual=240),
+        go_tool("helm-renders", "4.3.1", ".", usual=120, only_by_name=True),
         go_charts("karpenter-charts", KARPENTER_CHARTS),
     ]
 }
@@ -247,7 +252,7 @@ def main(arguments):
     if unknown and command in ("ensure", "path"):
         raise SystemExit(f"tools.py: no such tool: {', '.join(unknown)}; there are {', '.join(TOOLS)}")
     if command == "ensure":
-        for name in names or TOOLS:
+        for name in names or [tool.name for tool in TOOLS.values() if not tool.only_by_name]:
             TOOLS[name].ensure()
     elif command == "path" and len(names) == 1:
         print(TOOLS[names[0]].ensure())

@@ -50,7 +50,7 @@ fn every_mutating_call_may_go_wrong() {
 /// A sample of two blows in a row.
 #[test]
 fn a_create_may_go_wrong_twice() {
-    let tally = sweep_pairs(&Scenario::network(), 40);
+    let tally = sweep_pairs(&Scenario::network(), 200);
     tally.report("network, a sample of two blows");
     tally.assert_good();
 }

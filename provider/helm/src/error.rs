@@ -37,6 +37,9 @@ pub enum Error {
     #[cfg(feature = "remote")]
     #[error("{0}")]
     Fetch(Box<crate::remote::FetchFailure>),
+    /// A release record does not fit into a Secret.
+    #[error("{0}")]
+    RecordTooLarge(Box<crate::release::size::TooLarge>),
     /// Something outside: a release record.
     #[error("{0}")]
     Outside(String),

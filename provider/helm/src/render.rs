@@ -1,7 +1,7 @@
 //! Rendering: a chart, values and what is known of cluster and release, to documents.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -214,7 +214,7 @@ impl<'r> Renderer<'r> {
         let chart = dependencies::process(chart, user)
             .map_err(|e| Error::Chart(format!("chart dependencies processing failed: {e}")))?;
         self.check_kube_version(&chart)?;
-        let all = values::coalesce(&chart, user)?;
+        let all = values::coalesce(&chart.defaults(), user)?;
         if !self.skip_schema {
             schema::check(&chart, &all)?;
         }
@@ -233,15 +233,11 @@ impl<'r> Renderer<'r> {
             ("Service", Value::str("Helm")),
         ]);
         let capabilities = object(Object::Capabilities(self.capabilities.clone()));
-        scopes(
-            &chart,
-            chart.name().to_owned(),
-            &all,
-            true,
-            &release,
-            &capabilities,
-            &mut files,
-        );
+        scopes(&chart, &all, true, &release, &capabilities, &mut files);
+        // Of several files of one name (of two charts of one name, say) the last counts.
+        let mut names = HashSet::new();
+        let mut files: Vec<Scoped> = files.into_iter().rev().collect();
+        files.retain(|file| names.insert(file.name.clone()));
         let (outputs, asked) = self.execute(&mut files)?;
         let notes_path = format!("{}/templates/NOTES.txt", chart.name());
         let mut notes = None;
@@ -416,7 +412,6 @@ type Outputs = Vec<(Arc<str>, String)>;
 /// What the templates of a chart and of its subcharts see as their dot.
 fn scopes(
     chart: &Chart,
-    path: String,
     all: &Value,
     root: bool,
     release: &Value,
@@ -444,22 +439,12 @@ fn scopes(
         _ => Map::new(Default::default()),
     };
     for sub in &chart.dependencies {
-        let inner = match all {
-            Value::Map(map) => match map.get(sub.name()) {
-                Some(Value::Map(inner)) => Value::Map(inner.with_type(MapType::Values)),
-                _ => Value::map(Vec::<(&str, Value)>::new()),
-            },
-            _ => Value::Nil,
+        let inner = match values::at_path(all, sub.name()) {
+            Some(Value::Map(inner)) => inner,
+            _ => Map::new(Default::default()),
         };
-        let value = scopes(
-            sub,
-            format!("{path}/charts/{}", sub.name()),
-            &inner,
-            false,
-            release,
-            capabilities,
-            out,
-        );
+        let inner = Value::Map(inner.with_type(MapType::Values));
+        let value = scopes(sub, &inner, false, release, capabilities, out);
         subcharts.set(sub.name(), value);
     }
     let library = chart.metadata.is_library();
@@ -470,11 +455,11 @@ fn scopes(
             continue;
         }
         out.push(Scoped {
-            name: format!("{path}/{}", file.name).into(),
+            name: format!("{}/{}", chart.path, file.name).into(),
             chart: chart.clone(),
             index,
             scope: scope.clone(),
-            base_path: format!("{path}/templates"),
+            base_path: format!("{}/templates", chart.path),
         });
     }
     Value::Map(scope)

@@ -10,7 +10,8 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use helm::release::{Record, Status, stored_chart, stored_hook, stored_manifest};
+use helm::chart::File;
+use helm::release::{Record, Status};
 use helm::{Chart, Release, Renderer};
 use oracle::{HELM, corpus};
 use serde_json::{Value, json};
@@ -22,21 +23,12 @@ fn record(revision: i64, status: Status, replicas: i64) -> Record {
         .render(&config)
         .unwrap();
     Record {
-        name: "demo".into(),
-        namespace: "ns".into(),
         revision,
         status,
         description: format!("revision {revision}"),
         first_deployed: "2026-01-02T03:04:05Z".into(),
         last_deployed: format!("2026-01-0{revision}T03:04:05Z"),
-        config,
-        chart: stored_chart(&rendered.chart),
-        manifest: stored_manifest(&rendered.documents),
-        hooks: rendered.documents.all_hooks.iter().map(stored_hook).collect(),
-        notes: rendered.notes.unwrap_or_default(),
-        apply_method: "ssa".into(),
-        labels: Default::default(),
-        other: Default::default(),
+        ..Record::planned(&rendered, &Release::new("demo", "ns"), config)
     }
 }
 
@@ -189,4 +181,80 @@ fn what_is_written_is_read_again() {
         Record::decode("bm9wZQ==").is_err(),
         "what is no record is refused"
     );
+}
+
+/// Text that does not pack well.
+fn noise(bytes: usize) -> String {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'!' + ((state >> 33) % 90) as u8)
+    };
+    (0..bytes).map(|_| next()).collect()
+}
+
+fn planned(files: &[(&str, String)], config: Value) -> Record {
+    let mut all = vec![(
+        "Chart.yaml",
+        "apiVersion: v2\nname: c\nversion: 1.0.0\n".to_owned(),
+    )];
+    all.extend(files.iter().cloned());
+    let files = all.into_iter().map(|(name, text)| File {
+        name: name.into(),
+        data: text.into_bytes().into(),
+    });
+    let chart = Chart::from_files(files.collect()).unwrap();
+    let release = Release::new("big", "ns");
+    let rendered = Renderer::new(&chart, release.clone()).render(&config).unwrap();
+    Record::planned(&rendered, &release, config)
+}
+
+#[test]
+fn a_record_that_no_secret_holds_is_refused_at_plan() {
+    let small = planned(&[("extra.txt", noise(100_000))], json!({}));
+    small.check_size().unwrap();
+
+    let error = planned(
+        &[("extra.txt", noise(1_200_000)), ("other.txt", noise(2000))],
+        json!({}),
+    )
+    .check_size()
+    .unwrap_err()
+    .to_string();
+    for said in [
+        "the release record of big has ",
+        "a Secret holds 1048576, 16384 of them",
+        "bytes: file of the chart extra.txt\n",
+        "bytes: file of the chart other.txt\n",
+        ".helmignore",
+    ] {
+        assert!(error.contains(said), "{said}: {error}");
+    }
+
+    let template = "kind: ConfigMap\nmetadata: {name: boards}\ndata: {{ .Values | toJson }}\n".to_owned();
+    let large = planned(
+        &[("templates/a.yaml", template.clone())],
+        json!({"boards": noise(400_000), "more": noise(300_000)}),
+    );
+    let error = large.check_size().unwrap_err().to_string();
+    for said in [
+        "rendered object ConfigMap boards (c/templates/a.yaml)",
+        "given: values",
+    ] {
+        assert!(error.contains(said), "{said}: {error}");
+    }
+    assert!(large.secret(0).is_err());
+
+    // What would only just fit is refused too: the state that a failed install leaves must fit.
+    let text = |bytes| planned(&[("extra.txt", noise(bytes))], json!({}));
+    let (mut fits, mut refused) = (100_000, 1_200_000);
+    while refused - fits > 1000 {
+        let middle = (fits + refused) / 2;
+        if text(middle).check_size().is_ok() {
+            fits = middle;
+        } else {
+            refused = middle;
+        }
+    }
+    text(refused).secret(0).unwrap();
 }

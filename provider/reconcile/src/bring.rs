@@ -16,11 +16,14 @@ use crate::matching::{Found, Seen};
 use crate::observe::{Spot, Standing};
 use crate::ownership::{RootTags, made_at, made_tag, missing_tags, new_tags};
 use crate::part::{Call, Condition, Difference, Idempotence, Key, KindTraits, Made, Object, Remedy, Tags};
+use crate::progress::Step;
 use crate::schedule::{Progress, Schedule, Stop};
 use crate::wait::{Patience, Rhythm, Run};
 
 /// Most creating calls whose answers are dead objects.
 const DEAD_ANSWERS: u32 = 10;
+/// How often one part is changed in one pass: more than any number of steps that a service needs.
+const ROUNDS: u32 = 6;
 /// Shortest time that an update may take to show in reads.
 const UPDATE_SHOWS: Duration = Duration::from_secs(10);
 
@@ -60,7 +63,10 @@ struct Work<'a> {
     /// What the last update met that was there already.
     clash: Option<Failure>,
     rhythm: Option<Rhythm>,
-    _guard: Option<tokio::sync::OwnedMutexGuard<()>>,
+    /// How often it was changed.
+    rounds: u32,
+    /// What it has let go of, so that it can be deleted.
+    let_go: BTreeSet<Spot>,
 }
 
 impl Run {
@@ -83,7 +89,8 @@ impl Run {
                     updated: None,
                     clash: None,
                     rhythm: None,
-                    _guard: None,
+                    rounds: 0,
+                    let_go: BTreeSet::new(),
                 };
                 work.go().await
             }
@@ -94,6 +101,14 @@ impl Run {
             )
             .into()),
         };
+        let failed = match &end {
+            Err(Stop::Failed(failure)) => Some(failure),
+            // Told of what it is behind.
+            _ => None,
+        };
+        if failed.is_some() || end.is_ok() {
+            self.engine.tell(&part.key, part.kind, &Step::end(failed));
+        }
         stage.schedule.reached(
             &part.key,
             if end.is_ok() {
@@ -151,7 +166,7 @@ impl Work<'_> {
                 Seen::Found(found) => found,
             };
             match &found.object.condition {
-                Condition::Deleting | Condition::Dead => self.run.remove(&found, false).await?,
+                Condition::Deleting | Condition::Dead => self.run.remove(&found, false, &|| {}).await?,
                 Condition::Failed(reason) => return Err(self.failed(&found, reason).into()),
                 Condition::Changing(_) => {
                     self.stage.schedule.reached(key, self.progress_when_found(&found));
@@ -235,6 +250,7 @@ impl Work<'_> {
         let rhythm = self
             .rhythm
             .get_or_insert_with(|| Rhythm::new(run, begun, pace.create, pace.limit));
+        run.tell_waiting(&self.part.key, &doing, rhythm, false);
         rhythm.look(run, self.part.kind, &doing).await?;
         let waited = rhythm.waited(run);
         outlook(self.kind.outlook(&found.object, waited).await)
@@ -263,8 +279,14 @@ impl Work<'_> {
             return Ok(true);
         }
         if !self.needs_met {
-            // What it refers to may have another id by then.
-            self.meet_needs().await?;
+            let holds = self.holds(object);
+            let (stage, held) = (self.stage, holds.keys().cloned().collect::<Vec<_>>());
+            tokio::select! {
+                biased;
+                // What it refers to may have another id by then.
+                end = self.meet_needs() => end?,
+                () = stage.schedule.any_held(&held) => self.let_go(found, holds).await?,
+            }
             return Ok(false);
         }
         if let Some(replacing) = differing
@@ -305,7 +327,10 @@ impl Work<'_> {
             return Ok(false);
         }
         let doing = self.doing("changing");
-        self.take_lock(&doing).await?;
+        self.rounds += 1;
+        if self.rounds > ROUNDS {
+            return Err(fought_over(&self.part.key, &doing, &differing).into());
+        }
         let all = what.clone();
         let mut set: Tags = missing
             .into_iter()
@@ -366,23 +391,67 @@ impl Work<'_> {
     ) -> Result<T, Failure> {
         let mut patience = Patience::new(self.run, self.traits.pace.limit);
         loop {
-            match self.run.call(doing, work()).await {
+            match self
+                .run
+                .locked_call(&self.part.key, self.lock(), doing, work())
+                .await
+            {
                 Ok(done) => return Ok(done),
                 Err(failure) => patience.again(self.run, failure).await?,
             }
         }
     }
 
-    async fn take_lock(&mut self, doing: &str) -> Result<(), Failure> {
-        if self._guard.is_none() {
-            let fields = self
-                .run
-                .sight(|sight| self.part.resolved(&sight.ids(self.part.needs.keys())));
-            if let Some(name) = self.kind.lock(&fields) {
-                self._guard = Some(self.run.lock(&name, doing).await?);
+    /// What it refers to in lists and maps that can be changed and that is to be deleted: with the changes that let go.
+    fn holds(&self, object: &Object) -> BTreeMap<Spot, Vec<Difference>> {
+        let mut holds = BTreeMap::new();
+        for spot in self
+            .stage
+            .schedule
+            .going()
+            .filter(|spot| !self.let_go.contains(*spot))
+        {
+            let fields = self.part.fields.as_object().into_iter().flatten();
+            let changes: Vec<Difference> = fields
+                .filter(|(field, _)| self.part.remedy(field) == Remedy::Update)
+                .filter_map(|(field, _)| {
+                    let is = object.fields.get(field)?;
+                    let should = without(is, &spot.1)?;
+                    Some(Difference {
+                        field: field.clone(),
+                        is: is.clone(),
+                        should,
+                        remedy: Remedy::Update,
+                    })
+                })
+                .collect();
+            if !changes.is_empty() {
+                holds.insert(spot.clone(), changes);
             }
         }
-        Ok(())
+        holds
+    }
+
+    /// Lets go of what cannot be deleted for as long as this refers to it; what comes in its place, it joins later.
+    async fn let_go(&mut self, found: &Found, holds: BTreeMap<Spot, Vec<Difference>>) -> Result<(), Failure> {
+        let doing = self.doing("letting go of what is to be deleted in");
+        for (spot, what) in holds {
+            let call = self.call(&BTreeSet::new(), None, &what);
+            let update = || self.kind.update(self.part, &found.object, &what, &call);
+            match self.attempts(&doing, update).await {
+                // An earlier try whose answer was lost did it.
+                Err(failure) if matches!(failure.class, Class::Exists | Class::NotFound) => {}
+                done => done?,
+            }
+            self.let_go.insert(spot);
+        }
+        self.run.look(self.part.kind, self.run.engine.clock.now()).await
+    }
+
+    /// The name of the lock for a changing call.
+    fn lock(&self) -> Option<String> {
+        let ids = self.run.sight(|sight| sight.ids(self.part.needs.keys()));
+        self.kind.lock(&self.part.resolved(&ids))
     }
 
     /// What a mutating call is given. Where the service knows no token, `made` is put into the tags: the request then
@@ -415,6 +484,7 @@ impl Work<'_> {
             key: self.part.key.clone(),
             owner: owner.clone(),
             ownership,
+            shared: (*self.part.shared).clone(),
             token,
             ids,
         }
@@ -424,7 +494,6 @@ impl Work<'_> {
     async fn create(&mut self) -> Result<(), Failure> {
         let key = &self.part.key;
         let doing = self.doing("creating");
-        self.take_lock(&doing).await?;
         let mut predecessors = self
             .run
             .sight(|sight| sight.picture.predecessors.get(key).cloned())
@@ -436,7 +505,12 @@ impl Work<'_> {
             let made_id = (self.traits.idempotence != Idempotence::Token).then(|| self.run.engine.clock.id());
             let call = self.call(&predecessors, made_id, &[]);
             let begun = self.run.engine.clock.now();
-            let failure = match self.run.call(&doing, self.kind.create(self.part, &call)).await {
+            let create = self.kind.create(self.part, &call);
+            let failure = match self
+                .run
+                .locked_call(&self.part.key, self.lock(), &doing, create)
+                .await
+            {
                 Ok(made) => {
                     let is_dead = matches!(made.condition, Condition::Dead | Condition::Deleting)
                         || predecessors.contains(&made.id);
@@ -544,6 +618,7 @@ impl Work<'_> {
             condition: made.condition,
             fields: self.part.resolved(&call.ids),
             tags,
+            outputs: BTreeMap::new(),
             detail: Value::Null,
         };
         let key = self.part.key.clone();
@@ -589,7 +664,7 @@ impl Work<'_> {
             self.root_confirmed = true;
             return Ok(());
         };
-        self.run.remove(found, false).await?;
+        self.run.remove(found, false, &|| {}).await?;
         let cause = format!(
             "another one, {}, was made at the same time or by an interrupted run, and is older",
             other.object.id
@@ -602,6 +677,42 @@ impl Work<'_> {
 
 fn is_older(other: &Object, ours: &Object) -> bool {
     !matches!(other.condition, Condition::Dead | Condition::Deleting) && made_at(other) < made_at(ours)
+}
+
+/// Something else changes it back, again and again.
+pub(crate) fn fought_over(key: &Key, doing: &str, differing: &[compare::Found]) -> Failure {
+    let leaves = differing.iter().flat_map(|found| &found.leaves);
+    let sentences: Vec<String> = leaves.map(compare::Leaf::sentence).collect();
+    let cause = format!(
+        "it was changed several times, and each time something else changes it back: {}",
+        sentences.join("; ")
+    );
+    let fields: BTreeSet<&str> = differing
+        .iter()
+        .map(|found| found.difference.field.as_str())
+        .collect();
+    let patterns: Vec<String> = fields.iter().map(|field| format!("\"{key}: {field}\"")).collect();
+    Failure::new(Class::Stuck, doing, cause)
+        .code("EKB1340")
+        .hint(format!(
+            "Find out who changes it (CloudTrail, or the managers of its fields) and let only one of them do it; or leave it to the \
+             other: ignore_drift = [{}].",
+            patterns.join(", ")
+        ))
+}
+
+/// The list or map without the entries that are this id; none where there is no such entry.
+fn without(value: &Value, id: &str) -> Option<Value> {
+    match value {
+        Value::Array(list) if list.iter().any(|entry| entry == id) => {
+            Some(list.iter().filter(|entry| *entry != id).cloned().collect())
+        }
+        Value::Object(map) if map.values().any(|entry| entry == id) => {
+            let left = map.iter().filter(|(_, entry)| *entry != id);
+            Some(Value::Object(left.map(|(k, v)| (k.clone(), v.clone())).collect()))
+        }
+        _ => None,
+    }
 }
 
 /// All texts in the value, among which may be keys of parts.

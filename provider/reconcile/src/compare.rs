@@ -27,6 +27,8 @@ pub(crate) struct Leaf {
     path: Vec<String>,
     is: Option<Value>,
     should: Option<Value>,
+    /// Whether the values are the user's, who may not want to read them in a message.
+    hidden: bool,
 }
 
 impl Leaf {
@@ -35,6 +37,8 @@ impl Leaf {
         let path = self.path.join(" ");
         match (&self.is, &self.should) {
             (None, _) => format!("{path}: missing"),
+            (Some(_), None) if self.hidden => format!("{path}: should not be there"),
+            (Some(_), Some(_)) if self.hidden => format!("{path}: is not what it should be"),
             (Some(is), None) => format!("{path}: is {}, should not be there", shown(is)),
             (Some(is), Some(should)) => format!("{path}: is {}, should be {}", shown(is), shown(should)),
         }
@@ -125,6 +129,9 @@ pub(crate) fn differences_from(
         }
         let mut leaves = Vec::new();
         collect(vec![field.clone()], some(&is), some(&should), rule, &mut leaves);
+        for leaf in &mut leaves {
+            leaf.hidden = field == "tags" && !leaf.path.get(1).is_some_and(|key| part.is_own_tag(key));
+        }
         let before = declared.and_then(|declared| declared.get(field));
         let before = before.map(without_nulls).unwrap_or_default();
         let (ignored, leaves): (Vec<Leaf>, Vec<Leaf>) = leaves.into_iter().partition(|leaf| {
@@ -266,6 +273,7 @@ fn collect(
                         path: deeper(&shown(entry)),
                         is: None,
                         should: Some(entry.clone()),
+                        hidden: false,
                     });
                 }
                 for entry in is.iter().filter(|entry| !should.contains(entry)) {
@@ -273,6 +281,7 @@ fn collect(
                         path: deeper(&shown(entry)),
                         is: Some(entry.clone()),
                         should: None,
+                        hidden: false,
                     });
                 }
             } else if is != should {
@@ -280,6 +289,7 @@ fn collect(
                     path,
                     is: is.cloned(),
                     should: should.cloned(),
+                    hidden: false,
                 });
             }
         }

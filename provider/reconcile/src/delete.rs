@@ -12,8 +12,10 @@ use crate::matching::{Found, Seen};
 use crate::observe::{Observation, Spot};
 use crate::ownership::{made_at, new_tags};
 use crate::part::{Call, Condition, Deleted, Key, Stage, Tags};
+use crate::progress::Step;
 use crate::report::{Kept, Why};
 use crate::schedule::{Fate, Schedule, Stop};
+use crate::shared_tags::SharedTags;
 use crate::token::token;
 use crate::wait::{Patience, Rhythm, Run};
 
@@ -178,11 +180,18 @@ impl Run {
         for key in &removal.after_parts {
             schedule.until(key, Stage::Ready).await?;
         }
-        Ok(self.remove(&removal.found, removal.is_spare).await?)
+        let spot = removal.found.spot();
+        let held = || schedule.held_up(&spot);
+        Ok(self.remove(&removal.found, removal.is_spare, &held).await?)
     }
 
-    /// Deletes one object and waits until it is gone.
-    pub async fn remove(&self, found: &Found, is_spare: bool) -> Result<(), Failure> {
+    /// Deletes one object and waits until it is gone. `held` is told when the service refuses for now.
+    pub async fn remove(
+        &self,
+        found: &Found,
+        is_spare: bool,
+        held: &(dyn Fn() + Sync),
+    ) -> Result<(), Failure> {
         let Some(kind) = self.engine.kinds.get(found.kind) else {
             return Ok(());
         };
@@ -193,16 +202,13 @@ impl Run {
             found.key
         );
         let begun = self.engine.clock.now();
-        let _guard = match kind.lock(&found.object.fields) {
-            Some(name) => Some(self.lock(&name, &doing).await?),
-            None => None,
-        };
         let is_leaving = found.object.condition == Condition::Deleting;
-        if is_leaving || self.begin_removal(kind, found, is_spare, &doing).await? == Removed::Begun {
+        if is_leaving || self.begin_removal(kind, found, is_spare, held, &doing).await? == Removed::Begun {
             self.sight(|sight| sight.leaves(found));
             let pace = kind.traits().pace;
             let mut rhythm = Rhythm::new(self, Some(begun), pace.delete, pace.limit);
             loop {
+                self.tell_waiting(&found.key, &doing, &mut rhythm, true);
                 rhythm.look(self, found.kind, &doing).await?;
                 let Some(found) = self.sight(|sight| sight.find(found)) else {
                     break;
@@ -214,6 +220,7 @@ impl Run {
             }
         }
         self.gone(found);
+        self.engine.tell(&found.key, &doing, &Step::Done);
         Ok(())
     }
 
@@ -223,6 +230,7 @@ impl Run {
         kind: &Arc<dyn AnyKind>,
         found: &Found,
         is_spare: bool,
+        held: &(dyn Fn() + Sync),
         doing: &str,
     ) -> Result<Removed, Failure> {
         let object = &found.object;
@@ -232,6 +240,7 @@ impl Run {
             key: key.clone(),
             owner: owner.clone(),
             ownership: new_tags(owner, key, None),
+            shared: SharedTags::default(),
             token: token(owner, key, &request, &Tags::new(), &BTreeSet::new()),
             ids: self.sight(|sight| {
                 let needs = sight.declared(key).map(|part| &part.needs);
@@ -240,7 +249,11 @@ impl Run {
         };
         let mut patience = Patience::new(self, kind.traits().pace.limit);
         loop {
-            let failure = match self.call(doing, kind.delete(object, &call)).await {
+            let lock = kind.lock(&object.fields);
+            let failure = match self
+                .locked_call(key, lock, doing, kind.delete(object, &call))
+                .await
+            {
                 Ok(Deleted::Gone) => return Ok(Removed::Gone),
                 Ok(Deleted::Begun) => return Ok(Removed::Begun),
                 Ok(Deleted::Kept(reason)) => {
@@ -264,6 +277,10 @@ impl Run {
             match failure.class {
                 Class::NotFound => return Ok(Removed::Gone),
                 Class::Busy if is_spare => return Err(failure),
+                Class::Busy => {
+                    held();
+                    patience.again(self, failure).await?;
+                }
                 Class::Unknown => {
                     patience.again(self, failure).await?;
                     if self.look(found.kind, self.engine.clock.now()).await.is_ok() {

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::graph::Graph;
 use crate::kinds::Kinds;
 use crate::locks::Locks;
 use crate::observe::Observation;
 use crate::ownership::Purpose;
-use crate::part::Owner;
+use crate::part::{Key, Owner};
+use crate::progress::{Progress, Step};
 use crate::report::{Allowed, Known, Outcome};
 
 /// Brings the parts of one owner to what they should be. Cheap to make: one for each call of a resource.
@@ -34,8 +35,15 @@ pub struct Engine {
     pub adopt: bool,
     /// Most mutating calls at a time.
     pub concurrency: usize,
-    /// Longest time for the whole of a reconcile or destroy.
+    /// Longest time for the whole of an observation, reconcile or destroy.
     pub timeout: Duration,
+    /// Whether the user asked for a longer time than usual: what a kind says of how long a wait may be at most then does
+    /// not end it.
+    pub is_patient: bool,
+    /// Whom it tells how things go.
+    pub progress: Progress,
+    /// When the time of what is under way is over.
+    pub(crate) deadline: Option<Moment>,
 }
 
 impl Engine {
@@ -52,14 +60,42 @@ impl Engine {
             adopt: false,
             concurrency: 10,
             timeout: Duration::from_secs(3600),
+            is_patient: false,
+            progress: Progress::from_env(),
+            deadline: None,
         }
+    }
+
+    /// The same with its time running from now on, unless it runs already.
+    pub(crate) fn begun(&self) -> Self {
+        let deadline = self.deadline.unwrap_or_else(|| self.clock.now() + self.timeout);
+        Self {
+            deadline: Some(deadline),
+            ..self.clone()
+        }
+    }
+
+    /// When the time of what is under way is over.
+    pub(crate) fn deadline(&self) -> Moment {
+        self.deadline.unwrap_or_else(|| self.clock.now() + self.timeout)
+    }
+
+    /// Tells what becomes of a part.
+    pub(crate) fn tell(&self, part: &Key, doing: &str, step: &Step) {
+        self.progress
+            .tell(&self.owner, part, doing, || self.clock.id(), step);
+    }
+
+    /// How long something may be waited for of which its kind says so much.
+    pub(crate) fn limit(&self, kind: Duration) -> Duration {
+        if self.is_patient { self.timeout } else { kind }
     }
 
     /// Looks at everything that the owner has, one batched look a kind, all kinds at once. Changes nothing.
     ///
     /// With a graph, its parts are also found by fixed names and, under a known root, by structure.
     pub async fn observe(&self, graph: Option<&Graph>, known: &Known) -> Observation {
-        Observation::look(self, graph.map_or(&[], std::slice::from_ref), known).await
+        Observation::look(&self.begun(), graph.map_or(&[], std::slice::from_ref), known).await
     }
 
     /// Brings the owner's parts to what the last of the graphs says, through the others in order.
@@ -73,7 +109,7 @@ impl Engine {
         allowed: &Allowed,
         purpose: &Purpose,
     ) -> Outcome {
-        crate::run::reconcile(self, stages, known, allowed, purpose).await
+        crate::run::reconcile(&self.begun(), stages, known, allowed, purpose).await
     }
 
     /// Deletes everything that the owner has.
@@ -81,6 +117,6 @@ impl Engine {
     /// The graph (as it follows from the state) gives edges and fixed names; without it order follows from what is
     /// observed. `incarnation` is the state's: where a later create took everything over, all is left.
     pub async fn destroy(&self, graph: Option<&Graph>, known: &Known, incarnation: Option<&str>) -> Outcome {
-        crate::run::destroy(self, graph, known, incarnation).await
+        crate::run::destroy(&self.begun(), graph, known, incarnation).await
     }
 }

@@ -49,7 +49,8 @@ impl Engine {
             declared: BTreeMap::new(),
             root: None,
         };
-        let looks = self.kinds.iter().map(|(kind, _)| ask_kind(self, kind, &ask));
+        let engine = self.begun();
+        let looks = self.kinds.iter().map(|(kind, _)| ask_kind(&engine, kind, &ask));
         let mut inventory = Inventory::default();
         for answer in join_all(looks).await {
             let objects = match answer {

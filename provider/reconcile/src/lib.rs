@@ -38,12 +38,19 @@
 //! from reads (`standing`), what we deleted and reads may still show (`gone`, `leaving`), and which object was decided
 //! on (`chosen`). The picture is made anew from these after every look.
 //!
+//! # Who gives way
+//!
+//! Something new is made before the old one goes, where both can be there. What is replaced, or cannot be there beside a
+//! new part (`Kind::excludes`), goes first: where the service refuses to delete it because others of ours refer to it,
+//! these are changed not to, and refer to the new one once it is made.
+//!
 //! # Known limits
 //!
-//! A replaced part is deleted before it is made again, and what refers to it in a field that can be changed is changed
-//! afterwards: where a service forbids deleting what is still referred to, such a replacement ends with its refusal. The
-//! same holds for what has to go before another part can be made (`Kind::excludes`).
 //! Two creates at once may make duplicates of parts before one of them ends with an error; the next apply removes them.
+
+// The derive names this crate from outside; here it is the same.
+#[cfg(test)]
+extern crate self as reconcile;
 
 mod bring;
 pub mod clock;
@@ -52,6 +59,7 @@ mod delete;
 mod duplicates;
 pub mod engine;
 pub mod failure;
+pub mod foresight;
 pub mod graph;
 pub mod inventory;
 pub mod kinds;
@@ -60,6 +68,7 @@ mod matching;
 pub mod observe;
 pub mod ownership;
 pub mod part;
+pub mod progress;
 #[cfg(test)]
 mod properties;
 pub mod report;
@@ -68,6 +77,7 @@ mod run;
 mod schedule;
 #[cfg(test)]
 mod secrets;
+pub mod shared_tags;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
@@ -78,3 +88,5 @@ mod sweep;
 mod tests;
 mod token;
 mod wait;
+#[cfg(test)]
+mod waits;

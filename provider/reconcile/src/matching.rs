@@ -113,9 +113,7 @@ impl Observation {
                 Whose::Others(text) => others.push((kind, object, text, by_id)),
             }
         }
-        if self.known.import {
-            self.match_by_structure(&mut claims, &mut unsaid);
-        }
+        self.match_by_structure(&mut claims, &mut unsaid);
         if self.engine.adopt {
             self.match_by_name(&mut claims, &mut unsaid);
         }
@@ -415,7 +413,8 @@ impl Observation {
         parts.find(|part| is_named && part.kind == kind && any_kind.stands_for(&part.fields, object))
     }
 
-    /// Takes over what carries no tags of ours but lies where a declared part is meant (import).
+    /// Takes over what carries no tags of ours but lies where a declared part is meant: at import; and always of kinds
+    /// without tags, which belong to whoever owns what they lie in.
     fn match_by_structure(
         &self,
         claims: &mut BTreeMap<Key, Vec<Found>>,
@@ -424,6 +423,9 @@ impl Observation {
         loop {
             let mut matched: Option<(usize, Key)> = None;
             'search: for (at, (kind, object)) in unsaid.iter().enumerate() {
+                if !self.known.import && self.carries_tags(kind) {
+                    continue;
+                }
                 let inside = |found: &Found| object.references.iter().any(|name| found.is_named(name));
                 let inside = claims.values().flatten().any(inside);
                 for part in self.graphs.iter().flat_map(|graph| graph.iter()) {

@@ -80,13 +80,18 @@ impl Observation {
         let asked_root = observation.root_id();
         let every: Vec<&'static str> = engine.kinds.iter().map(|(name, _)| name).collect();
         observation.look_at(&every).await;
-        // Under a root that was found only now there may be more to find.
+        // Under a root that was found only now there may be more to find; where nothing is known, of what has no tags.
+        let again: Vec<&'static str> = every
+            .iter()
+            .filter(|kind| !known.ids.is_empty() || !observation.carries_tags(kind))
+            .copied()
+            .collect();
         if let Some(found) = observation
             .root_id()
-            .filter(|_| asked_root.is_none() && !known.ids.is_empty())
+            .filter(|_| asked_root.is_none() && !again.is_empty())
         {
             tracing::debug!(root = found, "looking again under the root");
-            observation.look_at(&every).await;
+            observation.look_at(&again).await;
         }
         // A known id that is missing may have been made a moment ago: it counts as absent only after a while.
         let mut pause = Duration::from_secs(1);
@@ -98,6 +103,8 @@ impl Observation {
             tokio::select! {
                 () = engine.clock.sleep(pause) => {}
                 () = engine.cancel.cancelled() => return observation,
+                // What is not seen by then stays as the state has it.
+                () = engine.clock.sleep_until(engine.deadline()) => return observation,
             }
             pause = (pause * 2).min(Duration::from_secs(10));
             observation.look_at(&awaited).await;
@@ -371,10 +378,14 @@ impl Observation {
                     report
                         .ids
                         .extend(self.known.ids.get(key).map(|id| (key.clone(), id.clone())));
+                    let shown = |fields: &Value| match part {
+                        Some(part) => part.shown(fields),
+                        None => without_tags(fields.clone()),
+                    };
                     report.objects.extend(
                         applied
                             .filter(|_| known)
-                            .map(|fields| (key.clone(), fields.clone())),
+                            .map(|fields| (key.clone(), shown(fields))),
                     );
                 }
                 Seen::Found(found) => {
@@ -384,14 +395,23 @@ impl Observation {
                         Some(part) => {
                             let is = without_ownership(self.as_it_is(part, object, &nothing));
                             let declared = self.known.declared.get(key).or(applied);
-                            compare::view(part, &is, applied, declared, &self.engine.ignore_drift)
+                            part.shown(&compare::view(
+                                part,
+                                &is,
+                                applied,
+                                declared,
+                                &self.engine.ignore_drift,
+                            ))
                         }
-                        None => undeclared_view(&without_ownership(self.keyed(
-                            found.kind,
-                            None,
-                            &object.fields,
-                            &nothing,
-                        ))),
+                        None => {
+                            let is = self.keyed(found.kind, None, &object.fields, &nothing);
+                            let is = undeclared_view(&without_ownership(is));
+                            if self.graphs.is_empty() {
+                                is
+                            } else {
+                                without_tags(is)
+                            }
+                        }
                     };
                     // What failed or is on its way to gone is not there for a plan: it will be made again.
                     if !found.has_ended() {
@@ -460,6 +480,30 @@ impl Observation {
     }
 }
 
+/// Of what is not declared cannot be told which tags are the user's, who may not want to see them.
+fn without_tags(mut fields: Value) -> Value {
+    if let Some(fields) = fields.as_object_mut() {
+        fields.shift_remove("tags");
+    }
+    fields
+}
+
+/// The time-out is over before a look came to its end; what it met on its way says more.
+fn too_late(last: Option<Failure>, kind: &str) -> Failure {
+    let cause = match &last {
+        Some(failure) => format!(
+            "the time-out of the resource is over; the last answer was {}",
+            failure.cause
+        ),
+        None => "the time-out of the resource is over, and there was no answer".to_owned(),
+    };
+    Failure {
+        request_id: last.and_then(|failure| failure.request_id),
+        ..Failure::new(Class::TimedOut, format!("looking at {kind}"), cause)
+            .hint("Run it again, or raise the time-out in the block `timeouts` (`read` for refreshing and planning).")
+    }
+}
+
 /// One look at a kind, tried again while it is throttled and the like.
 pub(crate) async fn ask_kind(engine: &Engine, name: &str, ask: &Ask) -> Result<Vec<Object>, Failure> {
     let Some(kind) = engine.kinds.get(name) else {
@@ -471,6 +515,7 @@ pub(crate) async fn ask_kind(engine: &Engine, name: &str, ask: &Ask) -> Result<V
     };
     let begun = engine.clock.now();
     let mut pause = Duration::from_millis(500);
+    let mut last = None;
     loop {
         if engine.cancel.is_cancelled() {
             return Err(Failure::new(
@@ -480,11 +525,13 @@ pub(crate) async fn ask_kind(engine: &Engine, name: &str, ask: &Ask) -> Result<V
             ));
         }
         let failure = tokio::select! {
+            biased;
             answer = kind.observe(ask) => match answer {
                 Ok(objects) => return Ok(objects),
                 Err(failure) => failure,
             },
             () = engine.cancel.cancelled() => continue,
+            () = engine.clock.sleep_until(engine.deadline()) => return Err(too_late(last, name)),
         };
         // A read that may or may not have been carried out can be repeated.
         let again = matches!(
@@ -494,9 +541,11 @@ pub(crate) async fn ask_kind(engine: &Engine, name: &str, ask: &Ask) -> Result<V
         if !again || engine.clock.now().since(begun) > LOOK_LIMIT {
             return Err(failure);
         }
+        last = Some(failure);
         tokio::select! {
             () = engine.clock.sleep(engine.clock.jitter(pause)) => {}
             () = engine.cancel.cancelled() => {}
+            () = engine.clock.sleep_until(engine.deadline()) => {}
         }
         pause = (pause * 2).min(Duration::from_secs(10));
     }

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::shared_tags::SharedTags;
+
+/// Derives [`Part`] from the struct: `#[part(kind = "subnet")]`, and on fields `#[part(replace)]`, `#[part(own_entries)]`, ….
+pub use reconcile_derive::Part;
 
 /// Tags of an object: key to value.
 pub type Tags = BTreeMap<String, String>;
@@ -203,6 +207,9 @@ pub struct Object {
     pub tags: Tags,
     /// Ids of the objects it uses (a subnet's VPC; an interface's subnet and groups): they are deleted after it.
     pub references: Vec<String>,
+    /// What the service invents beside the id and others need, by name (an address's public IP, an endpoint): for the
+    /// attributes of the resource. It stays the same for as long as the object lives.
+    pub outputs: BTreeMap<String, Value>,
     /// What the kind wants to remember for update and delete (association ids, …). Never shown.
     pub detail: Value,
 }
@@ -240,6 +247,8 @@ pub struct Call {
     pub owner: Owner,
     /// Ownership tags, to be put into the creating call beside the part's own `tags`.
     pub ownership: Tags,
+    /// The tags that all parts carry beside their own, and what is left alone.
+    pub shared: SharedTags,
     /// Client token, at most 64 ASCII characters.
     pub token: String,
     /// Ids of the parts that it refers to, as declared and in the differences that an update is to mend.
@@ -261,12 +270,11 @@ impl Call {
         })
     }
 
-    /// All tags of a new object: its own and those of ownership.
+    /// All tags of a new object: its own, the shared ones, and those of ownership.
     pub fn tags(&self, own: &Tags) -> Tags {
-        own.iter()
-            .chain(&self.ownership)
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect()
+        let mut all = self.shared.with(own);
+        all.extend(self.ownership.clone());
+        all
     }
 }
 
@@ -294,6 +302,17 @@ pub enum Deleted {
     Kept(String),
     /// A final snapshot of this id was made and stays.
     FinalSnapshot(String),
+}
+
+/// What is lost for good when an object is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing: another one is as good.
+    Nothing,
+    /// Something that others may rely on, for example `its public address`: the plan says so.
+    Thing(&'static str),
+    /// Data, for example `its records`: refused unless the user allows it.
+    Data(&'static str),
 }
 
 /// One field that is not what it should be.
@@ -333,7 +352,9 @@ pub trait Kind: Send + Sync + 'static {
     /// The failure's class tells the engine what to do.
     async fn create(&self, part: &Self::Part, call: &Call) -> Result<Made, Failure>;
 
-    /// Mends the differences (all of remedy `Update`, none of them `tags`).
+    /// Mends the differences (all of remedy `Update`, none of them `tags`). Of lists and maps of references only what the
+    /// differences say: before a part is deleted, those who refer to it are changed not to, while the part as declared may
+    /// refer to what is not made yet.
     ///
     /// # Errors
     /// As for [`Kind::create`].
@@ -374,13 +395,19 @@ pub trait Kind: Send + Sync + 'static {
         false
     }
 
-    /// The name of a lock that every change of the part holds until the part is settled, across all resources of the
-    /// process (one update of an EKS cluster at a time, whoever asks). `fields` holds ids for references.
+    /// The name of a lock that every changing call holds while it is made, across all resources of the process (one call
+    /// on an EKS cluster at a time, whoever makes it). `fields` holds ids for references.
     fn lock(&self, _fields: &Value) -> Option<String> {
         None
     }
 
-    /// Whether objects of this kind carry tags. Where not, ownership follows from the known id alone.
+    /// What is lost for good when an object of this kind is deleted, though the part be made again.
+    fn loss(&self) -> Loss {
+        Loss::Nothing
+    }
+
+    /// Whether objects of this kind carry tags. Where not, one belongs to whoever owns what it lies in (its `references`),
+    /// and is the part that [`Kind::stands_for`] says: [`Kind::observe`] lists what lies in the root.
     fn carries_tags(&self) -> bool {
         true
     }
@@ -392,5 +419,47 @@ pub trait Kind: Send + Sync + 'static {
     /// Class `Stuck`, with the reason; others are ignored.
     async fn outlook(&self, _object: &Object, _waited: Duration) -> Result<(), Failure> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, Serialize, Part)]
+    #[part(kind = "volume")]
+    struct Volume {
+        #[part(replace)]
+        zone: String,
+        size: i64,
+        #[part(own_entries)]
+        users: Vec<String>,
+        #[part(as_applied)]
+        #[serde(rename = "password_version")]
+        version: Option<u32>,
+        #[part(not_compared, replace)]
+        snapshot: Option<String>,
+        #[serde(skip)]
+        #[expect(dead_code, reason = "a field that takes no part")]
+        password: String,
+        tags: Tags,
+    }
+
+    #[test]
+    fn a_part_reads_as_its_struct() {
+        assert_eq!(Volume::KIND, "volume");
+        let said: Vec<(&str, FieldRule, Remedy)> =
+            ["zone", "size", "users", "password_version", "snapshot", "tags"]
+                .map(|field| (field, Volume::rule(field), Volume::remedy(field)))
+                .to_vec();
+        let expected = [
+            ("zone", FieldRule::Exact, Remedy::Replace),
+            ("size", FieldRule::Exact, Remedy::Update),
+            ("users", FieldRule::OwnEntries, Remedy::Update),
+            ("password_version", FieldRule::AsApplied, Remedy::Update),
+            ("snapshot", FieldRule::NotCompared, Remedy::Replace),
+            ("tags", FieldRule::Exact, Remedy::Update),
+        ];
+        assert_eq!(said, expected);
     }
 }

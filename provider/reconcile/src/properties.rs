@@ -9,7 +9,7 @@ use crate::graph::{Graph, Handle};
 use crate::part::{Ref, Tags, key};
 use crate::report::Known;
 use crate::simulated::{
-    ADDRESS, CLUSTER, FAULTS, Fault, GATEWAY, MANNERS, NAT, ROLE, ROUTES, SUBNET, Sim, VPC, World,
+    ADDRESS, CLUSTER, FAULTS, Fault, GATEWAY, NAT, POLICY, ROLE, ROUTES, SUBNET, Sim, VPC, World,
 };
 use crate::sweep::{finish, go_on};
 use crate::tests::{apply, create, made_in, plan_and_apply, texts};
@@ -38,7 +38,7 @@ fn plot() -> impl Strategy<Value = Plot> {
         any::<bool>(),
         prop::bool::weighted(0.2),
     );
-    (0..MANNERS.len(), edges, routes, values, change).prop_map(
+    (0..POLICY, edges, routes, values, change).prop_map(
         |(kind, within, routes, (size, cidr, tag), (stays, grows, moves))| Plot {
             kind,
             within,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures::future::{join, join_all};
 
-use crate::bring::Stage;
+use crate::bring::{Stage, fought_over};
+use crate::compare;
 use crate::delete::{Removal, order};
 use crate::engine::Engine;
 use crate::failure::{Class, Failure};
@@ -35,7 +36,8 @@ pub(crate) async fn reconcile(
 ) -> Outcome {
     let faults: Vec<Failure> = stages
         .iter()
-        .filter_map(|graph| graph.check().err())
+        .flat_map(|graph| [graph.check(), graph.check_known()])
+        .filter_map(Result::err)
         .flatten()
         .collect();
     if !faults.is_empty() || stages.is_empty() {
@@ -357,7 +359,7 @@ fn replacements(sight: &Observation) -> BTreeMap<Key, (Found, String)> {
                         found
                             .leaves
                             .first()
-                            .map(crate::compare::Leaf::sentence)
+                            .map(compare::Leaf::sentence)
                             .unwrap_or_default()
                     }),
                 _ => None,
@@ -389,6 +391,7 @@ fn everything(sight: &Observation) -> Vec<Removal> {
                     fields: serde_json::Value::Null,
                     tags: BTreeMap::new(),
                     references: Vec::new(),
+                    outputs: BTreeMap::new(),
                     detail: serde_json::Value::Null,
                 };
                 let found = Found {
@@ -421,7 +424,7 @@ impl Run {
         let mut before = Vec::new();
         for _ in 0..PASSES {
             let errors = self.pass(allowed, purpose).await;
-            if errors.is_empty() && self.sight(|sight| sight.amiss().is_none()) {
+            if errors.is_empty() && self.sight(|sight| sight.amiss()).is_none() {
                 return errors;
             }
             if !errors.is_empty() && !self.may_pass_again(&before, &errors, purpose).await {
@@ -429,24 +432,19 @@ impl Run {
             }
             before = errors;
         }
-        if let (true, Some(key)) = (before.is_empty(), self.sight(|sight| sight.amiss())) {
-            let is_missing = self.sight(|sight| sight.found(&key).is_none());
-            let failure = Failure::new(
-                Class::Other,
-                format!("bringing {key} to what it should be"),
-                format!(
-                    "it is still {}, though no call failed",
-                    if is_missing { "missing" } else { "different" }
-                ),
-            )
-            .code("EKB1312")
-            .hint("Plan again: it shows what is left to do.");
-            if is_missing {
-                before.push((key, failure));
+        if let (true, Some((key, differing))) = (before.is_empty(), self.sight(|sight| sight.amiss())) {
+            let failure = if differing.is_empty() {
+                Failure::new(
+                    Class::Other,
+                    format!("bringing {key} to what it should be"),
+                    "it is still missing, though no call failed",
+                )
+                .code("EKB1312")
+                .hint("Plan again: it shows what is left to do.")
             } else {
-                // Reads may lag behind.
-                self.warn(failure);
-            }
+                fought_over(&key, &format!("bringing {key} to what it should be"), &differing)
+            };
+            before.push((key, failure));
         }
         before
     }
@@ -788,6 +786,13 @@ fn removals(
             }
         }
     }
+    // What takes the place of something that is no longer declared: the old one stays where the new one is refused.
+    let mut coming: BTreeMap<&str, Vec<&Key>> = BTreeMap::new();
+    for part in sight.graphs.first().into_iter().flat_map(Graph::iter) {
+        if sight.found(&part.key).is_none_or(|found| found.has_ended()) {
+            coming.entry(part.kind).or_default().push(&part.key);
+        }
+    }
     for removal in removals
         .iter_mut()
         .filter(|removal| !urgent.contains(&removal.found.spot()))
@@ -797,6 +802,10 @@ fn removals(
             .filter(|user| user.uses(&removal.found))
             .map(|user| user.key.clone());
         removal.after_parts = others.collect();
+        if !removal.is_spare && sight.declared(&removal.found.key).is_none() {
+            let instead = coming.get(removal.found.kind).into_iter().flatten();
+            removal.after_parts.extend(instead.map(|key| (*key).clone()));
+        }
     }
     (removals, excluded)
 }
@@ -846,16 +855,18 @@ impl Observation {
         replacements(self).remove(key).map(|(_, why)| why)
     }
 
-    /// The first declared part of the stage that is not there, or differs.
-    fn amiss(&self) -> Option<Key> {
+    /// The first declared part of the stage that differs, with the differences; none of them where it is not there.
+    fn amiss(&self) -> Option<(Key, Vec<compare::Found>)> {
         let nothing = |_: &Key| false;
-        let is_amiss = |part: &&Arc<Declared>| match self.picture.parts.get(&part.key) {
-            Some(Seen::Found(found)) => !self.differences(part, &found.object, &nothing).is_empty(),
-            Some(Seen::Unseen(_)) => false,
-            _ => !self.is_left_out(&part.key),
-        };
-        let part = self.graphs.first()?.iter().find(is_amiss)?;
-        Some(part.key.clone())
+        self.graphs.first()?.iter().find_map(|part| {
+            let differing = match self.picture.parts.get(&part.key) {
+                Some(Seen::Found(found)) => self.differences(part, &found.object, &nothing),
+                Some(Seen::Unseen(_)) => return None,
+                _ if self.is_left_out(&part.key) => return None,
+                _ => return Some((part.key.clone(), Vec::new())),
+            };
+            (!differing.is_empty()).then(|| (part.key.clone(), differing))
+        })
     }
 
     /// Notes tags that were set, since reads may lag behind.

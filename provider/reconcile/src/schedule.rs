@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::select_all;
 use tokio::sync::watch;
 
 use crate::delete::Removal;
@@ -25,8 +26,16 @@ pub(crate) enum Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Pending,
+    /// The service refuses to delete it for as long as something refers to it.
+    Held,
     Gone,
     Stays,
+}
+
+impl Fate {
+    fn is_decided(self) -> bool {
+        matches!(self, Self::Gone | Self::Stays)
+    }
 }
 
 /// Why work on a part ended.
@@ -132,13 +141,55 @@ impl Schedule {
         }
     }
 
+    /// Says that the service does not delete the object yet.
+    pub fn held_up(&self, spot: &Spot) {
+        if let Some(object) = self.objects.get(spot) {
+            object.send_if_modified(|fate| {
+                let was_pending = *fate == Fate::Pending;
+                if was_pending {
+                    *fate = Fate::Held;
+                }
+                was_pending
+            });
+        }
+    }
+
+    /// The objects that are to be deleted and are not gone yet.
+    pub fn going(&self) -> impl Iterator<Item = &Spot> {
+        let going = self
+            .objects
+            .iter()
+            .filter(|(_, fate)| !fate.borrow().is_decided());
+        going.map(|(spot, _)| spot)
+    }
+
+    /// Waits until the service refuses to delete one of these objects; for ever where it never does.
+    pub async fn any_held(&self, spots: &[Spot]) {
+        let held = spots
+            .iter()
+            .filter_map(|spot| self.objects.get(spot))
+            .map(|object| {
+                let mut object = object.subscribe();
+                Box::pin(async move {
+                    if object.wait_for(|fate| *fate == Fate::Held).await.is_err() {
+                        std::future::pending().await
+                    }
+                })
+            });
+        let held: Vec<_> = held.collect();
+        if held.is_empty() {
+            std::future::pending().await
+        }
+        select_all(held).await;
+    }
+
     /// Waits until the object is gone; one that nobody deletes counts as gone.
     pub async fn until_gone(&self, spot: &Spot) -> Result<(), Stop> {
         let Some(object) = self.objects.get(spot) else {
             return Ok(());
         };
         let mut object = object.subscribe();
-        match object.wait_for(|fate| *fate != Fate::Pending).await {
+        match object.wait_for(|fate| fate.is_decided()).await {
             Ok(fate) if *fate == Fate::Gone => Ok(()),
             _ => Err(Stop::Behind),
         }

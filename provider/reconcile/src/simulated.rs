@@ -29,6 +29,8 @@ pub struct Manner {
     pub lingers: bool,
     /// Whether `size` is set by a second call after the creating one.
     pub two_calls: bool,
+    /// Whether it can carry no tags.
+    pub untagged: bool,
     pub deletion_order: u32,
 }
 
@@ -40,6 +42,7 @@ const fn manner(kind: &'static str, idempotence: Idempotence, create: u64, delet
         delete,
         lingers: false,
         two_calls: false,
+        untagged: false,
         deletion_order: 0,
     }
 }
@@ -52,7 +55,8 @@ pub const ROUTES: usize = 4;
 pub const ROLE: usize = 5;
 pub const CLUSTER: usize = 6;
 pub const GATEWAY: usize = 7;
-pub const MANNERS: [Manner; 8] = [
+pub const POLICY: usize = 8;
+pub const MANNERS: [Manner; 9] = [
     Manner {
         two_calls: true,
         deletion_order: 9,
@@ -77,6 +81,10 @@ pub const MANNERS: [Manner; 8] = [
         ..manner("cluster", Idempotence::NaturalKey, 600, 300)
     },
     manner("gateway", Idempotence::None, 0, 0),
+    Manner {
+        untagged: true,
+        ..manner("policy", Idempotence::NaturalKey, 0, 0)
+    },
 ];
 
 /// How long a new object may be missing from reads.
@@ -203,6 +211,8 @@ pub struct State {
     pub blind: BTreeSet<&'static str>,
     /// Reads do not list what is dead.
     pub hides_dead: bool,
+    /// Kinds that do not answer.
+    pub silent: BTreeSet<&'static str>,
     /// Kinds of which waiting has no prospect.
     pub stuck: BTreeSet<&'static str>,
     /// Creating calls under way now, and at most.
@@ -223,6 +233,8 @@ pub struct World {
     pub invisible: Duration,
     /// Whether two subnets of one range cannot be.
     pub exclusive: bool,
+    /// How long kinds say that a wait may be at most.
+    pub limit: Duration,
 }
 
 enum Verdict {
@@ -243,6 +255,7 @@ impl World {
             haste: 1,
             invisible: INVISIBLE,
             exclusive: false,
+            limit: Duration::from_secs(1800),
         }
     }
 
@@ -271,7 +284,8 @@ impl World {
             .with(SimKind::<ROUTES>(self.clone()))
             .with(SimKind::<ROLE>(self.clone()))
             .with(SimKind::<CLUSTER>(self.clone()))
-            .with(SimKind::<GATEWAY>(self.clone()));
+            .with(SimKind::<GATEWAY>(self.clone()))
+            .with(SimKind::<POLICY>(self.clone()));
         let mut engine = Engine::new(owner(), kinds);
         engine.clock = self.clock.clone();
         engine.cancel = self.cancel.clone();
@@ -413,7 +427,7 @@ impl World {
                         tags.remove(varying);
                     }
                     let usable = thing.condition(now) == Condition::Settled;
-                    let key = thing.tags.get("ekb:part").cloned().unwrap_or_default();
+                    let key = thing.tags.get("ekb:part").cloned().unwrap_or_else(|| MANNERS[thing.kind].kind.to_owned());
                     (key, json!({"kind": MANNERS[thing.kind].kind, "fields": fields, "tags": tags, "usable": usable, "secret": thing.secret}))
                 })
                 .collect();
@@ -488,11 +502,9 @@ impl Thing {
 
     /// Whether it forbids to delete what has this id: what lies within does; a route to a NAT gateway does not.
     fn holds(&self, id: &str, kind: usize) -> bool {
-        let within = self.fields["within"].as_array().into_iter().flatten();
-        let routes = self.fields["routes"]
-            .as_object()
-            .into_iter()
-            .flat_map(Map::values);
+        let field = |name: &str| self.fields.get(name).unwrap_or(&Value::Null);
+        let within = field("within").as_array().into_iter().flatten();
+        let routes = field("routes").as_object().into_iter().flat_map(Map::values);
         within
             .chain(routes.filter(|_| kind != NAT))
             .any(|used| used == id)
@@ -529,6 +541,7 @@ impl Thing {
             fields,
             tags: self.tags.clone(),
             references: self.strings(),
+            outputs: BTreeMap::from([("serial".to_owned(), json!(self.id.rsplit('-').next()))]),
             detail: Value::Null,
         }
     }
@@ -608,7 +621,7 @@ impl<const N: usize> Kind for SimKind<N> {
             pace: Pace {
                 create: self.0.takes(manner.create),
                 delete: self.0.takes(manner.delete),
-                limit: Duration::from_secs(1800),
+                limit: self.0.limit,
             },
             reads: &[],
             writes: &[],
@@ -618,6 +631,9 @@ impl<const N: usize> Kind for SimKind<N> {
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         let world = &self.0;
         world.clock.sleep(Duration::from_millis(25)).await;
+        if world.with(|state| state.silent.contains(MANNERS[N].kind)) {
+            std::future::pending::<()>().await;
+        }
         let now = world.clock.now();
         let objects = world.with(|state| {
             state.looks += 1;
@@ -677,8 +693,12 @@ impl<const N: usize> Kind for SimKind<N> {
             state.busiest = state.busiest.max(state.busy);
         });
         let mut fields = resolve(part, call)?;
-        let tags = call.tags(&part.tags);
         let manner = &MANNERS[N];
+        let tags = if manner.untagged {
+            Tags::new()
+        } else {
+            call.tags(&part.tags)
+        };
         let request = json!([fields, tags]);
         let made = world.mutate(format!("create {}", call.key), |state, now, fails| {
             state.sweep(now);
@@ -777,10 +797,21 @@ impl<const N: usize> Kind for SimKind<N> {
         call: &Call,
     ) -> Result<(), Failure> {
         self.0.begin();
-        let fields = resolve(part, call)?;
         let (id, world) = (is.id.clone(), &self.0);
         for difference in differences {
             let field = &difference.field;
+            // As declared, or what is left before something is deleted.
+            let should = match (field.as_str(), difference.should.as_object()) {
+                ("routes", Some(routes)) => {
+                    let id = |key: &Value| {
+                        let key = key.as_str().unwrap_or_default();
+                        json!(call.ids.get(&key.into()).map_or(key, String::as_str))
+                    };
+                    Value::Object(routes.iter().map(|(k, v)| (k.clone(), id(v))).collect())
+                }
+                _ => difference.should.clone(),
+            };
+            let fields = Map::from_iter([(field.clone(), should)]);
             world
                 .mutate(format!("update {} {field}", call.key), |state, now, _| {
                     check(state, &fields, now)?;
@@ -801,7 +832,7 @@ impl<const N: usize> Kind for SimKind<N> {
                         {
                             routes.as_object_mut().unwrap().shift_remove(name);
                         }
-                        for (name, value) in fields["routes"].as_object().unwrap() {
+                        for (name, value) in fields["routes"].as_object().into_iter().flatten() {
                             // As AWS has it for rules and associations: a lost answer's second try is refused.
                             if routes.get(name).is_some() {
                                 return Err(Failure::new(
@@ -853,6 +884,10 @@ impl<const N: usize> Kind for SimKind<N> {
         if stuck { Err(failure()) } else { Ok(()) }
     }
 
+    fn carries_tags(&self) -> bool {
+        !MANNERS[N].untagged
+    }
+
     fn lock(&self, fields: &Value) -> Option<String> {
         (N == CLUSTER).then(|| format!("cluster {}", fields["name"]))
     }
@@ -865,6 +900,7 @@ impl<const N: usize> Kind for SimKind<N> {
         let equal = |field| declared.get(field) == object.fields.get(field);
         match N {
             SUBNET => equal("cidr") && equal("within"),
+            POLICY => equal("name") && equal("within"),
             ROLE | CLUSTER => equal("name"),
             GATEWAY => equal("within"),
             ROUTES => equal("routes") && equal("within"),

@@ -8,6 +8,7 @@ use crate::part::Key;
 use crate::report::{Known, Outcome};
 use crate::simulated::{FAULTS, Fault, World};
 use crate::tests::{apply, create, made_in, network, plan_and_apply, texts};
+use crate::waits::held;
 
 /// How long reads lag behind: half of what kinds say is possible.
 const LAG: Duration = Duration::from_secs(10);
@@ -120,17 +121,16 @@ async fn expected(graph: &Graph) -> Vec<(String, Value)> {
 
 #[tokio::test(start_paused = true)]
 async fn create_survives_every_fault_at_every_call() {
-    sweep_create(Duration::ZERO, &FAULTS).await;
+    sweep_create(Duration::ZERO, &FAULTS, &network(&["a", "b"], 1), 15).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn create_survives_faults_while_reads_lag_behind() {
-    sweep_create(LAG, &LAGGING).await;
+    sweep_create(LAG, &LAGGING, &network(&["a", "b"], 1), 15).await;
 }
 
-async fn sweep_create(lag: Duration, faults: &[Fault]) {
-    let graph = network(&["a", "b"], 1);
-    let expected = expected(&graph).await;
+async fn sweep_create(lag: Duration, faults: &[Fault], graph: &Graph, least: usize) {
+    let expected = expected(graph).await;
     let mut cases = 0;
     for &fault in faults {
         for at in 0.. {
@@ -139,7 +139,7 @@ async fn sweep_create(lag: Duration, faults: &[Fault]) {
             world.with(|state| state.lag = lag);
             world.plan(at, fault);
             let outcome = world
-                .process(async |engine| apply(&engine, &graph, &Known::default(), &create("one")).await)
+                .process(async |engine| apply(&engine, graph, &Known::default(), &create("one")).await)
                 .await;
             if !world.with(|state| state.fired) {
                 break;
@@ -148,8 +148,8 @@ async fn sweep_create(lag: Duration, faults: &[Fault]) {
             judge(&case, fault, outcome.as_ref());
             let before = world.with(|state| state.log.len());
             let known = match outcome {
-                Some(outcome) if outcome.is_done() => outcome.report.known().of(&graph),
-                _ => go_on(&case, &mut world, &graph).await,
+                Some(outcome) if outcome.is_done() => outcome.report.known().of(graph),
+                _ => go_on(&case, &mut world, graph).await,
             };
             if lag.is_zero() && fault != Fault::MadeFails {
                 let log = world.with(|state| state.log[before..].join("\n"));
@@ -158,11 +158,11 @@ async fn sweep_create(lag: Duration, faults: &[Fault]) {
                     "{case}: nothing that exists is destroyed:\n{log}"
                 );
             }
-            finish(&case, &mut world, &graph, known, &expected).await;
+            finish(&case, &mut world, graph, known, &expected).await;
         }
     }
     println!("{cases} cases");
-    assert!(cases > 15 * faults.len(), "{cases}");
+    assert!(cases > least * faults.len(), "{cases}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,18 +194,36 @@ async fn a_create_that_failed_is_destroyed_completely() {
 
 #[tokio::test(start_paused = true)]
 async fn update_survives_every_fault_at_every_call() {
-    sweep_update(Duration::ZERO, &FAULTS).await;
+    sweep_update(Duration::ZERO, &FAULTS, &networks(), 15).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn update_survives_faults_while_reads_lag_behind() {
-    sweep_update(LAG, &LAGGING).await;
+    sweep_update(LAG, &LAGGING, &networks(), 15).await;
 }
 
-async fn sweep_update(lag: Duration, faults: &[Fault]) {
-    let (before, after) = (network(&["a", "b"], 1), network(&["b", "c"], 2));
-    let expected = expected(&after).await;
-    let (origin, origin_known) = made_in(World::hasty(), &before).await;
+/// A network whose zones and sizes change.
+fn networks() -> (Graph, Graph) {
+    (network(&["a", "b"], 1), network(&["b", "c"], 2))
+}
+
+/// What is replaced while others refer to it, and what cannot carry tags.
+#[tokio::test(start_paused = true)]
+async fn letting_go_survives_every_fault_at_every_call() {
+    let graphs = (held(1, &["a"]), held(2, &["b"]));
+    sweep_update(Duration::ZERO, &FAULTS, &graphs, 2).await;
+    sweep_update(LAG, &LAGGING, &graphs, 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_without_tags_are_found_again_after_every_fault() {
+    sweep_create(Duration::ZERO, &FAULTS, &held(1, &["a", "b"]), 3).await;
+    sweep_create(LAG, &LAGGING, &held(1, &["a", "b"]), 3).await;
+}
+
+async fn sweep_update(lag: Duration, faults: &[Fault], (before, after): &(Graph, Graph), least: usize) {
+    let expected = expected(after).await;
+    let (origin, origin_known) = made_in(World::hasty(), before).await;
     origin.rest().await;
     let mut cases = 0;
     for &fault in faults {
@@ -215,7 +233,7 @@ async fn sweep_update(lag: Duration, faults: &[Fault]) {
             world.with(|state| state.lag = lag);
             world.plan(at, fault);
             let outcome = world
-                .process(async |engine| plan_and_apply(&engine, &before, &after, &known, Some("one")).await)
+                .process(async |engine| plan_and_apply(&engine, before, after, &known, Some("one")).await)
                 .await;
             if !world.with(|state| state.fired) {
                 assert!(outcome.is_some_and(|outcome| outcome.is_done()), "{case}");
@@ -226,34 +244,34 @@ async fn sweep_update(lag: Duration, faults: &[Fault]) {
             world.with(|state| state.fault = None);
             if let Some(outcome) = outcome {
                 // Core stores what an update that failed returns: the new arguments, and what is known now.
-                known = outcome.report.known().of(&after);
+                known = outcome.report.known().of(after);
                 world.restart();
                 world.rest().await;
                 known = world
                     .engine()
-                    .observe(Some(&after), &known)
+                    .observe(Some(after), &known)
                     .await
                     .report()
                     .known()
-                    .of(&after);
+                    .of(after);
             }
             let outcome = world
-                .process(async |engine| plan_and_apply(&engine, &before, &after, &known, Some("one")).await)
+                .process(async |engine| plan_and_apply(&engine, before, after, &known, Some("one")).await)
                 .await
                 .unwrap();
             assert!(outcome.is_done(), "{case}: {}", texts(&outcome));
             finish(
                 &case,
                 &mut world,
-                &after,
-                outcome.report.known().of(&after),
+                after,
+                outcome.report.known().of(after),
                 &expected,
             )
             .await;
         }
     }
     println!("{cases} cases");
-    assert!(cases > 15 * faults.len(), "{cases}");
+    assert!(cases > least * faults.len(), "{cases}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,9 @@ use crate::locks::Locks;
 use crate::ownership::{Phase, Purpose};
 use crate::part::{Condition, Owner, Tags, key};
 use crate::report::{Allowed, Change, Kept, Known, Outcome, Why};
-use crate::simulated::{ADDRESS, CLUSTER, Fault, GATEWAY, NAT, ROLE, ROUTES, SUBNET, Sim, VPC, World, owner};
+use crate::simulated::{
+    ADDRESS, CLUSTER, Fault, GATEWAY, MANNERS, NAT, ROLE, ROUTES, SUBNET, Sim, VPC, World, owner,
+};
 
 pub fn create(incarnation: &str) -> Purpose {
     Purpose::Create {
@@ -189,7 +191,7 @@ async fn a_network_is_made_kept_changed_and_destroyed() {
     assert_eq!(world.calls(), calls, "nothing to do: no mutating call");
     assert_eq!(
         world.with(|state| state.looks) - looks,
-        16,
+        2 * MANNERS.len(),
         "one look a kind for the refresh, one for the apply"
     );
 

@@ -1,6 +1,6 @@
 //! Waiting and calling within one run: time limits, cancel, retries, and looks that many waiting parts share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +12,8 @@ use crate::clock::Moment;
 use crate::engine::Engine;
 use crate::failure::{Class, Failure};
 use crate::observe::{Observation, ask_kind};
+use crate::part::Key;
+use crate::progress::{Reminder, Step};
 use crate::report::Kept;
 
 /// Shortest time between two looks of one part.
@@ -122,8 +124,44 @@ impl Run {
         answer
     }
 
+    /// The same under the lock of this name. Held for the one call only: whoever holds a lock waits for nothing but the
+    /// service's answer, so that no order of parts can end in a deadlock. An operation that goes on after the call was
+    /// taken, the service itself protects (busy).
+    pub async fn locked_call<T>(
+        &self,
+        part: &Key,
+        lock: Option<String>,
+        doing: &str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let _guard = match lock {
+            Some(name) => Some(self.lock(&name, doing).await?),
+            None => None,
+        };
+        self.engine.tell(part, doing, &Step::Calling);
+        self.call(doing, work).await
+    }
+
+    /// Tells of a wait, now and then.
+    pub fn tell_waiting(&self, part: &Key, doing: &str, rhythm: &mut Rhythm, is_leaving: bool) {
+        let waited = rhythm.waited(self);
+        if rhythm.reminder.is_due(waited) {
+            let behind = if is_leaving {
+                0
+            } else {
+                self.sight(|sight| sight.graphs.first().map_or(0, |graph| graph.behind(part)))
+            };
+            let step = Step::Waiting {
+                waited: waited.as_secs(),
+                usual: rhythm.usual.as_secs(),
+                behind,
+            };
+            self.engine.tell(part, doing, &step);
+        }
+    }
+
     /// The lock of this name, unless the run is to end first.
-    pub async fn lock(&self, name: &str, doing: &str) -> Result<tokio::sync::OwnedMutexGuard<()>, Failure> {
+    async fn lock(&self, name: &str, doing: &str) -> Result<tokio::sync::OwnedMutexGuard<()>, Failure> {
         tokio::select! {
             guard = self.engine.locks.lock(name) => Ok(guard),
             () = self.engine.cancel.cancelled() => Err(cancelled(doing)),
@@ -168,6 +206,7 @@ pub(crate) struct Rhythm {
     usual: Duration,
     limit: Duration,
     first: bool,
+    reminder: Reminder,
 }
 
 impl Rhythm {
@@ -182,8 +221,9 @@ impl Rhythm {
         Self {
             begun: begun.unwrap_or(now),
             usual,
-            limit,
+            limit: run.engine.limit(limit),
             first: true,
+            reminder: Reminder::default(),
         }
     }
 
@@ -229,7 +269,8 @@ impl Rhythm {
 
 /// Trying again, slower each time, with full jitter.
 pub(crate) struct Patience {
-    begun: Moment,
+    /// When a failure of a class first came.
+    since: HashMap<Class, Moment>,
     tries: u32,
     limit: Duration,
 }
@@ -238,9 +279,9 @@ impl Patience {
     /// `limit`: how long something may be in the way.
     pub fn new(run: &Run, limit: Duration) -> Self {
         Self {
-            begun: run.engine.clock.now(),
+            since: HashMap::new(),
             tries: 0,
-            limit,
+            limit: run.engine.limit(limit),
         }
     }
 
@@ -256,7 +297,8 @@ impl Patience {
             _ => return Err(failure),
         };
         let now = run.engine.clock.now();
-        if now.since(self.begun) > limit {
+        // An hour of throttling says nothing about how long something just made stays invisible.
+        if now.since(*self.since.entry(failure.class).or_insert(now)) > limit {
             return Err(failure);
         }
         let most = Duration::from_secs(most)

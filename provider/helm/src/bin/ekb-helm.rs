@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use helm::chart::load::Links;
 use helm::set::Kind;
 use helm::value::{Map, Value};
-use helm::{Capabilities, Chart, Error, Process, Release, Renderer, yaml};
+use helm::{Capabilities, Chart, Error, Process, Release, Renderer};
 use serde_json::json;
 
 const USAGE: &str = "ekb-helm template NAME CHART [-n NAMESPACE] [-f FILE]… [--set A=B]… [--set-string …] [--set-json …] \
@@ -117,17 +117,9 @@ fn values(arguments: &Arguments) -> Result<Value, Error> {
     let all = Map::new(Default::default());
     for file in &arguments.files {
         let text = std::fs::read_to_string(file).map_err(|e| Error::Values(format!("open {file}: {e}")))?;
-        let parsed = yaml::parse(&text)
-            .map_err(|e| Error::Values(format!("failed to parse {file}: {}", yaml::convert_error(&e))))?;
-        match parsed {
-            Value::Map(map) => helm::values::overlay(&all, &map),
-            Value::Nil => {}
-            _ => {
-                return Err(Error::Values(format!(
-                    "failed to parse {file}: error unmarshaling JSON: while decoding JSON"
-                )));
-            }
-        }
+        let one =
+            helm::values::read(&text).map_err(|e| Error::Values(format!("failed to parse {file}: {e}")))?;
+        helm::values::overlay(&all, &one);
     }
     let mut sets: Vec<_> = arguments.sets.iter().collect();
     sets.sort_by_key(|(kind, _)| *kind);

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Chart, File, Metadata, TemplateFile, archive, ignore::Ignore, to_json};
 use crate::error::Error;
 use crate::value::Value;
-use crate::yaml;
+use crate::{values, yaml};
 
 /// Deepest nesting of charts in charts.
 const MAX_DEPTH: usize = 16;
@@ -133,6 +133,7 @@ fn from_files(files: Vec<File>, depth: usize, budget: &mut u64) -> Result<Chart,
         files: Arc::default(),
         lock: None,
         dependencies: Vec::new(),
+        path: String::new(),
     };
     let (mut templates, mut others) = (Vec::new(), Vec::new());
     let mut packed: BTreeMap<String, Vec<File>> = BTreeMap::new();
@@ -143,7 +144,9 @@ fn from_files(files: Vec<File>, depth: usize, budget: &mut u64) -> Result<Chart,
             "Chart.lock" => chart.lock = Some(Arc::new(to_json(&parse(&file)?))),
             "values.yaml" => {
                 let source = text(&file);
-                chart.values = Arc::new(first_document(&file, &source)?);
+                let values = values::read(&source)
+                    .map_err(|e| Error::Chart(format!("cannot load {}: {e}", file.name)))?;
+                chart.values = Arc::new(to_json(&Value::Map(values)));
                 chart.values_text = source.into();
             }
             "values.schema.json" => chart.schema = Some(file.data.clone()),
@@ -172,6 +175,7 @@ fn from_files(files: Vec<File>, depth: usize, budget: &mut u64) -> Result<Chart,
             _ => others.push(file),
         }
     }
+    chart.validate()?;
     for (name, files) in packed {
         if name.starts_with(['_', '.']) {
             continue;
@@ -205,33 +209,7 @@ fn from_files(files: Vec<File>, depth: usize, budget: &mut u64) -> Result<Chart,
     }
     chart.templates = Arc::new(templates);
     chart.files = Arc::new(others);
-    chart.validate()?;
     Ok(chart)
-}
-
-/// The documents of `values.yaml` merged, as helm reads several.
-fn first_document(file: &File, source: &str) -> Result<Json, Error> {
-    let value = yaml::parse(source).map_err(|e| {
-        Error::Chart(format!(
-            "cannot load {}: cannot unmarshal yaml document: {}",
-            file.name,
-            yaml::convert_error(&e)
-        ))
-    })?;
-    match value {
-        Value::Map(_) => Ok(to_json(&value)),
-        Value::Nil | Value::Invalid => Ok(Json::Object(Default::default())),
-        _ => Err(Error::Chart(format!(
-            "cannot load {}: cannot unmarshal yaml document: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-            file.name,
-            match value {
-                Value::List(_) => "array",
-                Value::Bool(_) => "bool",
-                Value::Float(_) => "number",
-                _ => "string",
-            }
-        ))),
-    }
 }
 
 /// A chart from an archive, that may unpack to so many bytes.

@@ -6,6 +6,7 @@ pub mod glob;
 pub mod ignore;
 pub mod load;
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map as JsonMap, Value as Json};
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::template::node::Tree;
 use crate::template::parser::ParseError;
 use crate::value::{MapType, Value};
+use crate::values::Defaults;
 
 /// A chart with its subcharts. Cloning is cheap: contents are shared.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ pub struct Chart {
     pub lock: Option<Arc<Json>>,
     /// Subcharts.
     pub dependencies: Vec<Chart>,
+    /// Where helm says that the chart lies, `c/charts/sub`; empty before [`dependencies::process`].
+    pub path: String,
 }
 
 /// A file of a chart.
@@ -87,8 +91,8 @@ pub struct Metadata {
     pub version: String,
     /// Everything that is a string, by the key of `Chart.yaml`.
     pub strings: JsonMap<String, Json>,
-    /// `dependencies`.
-    pub dependencies: Vec<Dependency>,
+    /// `dependencies`; a chart without them is treated otherwise than one with an empty list.
+    pub dependencies: Option<Vec<Dependency>>,
     /// `annotations`.
     pub annotations: JsonMap<String, Json>,
     /// `keywords`.
@@ -203,9 +207,9 @@ impl Metadata {
     }
 }
 
-pub(crate) fn dependencies_of(value: Option<Value>) -> Vec<Dependency> {
+pub(crate) fn dependencies_of(value: Option<Value>) -> Option<Vec<Dependency>> {
     let mut out = Vec::new();
-    for entry in value.and_then(|v| v.items()).unwrap_or_default().iter() {
+    for entry in value?.items()?.iter() {
         let Value::Map(map) = entry else { continue };
         let text = |key: &str| map.get(key).map(|v| as_string(&v)).unwrap_or_default();
         out.push(Dependency {
@@ -223,7 +227,7 @@ pub(crate) fn dependencies_of(value: Option<Value>) -> Vec<Dependency> {
             alias: text("alias"),
         });
     }
-    out
+    Some(out)
 }
 
 /// A value as JSON; what JSON lacks becomes null.
@@ -254,23 +258,31 @@ impl Chart {
     pub fn name(&self) -> &str {
         &self.metadata.name
     }
+    /// The defaults of the chart and of the charts in it.
+    pub fn defaults(&self) -> Defaults {
+        Defaults {
+            name: self.name().to_owned(),
+            values: Value::from_json(&self.values),
+            subcharts: self.dependencies.iter().map(Chart::defaults).collect(),
+        }
+    }
     /// Files of `crds/`, of this chart and then of its subcharts, with the path that helm prints.
     pub fn crds(&self) -> Vec<(String, File)> {
         let mut out = Vec::new();
-        self.collect_crds(self.name(), &mut out);
+        self.collect_crds(&mut out);
         out
     }
-    fn collect_crds(&self, path: &str, out: &mut Vec<(String, File)>) {
+    fn collect_crds(&self, out: &mut Vec<(String, File)>) {
         for file in self.files.iter() {
             let yaml = [".yaml", ".yml", ".json"]
                 .iter()
                 .any(|end| file.name.ends_with(end));
             if file.name.starts_with("crds/") && yaml {
-                out.push((format!("{path}/{}", file.name), file.clone()));
+                out.push((format!("{}/{}", self.path, file.name), file.clone()));
             }
         }
         for dependency in &self.dependencies {
-            dependency.collect_crds(&format!("{path}/charts/{}", dependency.name()), out);
+            dependency.collect_crds(out);
         }
     }
     /// `.Chart`, as templates see it.
@@ -278,7 +290,7 @@ impl Chart {
         let m = &self.metadata;
         let text = |key: &str| Value::str(m.text(key));
         let list = |items: &[String]| Value::strings(items.iter().map(String::as_str));
-        let dependencies = m.dependencies.iter().map(|d| {
+        let dependencies = m.dependencies.iter().flatten().map(|d| {
             Value::map([
                 ("Name", Value::str(d.name.as_str())),
                 ("Version", Value::str(d.version.as_str())),
@@ -354,6 +366,19 @@ impl Chart {
                 "version {} is invalid",
                 crate::gofmt::quote(&self.metadata.version)
             ));
+        }
+        let mut names = HashSet::new();
+        for dependency in self.metadata.dependencies.iter().flatten() {
+            let name = match dependency.alias.as_str() {
+                "" => &dependency.name,
+                alias => alias,
+            };
+            if !names.insert(name) {
+                return Err(Error::Chart(format!(
+                    "validation: more than one dependency with name or alias {}",
+                    crate::gofmt::quote(name)
+                )));
+            }
         }
         Ok(())
     }

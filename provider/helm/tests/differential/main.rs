@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod charts;
 mod expressions;
+mod library;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod structures;
@@ -11,7 +13,9 @@ mod structures;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use charts::Case;
 use helm::{Chart, Release, Renderer};
+use library::{Library, Rendered};
 use oracle::{HELM, Outcome, template, write_chart};
 
 /// A sequence of choices that follows from its seed.
@@ -193,4 +197,307 @@ fn generated_values_are_read_as_helm_reads_them() {
         values.collect()
     };
     batches(batch, Messages::Same, 30);
+}
+
+/// Paths and texts, the user's values, the chart whose values are shown, and those values.
+type Small = (
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+    &'static str,
+    &'static str,
+);
+
+/// The smallest charts of what was once otherwise.
+const SMALLEST: [Small; 13] = [
+    // A null of a chart that declares its dependencies deletes in the chart for which it is meant.
+    (
+        &[
+            ("Chart.yaml", "dependencies: [{name: s, version: '*'}]"),
+            ("charts/s/Chart.yaml", ""),
+            ("charts/s/values.yaml", "t: {sc: {runAsUser: null}}"),
+            ("charts/s/charts/t/Chart.yaml", ""),
+            (
+                "charts/s/charts/t/values.yaml",
+                "sc: {runAsUser: 472, fsGroup: 1}",
+            ),
+        ],
+        &[],
+        "charts/s/charts/t/",
+        r#"{"global":{},"sc":{"fsGroup":1}}"#,
+    ),
+    // Elsewhere it stays as soon as the user gives that chart a value.
+    (
+        &[
+            ("Chart.yaml", "dependencies: [{name: s, version: '*'}]"),
+            ("charts/s/Chart.yaml", ""),
+            ("charts/s/values.yaml", "m: {x: null, k: 1}"),
+        ],
+        &["s: {q: 1}"],
+        "charts/s/",
+        r#"{"global":{},"m":{"k":1,"x":null},"q":1}"#,
+    ),
+    (
+        &[
+            ("Chart.yaml", "dependencies: [{name: s, version: '*'}]"),
+            ("values.yaml", "global: {q: {w: null}}"),
+            ("charts/s/Chart.yaml", ""),
+            ("charts/s/values.yaml", "global: {q: {w: 1}}"),
+        ],
+        &["s: {q: 1}"],
+        "charts/s/",
+        r#"{"global":{"q":{}},"q":1}"#,
+    ),
+    // What a chart declares is decided before the globals of charts further out.
+    (
+        &[
+            ("Chart.yaml", ""),
+            ("values.yaml", "global: {a: {}}"),
+            ("charts/s/Chart.yaml", "dependencies: [{name: t, version: '*'}]"),
+            ("charts/s/charts/t/Chart.yaml", ""),
+            ("charts/s/charts/t/values.yaml", "global: {a: 1}"),
+        ],
+        &[],
+        "charts/s/charts/t/",
+        r#"{"global":{"a":1}}"#,
+    ),
+    // A null in both is not deleted.
+    (
+        &[
+            ("Chart.yaml", ""),
+            ("values.yaml", "s: {c: {c: {b: null}}}"),
+            ("charts/s/Chart.yaml", ""),
+            ("charts/s/values.yaml", "c: {c: {b: null}}"),
+        ],
+        &["s: {}"],
+        "charts/s/",
+        r#"{"c":{"c":{"b":null}},"global":{}}"#,
+    ),
+    // Maps in global maps are shared: what one subchart adds, the next one sees.
+    (
+        &[
+            ("Chart.yaml", ""),
+            ("values.yaml", "global: {a: {b: {}}}"),
+            ("charts/s/Chart.yaml", ""),
+            ("charts/s/values.yaml", "global: {a: {b: {of: s}}}"),
+            ("charts/t/Chart.yaml", ""),
+        ],
+        &[],
+        "charts/t/",
+        r#"{"global":{"a":{"b":{"of":"s"}}}}"#,
+    ),
+    // Beneath a chart that declares nothing, nothing is decided.
+    (
+        &[
+            ("Chart.yaml", ""),
+            (
+                "charts/s/Chart.yaml",
+                "dependencies: [{name: t, version: '*', alias: u, condition: off}]",
+            ),
+            ("charts/s/values.yaml", "off: false"),
+            ("charts/s/charts/t/Chart.yaml", ""),
+        ],
+        &[],
+        "charts/s/charts/t/",
+        r#"{"global":{}}"#,
+    ),
+    // Documents are laid one on the other; a null in a later one deletes.
+    (
+        &[
+            ("Chart.yaml", ""),
+            (
+                "values.yaml",
+                "a: {x: 1, y: 2}\nb: 1\n--- # more\na: {y: null, z: 3}\nb: null\n---\n",
+            ),
+        ],
+        &[],
+        "",
+        r#"{"a":{"x":1,"z":3}}"#,
+    ),
+    (
+        &[
+            ("Chart.yaml", ""),
+            ("charts/s/Chart.yaml", ""),
+            ("charts/s/values.yaml", "---\na: 1\n---\nb: 2\n"),
+        ],
+        &["s: {b: 3}\n---\ns: {a: null}\n---\n# nothing"],
+        "charts/s/",
+        r#"{"b":3,"global":{}}"#,
+    ),
+    (
+        &[("Chart.yaml", ""), ("values.yaml", "a: 1\n---\n[1]\n")],
+        &[],
+        "",
+        "cannot load values.yaml: cannot unmarshal yaml document: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type map[string]interface {}",
+    ),
+    (
+        &[("Chart.yaml", "")],
+        &["a: 1\n--- b: 2\n"],
+        "",
+        "failed to parse v0.yaml: error reading yaml document: invalid Yaml document separator: b: 2",
+    ),
+    // A later file does not change what an anchor of an earlier one shares.
+    (
+        &[("Chart.yaml", "")],
+        &["a: &x {k: 1}\nb: *x", "a: {k: 2}"],
+        "",
+        r#"{"a":{"k":2},"b":{"k":1}}"#,
+    ),
+    // A map that an import puts into itself. helm ends with its stack.
+    (
+        &[
+            (
+                "Chart.yaml",
+                "dependencies: [{name: s, version: '*', import-values: [{child: a, parent: .}, {child: a, parent: x}]}]",
+            ),
+            ("charts/s/Chart.yaml", ""),
+            ("charts/s/values.yaml", "a: {x: {}}"),
+        ],
+        &[],
+        "",
+        "crashed",
+    ),
+];
+
+fn smallest() -> impl Iterator<Item = (Case, String, &'static str)> {
+    SMALLEST.iter().map(|(files, values, chart, shown)| {
+        let mut case = Case {
+            values: values.iter().map(|v| (*v).to_owned()).collect(),
+            ..Case::default()
+        };
+        for (path, text) in *files {
+            let mut text = (*text).to_owned();
+            if let Some(folder) = path.strip_suffix("Chart.yaml") {
+                let name = folder
+                    .trim_end_matches('/')
+                    .rsplit('/')
+                    .next()
+                    .filter(|name| !name.is_empty());
+                text = format!(
+                    "apiVersion: v2\nname: {}\nversion: 1.0.0\n{text}\n",
+                    name.unwrap_or("c")
+                );
+                let template = "kind: x\nv: {{ .Values | toJson | quote }}\n".to_owned();
+                case.files.insert(format!("{folder}templates/a.yaml"), template);
+            }
+            case.files.insert((*path).to_owned(), text);
+        }
+        (case, format!("c/{chart}templates/a.yaml"), *shown)
+    })
+}
+
+#[test]
+fn nulls_globals_and_documents_of_the_smallest_charts() {
+    for (case, file, expected) in smallest() {
+        let found = library::ours(&case).map(|files| files[&file].clone());
+        let expected = if expected.starts_with('{') {
+            Ok(format!("kind: x\nv: {expected:?}\n"))
+        } else {
+            Err(expected.to_owned())
+        };
+        assert_eq!(found, expected, "{case:#?}");
+    }
+}
+
+/// Of `--set` and its kin other tests ask.
+const ARGUMENTS_REFUSED: &str = "failed parsing --set";
+
+/// The command line, for a sample.
+#[test]
+fn generated_charts_in_charts_are_rendered_as_helm_renders_them() {
+    let generated = (0..60u64).map(|seed| Generator(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)).case());
+    let cases: Vec<Case> = smallest().map(|(case, ..)| case).chain(generated).collect();
+    let findings = oracle::gather(&cases, |case| {
+        let refused = |outcome: &Outcome| outcome.error.contains(ARGUMENTS_REFUSED);
+        let work = tempfile::tempdir().unwrap();
+        let arguments = case.write(work.path());
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let chart = work.path().join("c");
+        let ours = template(oracle::ours(), &chart, &arguments);
+        // Where helm takes Go's maps in whatever order, one of its answers is enough.
+        let mut theirs = (0..4).map(|_| template(&HELM, &chart, &arguments));
+        let equal = |theirs: &Outcome| {
+            *theirs == ours
+                || refused(theirs)
+                || theirs.error.contains("stack overflow") && ours.error.contains("contain themselves")
+        };
+        (!theirs.any(|theirs| equal(&theirs))).then(|| {
+            format!(
+                "{case:#?}\nhelm {:#?}\nours {ours:#?}",
+                template(&HELM, &chart, &arguments)
+            )
+        })
+    });
+    assert!(
+        findings.is_empty(),
+        "{} differ:\n{}",
+        findings.len(),
+        findings.join("\n")
+    );
+}
+
+/// 10,000 charts; run by `make sweep`.
+#[test]
+#[ignore = "the library of helm takes minutes to build"]
+fn generated_charts_in_charts_are_what_the_library_makes_of_them() {
+    let number = |name: &str, default: usize| {
+        let set = std::env::var(name).ok();
+        set.and_then(|v| v.parse().ok()).unwrap_or(default)
+    };
+    let (seed, wanted) = (number("HELM_FUZZ_SEED", 1), number("HELM_FUZZ_CHARTS", 10_000));
+    let mut library = Library::start();
+    let (mut compared, mut refused, mut random, mut differing) = (0, 0, 0, 0);
+    // How many, and the smallest, by what both sides say.
+    let mut findings: BTreeMap<[String; 2], (usize, String)> = BTreeMap::new();
+    let mut index = seed as u64 * 1_000_000;
+    while compared < wanted {
+        let case = Generator(index.wrapping_mul(0x9e37_79b9_7f4a_7c15)).case();
+        index += 1;
+        let theirs = library.render(&case);
+        if theirs.as_ref().is_err_and(|e| e.starts_with(ARGUMENTS_REFUSED)) {
+            continue;
+        }
+        let ours = library::ours(&case);
+        // Where helm takes Go's maps in whatever order, it is no oracle.
+        if ours != theirs && (0..8).any(|_| library.render(&case) != theirs) {
+            random += 1;
+            continue;
+        }
+        compared += 1;
+        refused += usize::from(theirs.is_err());
+        if ours != theirs {
+            differing += 1;
+            let start = |rendered: &Rendered| match rendered {
+                Ok(_) => String::new(),
+                Err(e) => e.chars().take(60).collect(),
+            };
+            let case = serde_json::to_string_pretty(&case).unwrap();
+            let mut found = format!("{case}\n");
+            match (&theirs, &ours) {
+                (Ok(theirs), Ok(ours)) => {
+                    for name in theirs
+                        .keys()
+                        .chain(ours.keys().filter(|name| !theirs.contains_key(*name)))
+                    {
+                        let (theirs, ours) = (theirs.get(name), ours.get(name));
+                        if theirs != ours {
+                            found += &format!("{name}\nhelm {theirs:?}\nours {ours:?}\n");
+                        }
+                    }
+                }
+                (theirs, ours) => {
+                    found += &format!("helm {:?}\nours {:?}", theirs.as_ref().err(), ours.as_ref().err())
+                }
+            }
+            let (count, smallest) = findings.entry([start(&theirs), start(&ours)]).or_default();
+            *count += 1;
+            if *count == 1 || found.len() < smallest.len() {
+                *smallest = found;
+            }
+        }
+    }
+    eprintln!("{compared} charts compared, {refused} of them refused by helm; {random} are random to helm");
+    for (kind, (count, smallest)) in &findings {
+        eprintln!("{count} times {kind:?}: {smallest}");
+    }
+    assert!(findings.is_empty(), "{differing} of {compared} differ");
 }

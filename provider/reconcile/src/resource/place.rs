@@ -80,6 +80,7 @@ impl<D> Reconciled<D> {
         engine.ignore_drift = common.ignore_drift.known().cloned().unwrap_or_default();
         engine.adopt = common.adopt.known() == Some(&true);
         engine.timeout = timeout;
+        engine.is_patient = D::timeouts(model).is_known();
         Ok(engine)
     }
 
@@ -122,7 +123,8 @@ impl<D> Reconciled<D> {
         let context = cx.configured()?;
         self.same_account(&**context, planned).await?;
         let engine = self.engine(cx, context, planned, timeout)?;
-        let graph = self.0.graph(&with_secrets(config, planned)?).ok_or_else(|| {
+        let graph = self.graph(Some(&**context), &with_secrets(config, planned)?);
+        let graph = graph.ok_or_else(|| {
             Diagnostic::error(
                 "EKB2017",
                 "Arguments are not known",

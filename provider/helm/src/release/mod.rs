@@ -1,6 +1,8 @@
 //! helm's release records: the Secrets in which helm keeps what it installed. What we write, helm lists, shows and rolls
 //! back; what helm wrote, we read.
 
+pub mod size;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
@@ -14,6 +16,7 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 use crate::chart::{Chart, Metadata};
 use crate::error::Error;
 use crate::manifests::{Documents, Hook};
+use crate::render::{Release, Rendered};
 
 /// State of a release, as helm names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,13 +109,30 @@ pub struct Record {
 /// Largest record that is read, after unpacking: a Secret holds one mebibyte, packed.
 const MAX_RECORD: u64 = 64 << 20;
 
-/// Most bytes that a Secret holds, in Kubernetes' own words `MaxSecretSize`.
-const MAX_SECRET: usize = 1 << 20;
-
 /// Labels of the Secret that are helm's own.
 const OWN_LABELS: [&str; 6] = ["name", "owner", "status", "version", "createdAt", "modifiedAt"];
 
 impl Record {
+    /// The first record of a release that is about to be installed, times left empty.
+    pub fn planned(rendered: &Rendered, release: &Release, config: Json) -> Record {
+        Record {
+            name: release.name.clone(),
+            namespace: release.namespace.clone(),
+            revision: release.revision,
+            status: Status::PendingInstall,
+            description: "Initial install underway".into(),
+            first_deployed: String::new(),
+            last_deployed: String::new(),
+            config,
+            chart: stored_chart(&rendered.chart),
+            manifest: stored_manifest(&rendered.documents),
+            hooks: rendered.documents.all_hooks.iter().map(stored_hook).collect(),
+            notes: rendered.notes.clone().unwrap_or_default(),
+            apply_method: "ssa".into(),
+            labels: BTreeMap::new(),
+            other: JsonMap::new(),
+        }
+    }
     /// Name of the Secret: `sh.helm.release.v1.NAME.vREVISION`.
     pub fn secret_name(&self) -> String {
         format!("sh.helm.release.v1.{}.v{}", self.name, self.revision)
@@ -136,12 +156,7 @@ impl Record {
     /// When the record cannot be packed, or is larger than a Secret may be.
     pub fn secret(&self, modified: i64) -> Result<Json, Error> {
         let release = self.encode()?;
-        if release.len() > MAX_SECRET {
-            return Err(Error::Outside(format!(
-                "the release record has {} bytes packed, a Secret holds {MAX_SECRET}: let .helmignore leave out files that the chart does not need",
-                release.len()
-            )));
-        }
+        self.check_bytes(release.len(), size::LIMIT)?;
         Ok(json!({
             "apiVersion": "v1",
             "kind": "Secret",
@@ -172,7 +187,6 @@ impl Record {
     /// # Errors
     /// When the record cannot be packed.
     pub fn encode(&self) -> Result<String, Error> {
-        let bad = |e: std::io::Error| Error::Outside(format!("cannot pack the release record: {e}"));
         let mut release = self.other.clone();
         let info = release.entry("info").or_insert_with(|| json!({}));
         info["first_deployed"] = json!(self.first_deployed);
@@ -200,11 +214,7 @@ impl Record {
                 release.insert(key.to_owned(), value);
             }
         }
-        let mut packer = GzEncoder::new(Vec::new(), Compression::best());
-        packer
-            .write_all(Json::Object(release).to_string().as_bytes())
-            .map_err(bad)?;
-        Ok(STANDARD.encode(packer.finish().map_err(bad)?))
+        packed(Json::Object(release).to_string().as_bytes())
     }
     /// Reads the value of the Secret's key `release`, after Kubernetes' own base64.
     ///
@@ -267,6 +277,14 @@ impl Record {
     }
 }
 
+/// Bytes as a record holds them: compressed, in base64.
+fn packed(bytes: &[u8]) -> Result<String, Error> {
+    let bad = |e: std::io::Error| Error::Outside(format!("cannot pack the release record: {e}"));
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(bytes).map_err(bad)?;
+    Ok(STANDARD.encode(packer.finish().map_err(bad)?))
+}
+
 /// All manifests as helm stores them: one text.
 pub fn stored_manifest(documents: &Documents) -> String {
     let mut out = String::new();
@@ -316,7 +334,7 @@ fn stored_metadata(metadata: &Metadata) -> Json {
         metadata.maintainers.iter().map(without_empty).collect(),
     );
     put("annotations", Json::Object(metadata.annotations.clone()));
-    let dependencies = metadata.dependencies.iter().map(|dependency| {
+    let dependencies = metadata.dependencies.iter().flatten().map(|dependency| {
         let mut stored = without_empty(&json!({
             "name": dependency.name,
             "version": dependency.version,
