@@ -335,8 +335,8 @@ fn nothing_is_called_in_validate_and_an_unknown_provider_configuration_is_surviv
 #[test]
 fn interrupted_in_a_wait_it_ends_at_once_keeps_its_state_and_goes_on() {
     on_every_cli(|workspace, account| {
-        // NAT gateways take 100 s of AWS time: 10 s here.
-        account.set_time_scale(10.0);
+        // NAT gateways take 100 s of AWS time: 25 s here.
+        account.set_time_scale(4.0);
         write(workspace, "cidr = \"10.20.0.0/16\"");
         let mut running = workspace.start(&["apply", "-no-color", "-auto-approve"]);
         acceptance_tests::until(
@@ -354,9 +354,30 @@ fn interrupted_in_a_wait_it_ends_at_once_keeps_its_state_and_goes_on() {
         assert_eq!(state["status"], "incomplete");
         let before: Vec<String> = account.objects().iter().map(|object| object.id.clone()).collect();
 
-        account.set_time_scale(200.0);
+        // A second time, while the create that goes on waits for them.
         account.clear_log();
-        workspace.apply().ok();
+        let mut running = workspace.start(&["apply", "-no-color", "-auto-approve"]);
+        acceptance_tests::until("the create waits", std::time::Duration::from_secs(60), || {
+            let looks = account.log().into_iter();
+            looks
+                .filter(|call| call.operation == "DescribeNatGateways")
+                .count()
+                > 3
+        });
+        running.interrupt();
+        let run = running.wait(std::time::Duration::from_secs(60)).failed();
+        assert!(!format!("{run}").contains("EKB1303"), "{run}");
+        account.set_time_scale(200.0);
+        account.snapshot("twice");
+        let twice = workspace.read("terraform.tfstate").expect("the state is kept");
+        workspace.destroy().ok();
+        account.assert_empty();
+
+        account.restore("twice");
+        workspace.write("terraform.tfstate", &twice);
+        account.clear_log();
+        let run = workspace.apply().ok();
+        assert!(!format!("{run}").contains("EKB2021"), "{run}");
         let deleted: Vec<_> = account
             .mutations()
             .into_iter()

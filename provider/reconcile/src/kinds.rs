@@ -1,6 +1,6 @@
 //! The kinds of parts that an engine knows, without their types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use crate::failure::{Class, Failure};
 use crate::graph::Declared;
-use crate::part::{Ask, Call, Deleted, Difference, Kind, KindTraits, Loss, Made, Object, Part, Tags};
+use crate::part::{
+    Ask, Call, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Part, Tags,
+};
 
 /// The kinds of parts that an engine knows. Cheap to clone.
 #[derive(Clone, Default)]
@@ -45,6 +47,23 @@ impl Kinds {
                 .map(|(k, v)| (*k, Arc::clone(v)))
                 .collect(),
         )
+    }
+
+    /// Those of these kinds whose objects have fixed names.
+    pub(crate) fn named(&self, of: &BTreeSet<&str>) -> Self {
+        let is_named = |kind: &Arc<dyn AnyKind>| kind.traits().idempotence == Idempotence::NaturalKey;
+        Self(
+            self.0
+                .iter()
+                .filter(|(name, kind)| of.contains(*name) && is_named(kind))
+                .map(|(k, v)| (*k, Arc::clone(v)))
+                .collect(),
+        )
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The constant facts of every kind, for the IAM policy and the documentation.

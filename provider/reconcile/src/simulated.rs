@@ -179,7 +179,7 @@ pub struct Thing {
     made: Moment,
     /// When it is usable.
     ready: Moment,
-    fails: bool,
+    pub fails: bool,
     /// When it is gone.
     pub ends: Option<Moment>,
     /// What reads show until when.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use framework::{
-    Applied, Attr, Context, Create, Delete, Diagnostic, Diagnostics, Import, Model, Path, Plan, PlanKind,
-    PrivateState, Read, Resource, Timeouts, Update,
+    Applied, Attr, AttributeType, Context, Create, Delete, Diagnostic, Diagnostics, Import, Model, Path,
+    Plan, PlanKind, PrivateState, Read, Resource, Severity, Timeouts, Update,
 };
 
 use crate::clock::Clock;
@@ -62,9 +62,15 @@ pub struct Common {
     #[attribute(optional)]
     pub tags: Attr<GivenTags>,
     /// Drift to leave alone: patterns for the sentences of `drift`, up to any colon, with `*` for any text. For
-    /// example `private_routes/*: routes`.
+    /// example `private_routes/*: routes`, or `flow_log` for a part that may be missing. `ignore_changes` of a `lifecycle`
+    /// block, also `all`, keeps arguments only: what was changed outside is mended all the same.
     #[attribute(optional)]
     pub ignore_drift: Attr<Vec<String>>,
+    /// Whether a log group, role or other object that has the fixed name of one of its parts is taken over as it is, where it
+    /// carries nobody's `ekb:` tags: for what an earlier installation left. It then belongs to this resource, and is
+    /// destroyed with it.
+    #[attribute(optional)]
+    pub adopt: Attr<bool>,
     /// Those of the provider's `default_tags` that the resource carries: what `tags` does not give another value.
     #[attribute(computed, keep)]
     pub default_tags: Attr<GivenTags>,
@@ -267,6 +273,11 @@ impl Baseline {
     }
 }
 
+/// The patterns of drift that is left alone.
+fn patterns(common: &Common) -> Vec<String> {
+    common.ignore_drift.known().cloned().unwrap_or_default()
+}
+
 fn remembered(private: &PrivateState) -> Remembered {
     private.get_json(REMEMBERED).unwrap_or_default()
 }
@@ -303,10 +314,18 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         }
         match self.graph(context, planned) {
             Some(graph) => {
-                let baseline = prior.map(|prior| Baseline::of(self, context, prior, &plan.private));
+                let mut baseline = prior.map(|prior| Baseline::of(self, context, prior, &plan.private));
+                if let Some(baseline) = &mut baseline {
+                    baseline.known.ignore_drift = patterns(D::common(planned));
+                }
                 self.plan_parts(&graph, baseline.as_ref(), planned, out);
-                if let Some(baseline) = baseline.filter(|_| plan.replace.is_empty()) {
-                    self.say_what_goes(context, &graph, &baseline, planned, out);
+                if let Some(baseline) = baseline.as_ref().filter(|_| plan.replace.is_empty()) {
+                    self.say_what_goes(context, &graph, baseline, planned, out);
+                }
+                if let Some(context) = context.filter(|_| plan.kind != PlanKind::Replace && !out.has_errors())
+                {
+                    self.foretell_names(cx, context, &graph, baseline.as_ref(), planned, out)
+                        .await;
                 }
             }
             None => {
@@ -324,15 +343,25 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             && let (Attr::Known(name), Attr::Known(region)) = (D::name(planned), &D::common(planned).region)
             && !cx.claim(&format!("{region}/{}/{name}", D::NAME))
         {
-            out.push(
-                Diagnostic::error(
-                    "EKB2016",
-                    format!("Two {}s of the same name", D::TITLE),
-                    format!("Another {} of this configuration has the name {name} in {region} too.", D::NAME),
-                )
-                .hint("Give one of them another `name`. If it is the same one under a new address, add a `moved` block.")
-                .at(Path::from("name")),
-            );
+            let twice = Diagnostic::error(
+                "EKB2016",
+                format!("Two {}s of the same name", D::TITLE),
+                format!("Another {} of this configuration has the name {name} in {region} too.", D::NAME),
+            )
+            .hint(
+                "Give one of them another `name`. If it is the same one under a new address, add a `moved` block; if it was \
+                 imported twice, take one out of the configuration and the state (terraform state rm ADDRESS).",
+            )
+            .at(Path::from("name"));
+            // What is so already may not block a destroy, which plans first: the second one will find nothing.
+            out.push(if prior.is_some_and(|prior| prior.encode() == planned.encode()) {
+                Diagnostic {
+                    severity: Severity::Warning,
+                    ..twice
+                }
+            } else {
+                twice
+            });
         } else if plan.kind == PlanKind::Create {
             self.claim_move(cx, planned, out);
             // In the apply that goes on with it all has been said, and core might stop before it asks for the rest.
@@ -415,7 +444,8 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Err(errors) => return Applied::failed(Some(request.prior), request.private, errors),
         };
         let context = cx.ready().map(|context| &**context);
-        let known = Baseline::of(self, context, &request.prior, &request.private).known;
+        let mut known = Baseline::of(self, context, &request.prior, &request.private).known;
+        known.ignore_drift = patterns(D::common(&planned));
         let allowed = Allowed::of(&graph.changes(&known));
         // An imported thing that others made has no incarnation yet: it gets one here.
         let fresh = D::common(&request.prior)

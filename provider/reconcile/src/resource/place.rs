@@ -78,6 +78,7 @@ impl<D> Reconciled<D> {
         engine.locks = context.locks().clone();
         engine.schema = D::SCHEMA;
         engine.ignore_drift = common.ignore_drift.known().cloned().unwrap_or_default();
+        engine.adopt = common.adopt.known() == Some(&true);
         engine.timeout = timeout;
         engine.is_patient = D::timeouts(model).is_known();
         Ok(engine)

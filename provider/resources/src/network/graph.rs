@@ -71,12 +71,13 @@ pub fn zones(model: &Network) -> Option<BTreeMap<String, ZoneNets>> {
     }
 }
 
-/// What names begin with: the environment, and the network's name where it is another.
+/// What names begin with: the environment, and the network's name where it is another. Neither has a dot, so that those of
+/// `prod` and `blue` are no others' (`prod-blue`): names of roles and log groups are those of the whole account.
 pub fn prefix(environment: &str, name: &str) -> String {
     if environment == name {
         environment.to_owned()
     } else {
-        format!("{environment}-{name}")
+        format!("{environment}.{name}")
     }
 }
 
