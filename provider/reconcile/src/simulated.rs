@@ -884,6 +884,14 @@ impl<const N: usize> Kind for SimKind<N> {
         if stuck { Err(failure()) } else { Ok(()) }
     }
 
+    fn loss(&self) -> Loss {
+        match N {
+            ADDRESS => Loss::Thing("its address"),
+            CLUSTER => Loss::Data("its history"),
+            _ => Loss::Nothing,
+        }
+    }
+
     fn carries_tags(&self) -> bool {
         !MANNERS[N].untagged
     }
