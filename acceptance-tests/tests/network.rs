@@ -129,9 +129,13 @@ fn only_what_aws_invents_is_unknown_at_the_first_plan() {
             "ids.s3_endpoint",
             "ids.vpc",
             "incarnation",
-            "nat_public_ips",
-            "private_subnet_ids",
-            "public_subnet_ids",
+            "nat_public_ips[0]",
+            "nat_public_ips_by_zone.eu-central-1a",
+            "private_route_table_ids_by_zone.eu-central-1a",
+            "private_subnet_ids[0]",
+            "private_subnet_ids_by_zone.eu-central-1a",
+            "public_subnet_ids[0]",
+            "public_subnet_ids_by_zone.eu-central-1a",
             "vpc_id",
         ];
         expected.sort_unstable();

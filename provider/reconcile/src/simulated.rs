@@ -898,6 +898,14 @@ impl<const N: usize> Kind for SimKind<N> {
         }
     }
 
+    fn loss(&self) -> Loss {
+        match N {
+            ADDRESS => Loss::Thing("its address"),
+            CLUSTER => Loss::Data("its history"),
+            _ => Loss::Nothing,
+        }
+    }
+
     fn carries_tags(&self) -> bool {
         !MANNERS[N].untagged
     }

@@ -345,7 +345,7 @@ fn sentence(going: &Going, title: &str, invented: &[String], loss: Loss) -> Stri
 /// The tags of the provider block that apply, and all tags: those under the ones of the resource, without ignored ones.
 ///
 /// A tag whose value turns out to be null keeps its place, with a null: the keys of a map that was planned stay.
-fn all_tags<C: Surroundings>(
+pub(super) fn all_tags<C: Surroundings>(
     context: Option<&C>,
     own: &Attr<GivenTags>,
 ) -> (Attr<GivenTags>, Attr<GivenTags>) {
