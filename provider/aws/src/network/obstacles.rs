@@ -791,14 +791,14 @@ mod tests {
             ("ekb:region", "eu-central-1"),
             ("ekb:resource", "network/main"),
         ];
-        let object = |id: &str, tags: Tags| Object {
-            id: id.to_owned(),
-            arn: None,
-            condition: reconcile::part::Condition::Settled,
-            fields: serde_json::Value::Null,
-            tags,
-            references: Vec::new(),
-            detail: serde_json::Value::Null,
+        let object = |id: &str, tags: Tags| {
+            super::super::find::object(
+                id.to_owned(),
+                reconcile::part::Condition::Settled,
+                serde_json::json!({}),
+                tags,
+                Vec::new(),
+            )
         };
         let (vpc, nat) = (object("vpc-1", tagged(&owner)), object("nat-1", Tags::new()));
         let going = [&vpc, &nat];
