@@ -95,15 +95,6 @@ pub struct AssumeRoleWithWebIdentity {
     pub web_identity_token_file: Option<String>,
 }
 
-/// Tags that are left alone when comparing; never used when finding.
-#[derive(Debug, Clone, Default)]
-pub struct IgnoreTags {
-    /// Whole keys.
-    pub keys: Vec<String>,
-    /// Beginnings of keys.
-    pub key_prefixes: Vec<String>,
-}
-
 /// The AWS arguments of the provider block. What is absent comes from the environment and the shared files, as in the
 /// AWS provider and the AWS CLI.
 #[derive(Debug, Clone, Default)]
@@ -130,10 +121,6 @@ pub struct Settings {
     pub allowed_account_ids: Vec<String>,
     /// `forbidden_account_ids`.
     pub forbidden_account_ids: Vec<String>,
-    /// `default_tags`.
-    pub default_tags: BTreeMap<String, String>,
-    /// `ignore_tags`.
-    pub ignore_tags: IgnoreTags,
     /// `endpoints`: URL by service (`ec2`, `sts`, `iam`, `logs`, …); else `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_ENDPOINT_URL`.
     pub endpoints: BTreeMap<String, String>,
     /// `max_retries`; else `AWS_MAX_ATTEMPTS` less one; else 25.

@@ -483,6 +483,7 @@ impl Work<'_> {
             key: self.part.key.clone(),
             owner: owner.clone(),
             ownership,
+            shared: (*self.part.shared).clone(),
             token,
             ids,
         }
@@ -616,6 +617,7 @@ impl Work<'_> {
             condition: made.condition,
             fields: self.part.resolved(&call.ids),
             tags,
+            outputs: BTreeMap::new(),
             detail: Value::Null,
         };
         let key = self.part.key.clone();

@@ -26,6 +26,8 @@ pub(crate) struct Leaf {
     path: Vec<String>,
     is: Option<Value>,
     should: Option<Value>,
+    /// Whether the values are the user's, who may not want to read them in a message.
+    hidden: bool,
 }
 
 impl Leaf {
@@ -34,6 +36,8 @@ impl Leaf {
         let path = self.path.join(" ");
         match (&self.is, &self.should) {
             (None, _) => format!("{path}: missing"),
+            (Some(_), None) if self.hidden => format!("{path}: should not be there"),
+            (Some(_), Some(_)) if self.hidden => format!("{path}: is not what it should be"),
             (Some(is), None) => format!("{path}: is {}, should not be there", shown(is)),
             (Some(is), Some(should)) => format!("{path}: is {}, should be {}", shown(is), shown(should)),
         }
@@ -111,6 +115,9 @@ pub(crate) fn differences(
         }
         let mut leaves = Vec::new();
         collect(vec![field.clone()], some(&is), some(&should), rule, &mut leaves);
+        for leaf in &mut leaves {
+            leaf.hidden = field == "tags" && !leaf.path.get(1).is_some_and(|key| part.is_own_tag(key));
+        }
         let applied = applied.map(without_nulls).unwrap_or_default();
         let (ignored, leaves): (Vec<Leaf>, Vec<Leaf>) = leaves.into_iter().partition(|leaf| {
             leaf.should.as_ref() == at(&applied, &leaf.path[1..]) && leaf.is_ignored(&part.key, ignore)
@@ -245,6 +252,7 @@ fn collect(
                         path: deeper(&shown(entry)),
                         is: None,
                         should: Some(entry.clone()),
+                        hidden: false,
                     });
                 }
                 for entry in is.iter().filter(|entry| !should.contains(entry)) {
@@ -252,6 +260,7 @@ fn collect(
                         path: deeper(&shown(entry)),
                         is: Some(entry.clone()),
                         should: None,
+                        hidden: false,
                     });
                 }
             } else if is != should {
@@ -259,6 +268,7 @@ fn collect(
                     path,
                     is: is.cloned(),
                     should: should.cloned(),
+                    hidden: false,
                 });
             }
         }

@@ -15,6 +15,7 @@ use crate::part::{Call, Condition, Deleted, Key, Stage, Tags};
 use crate::progress::Step;
 use crate::report::{Kept, Why};
 use crate::schedule::{Fate, Schedule, Stop};
+use crate::shared_tags::SharedTags;
 use crate::token::token;
 use crate::wait::{Patience, Rhythm, Run};
 
@@ -239,6 +240,7 @@ impl Run {
             key: key.clone(),
             owner: owner.clone(),
             ownership: new_tags(owner, key, None),
+            shared: SharedTags::default(),
             token: token(owner, key, &request, &Tags::new(), &BTreeSet::new()),
             ids: self.sight(|sight| {
                 let needs = sight.declared(key).map(|part| &part.needs);

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use framework::Attr;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::failure::{Class, Failure};
-use crate::part::{FieldRule, Key, Part, Ref, Remedy, Stage};
+use crate::part::{FieldRule, Key, Part, Ref, Remedy, Stage, Tags};
+use crate::shared_tags::{IgnoredTags, SharedTags};
 
 /// Most characters of a part's key: it is the value of a tag.
 const KEY_LENGTH: usize = 256;
@@ -21,7 +23,43 @@ pub struct Graph {
     /// By kind the fields in which any part of it refers to others.
     referring: BTreeMap<&'static str, BTreeSet<String>>,
     root: Option<Key>,
+    /// Beginnings of keys of which it is not known yet which parts there are.
+    open: BTreeSet<String>,
     faults: Vec<Failure>,
+}
+
+/// What is not known yet of a part's fields, at plan: collected while the part is built, with placeholders in their place.
+///
+/// ```
+/// # use framework::Attr;
+/// # use reconcile::graph::{Graph, Unknowns};
+/// # #[derive(Debug, Clone, serde::Serialize)]
+/// # struct LogGroup { name: String, retention_days: i64 }
+/// # impl reconcile::part::Part for LogGroup { const KIND: &'static str = "log_group"; }
+/// # let (mut graph, days) = (Graph::new(), Attr::Unknown);
+/// let mut unknown = Unknowns::default();
+/// let group = LogGroup { name: "logs".into(), retention_days: unknown.take("retention_days", &days, 14) };
+/// graph.part_with("log_group", group, unknown);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Unknowns(BTreeSet<String>);
+
+impl Unknowns {
+    /// The value; where it is null or not known the placeholder, and where it is not known it is noted under the field (a
+    /// JSON pointer without the slash at its beginning: `bucket`, `tags/Name`).
+    pub fn take<T: Clone>(&mut self, field: &str, value: &Attr<T>, placeholder: T) -> T {
+        match value {
+            Attr::Known(value) => return value.clone(),
+            Attr::Null => {}
+            Attr::Unknown => self.note(field),
+        }
+        placeholder
+    }
+
+    /// Notes that the field is not known.
+    pub fn note(&mut self, field: &str) {
+        self.0.insert(field.to_owned());
+    }
 }
 
 /// A part of a graph as others refer to it.
@@ -66,6 +104,12 @@ pub(crate) struct Declared {
     pub needs: BTreeMap<Key, Stage>,
     /// The parts referred to, by top-level field.
     pub referring: BTreeMap<String, BTreeSet<Key>>,
+    /// What of the fields is not known yet, as JSON pointers without the slash at their beginning.
+    unknown: BTreeSet<String>,
+    /// The tags of its own among those in the fields.
+    own_tags: Tags,
+    /// The tags that it carries beside its own.
+    pub shared: Arc<SharedTags>,
     rule: fn(&str) -> FieldRule,
     remedy: fn(&str) -> Remedy,
 }
@@ -106,6 +150,73 @@ impl Declared {
         }
     }
 
+    /// Whether something of the field is not known yet.
+    pub fn is_unknown(&self, field: &str) -> bool {
+        self.unknown_fields().any(|unknown| unknown == field)
+    }
+
+    /// The fields of which something is not known yet.
+    pub fn unknown_fields(&self) -> impl Iterator<Item = &str> {
+        let top =
+            |place: &'_ String| place.len() - place.split_once('/').map_or(0, |(_, rest)| rest.len() + 1);
+        self.unknown.iter().map(move |place| &place[..top(place)])
+    }
+
+    /// Whether the tag is one of the part's own. What the user gave is never shown: it may be sensitive.
+    pub fn is_own_tag(&self, key: &str) -> bool {
+        self.own_tags.contains_key(key)
+    }
+
+    /// What is shown of fields: all but the user's tags, and without nulls.
+    pub fn shown(&self, fields: &Value) -> Value {
+        let mut shown = without_nulls(fields);
+        if let Some(tags) = shown.get_mut("tags").and_then(Value::as_object_mut) {
+            tags.retain(|key, _| self.is_own_tag(key));
+        }
+        shown
+    }
+
+    /// What is shown of the part; `None` while some of it is not known.
+    fn shown_if_known(&self) -> Option<Value> {
+        let is_shown = |place: &String| match place.strip_prefix("tags/") {
+            Some(key) => self.is_own_tag(&unescaped(key)),
+            None => true,
+        };
+        (!self.unknown.iter().any(is_shown)).then(|| self.shown(&self.fields))
+    }
+
+    /// Adds the shared tags to its own.
+    fn share(&mut self, shared: &Arc<SharedTags>, unknown: &Attr<BTreeSet<String>>) {
+        let Some(Value::Object(tags)) = self.fields.get("tags") else {
+            return;
+        };
+        let own: Tags = tags
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+            .collect();
+        let all = serde_json::json!(shared.with(&own));
+        match unknown {
+            // Even the name may be another.
+            Attr::Unknown => {
+                self.unknown.insert("tags".to_owned());
+            }
+            Attr::Known(keys) => {
+                let replacing = keys.iter().filter(|key| shared.replaces(key, &own));
+                self.unknown
+                    .extend(replacing.map(|key| format!("tags/{}", escaped(key))));
+            }
+            Attr::Null => {}
+        }
+        self.own_tags = own
+            .into_iter()
+            .filter(|(key, _)| !shared.ignored.contains(key))
+            .filter(|(key, _)| key != "Name" || !shared.tags.contains_key(key))
+            .collect();
+        self.fields["tags"] = all.clone();
+        self.marked["tags"] = all;
+        self.shared = Arc::clone(shared);
+    }
+
     /// The places (JSON pointers) at which it refers to that part.
     pub fn places_of(&self, key: &Key) -> Vec<String> {
         fn walk(value: &Value, at: &str, key: &Key, places: &mut Vec<String>) {
@@ -114,8 +225,7 @@ impl Declared {
                     places.push(at.to_owned())
                 }
                 Value::Object(map) => map.iter().for_each(|(name, value)| {
-                    let name = name.replace('~', "~0").replace('/', "~1");
-                    walk(value, &format!("{at}/{name}"), key, places);
+                    walk(value, &format!("{at}/{}", escaped(name)), key, places);
                 }),
                 Value::Array(list) => {
                     list.iter()
@@ -148,6 +258,11 @@ impl Graph {
     ///
     /// Mistakes (a key that is taken, a part that does not serialise) are told by [`Graph::check`].
     pub fn part<P: Part>(&mut self, key: impl Into<Key>, part: P) -> Handle {
+        self.part_with(key, part, Unknowns::default())
+    }
+
+    /// Adds a part of which not everything is known yet.
+    pub fn part_with<P: Part>(&mut self, key: impl Into<Key>, part: P, unknown: Unknowns) -> Handle {
         let key = key.into();
         let handle = Handle(key.clone());
         let marked = match serde_json::to_value(&part) {
@@ -186,7 +301,16 @@ impl Graph {
             .entry(P::KIND)
             .or_default()
             .extend(referring.keys().cloned());
+        let own_tags = fields
+            .get("tags")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten();
+        let own_tags = own_tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
         let declared = Declared {
+            own_tags: own_tags.collect(),
+            unknown: unknown.0,
+            shared: Arc::default(),
             key: key.clone(),
             kind: P::KIND,
             part: Arc::new(part),
@@ -205,6 +329,47 @@ impl Graph {
     fn fault(&mut self, handle: Handle, cause: String) -> Handle {
         self.faults.push(defect(&handle.0, cause));
         handle
+    }
+
+    /// Says that it is not known yet which parts there are whose keys begin so: some may come, and those that are there
+    /// may go. What is declared all the same is there.
+    pub fn open(&mut self, beginning: &str) {
+        self.open.insert(beginning.to_owned());
+    }
+
+    /// Whether a part of this key may come or stay though it is not declared.
+    pub fn is_open_at(&self, key: &Key) -> bool {
+        self.open.iter().any(|open| key.0.starts_with(open))
+    }
+
+    /// Whether parts may come or stay whose keys begin so, though they are not declared.
+    pub(crate) fn is_open_below(&self, beginning: &str) -> bool {
+        self.open
+            .iter()
+            .any(|open| open.starts_with(beginning) || beginning.starts_with(open))
+    }
+
+    /// Gives all parts that have tags these beside their own. Null ones are none; unknown ones are known later.
+    pub fn share_tags(&mut self, tags: &Attr<BTreeMap<String, Attr<String>>>, ignored: &IgnoredTags) {
+        let tags = tags.as_ref().map(|tags| {
+            let left = |(key, value): &(&String, &Attr<String>)| !value.is_null() && !ignored.contains(key);
+            tags.iter().filter(left).collect::<BTreeMap<_, _>>()
+        });
+        let unknown = tags.as_ref().map(|tags| {
+            let unknown = tags.iter().filter(|(_, value)| value.is_unknown());
+            unknown.map(|(key, _)| (*key).clone()).collect()
+        });
+        let tags = tags.into_known().unwrap_or_default();
+        let shared = Arc::new(SharedTags {
+            tags: tags
+                .into_iter()
+                .map(|(key, value)| (key.clone(), value.clone().unwrap_or_default()))
+                .collect(),
+            ignored: ignored.clone(),
+        });
+        for part in self.parts.values_mut() {
+            Arc::make_mut(part).share(&shared, &unknown);
+        }
     }
 
     /// Makes this part the root: it carries the tags that say whose the whole is and how far it has come.
@@ -230,15 +395,48 @@ impl Graph {
             .collect()
     }
 
-    /// What shall be: per part the fields that we own, references as keys, without nulls. It is what a plan shows.
+    /// What shall be: per part the fields that we own, references as keys, without nulls and the user's tags.
     pub fn objects(&self) -> BTreeMap<Key, Value> {
         self.parts
             .values()
-            .map(|part| (part.key.clone(), without_nulls(&part.fields)))
+            .map(|part| (part.key.clone(), part.shown(&part.fields)))
             .collect()
     }
 
-    /// Whether the graph can be acted on.
+    /// The same as a plan shows it: texts, unknown where some of it is not known yet.
+    pub fn shown(&self) -> Attr<BTreeMap<String, Attr<String>>> {
+        if !self.open.is_empty() {
+            return Attr::Unknown;
+        }
+        let shown = |part: &Arc<Declared>| match part.shown_if_known() {
+            Some(fields) => Attr::Known(fields.to_string()),
+            None => Attr::Unknown,
+        };
+        let parts = self.parts.values();
+        Attr::Known(parts.map(|part| (part.key.0.clone(), shown(part))).collect())
+    }
+
+    /// Whether everything is known, as acting on it needs.
+    ///
+    /// # Errors
+    /// A defect of the provider for each part that is not wholly known.
+    pub(crate) fn check_known(&self) -> Result<(), Vec<Failure>> {
+        let unknown = self.parts.values().filter_map(|part| {
+            let places: Vec<&str> = part.unknown.iter().map(String::as_str).collect();
+            (!places.is_empty())
+                .then(|| defect(&part.key, format!("it is not known yet: {}", places.join(", "))))
+        });
+        let open = self.open.iter().map(|open| {
+            defect(
+                &Key::from(format!("{open}*")),
+                "it is not known yet which there are".to_owned(),
+            )
+        });
+        let faults: Vec<Failure> = unknown.chain(open).collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// Whether the graph is sound.
     ///
     /// # Errors
     /// Keys declared twice or too long, references to parts that are not declared, cycles: defects of the provider.
@@ -310,6 +508,15 @@ impl Graph {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Declared>> {
         self.parts.values()
     }
+}
+
+/// A key as a step of a JSON pointer.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+fn unescaped(step: &str) -> String {
+    step.replace("~1", "/").replace("~0", "~")
 }
 
 fn defect(key: &Key, cause: String) -> Failure {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::failure::{Class, Failure};
 use crate::graph::Declared;
-use crate::part::{Ask, Call, Deleted, Difference, Kind, KindTraits, Made, Object, Part, Tags};
+use crate::part::{Ask, Call, Deleted, Difference, Kind, KindTraits, Loss, Made, Object, Part, Tags};
 
 /// The kinds of parts that an engine knows. Cheap to clone.
 #[derive(Clone, Default)]
@@ -68,6 +68,7 @@ pub(crate) trait AnyKind: Send + Sync {
     fn stands_for(&self, declared: &Value, object: &Object) -> bool;
     fn excludes(&self, declared: &Value, object: &Object) -> bool;
     fn lock(&self, fields: &Value) -> Option<String>;
+    fn loss(&self) -> Loss;
     fn carries_tags(&self) -> bool;
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure>;
@@ -116,6 +117,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn lock(&self, fields: &Value) -> Option<String> {
         self.kind.lock(fields)
+    }
+
+    fn loss(&self) -> Loss {
+        self.kind.loss()
     }
 
     fn carries_tags(&self) -> bool {

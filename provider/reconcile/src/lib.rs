@@ -59,6 +59,7 @@ mod delete;
 mod duplicates;
 pub mod engine;
 pub mod failure;
+pub mod foresight;
 pub mod graph;
 pub mod inventory;
 pub mod kinds;
@@ -76,6 +77,7 @@ mod run;
 mod schedule;
 #[cfg(test)]
 mod secrets;
+pub mod shared_tags;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]

@@ -365,10 +365,14 @@ impl Observation {
                     report
                         .ids
                         .extend(self.known.ids.get(key).map(|id| (key.clone(), id.clone())));
+                    let shown = |fields: &Value| match part {
+                        Some(part) => part.shown(fields),
+                        None => without_tags(fields.clone()),
+                    };
                     report.objects.extend(
                         applied
                             .filter(|_| known)
-                            .map(|fields| (key.clone(), fields.clone())),
+                            .map(|fields| (key.clone(), shown(fields))),
                     );
                 }
                 Seen::Found(found) => {
@@ -377,14 +381,17 @@ impl Observation {
                     let fields = match part {
                         Some(part) => {
                             let is = without_ownership(self.as_it_is(part, object, &nothing));
-                            compare::view(part, &is, applied, &self.engine.ignore_drift)
+                            part.shown(&compare::view(part, &is, applied, &self.engine.ignore_drift))
                         }
-                        None => undeclared_view(&without_ownership(self.keyed(
-                            found.kind,
-                            None,
-                            &object.fields,
-                            &nothing,
-                        ))),
+                        None => {
+                            let is = self.keyed(found.kind, None, &object.fields, &nothing);
+                            let is = undeclared_view(&without_ownership(is));
+                            if self.graphs.is_empty() {
+                                is
+                            } else {
+                                without_tags(is)
+                            }
+                        }
                     };
                     // What failed or is on its way to gone is not there for a plan: it will be made again.
                     if !found.has_ended() {
@@ -451,6 +458,14 @@ impl Observation {
             .get(kind)
             .is_some_and(|kind| kind.carries_tags())
     }
+}
+
+/// Of what is not declared cannot be told which tags are the user's, who may not want to see them.
+fn without_tags(mut fields: Value) -> Value {
+    if let Some(fields) = fields.as_object_mut() {
+        fields.shift_remove("tags");
+    }
+    fields
 }
 
 /// The time-out is over before a look came to its end; what it met on its way says more.

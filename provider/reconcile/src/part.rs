@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::shared_tags::SharedTags;
 
 /// Derives [`Part`] from the struct: `#[part(kind = "subnet")]`, and on fields `#[part(replace)]`, `#[part(own_entries)]`, ….
 pub use reconcile_derive::Part;
@@ -206,6 +207,9 @@ pub struct Object {
     pub tags: Tags,
     /// Ids of the objects it uses (a subnet's VPC; an interface's subnet and groups): they are deleted after it.
     pub references: Vec<String>,
+    /// What the service invents beside the id and others need, by name (an address's public IP, an endpoint): for the
+    /// attributes of the resource. It stays the same for as long as the object lives.
+    pub outputs: BTreeMap<String, Value>,
     /// What the kind wants to remember for update and delete (association ids, …). Never shown.
     pub detail: Value,
 }
@@ -243,6 +247,8 @@ pub struct Call {
     pub owner: Owner,
     /// Ownership tags, to be put into the creating call beside the part's own `tags`.
     pub ownership: Tags,
+    /// The tags that all parts carry beside their own, and what is left alone.
+    pub shared: SharedTags,
     /// Client token, at most 64 ASCII characters.
     pub token: String,
     /// Ids of the parts that it refers to, as declared and in the differences that an update is to mend.
@@ -264,12 +270,11 @@ impl Call {
         })
     }
 
-    /// All tags of a new object: its own and those of ownership.
+    /// All tags of a new object: its own, the shared ones, and those of ownership.
     pub fn tags(&self, own: &Tags) -> Tags {
-        own.iter()
-            .chain(&self.ownership)
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect()
+        let mut all = self.shared.with(own);
+        all.extend(self.ownership.clone());
+        all
     }
 }
 
@@ -297,6 +302,17 @@ pub enum Deleted {
     Kept(String),
     /// A final snapshot of this id was made and stays.
     FinalSnapshot(String),
+}
+
+/// What is lost for good when an object is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing: another one is as good.
+    Nothing,
+    /// Something that others may rely on, for example `its public address`: the plan says so.
+    Thing(&'static str),
+    /// Data, for example `its records`: refused unless the user allows it.
+    Data(&'static str),
 }
 
 /// One field that is not what it should be.
@@ -383,6 +399,11 @@ pub trait Kind: Send + Sync + 'static {
     /// on an EKS cluster at a time, whoever makes it). `fields` holds ids for references.
     fn lock(&self, _fields: &Value) -> Option<String> {
         None
+    }
+
+    /// What is lost for good when an object of this kind is deleted, though the part be made again.
+    fn loss(&self) -> Loss {
+        Loss::Nothing
     }
 
     /// Whether objects of this kind carry tags. Where not, one belongs to whoever owns what it lies in (its `references`),

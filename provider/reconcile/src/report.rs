@@ -8,7 +8,8 @@ use crate::compare;
 use crate::failure::Failure;
 use crate::graph::{Graph, without_nulls};
 use crate::ownership::RootTags;
-use crate::part::{Key, Object, Remedy};
+use crate::part::{FieldRule, Key, Object, Remedy};
+use crate::shared_tags::IgnoredTags;
 
 /// What the state says of the parts. All maps are by part.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +34,15 @@ impl Known {
         self.kinds.extend(graph.kinds());
         self.root = graph.root_key().cloned();
         self
+    }
+
+    /// Forgets that tags were applied which are left alone now.
+    pub(crate) fn ignore_tags(&mut self, ignored: &IgnoredTags) {
+        for fields in self.objects.values_mut() {
+            if let Some(tags) = fields.get_mut("tags").and_then(Value::as_object_mut) {
+                tags.retain(|key, _| !ignored.contains(key));
+            }
+        }
     }
 }
 
@@ -147,7 +157,8 @@ pub enum Change {
 }
 
 impl Graph {
-    /// What an apply would do to parts that are as `known` says: pure, for plan. Parts without change are left out.
+    /// What an apply would do for certain to parts that are as `known` says: pure, for plan. Parts without change are left
+    /// out, and what is not known yet is taken for unchanged.
     pub fn changes(&self, known: &Known) -> BTreeMap<Key, Change> {
         let mut changes = BTreeMap::new();
         let mut replaced = BTreeSet::new();
@@ -167,12 +178,18 @@ impl Graph {
                 };
                 let mut fields = Vec::new();
                 let mut replace = false;
-                for found in compare::differences(part, is, Some(is), &[], &[]) {
+                let differing = compare::differences(part, is, Some(is), &[], &[]);
+                for found in differing
+                    .into_iter()
+                    .filter(|found| !part.is_unknown(&found.difference.field))
+                {
                     replace |= found.difference.remedy == Remedy::Replace;
                     fields.push(found.difference.field);
                 }
                 for (field, keys) in &part.referring {
-                    if !fields.contains(field) && keys.iter().any(|key| replaced.contains(key)) {
+                    let is_compared = part.rule(field) != FieldRule::NotCompared && !part.is_unknown(field);
+                    if is_compared && !fields.contains(field) && keys.iter().any(|key| replaced.contains(key))
+                    {
                         replace |= part.remedy(field) == Remedy::Replace;
                         fields.push(field.clone());
                     }
@@ -188,7 +205,8 @@ impl Graph {
                 break;
             }
         }
-        for key in known.ids.keys().filter(|key| self.get(key).is_none()) {
+        let is_gone = |key: &&Key| self.get(key).is_none() && !self.is_open_at(key);
+        for key in known.ids.keys().filter(is_gone) {
             changes.insert(key.clone(), Change::Delete);
         }
         changes

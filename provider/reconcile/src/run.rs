@@ -36,7 +36,8 @@ pub(crate) async fn reconcile(
 ) -> Outcome {
     let faults: Vec<Failure> = stages
         .iter()
-        .filter_map(|graph| graph.check().err())
+        .flat_map(|graph| [graph.check(), graph.check_known()])
+        .filter_map(Result::err)
         .flatten()
         .collect();
     if !faults.is_empty() || stages.is_empty() {
@@ -380,6 +381,7 @@ fn everything(sight: &Observation) -> Vec<Removal> {
                     fields: serde_json::Value::Null,
                     tags: BTreeMap::new(),
                     references: Vec::new(),
+                    outputs: BTreeMap::new(),
                     detail: serde_json::Value::Null,
                 };
                 let found = Found {

@@ -541,6 +541,7 @@ impl Thing {
             fields,
             tags: self.tags.clone(),
             references: self.strings(),
+            outputs: BTreeMap::from([("serial".to_owned(), json!(self.id.rsplit('-').next()))]),
             detail: Value::Null,
         }
     }

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use aws::Aws;
+use framework::Attr;
 use reconcile::failure::{Class, Failure};
 use reconcile::locks::Locks;
-use reconcile::part::Tags;
-use reconcile::resource::Surroundings;
+use reconcile::resource::{GivenTags, Surroundings};
+use reconcile::shared_tags::IgnoredTags;
 
 /// The configured provider.
 #[derive(Debug)]
@@ -15,11 +16,9 @@ pub struct Platform {
     /// AWS, connected at first use.
     pub aws: Aws,
     /// Tags of everything.
-    pub default_tags: Tags,
-    /// Tags that are left alone, by key.
-    pub ignored_keys: Vec<String>,
-    /// Tags that are left alone, by what their key begins with.
-    pub ignored_prefixes: Vec<String>,
+    pub default_tags: Attr<GivenTags>,
+    /// Tags that are left alone.
+    pub ignored_tags: IgnoredTags,
     /// The locks of the process.
     pub locks: Locks,
 }
@@ -47,12 +46,12 @@ impl Surroundings for Platform {
         Ok(self.aws.account().await?.id)
     }
 
-    fn default_tags(&self) -> &Tags {
+    fn default_tags(&self) -> &Attr<GivenTags> {
         &self.default_tags
     }
 
-    fn ignores_tag(&self, key: &str) -> bool {
-        self.ignored_keys.iter().any(|k| k == key) || self.ignored_prefixes.iter().any(|p| key.starts_with(p))
+    fn ignored_tags(&self) -> &IgnoredTags {
+        &self.ignored_tags
     }
 
     fn locks(&self) -> &Locks {

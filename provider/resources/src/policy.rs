@@ -67,8 +67,7 @@ fn add<D: Declared<Platform>>(
         environment: None,
         aws: Aws::new(Settings::default()),
         default_tags: Default::default(),
-        ignored_keys: Vec::new(),
-        ignored_prefixes: Vec::new(),
+        ignored_tags: Default::default(),
         locks: Locks::default(),
     };
     reads.extend(D::LOOKS_UP);

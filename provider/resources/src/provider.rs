@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws::Aws;
-use aws::settings::{self, IgnoreTags, MetadataMode, RetryMode, Settings};
+use aws::settings::{self, MetadataMode, RetryMode, Settings};
 use framework::timeouts::GoDuration;
 use framework::{Attr, Configured, Diagnostic, Diagnostics, HostInfo, Model, Offers, Path, Provider};
 use reconcile::locks::Locks;
@@ -16,7 +16,8 @@ use crate::network::data_source::NetworkDataSource;
 use crate::network::functions::SubnetsFunction;
 use crate::network::list::NetworkList;
 use crate::platform::Platform;
-use reconcile::resource::Reconciled;
+use reconcile::resource::{GivenTags, Reconciled};
+use reconcile::shared_tags::IgnoredTags;
 
 /// The EKB provider declares the EKB platform on AWS: network, cluster, services and data, in about twenty resources.
 ///
@@ -183,9 +184,9 @@ pub struct AssumeRoleWithWebIdentity {
 /// Tags of everything that the provider makes.
 #[derive(Model, Debug, Clone)]
 pub struct DefaultTags {
-    /// The tags. Keys that begin with `ekb:` are the provider's own and refused.
+    /// The tags; null ones are left out. Keys that begin with `ekb:` are the provider's own and refused.
     #[attribute(optional)]
-    pub tags: Attr<BTreeMap<String, String>>,
+    pub tags: Attr<GivenTags>,
 }
 
 /// Tags that are left alone.
@@ -254,7 +255,9 @@ impl Provider for Ekb {
             &config.secret_key,
             &config.token,
         ];
-        let blocks_unknown = config.default_tags.iter().any(|block| block.tags.is_unknown())
+        let ignored_unknown =
+            |block: &IgnoreTagsBlock| block.keys.is_unknown() || block.key_prefixes.is_unknown();
+        let blocks_unknown = config.ignore_tags.iter().any(ignored_unknown)
             || config.assume_role.iter().any(|role| role.role_arn.is_unknown());
         if blocks_unknown || unknown.iter().any(|argument| argument.is_unknown()) {
             return Ok(Configured::Unknown);
@@ -265,12 +268,21 @@ impl Provider for Ekb {
                 .filter(|text| !text.is_empty())
         };
         let environment = config.environment.known().cloned().or_else(from_environment);
+        // Unknown ones make tags unknown, and nothing else.
+        let default_tags = config
+            .default_tags
+            .first()
+            .map_or(Attr::Null, |block| block.tags.clone());
+        let list = |keys: &Attr<BTreeSet<String>>| keys.known().into_iter().flatten().cloned().collect();
+        let ignored_tags = config.ignore_tags.first().map(|block| IgnoredTags {
+            keys: list(&block.keys),
+            prefixes: list(&block.key_prefixes),
+        });
         let settings = settings(config, host);
         Ok(Configured::Ready(Arc::new(Platform {
             environment,
-            default_tags: settings.default_tags.clone(),
-            ignored_keys: settings.ignore_tags.keys.clone(),
-            ignored_prefixes: settings.ignore_tags.key_prefixes.clone(),
+            default_tags,
+            ignored_tags: ignored_tags.unwrap_or_default(),
             locks: Locks::default(),
             aws: Aws::new(settings),
         })))
@@ -319,7 +331,6 @@ fn settings(config: ProviderConfig, host: &HostInfo) -> Settings {
             endpoints.extend(url.into_known().map(|url| (service.to_owned(), url)));
         }
     }
-    let ignored = config.ignore_tags.into_iter().next();
     Settings {
         region: config.region.into_known(),
         profile: config.profile.into_known(),
@@ -358,16 +369,6 @@ fn settings(config: ProviderConfig, host: &HostInfo) -> Settings {
             }),
         allowed_account_ids: set(config.allowed_account_ids),
         forbidden_account_ids: set(config.forbidden_account_ids),
-        default_tags: config
-            .default_tags
-            .into_iter()
-            .next()
-            .map(|block| map(block.tags))
-            .unwrap_or_default(),
-        ignore_tags: ignored.map_or_else(IgnoreTags::default, |block| IgnoreTags {
-            keys: set(block.keys),
-            key_prefixes: set(block.key_prefixes),
-        }),
         endpoints,
         max_retries: config
             .max_retries

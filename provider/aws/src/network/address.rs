@@ -5,12 +5,12 @@ use aws_sdk_ec2::types::{DomainType, ResourceType};
 use futures::try_join;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Part, Tags,
 };
 use serde::Serialize;
 use serde_json::json;
 
-use super::find::{Filters, InVpc, Place, filters, find, object, tags, tags_of_new};
+use super::find::{Filters, InVpc, Place, filters, find, object, outputs, tags, tags_of_new};
 use super::nat_gateway::Gateways;
 use super::{INVISIBLE, QUICK};
 use crate::failure::{aws_code, codes};
@@ -72,9 +72,8 @@ impl Addresses {
 }
 
 fn observed(address: aws_sdk_ec2::types::Address) -> Option<Object> {
-    let detail = json!({ "public_ip": address.public_ip });
     Some(Object {
-        detail,
+        outputs: outputs([("public_ip", address.public_ip)]),
         ..object(
             address.allocation_id?,
             Condition::Settled,
@@ -105,6 +104,10 @@ impl Kind for Addresses {
                 "ec2:DeleteTags",
             ],
         }
+    }
+
+    fn loss(&self) -> Loss {
+        Loss::Thing("its public address")
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {

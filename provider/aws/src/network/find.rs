@@ -221,8 +221,17 @@ pub(crate) fn object(
         fields,
         tags,
         references,
+        outputs: BTreeMap::new(),
         detail: Value::Null,
     }
+}
+
+/// Outputs of an object: those that there are, by name.
+pub(crate) fn outputs<const N: usize>(named: [(&str, Option<String>); N]) -> BTreeMap<String, Value> {
+    let there = named
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+    there.collect()
 }
 
 /// The parts that an answer gives, without those that are absent.

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Remedy,
-    Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Part,
+    Remedy, Tags,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -130,6 +130,10 @@ impl Kind for LogGroups {
                 "logs:UntagResource",
             ],
         }
+    }
+
+    fn loss(&self) -> Loss {
+        Loss::Thing("its history")
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {

@@ -12,7 +12,7 @@ use reconcile::part::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::find::{Filters, InVpc, Place, Together, find, object, pages, some, tags, tags_of_new};
+use super::find::{Filters, InVpc, Place, Together, find, object, outputs, pages, some, tags, tags_of_new};
 use super::subnet::no_answer;
 use super::{INVISIBLE, pace};
 
@@ -116,9 +116,8 @@ impl NatGateways {
             Condition::Dead => Vec::new(),
             _ => some([gateway.subnet_id, gateway.vpc_id, allocation]),
         };
-        let detail = json!({ "public_ip": public_ip });
         Some(Object {
-            detail,
+            outputs: outputs([("public_ip", public_ip)]),
             ..object(
                 gateway.nat_gateway_id?,
                 condition,

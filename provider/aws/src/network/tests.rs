@@ -41,6 +41,7 @@ fn call(ids: &[(&str, &str)]) -> Call {
         key: "part".into(),
         owner: owner(),
         ownership: Tags::from([("ekb:part".to_owned(), "part".to_owned())]),
+        shared: Default::default(),
         token: "token-1".into(),
         ids: ids
             .iter()
@@ -68,6 +69,7 @@ fn object(id: &str, fields: Value, detail: Value) -> Object {
         fields,
         tags: Tags::new(),
         references: Vec::new(),
+        outputs: BTreeMap::new(),
         detail,
     }
 }
@@ -348,7 +350,7 @@ async fn a_network_as_declared_shows_no_drift_in_twelve_calls() {
     assert_eq!(seen.ids.len(), graph.keys().count());
     assert_eq!(seen.ids[&Key::from("nat_gateway/a")], "nat-1");
     assert_eq!(
-        seen.found[&Key::from("nat_address/a")].detail["public_ip"],
+        seen.found[&Key::from("nat_address/a")].outputs["public_ip"],
         "198.51.100.7"
     );
     assert_eq!(

@@ -1,16 +1,17 @@
 //! Looking at what is there: refresh, import, data source, list.
 
-use std::collections::BTreeMap;
-
 use framework::{Attr, Context, Diagnostic, Diagnostics, Listed, Listing};
 
+use super::outputs::Remembered;
 use super::place::{no_environment, region_or_default};
 use super::state::Status;
-use super::{Common, Declared, Identity, Reconciled, Surroundings};
+use super::{Common, Declared, GivenTags, Identity, Reconciled, Surroundings};
 use crate::failure::Failure;
-use crate::ownership::{Claim, Phase};
-use crate::part::{Key, Tags};
+use crate::graph::Graph;
+use crate::ownership::{Claim, PREFIX, Phase};
+use crate::part::{Key, Object, Tags};
 use crate::report::{Known, Report};
+use crate::shared_tags::IgnoredTags;
 
 /// What a stub of an import says.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -20,24 +21,47 @@ pub(super) struct Imported {
 }
 
 impl<D> Reconciled<D> {
+    /// The parts that follow from the attributes, with the user's tags and without ignored ones.
+    pub(super) fn graph<C: Surroundings>(&self, context: Option<&C>, model: &D::Model) -> Option<Graph>
+    where
+        D: Declared<C>,
+    {
+        let mut graph = self.0.graph(model)?;
+        let nothing = IgnoredTags::default();
+        let ignored = context.map_or(&nothing, |context| context.ignored_tags());
+        graph.share_tags(&D::common(model).tags_all, ignored);
+        Some(graph)
+    }
+
     /// What the state says of the parts.
-    pub(super) fn known<C: Surroundings>(&self, model: &D::Model) -> Known
+    pub(super) fn known<C: Surroundings>(
+        &self,
+        context: Option<&C>,
+        model: &D::Model,
+        remembered: &Remembered,
+    ) -> Known
     where
         D: Declared<C>,
     {
         let common = D::common(model);
         let ids = common.ids.known().into_iter().flatten();
         let objects = common.objects.known().into_iter().flatten();
-        let known = Known {
+        let mut known = Known {
             root: Some(self.0.root_key()),
             ids: ids
                 .filter_map(|(key, id)| Some((Key(key.clone()), id.known()?.clone())))
                 .collect(),
             objects: objects
-                .filter_map(|(key, text)| Some((Key(key.clone()), serde_json::from_str(text).ok()?)))
+                .filter_map(|(key, text)| Some((Key(key.clone()), serde_json::from_str(text.known()?).ok()?)))
                 .collect(),
             ..Known::default()
         };
+        let shared = common.tags_all.known().into_iter().flatten();
+        let shared = shared.filter_map(|(key, value)| Some((key.clone(), value.known()?.clone())));
+        remembered.complete_tags(&mut known, &shared.collect());
+        if let Some(context) = context {
+            known.ignore_tags(context.ignored_tags());
+        }
         match self.0.graph(model) {
             Some(graph) => known.of(&graph),
             None => known,
@@ -84,15 +108,16 @@ impl<D> Reconciled<D> {
         cx: &Context<C>,
         context: &C,
         mut state: D::Model,
+        remembered: &Remembered,
         imported: Option<Imported>,
-    ) -> Result<(Option<D::Model>, Diagnostics), Diagnostic>
+    ) -> Result<(Option<(D::Model, Remembered)>, Diagnostics), Diagnostic>
     where
         D: Declared<C>,
     {
         let account = self.same_account(context, &state).await?;
         let timeout = D::timeouts(&state).read(D::TIMEOUTS.read);
         let engine = self.engine(cx, context, &state, timeout)?.begun();
-        let mut known = self.known(&state);
+        let mut known = self.known(Some(context), &state, remembered);
         let mut seen = 0;
         if let Some(imported) = &imported {
             if let Some(root) = &imported.root {
@@ -115,21 +140,21 @@ impl<D> Reconciled<D> {
                 }
                 report = engine.observe(None, &known).await.report();
             }
-            self.0.adopt(&mut state, &report);
-            split_tags(D::common_mut(&mut state), context.default_tags());
+            self.adopt(context, &mut state, &report);
             seen = report.ids.len();
         }
-        let mut observation = engine.observe(self.0.graph(&state).as_ref(), &known).await;
+        let mut observation = engine
+            .observe(self.graph(Some(context), &state).as_ref(), &known)
+            .await;
         let mut report = observation.report();
         if imported.is_none() && self.0.read_arguments(&mut state, &report) {
-            observation.declare(self.0.graph(&state));
+            observation.declare(self.graph(Some(context), &state));
             report = observation.report();
         } else if imported.is_some() && report.ids.len() > seen {
             // What is found by a fixed name and not by tags (a log group) shows only once the name is known.
-            self.0.adopt(&mut state, &report);
-            split_tags(D::common_mut(&mut state), context.default_tags());
+            self.adopt(context, &mut state, &report);
             report = engine
-                .observe(self.0.graph(&state).as_ref(), &known)
+                .observe(self.graph(Some(context), &state).as_ref(), &known)
                 .await
                 .report();
         }
@@ -146,7 +171,7 @@ impl<D> Reconciled<D> {
             return Ok((None, messages));
         }
         messages.extend(report.foreign.iter().map(Failure::warning));
-        self.fill(&mut state, &report);
+        self.fill(&mut state, &report, remembered);
         let common = D::common_mut(&mut state);
         if common.account_id.is_null() && !account.is_empty() {
             common.account_id = account.into();
@@ -176,7 +201,19 @@ impl<D> Reconciled<D> {
         } else if common.status.is_null() {
             common.status = Status::Complete.attr();
         }
-        Ok((Some(state), messages))
+        Ok((Some((state, remembered.clone().after(&report))), messages))
+    }
+
+    /// Sets the arguments from what is there.
+    fn adopt<C: Surroundings>(&self, context: &C, state: &mut D::Model, report: &Report)
+    where
+        D: Declared<C>,
+    {
+        self.0.adopt(state, report);
+        let graph = self.0.graph(state);
+        let mut shared = shared_tags(report, graph.as_ref());
+        shared.retain(|key, _| !context.ignored_tags().contains(key));
+        split_tags(D::common_mut(state), shared, context.default_tags());
     }
 }
 
@@ -198,9 +235,16 @@ pub async fn find<C: Surroundings, D: Declared<C>>(
     let environment = common.environment.clone();
     *D::name_mut(&mut state) = name.map_or(environment, Attr::Known);
     let looked = Reconciled(declared)
-        .look(cx, context, state, Some(Imported { root: None }))
+        .look(
+            cx,
+            context,
+            state,
+            &Remembered::default(),
+            Some(Imported { root: None }),
+        )
         .await;
-    Ok(looked?)
+    let (found, messages) = looked?;
+    Ok((found.map(|(state, _)| state), messages))
 }
 
 /// Sends what there is of a type in the provider's environment and one region, for a list resource: also what no state
@@ -246,9 +290,11 @@ pub async fn list<C: Surroundings, D: Declared<C> + Clone>(
         };
         let resource = if found.include_resource() {
             let imported = Some(Imported { root: None });
-            let (resource, said) = reconciled.look(cx, context, state.clone(), imported).await?;
+            let (resource, said) = reconciled
+                .look(cx, context, state.clone(), &Remembered::default(), imported)
+                .await?;
             warnings.extend(said);
-            let Some(resource) = resource else { continue };
+            let Some((resource, _)) = resource else { continue };
             Some(resource)
         } else {
             None
@@ -281,17 +327,35 @@ pub async fn list<C: Surroundings, D: Declared<C> + Clone>(
     Ok(())
 }
 
+/// The tags that all parts carry and none has as its own: the user's. `Name` tells parts apart, and is ours.
+fn shared_tags(report: &Report, graph: Option<&Graph>) -> Tags {
+    let is_own = |key: &String| {
+        let mut parts = graph.into_iter().flat_map(Graph::iter);
+        key == "Name" || parts.any(|part| part.is_own_tag(key))
+    };
+    let carries_tags = |object: &&Object| object.fields.get("tags").is_some();
+    let mut tagged = report
+        .found
+        .values()
+        .filter(carries_tags)
+        .map(|object| &object.tags);
+    let mut shared = tagged.next().cloned().unwrap_or_default();
+    for tags in tagged {
+        shared.retain(|key, value| tags.get(key) == Some(value));
+    }
+    shared.retain(|key, _| !key.starts_with(PREFIX) && !is_own(key));
+    shared
+}
+
 /// What was found on all objects is `tags_all`; `tags` is what does not come from the provider block.
-fn split_tags(common: &mut Common, defaults: &Tags) {
-    let all = common.tags.known().cloned().unwrap_or_default();
-    let own: BTreeMap<_, _> = all
-        .iter()
-        .filter(|(key, value)| defaults.get(*key) != Some(value))
-        .collect();
-    common.tags = Attr::from_option((!own.is_empty()).then(|| {
-        own.into_iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect()
-    }));
+fn split_tags(common: &mut Common, all: Tags, defaults: &Attr<GivenTags>) {
+    let all: GivenTags = all.into_iter().map(|(key, value)| (key, value.into())).collect();
+    let is_default = |(key, value): &(&String, &Attr<String>)| {
+        defaults.known().and_then(|defaults| defaults.get(*key)) == Some(*value)
+    };
+    let clone = |(key, value): (&String, &Attr<String>)| (key.clone(), value.clone());
+    let own: GivenTags = all.iter().filter(|tag| !is_default(tag)).map(clone).collect();
+    common.default_tags = Attr::Known(all.iter().filter(is_default).map(clone).collect());
+    common.tags = Attr::from_option((!own.is_empty()).then_some(own));
     common.tags_all = Attr::Known(all);
 }

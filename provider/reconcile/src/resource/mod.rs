@@ -19,11 +19,13 @@ use crate::graph::Graph;
 use crate::kinds::Kinds;
 use crate::locks::Locks;
 use crate::ownership::Purpose;
-use crate::part::{Key, Tags};
-use crate::report::{Allowed, Report, Unclaimed};
+use crate::part::Key;
+use crate::report::{Allowed, Known, Report, Unclaimed};
+use crate::shared_tags::IgnoredTags;
 
 mod look;
 mod messages;
+mod outputs;
 mod place;
 mod plan;
 mod secrets;
@@ -32,14 +34,22 @@ mod state;
 mod tests;
 
 pub use look::{find, list};
+pub use outputs::Outputs;
 
 use look::Imported;
 use messages::kept;
+use outputs::Remembered;
 use place::region_or_default;
 use state::{Before, Status};
 
 /// The private key under which an import leaves what [`Resource::read`] needs.
 const IMPORTED: &str = "imported";
+
+/// The private key of what a plan has to know of the objects ([`Remembered`]).
+const REMEMBERED: &str = "remembered";
+
+/// Tags as users give them: of some the value may not be known yet, null ones are none.
+pub type GivenTags = BTreeMap<String, Attr<String>>;
 
 /// What every declared resource has beside its own arguments.
 #[derive(Model, Debug, Clone, Default)]
@@ -47,17 +57,20 @@ pub struct Common {
     /// AWS region. Default: the provider's.
     #[attribute(optional, computed, replace, keep)]
     pub region: Attr<String>,
-    /// Tags of everything that the resource makes, beside the provider's `default_tags`. Keys that begin with `ekb:`
-    /// are the provider's own and refused.
+    /// Tags of everything that the resource makes, beside the provider's `default_tags`; null ones are left out. Keys
+    /// that begin with `ekb:` are the provider's own and refused.
     #[attribute(optional)]
-    pub tags: Attr<BTreeMap<String, String>>,
+    pub tags: Attr<GivenTags>,
     /// Drift to leave alone: patterns for the sentences of `drift`, up to any colon, with `*` for any text. For
     /// example `private_routes/*: routes`.
     #[attribute(optional)]
     pub ignore_drift: Attr<Vec<String>>,
-    /// All tags: those of `tags` and of the provider's `default_tags`.
+    /// Those of the provider's `default_tags` that the resource carries: what `tags` does not give another value.
     #[attribute(computed, keep)]
-    pub tags_all: Attr<BTreeMap<String, String>>,
+    pub default_tags: Attr<GivenTags>,
+    /// All tags: those of `tags` and of `default_tags`. Sensitive, as those of `tags` may be.
+    #[attribute(computed, keep, sensitive)]
+    pub tags_all: Attr<GivenTags>,
     /// The environment it belongs to.
     #[attribute(computed, keep)]
     pub environment: Attr<String>,
@@ -74,9 +87,10 @@ pub struct Common {
     /// Ids of its parts.
     #[attribute(computed, keep)]
     pub ids: Attr<BTreeMap<String, Attr<String>>>,
-    /// Its parts, as JSON: the fields that the provider manages, as they shall be (plan) or are (refresh).
+    /// Its parts, as JSON: the fields that the provider manages, as they shall be (plan) or are (refresh), without the
+    /// tags of `tags` and `default_tags`.
     #[attribute(computed, keep)]
-    pub objects: Attr<BTreeMap<String, String>>,
+    pub objects: Attr<BTreeMap<String, Attr<String>>>,
     /// What was found to differ from the declaration; the next apply mends it.
     #[attribute(computed, keep)]
     pub drift: Attr<Vec<String>>,
@@ -111,9 +125,9 @@ pub trait Surroundings: Send + Sync + 'static {
     /// The account; empty where it is not to be asked for.
     async fn account(&self) -> Result<String, Failure>;
     /// Tags of everything.
-    fn default_tags(&self) -> &Tags;
-    /// Whether a tag is to be left alone.
-    fn ignores_tag(&self, key: &str) -> bool;
+    fn default_tags(&self) -> &Attr<GivenTags>;
+    /// The tags that are left alone.
+    fn ignored_tags(&self) -> &IgnoredTags;
     /// The locks of the process.
     fn locks(&self) -> &Locks;
 }
@@ -175,7 +189,11 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
         out: &mut Diagnostics,
     );
 
-    /// The parts that follow from the attributes; `None` while one that matters is unknown. Pure.
+    /// The parts that follow from the attributes; `None` while one that all of them follow from is not known. Pure.
+    ///
+    /// What else is not known is said of the field ([`Graph::part_with`]), or of the parts that may come or go
+    /// ([`Graph::open`]): an id stays known unless its part may have to be made anew. The user's tags are added by the
+    /// adapter: a part's `tags` are those of its own.
     ///
     /// Write-only attributes are there when something is applied, and null at plan, refresh and destroy: they belong in
     /// fields of parts that serde skips, with their version beside them ([`crate::part::FieldRule::AsApplied`]).
@@ -184,12 +202,13 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     /// The kinds of all parts that it may have, declared now or not.
     fn kinds(&self, context: &C, region: &str) -> Kinds;
 
-    /// Sets the computed attributes that AWS invents. What is not in the report becomes null.
-    fn outputs(&self, model: &mut Self::Model, report: &Report);
+    /// Sets the computed attributes that services invent, at plan as far as they can be foreseen.
+    fn outputs(&self, model: &mut Self::Model, from: &Outputs<'_>);
 
-    /// Marks the attributes of [`Declared::outputs`] unknown that the making or going of parts changes; `touched` tells
-    /// it for a beginning of keys.
-    fn unsettle(&self, planned: &mut Self::Model, touched: &dyn Fn(&str) -> bool);
+    /// Whether the user allows parts to be deleted that hold data ([`crate::part::Loss::Data`]).
+    fn allows_data_loss(_model: &Self::Model) -> bool {
+        false
+    }
 
     /// Warnings of a plan that replaces the resource.
     fn on_replace(&self, _prior: &Self::Model, _out: &mut Diagnostics) {}
@@ -226,6 +245,31 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
 #[derive(Debug, Default)]
 pub struct Reconciled<D>(pub D);
 
+/// What the state says of the parts.
+struct Baseline {
+    known: Known,
+    remembered: Remembered,
+}
+
+impl Baseline {
+    fn of<C: Surroundings, D: Declared<C>>(
+        reconciled: &Reconciled<D>,
+        context: Option<&C>,
+        state: &D::Model,
+        private: &PrivateState,
+    ) -> Self {
+        let remembered = remembered(private);
+        Self {
+            known: reconciled.known(context, state, &remembered),
+            remembered,
+        }
+    }
+}
+
+fn remembered(private: &PrivateState) -> Remembered {
+    private.get_json(REMEMBERED).unwrap_or_default()
+}
+
 #[async_trait]
 impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
     type Model = D::Model;
@@ -256,13 +300,19 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             out.push(error);
             return;
         }
-        match self.0.graph(planned) {
-            Some(graph) => self.plan_parts(&graph, prior, planned, out),
+        match self.graph(context, planned) {
+            Some(graph) => {
+                let baseline = prior.map(|prior| Baseline::of(self, context, prior, &plan.private));
+                self.plan_parts(&graph, baseline.as_ref(), planned, out);
+                if let Some(baseline) = baseline.filter(|_| plan.replace.is_empty()) {
+                    self.say_what_goes(context, &graph, &baseline, planned, out);
+                }
+            }
             None => {
                 let common = D::common_mut(planned);
                 common.objects = Attr::Unknown;
                 common.ids = Attr::Unknown;
-                self.0.unsettle(planned, &|_| true);
+                self.0.outputs(planned, &Outputs::unknown());
             }
         }
         self.refuse(prior, planned, out);
@@ -310,7 +360,12 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Ok(prepared) => prepared,
             Err(errors) => return Applied::failed(before.into_state(), request.private, errors),
         };
-        let known = before.state().map(|state| self.known(state)).unwrap_or_default();
+        let context = cx.ready().map(|context| &**context);
+        let remembered = remembered(&request.private);
+        let known = before
+            .state()
+            .map(|state| self.known(context, state, &remembered));
+        let known = known.unwrap_or_default();
         let begun = before
             .state()
             .and_then(|state| D::common(state).incarnation.known().cloned());
@@ -327,11 +382,18 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let imported: Option<Imported> = private.get_json(IMPORTED);
         private.remove(IMPORTED);
         let looked = match cx.configured() {
-            Ok(context) => self.look(cx, context, request.state.clone(), imported).await,
+            Ok(context) => {
+                let remembered = remembered(&private);
+                self.look(cx, context, request.state.clone(), &remembered, imported)
+                    .await
+            }
             Err(error) => Err(error),
         };
         match looked {
-            Ok((Some(state), messages)) => Applied::done(state, private).with(messages),
+            Ok((Some((state, remembered)), messages)) => {
+                private.set_json(REMEMBERED, &remembered);
+                Applied::done(state, private).with(messages)
+            }
             Ok((None, messages)) => Applied::gone().with(messages),
             Err(error) => Applied::failed(Some(request.state), private, error),
         }
@@ -351,7 +413,8 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Ok(prepared) => prepared,
             Err(errors) => return Applied::failed(Some(request.prior), request.private, errors),
         };
-        let known = self.known(&request.prior);
+        let context = cx.ready().map(|context| &**context);
+        let known = Baseline::of(self, context, &request.prior, &request.private).known;
         let allowed = Allowed::of(&graph.changes(&known));
         // An imported thing that others made has no incarnation yet: it gets one here.
         let fresh = D::common(&request.prior)
@@ -393,11 +456,11 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Ok(engine) => engine,
             Err(error) => return Applied::failed(Some(prior), request.private, error),
         };
-        let known = self.known(&prior);
-        let graph = self.0.graph(&prior);
+        let baseline = Baseline::of(self, Some(&**context), &prior, &request.private);
+        let graph = self.graph(Some(&**context), &prior);
         let incarnation = D::common(&prior).incarnation.known().cloned();
         let outcome = engine
-            .destroy(graph.as_ref(), &known, incarnation.as_deref())
+            .destroy(graph.as_ref(), &baseline.known, incarnation.as_deref())
             .await;
         let mut messages: Diagnostics = outcome.report.warnings.iter().map(Failure::warning).collect();
         messages.extend(outcome.kept.iter().map(kept));
@@ -425,13 +488,15 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         }
         messages.extend(outcome.errors.iter().map(Failure::diagnostic));
         let mut state = prior;
+        let mut private = request.private;
         if !outcome.refused {
-            self.fill(&mut state, &outcome.report);
+            self.fill(&mut state, &outcome.report, &baseline.remembered);
+            private.set_json(REMEMBERED, &baseline.remembered.after(&outcome.report));
         }
         if outcome.changed {
             D::common_mut(&mut state).status = Status::of::<C, D>(&state).destroyed_in_part().attr();
         }
-        Applied::failed(Some(state), request.private, messages)
+        Applied::failed(Some(state), private, messages)
     }
 
     async fn import(&self, cx: &Context<C>, from: Import<Identity>) -> Applied<D::Model> {

@@ -122,7 +122,8 @@ impl<D> Reconciled<D> {
         let context = cx.configured()?;
         self.same_account(&**context, planned).await?;
         let engine = self.engine(cx, context, planned, timeout)?;
-        let graph = self.0.graph(&with_secrets(config, planned)?).ok_or_else(|| {
+        let graph = self.graph(Some(&**context), &with_secrets(config, planned)?);
+        let graph = graph.ok_or_else(|| {
             Diagnostic::error(
                 "EKB2017",
                 "Arguments are not known",

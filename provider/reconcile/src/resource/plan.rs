@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use framework::path::Step;
 use framework::{Attr, AttributeType, Context, Diagnostic, Diagnostics, Path, Severity};
 
+use super::outputs::{Outputs, Remembered};
 use super::place::settle_place;
-use super::state::{Status, texts};
-use super::{Declared, Reconciled, Surroundings};
+use super::state::Status;
+use super::{Baseline, Common, Declared, GivenTags, Reconciled, Surroundings};
 use crate::failure::Failure;
+use crate::foresight::{Fate, Going};
 use crate::graph::Graph;
 use crate::ownership::{PREFIX, Phase};
-use crate::part::Key;
-use crate::report::{Change, Known};
+use crate::part::Loss;
+use crate::report::Known;
 
 /// Most tags of an AWS object (AWS EC2 and most services), the engine's among them.
 const MOST_TAGS: usize = 50;
@@ -110,7 +112,7 @@ impl<D> Reconciled<D> {
         D: Declared<C>,
     {
         let common = D::common_mut(planned);
-        common.tags_all = all_tags(context, &D::common(config).tags);
+        (common.default_tags, common.tags_all) = all_tags(context, &D::common(config).tags);
         common.drift = Attr::Known(Vec::new());
         common.status = Status::Complete.attr();
         if common.incarnation.is_null() {
@@ -130,11 +132,11 @@ impl<D> Reconciled<D> {
         Ok(())
     }
 
-    /// What follows from the parts: objects, and what AWS will invent.
+    /// What follows from the parts: objects, and what services invent.
     pub(super) fn plan_parts<C: Surroundings>(
         &self,
         graph: &Graph,
-        prior: Option<&D::Model>,
+        baseline: Option<&Baseline>,
         planned: &mut D::Model,
         out: &mut Diagnostics,
     ) where
@@ -143,27 +145,59 @@ impl<D> Reconciled<D> {
         if let Err(faults) = graph.check() {
             out.extend(faults.iter().map(Failure::diagnostic));
         }
-        let known = prior.map(|prior| self.known(prior)).unwrap_or_default();
-        let changes = graph.changes(&known);
-        let is_moved = |key: &Key| {
-            changes
-                .get(key)
-                .is_some_and(|change| !matches!(change, Change::Update(_)))
-        };
-        let id = |key: &Key| match known.ids.get(key).filter(|_| !is_moved(key)) {
-            Some(id) => Attr::Known(id.clone()),
-            None => Attr::Unknown,
-        };
+        let nothing = (Known::default(), Remembered::default());
+        let (known, remembered) = baseline.map_or((&nothing.0, &nothing.1), |baseline| {
+            (&baseline.known, &baseline.remembered)
+        });
+        let foresight = graph.foresee(known);
         let common = D::common_mut(planned);
-        common.objects = Attr::Known(texts(graph.objects().iter()));
-        common.ids = Attr::Known(graph.keys().map(|key| (key.0.clone(), id(key))).collect());
-        let touched = |start: &str| {
-            prior.is_none()
-                || changes
-                    .keys()
-                    .any(|key| key.0.starts_with(start) && is_moved(key))
-        };
-        self.0.unsettle(planned, &touched);
+        common.objects = graph.shown();
+        common.ids = foresight.ids();
+        self.0
+            .outputs(planned, &Outputs::foreseen(&foresight, remembered));
+    }
+
+    /// Says which objects go in an update, and what is lost with them; refuses to lose data that the user did not allow
+    /// to be lost.
+    pub(super) fn say_what_goes<C: Surroundings>(
+        &self,
+        context: Option<&C>,
+        graph: &Graph,
+        baseline: &Baseline,
+        planned: &D::Model,
+        out: &mut Diagnostics,
+    ) where
+        D: Declared<C>,
+    {
+        let region = D::common(planned).region.known();
+        let kinds = context
+            .zip(region)
+            .map(|(context, region)| self.0.kinds(context, region));
+        let (mut said, mut refused) = (Vec::new(), Vec::new());
+        for going in graph.foresee(&baseline.known).going() {
+            let kind = kinds.as_ref().and_then(|kinds| kinds.get(&going.kind));
+            let loss = kind.map_or(Loss::Nothing, |kind| kind.loss());
+            let title = kind.map_or(going.kind.as_str(), |kind| kind.traits().title);
+            let invented = baseline.remembered.texts(&going.key, &going.id);
+            let text = sentence(&going, title, &invented, loss);
+            let is_certain = matches!(going.fate, Fate::Removed | Fate::Replaced(_));
+            if matches!(loss, Loss::Data(_)) && is_certain && !D::allows_data_loss(planned) {
+                refused.push(text);
+            } else {
+                said.push(text);
+            }
+        }
+        if !said.is_empty() {
+            let summary = format!("Parts of the {} are deleted or made anew", D::TITLE);
+            out.push(Diagnostic::warning("EKB2045", summary, said.join("\n")));
+        }
+        if !refused.is_empty() {
+            let summary = format!("Data of the {} would be lost", D::TITLE);
+            out.push(
+                Diagnostic::error("EKB2046", summary, refused.join("\n"))
+                    .hint("Change the arguments back, or set `allow_data_loss = true` if it shall be so."),
+            );
+        }
     }
 
     /// What cannot be, where it is new: what stays as it was is never refused, so that a destroy is not blocked.
@@ -176,11 +210,19 @@ impl<D> Reconciled<D> {
         D: Declared<C>,
     {
         let mut refused = Diagnostics::new();
-        check_tags(&D::common(planned).tags_all, &mut refused);
+        check_tags(D::common(planned), &mut refused);
         self.0.check(planned, &mut refused);
         let (before, after) = (prior.map(D::Model::encode), planned.encode());
         let is_new = |refusal: &Diagnostic| match (&before, refusal.path.0.first()) {
-            (Some(before), Some(Step::Attribute(name))) => before.get(name) != after.get(name),
+            (Some(before), Some(Step::Attribute(name))) => {
+                // Both of the block and of the resource: together they are what is given.
+                let name = if matches!(name.as_str(), "tags" | "default_tags") {
+                    "tags_all"
+                } else {
+                    name
+                };
+                before.get(name) != after.get(name)
+            }
             _ => true,
         };
         // One mistake is said once: what the look-up refused already says more.
@@ -194,69 +236,156 @@ impl<D> Reconciled<D> {
     }
 }
 
-/// The tags of everything: the provider's defaults under those of the resource, without the ignored ones.
-pub(super) fn all_tags<C: Surroundings>(
-    context: Option<&C>,
-    tags: &Attr<BTreeMap<String, String>>,
-) -> Attr<BTreeMap<String, String>> {
-    let Some(context) = context else {
-        return Attr::Unknown;
+/// `nat_address/a (elastic IP address eipalloc-1, 203.0.113.7) is deleted: it is no longer declared. Its public address
+/// is lost.`
+fn sentence(going: &Going, title: &str, invented: &[String], loss: Loss) -> String {
+    let Going { key, id, .. } = going;
+    let named: Vec<&str> = [id.as_str()]
+        .into_iter()
+        .chain(invented.iter().map(String::as_str))
+        .collect();
+    let fate = match &going.fate {
+        Fate::Removed => "is deleted: it is no longer declared".to_owned(),
+        Fate::Replaced(why) if why.is_empty() => "is deleted and made anew".to_owned(),
+        Fate::Replaced(why) => format!("is deleted and made anew: {why}"),
+        Fate::MayBeRemoved => "may be deleted: whether it is declared is not known yet".to_owned(),
+        Fate::MayBeReplaced(field) => {
+            format!("may be deleted and made anew: its {field} is not known yet")
+        }
     };
-    let own = match tags {
-        Attr::Unknown => return Attr::Unknown,
-        Attr::Null => BTreeMap::new(),
-        Attr::Known(tags) => tags.clone(),
+    let lost = match loss {
+        Loss::Nothing => String::new(),
+        Loss::Thing(what) | Loss::Data(what) => {
+            let (first, rest) = what.split_at(what.chars().next().map_or(0, char::len_utf8));
+            format!(" {}{rest} is lost.", first.to_uppercase())
+        }
     };
-    let mut all = context.default_tags().clone();
-    all.extend(own);
-    all.retain(|key, _| !context.ignores_tag(key));
-    Attr::Known(all)
+    format!("- {key} ({title} {}) {fate}.{lost}", named.join(", "))
 }
 
-/// Refuses tags that cannot be.
-fn check_tags(all: &Attr<BTreeMap<String, String>>, out: &mut Diagnostics) {
-    let Some(all) = all.known() else { return };
-    let at = Path::from("tags_all");
-    for key in all.keys().filter(|key| key.starts_with(PREFIX)) {
+/// The tags of the provider block that apply, and all tags: those under the ones of the resource, without ignored ones.
+///
+/// A tag whose value turns out to be null keeps its place, with a null: the keys of a map that was planned stay.
+fn all_tags<C: Surroundings>(
+    context: Option<&C>,
+    own: &Attr<GivenTags>,
+) -> (Attr<GivenTags>, Attr<GivenTags>) {
+    let unknown = (Attr::Unknown, Attr::Unknown);
+    let Some(context) = context else {
+        return unknown;
+    };
+    let nothing = GivenTags::new();
+    let given = |tags| match tags {
+        &Attr::Unknown => None,
+        Attr::Null => Some(&nothing),
+        Attr::Known(tags) => Some(tags),
+    };
+    let (Some(defaults), Some(own)) = (given(context.default_tags()), given(own)) else {
+        return unknown;
+    };
+    let mut applying = Attr::Known(defaults.clone());
+    let mut all = defaults.clone();
+    for (key, value) in own {
+        match value {
+            Attr::Null => {
+                all.entry(key.clone()).or_insert(Attr::Null);
+            }
+            Attr::Unknown if defaults.contains_key(key) => {
+                // It may be null, and the default stand.
+                applying = Attr::Unknown;
+                all.insert(key.clone(), Attr::Unknown);
+            }
+            value => {
+                if let Attr::Known(applying) = &mut applying {
+                    applying.remove(key);
+                }
+                all.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    let ignored = context.ignored_tags();
+    let kept = |tags: &mut GivenTags| tags.retain(|key, _| !ignored.contains(key));
+    kept(&mut all);
+    if let Attr::Known(applying) = &mut applying {
+        kept(applying);
+    }
+    (applying, Attr::Known(all))
+}
+
+/// Refuses tags that cannot be, each where it was given.
+fn check_tags(common: &Common, out: &mut Diagnostics) {
+    let Some(all) = common.tags_all.known() else {
+        return;
+    };
+    let is_own = |key: &str| {
+        let own = common.tags.known().and_then(|tags| tags.get(key));
+        own.is_some_and(|value| !value.is_null())
+    };
+    let place = |key: &str| {
+        if is_own(key) {
+            (Path::from("tags").key(key), "in `tags`")
+        } else {
+            (
+                Path::from("default_tags"),
+                "in `default_tags` of the provider block",
+            )
+        }
+    };
+    let given: BTreeMap<_, _> = all.iter().filter(|(_, value)| !value.is_null()).collect();
+    for key in given.keys().filter(|key| key.starts_with(PREFIX)) {
+        let (at, place) = place(key);
         out.push(
             Diagnostic::error(
                 "EKB2013",
                 "Reserved tag",
-                format!("Tags that begin with `{PREFIX}` are the provider's own: {key}."),
+                format!("Tags that begin with `{PREFIX}` are the provider's own: {key}, {place}."),
             )
-            .hint("Give the tag another key, in `tags` or in `default_tags` of the provider.")
-            .at(at.clone()),
+            .hint("Give the tag another key.")
+            .at(at),
         );
     }
-    for (key, value) in all {
+    for (key, value) in &given {
         let why = if key.is_empty() {
             "has no key".to_owned()
         } else if key.to_lowercase().starts_with("aws:") {
             "begins with `aws:`, which AWS keeps for itself".to_owned()
         } else if key.chars().count() > TAG_KEY {
             format!("has a key of more than {TAG_KEY} characters")
-        } else if value.chars().count() > TAG_VALUE {
+        } else if value
+            .known()
+            .is_some_and(|value| value.chars().count() > TAG_VALUE)
+        {
             format!("has a value of more than {TAG_VALUE} characters")
         } else {
             continue;
         };
+        let (at, place) = place(key);
         out.push(
-            Diagnostic::error("EKB2026", "Invalid tag", format!("The tag `{key}` {why}."))
-                .hint("Change it in `tags` or in `default_tags` of the provider.")
-                .at(at.clone()),
+            Diagnostic::error(
+                "EKB2026",
+                "Invalid tag",
+                format!("The tag `{key}`, {place}, {why}."),
+            )
+            .hint("Change it there.")
+            .at(at),
         );
     }
-    if all.len() > MOST_TAGS - OWN_TAGS - 4 {
+    if given.len() > MOST_TAGS - OWN_TAGS - 4 {
+        let at = if common.tags.known().is_some_and(|tags| !tags.is_empty()) {
+            "tags"
+        } else {
+            "default_tags"
+        };
         out.push(Diagnostic::error(
             "EKB2014",
             "Too many tags",
             format!(
                 "{} tags are given. AWS allows {MOST_TAGS} on an object, of which up to {} are the provider's.",
-                all.len(),
+                given.len(),
                 OWN_TAGS + 4
             ),
         )
         .hint(format!("Give at most {}, `default_tags` of the provider included.", MOST_TAGS - OWN_TAGS - 4))
-        .at(at));
+        .at(Path::from(at)));
     }
 }

@@ -6,18 +6,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use framework::{Applied, Attr, Diagnostic, Diagnostics, PrivateState};
 
 use super::messages::kept;
-use super::{Declared, Reconciled, Surroundings};
+use super::outputs::{Outputs, Remembered};
+use super::{Declared, REMEMBERED, Reconciled, Surroundings};
 use crate::failure::Failure;
 use crate::part::Key;
 use crate::report::{Outcome, Report};
 
 impl<D> Reconciled<D> {
     /// Puts what is there into the state.
-    pub(super) fn fill<C: Surroundings>(&self, model: &mut D::Model, report: &Report)
+    pub(super) fn fill<C: Surroundings>(&self, model: &mut D::Model, report: &Report, remembered: &Remembered)
     where
         D: Declared<C>,
     {
-        self.0.outputs(model, report);
+        self.0.outputs(model, &Outputs::found(report, remembered));
         let common = D::common_mut(model);
         common.ids = Attr::Known(
             report
@@ -35,7 +36,7 @@ impl<D> Reconciled<D> {
         &self,
         mut state: D::Model,
         before: Before<D::Model>,
-        private: PrivateState,
+        mut private: PrivateState,
         outcome: Outcome,
         incarnation: Option<String>,
     ) -> Applied<D::Model>
@@ -44,9 +45,12 @@ impl<D> Reconciled<D> {
     {
         let mut messages: Diagnostics = outcome.report.warnings.iter().map(Failure::warning).collect();
         messages.extend(outcome.kept.iter().map(kept));
+        let mut remembered = super::remembered(&private);
         if outcome.is_done() {
+            remembered.forget_tags();
             let objects = D::common(&state).objects.clone();
-            self.fill(&mut state, &outcome.report);
+            self.fill(&mut state, &outcome.report, &remembered);
+            private.set_json(REMEMBERED, &remembered.after(&outcome.report));
             let common = D::common_mut(&mut state);
             // What the plan promised; the next refresh says where reality disagrees.
             common.objects = objects;
@@ -62,7 +66,13 @@ impl<D> Reconciled<D> {
             // Nothing was changed: nothing is to be remembered that was not before.
             return Applied::failed(before.into_state(), private, messages);
         }
-        self.fill(&mut state, &outcome.report);
+        self.fill(&mut state, &outcome.report, &remembered);
+        if let Some(prior) = before.state() {
+            // Of tags that are taken away some may still be there.
+            let tags = D::common(prior).tags_all.known();
+            remembered.leave_tags(tags.into_iter().flat_map(BTreeMap::keys));
+        }
+        private.set_json(REMEMBERED, &remembered.after(&outcome.report));
         let is_create = !matches!(before, Before::Updated(_));
         let common = D::common_mut(&mut state);
         common.status = match &before {
@@ -185,10 +195,10 @@ impl<M> Handover<M> {
     }
 }
 
-pub(super) fn texts<'a>(
+fn texts<'a>(
     objects: impl Iterator<Item = (&'a Key, &'a serde_json::Value)>,
-) -> BTreeMap<String, String> {
+) -> BTreeMap<String, Attr<String>> {
     objects
-        .map(|(key, fields)| (key.0.clone(), fields.to_string()))
+        .map(|(key, fields)| (key.0.clone(), fields.to_string().into()))
         .collect()
 }

@@ -11,13 +11,14 @@ use framework::{
 };
 use serde_json::json;
 
-use super::{Common, Declared, DefaultTimeouts, Reconciled, Surroundings};
+use super::{Common, Declared, DefaultTimeouts, GivenTags, Outputs, Reconciled, Surroundings};
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::kinds::Kinds;
 use crate::locks::Locks;
-use crate::part::{Key, Tags, key};
+use crate::part::{Key, key};
 use crate::report::Report;
+use crate::shared_tags::IgnoredTags;
 use crate::simulated::{ADDRESS, Fault, NAT, ROUTES, SUBNET, Sim, VPC, World};
 
 /// A small network.
@@ -45,7 +46,8 @@ struct Network {
 struct Surround {
     world: OnceLock<World>,
     locks: Locks,
-    tags: Tags,
+    tags: Attr<GivenTags>,
+    ignored: IgnoredTags,
 }
 
 #[async_trait]
@@ -62,11 +64,11 @@ impl Surroundings for Surround {
     async fn account(&self) -> Result<String, Failure> {
         Ok("123456789012".into())
     }
-    fn default_tags(&self) -> &Tags {
+    fn default_tags(&self) -> &Attr<GivenTags> {
         &self.tags
     }
-    fn ignores_tag(&self, _key: &str) -> bool {
-        false
+    fn ignored_tags(&self) -> &IgnoredTags {
+        &self.ignored
     }
     fn locks(&self) -> &Locks {
         &self.locks
@@ -163,13 +165,8 @@ impl Declared<Surround> for NetworkResource {
     fn kinds(&self, context: &Surround, _region: &str) -> Kinds {
         context.world.get().unwrap().engine().kinds
     }
-    fn outputs(&self, model: &mut Network, report: &Report) {
-        model.vpc_id = Attr::from_option(report.ids.get(&Key::from("vpc")).cloned());
-    }
-    fn unsettle(&self, planned: &mut Network, touched: &dyn Fn(&str) -> bool) {
-        if touched("vpc") {
-            planned.vpc_id = Attr::Unknown;
-        }
+    fn outputs(&self, model: &mut Network, from: &Outputs<'_>) {
+        model.vpc_id = from.id("vpc");
     }
     fn adopt(&self, model: &mut Network, report: &Report) {
         let fields = report.objects.get(&Key::from("vpc"));
@@ -244,7 +241,8 @@ impl Core {
         let surround = Arc::new(Surround {
             world: OnceLock::new(),
             locks: Locks::default(),
-            tags: Tags::new(),
+            tags: Attr::Null,
+            ignored: IgnoredTags::default(),
         });
         let cx = Context::for_tests(Configured::Ready(Arc::clone(&surround)));
         self.world.cancel = cx.cancel().clone();

@@ -8,18 +8,10 @@ use ipnet::Ipv4Net;
 use reconcile::part::{Key, Part, key};
 use reconcile::report::{Report, Unclaimed};
 
-use super::graph::short_service;
+use super::graph::{DISCOVERY, short_service};
 use super::layout::layout;
 use super::model::{FlowLogs, Network, Subnets};
 use super::{positions, ranges};
-
-/// Tags that are ours and not the user's.
-const OWN_TAGS: [&str; 4] = [
-    "Name",
-    "kubernetes.io/role/elb",
-    "kubernetes.io/role/internal-elb",
-    "karpenter.sh/discovery",
-];
 
 /// The parts that objects without our tags stand for: of each zone its first public and private subnet, the NAT
 /// gateways of those, the endpoints. A subnet is public where it gives public addresses or its routes lead to an
@@ -112,8 +104,11 @@ pub fn adopt(model: &mut Network, report: &Report) {
     }
     .into();
     model.availability_zones = Attr::Known(zones);
-    model.public_subnets = Attr::Known(public);
-    model.private_subnets = Attr::Known(private);
+    let known = |nets: BTreeMap<String, Ipv4Net>| {
+        Attr::Known(nets.into_iter().map(|(zone, net)| (zone, net.into())).collect())
+    };
+    model.public_subnets = known(public);
+    model.private_subnets = known(private);
     model.s3_endpoint = Attr::Known(report.ids.contains_key(&Key::from("s3_endpoint")));
     let endpoints = positions(report, "interface_endpoint");
     model.interface_endpoints = if endpoints.is_empty() {
@@ -132,41 +127,7 @@ pub fn adopt(model: &mut Network, report: &Report) {
     } else {
         Attr::Null
     };
-    let tags = |object: &serde_json::Value| -> BTreeMap<String, String> {
-        let tags = object
-            .get("tags")
-            .and_then(|tags| tags.as_object())
-            .into_iter()
-            .flatten();
-        tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-            .collect()
-    };
-    let discovery = report
-        .objects
-        .iter()
-        .find_map(|(_, object)| tags(object).remove("karpenter.sh/discovery"));
+    let mut objects = report.found.values();
+    let discovery = objects.find_map(|object| object.tags.get(DISCOVERY).cloned());
     model.cluster_name = Attr::from_option(discovery.or_else(|| model.common.environment.known().cloned()));
-    // The user's tags are those that all parts carry.
-    let mut shared: Option<BTreeMap<String, String>> = None;
-    for object in report
-        .objects
-        .values()
-        .filter(|object| object.get("tags").is_some())
-    {
-        let theirs = tags(object);
-        shared = Some(match shared {
-            None => theirs,
-            Some(before) => before
-                .into_iter()
-                .filter(|(key, value)| theirs.get(key) == Some(value))
-                .collect(),
-        });
-    }
-    let mut shared = shared.unwrap_or_default();
-    shared.retain(|key, _| !OWN_TAGS.contains(&key.as_str()));
-    model.common.tags = if shared.is_empty() {
-        Attr::Null
-    } else {
-        Attr::Known(shared)
-    };
 }

@@ -36,19 +36,31 @@ pub struct NetworkData {
     pub availability_zones: Attr<Vec<String>>,
     /// Ids of the public subnets, in the order of their zones' names.
     #[attribute(computed)]
-    pub public_subnet_ids: Attr<Vec<String>>,
+    pub public_subnet_ids: Attr<Vec<Attr<String>>>,
+    /// Ids of the public subnets by zone.
+    #[attribute(computed)]
+    pub public_subnet_ids_by_zone: Attr<BTreeMap<String, Attr<String>>>,
     /// Ids of the private subnets, in the order of their zones' names.
     #[attribute(computed)]
-    pub private_subnet_ids: Attr<Vec<String>>,
+    pub private_subnet_ids: Attr<Vec<Attr<String>>>,
+    /// Ids of the private subnets by zone.
+    #[attribute(computed)]
+    pub private_subnet_ids_by_zone: Attr<BTreeMap<String, Attr<String>>>,
     /// Ranges of the public subnets by zone.
     #[attribute(computed)]
-    pub public_subnets: Attr<BTreeMap<String, Ipv4Net>>,
+    pub public_subnets: Attr<BTreeMap<String, Attr<Ipv4Net>>>,
     /// Ranges of the private subnets by zone.
     #[attribute(computed)]
-    pub private_subnets: Attr<BTreeMap<String, Ipv4Net>>,
+    pub private_subnets: Attr<BTreeMap<String, Attr<Ipv4Net>>>,
     /// Public addresses of the NAT gateways.
     #[attribute(computed)]
-    pub nat_public_ips: Attr<Vec<String>>,
+    pub nat_public_ips: Attr<Vec<Attr<String>>>,
+    /// Public addresses of the NAT gateways by the zone they stand in.
+    #[attribute(computed)]
+    pub nat_public_ips_by_zone: Attr<BTreeMap<String, Attr<String>>>,
+    /// Ids of the route tables of the private subnets by zone.
+    #[attribute(computed)]
+    pub private_route_table_ids_by_zone: Attr<BTreeMap<String, Attr<String>>>,
     /// Id of the VPC's default security group.
     #[attribute(computed)]
     pub default_security_group_id: Attr<String>,
@@ -103,10 +115,14 @@ impl DataSource<Platform> for NetworkDataSource {
             cidr: network.cidr,
             availability_zones: network.availability_zones,
             public_subnet_ids: network.public_subnet_ids,
+            public_subnet_ids_by_zone: network.public_subnet_ids_by_zone,
             private_subnet_ids: network.private_subnet_ids,
+            private_subnet_ids_by_zone: network.private_subnet_ids_by_zone,
             public_subnets: network.public_subnets,
             private_subnets: network.private_subnets,
             nat_public_ips: network.nat_public_ips,
+            nat_public_ips_by_zone: network.nat_public_ips_by_zone,
+            private_route_table_ids_by_zone: network.private_route_table_ids_by_zone,
             default_security_group_id: network.default_security_group_id,
             account_id: common.account_id,
             status: common.status,

@@ -8,7 +8,7 @@ use aws::network::{
 };
 use framework::Attr;
 use ipnet::Ipv4Net;
-use reconcile::graph::{Graph, Handle};
+use reconcile::graph::{Graph, Handle, Unknowns};
 use reconcile::part::{Tags, key};
 
 use super::layout::{ZoneSubnets, layout};
@@ -17,25 +17,55 @@ use super::model::{Network, Subnets};
 /// Everywhere.
 const ANYWHERE: &str = "0.0.0.0/0";
 
-/// The subnets of each zone; `None` while they cannot be known, or are wrong (the checks say what).
-pub fn zones(model: &Network) -> Option<BTreeMap<String, ZoneSubnets>> {
+/// The tag by which Karpenter finds subnets.
+pub const DISCOVERY: &str = "karpenter.sh/discovery";
+
+/// The same as a place in the fields of a part.
+const DISCOVERY_FIELD: &str = "tags/karpenter.sh~1discovery";
+
+/// The ranges of the subnets of a zone.
+#[derive(Debug, Clone)]
+pub struct ZoneNets {
+    /// The public one's.
+    pub public: Attr<Ipv4Net>,
+    /// The private one's.
+    pub private: Attr<Ipv4Net>,
+}
+
+/// The subnets of each zone; `None` while the zones are not known, or are wrong (the checks say what).
+pub fn zones(model: &Network) -> Option<BTreeMap<String, ZoneNets>> {
     match &model.subnets {
         Attr::Unknown => None,
         Attr::Known(explicit) => explicit
             .iter()
             .map(|(zone, Subnets { public, private })| {
-                Some((
-                    zone.clone(),
-                    ZoneSubnets {
-                        public: *public.known()?,
-                        private: *private.known()?,
-                    },
-                ))
+                let nets = ZoneNets {
+                    public: *public,
+                    private: *private,
+                };
+                (!public.is_null() && !private.is_null()).then(|| (zone.clone(), nets))
             })
             .collect(),
         Attr::Null => {
             let zones = model.availability_zones.known()?;
-            layout(*model.cidr.known()?, zones.iter().map(String::as_str)).ok()
+            let Attr::Known(cidr) = model.cidr else {
+                let unknown = ZoneNets {
+                    public: Attr::Unknown,
+                    private: Attr::Unknown,
+                };
+                return Some(zones.iter().map(|zone| (zone.clone(), unknown.clone())).collect());
+            };
+            let nets = |subnets: ZoneSubnets| ZoneNets {
+                public: subnets.public.into(),
+                private: subnets.private.into(),
+            };
+            let computed = layout(cidr, zones.iter().map(String::as_str)).ok()?;
+            Some(
+                computed
+                    .into_iter()
+                    .map(|(zone, subnets)| (zone, nets(subnets)))
+                    .collect(),
+            )
         }
     }
 }
@@ -72,11 +102,10 @@ pub fn short_service(full: &str) -> Option<&str> {
 /// Gives parts their tags.
 struct Tagger<'a> {
     prefix: &'a str,
-    tags_all: &'a BTreeMap<String, String>,
 }
 
 impl Tagger<'_> {
-    /// `Name`, the user's tags, and those that other programs look for, which the user cannot change.
+    /// `Name`, and those that other programs look for.
     fn tags(&self, what: &str, discovery: &[(&str, &str)]) -> Tags {
         let name = if what.is_empty() {
             self.prefix.to_owned()
@@ -84,26 +113,35 @@ impl Tagger<'_> {
             format!("{}-{what}", self.prefix)
         };
         let mut tags = Tags::from([("Name".to_owned(), name)]);
-        tags.extend(self.tags_all.clone());
         tags.extend(discovery.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
         tags
     }
 }
 
-/// The parts; `None` while something that they follow from is unknown.
+/// How the private subnets reach the internet.
+enum Nats {
+    /// Through the gateway of their zone, else the first; none where there are none.
+    Known(Vec<Handle>),
+    /// It is not known yet.
+    Unknown,
+}
+
+/// The parts; `None` while what all of them follow from is not known.
+///
+/// What is not known of the rest is noted where it is used: on the field, or as what may come and go.
 pub fn graph(model: &Network) -> Option<Graph> {
     let cidr: Ipv4Net = *model.cidr.known()?;
-    let zones = zones(model)?;
     let common = &model.common;
     let region = common.region.known()?;
     let prefix = prefix(common.environment.known()?, model.name.known()?);
-    let cluster = model.cluster_name.known()?;
-    let tags_all = common.tags_all.known()?;
-    let tagger = Tagger {
-        prefix: &prefix,
-        tags_all,
-    };
+    let tagger = Tagger { prefix: &prefix };
     let named = |what: &str, more: &[(&str, &str)]| tagger.tags(what, more);
+    let zones = match zones(model) {
+        Some(zones) => Some(zones),
+        // Wrong rather than not known: the checks say what.
+        None if !model.subnets.is_unknown() && !model.availability_zones.is_unknown() => return None,
+        None => None,
+    };
 
     let mut graph = Graph::new();
     let vpc = graph.part(
@@ -130,39 +168,54 @@ pub fn graph(model: &Network) -> Option<Graph> {
             tags: named("", &[]),
         },
     );
+    if zones.is_none() {
+        for kind in [
+            "public_subnet",
+            "private_subnet",
+            "nat_address",
+            "nat_gateway",
+            "private_routes",
+        ] {
+            graph.open(&format!("{kind}/"));
+        }
+    }
 
     let mut public = Vec::new();
     let mut private = Vec::new();
-    for (zone, subnets) in &zones {
-        public.push(graph.part(
-            key("public_subnet", zone),
-            Subnet {
-                vpc: vpc.made(),
-                zone: zone.clone(),
-                cidr: subnets.public,
-                public_ips: true,
-                tags: named(&format!("public-{zone}"), &[("kubernetes.io/role/elb", "1")]),
-            },
-        ));
-        private.push(graph.part(
-            key("private_subnet", zone),
-            Subnet {
-                vpc: vpc.made(),
-                zone: zone.clone(),
-                cidr: subnets.private,
-                public_ips: false,
-                tags: named(
-                    &format!("private-{zone}"),
-                    &[
-                        ("kubernetes.io/role/internal-elb", "1"),
-                        ("karpenter.sh/discovery", cluster),
-                    ],
-                ),
-            },
-        ));
+    for (zone, nets) in zones.iter().flatten() {
+        let mut unknown = Unknowns::default();
+        let subnet = Subnet {
+            vpc: vpc.made(),
+            zone: zone.clone(),
+            cidr: unknown.take("cidr", &nets.public, cidr),
+            public_ips: true,
+            tags: named(&format!("public-{zone}"), &[("kubernetes.io/role/elb", "1")]),
+        };
+        public.push(graph.part_with(key("public_subnet", zone), subnet, unknown));
+        let mut unknown = Unknowns::default();
+        let cluster = unknown.take(DISCOVERY_FIELD, &model.cluster_name, String::new());
+        let subnet = Subnet {
+            vpc: vpc.made(),
+            zone: zone.clone(),
+            cidr: unknown.take("cidr", &nets.private, cidr),
+            public_ips: false,
+            tags: named(
+                &format!("private-{zone}"),
+                &[("kubernetes.io/role/internal-elb", "1"), (DISCOVERY, &cluster)],
+            ),
+        };
+        private.push(graph.part_with(key("private_subnet", zone), subnet, unknown));
     }
+    // What holds a list of subnets does not know it before the zones are known.
+    let of_zones = |field: &str| {
+        let mut unknown = Unknowns::default();
+        if zones.is_none() {
+            unknown.note(field);
+        }
+        unknown
+    };
 
-    graph.part(
+    graph.part_with(
         "public_routes",
         RouteTable {
             vpc: vpc.made(),
@@ -170,47 +223,37 @@ pub fn graph(model: &Network) -> Option<Graph> {
             routes: BTreeMap::from([(ANYWHERE.to_owned(), gateway.ready())]),
             tags: named("public", &[]),
         },
+        of_zones("subnets"),
     );
 
-    let with_nat = match model.nat_gateways.known()?.as_str() {
-        "per_zone" => zones.len(),
-        "single" => 1,
-        _ => 0,
-    };
-    let mut nats = Vec::new();
-    for (zone, subnet) in zones.keys().zip(&public).take(with_nat) {
-        let tags = named(zone, &[]);
-        let address = graph.part(key("nat_address", zone), ElasticIp { tags: tags.clone() });
-        let nat = NatGateway {
-            subnet: subnet.made(),
-            address: address.made(),
-            gateway: gateway.ready(),
-            tags,
-        };
-        nats.push(graph.part(key("nat_gateway", zone), nat));
-    }
+    let zones: Vec<&String> = zones.iter().flat_map(BTreeMap::keys).collect();
+    let nats = nats(model, &mut graph, &gateway, &zones, &public, &tagger);
     let mut tables = Vec::new();
-    for (index, (zone, subnet)) in zones.keys().zip(&private).enumerate() {
-        // Its own zone's, else the only one.
-        let nat = nats.get(index).or(nats.first());
-        tables.push(
-            graph.part(
-                key("private_routes", zone),
-                RouteTable {
-                    vpc: vpc.made(),
-                    subnets: vec![subnet.made()],
-                    routes: nat
-                        .map(|nat| (ANYWHERE.to_owned(), nat.ready()))
-                        .into_iter()
-                        .collect(),
-                    tags: named(&format!("private-{zone}"), &[]),
-                },
-            ),
-        );
+    for (index, (zone, subnet)) in zones.iter().zip(&private).enumerate() {
+        let mut unknown = Unknowns::default();
+        let nat = match &nats {
+            // Its own zone's, else the only one.
+            Nats::Known(nats) => nats.get(index).or(nats.first()),
+            Nats::Unknown => {
+                unknown.note("routes");
+                None
+            }
+        };
+        let table = RouteTable {
+            vpc: vpc.made(),
+            subnets: vec![subnet.made()],
+            routes: nat
+                .map(|nat| (ANYWHERE.to_owned(), nat.ready()))
+                .into_iter()
+                .collect(),
+            tags: named(&format!("private-{zone}"), &[]),
+        };
+        tables.push(graph.part_with(key("private_routes", zone), table, unknown));
     }
 
-    if *model.s3_endpoint.known()? {
-        graph.part(
+    match model.s3_endpoint {
+        Attr::Unknown => graph.open("s3_endpoint"),
+        Attr::Known(true) => drop(graph.part_with(
             "s3_endpoint",
             GatewayEndpoint {
                 vpc: vpc.made(),
@@ -218,10 +261,16 @@ pub fn graph(model: &Network) -> Option<Graph> {
                 route_tables: tables.iter().map(|table| table.made()).collect(),
                 tags: named("s3", &[]),
             },
-        );
+            of_zones("route_tables"),
+        )),
+        _ => {}
     }
     let endpoints = match &model.interface_endpoints {
-        Attr::Unknown => return None,
+        Attr::Unknown => {
+            graph.open("endpoint_security_group");
+            graph.open("interface_endpoint/");
+            Default::default()
+        }
         other => other.known().cloned().unwrap_or_default(),
     };
     if !endpoints.is_empty() {
@@ -236,7 +285,7 @@ pub fn graph(model: &Network) -> Option<Graph> {
             },
         );
         for service in endpoints {
-            graph.part(
+            graph.part_with(
                 key("interface_endpoint", &service),
                 InterfaceEndpoint {
                     vpc: vpc.made(),
@@ -246,71 +295,103 @@ pub fn graph(model: &Network) -> Option<Graph> {
                     private_dns: true,
                     tags: named(&service, &[]),
                 },
+                of_zones("subnets"),
             );
         }
     }
-    flow_logs(model, &mut graph, &vpc, &tagger, region)?;
+    flow_logs(model, &mut graph, &vpc, &tagger, region);
     Some(graph)
 }
 
-fn flow_logs(
+/// NAT gateways with their addresses.
+fn nats(
     model: &Network,
     graph: &mut Graph,
-    vpc: &Handle,
+    gateway: &Handle,
+    zones: &[&String],
+    public: &[Handle],
     tagger: &Tagger<'_>,
-    region: &str,
-) -> Option<()> {
-    let prefix = tagger.prefix;
+) -> Nats {
+    let with_nat = match model.nat_gateways.known().map(String::as_str) {
+        Some("per_zone") => zones.len(),
+        Some("single") => 1,
+        Some(_) => 0,
+        None => {
+            graph.open("nat_address/");
+            graph.open("nat_gateway/");
+            return Nats::Unknown;
+        }
+    };
+    let mut nats = Vec::new();
+    for (zone, subnet) in zones.iter().zip(public).take(with_nat) {
+        let tags = tagger.tags(zone, &[]);
+        let address = graph.part(key("nat_address", zone), ElasticIp { tags: tags.clone() });
+        let nat = NatGateway {
+            subnet: subnet.made(),
+            address: address.made(),
+            gateway: gateway.ready(),
+            tags,
+        };
+        nats.push(graph.part(key("nat_gateway", zone), nat));
+    }
+    Nats::Known(nats)
+}
+
+fn flow_logs(model: &Network, graph: &mut Graph, vpc: &Handle, tagger: &Tagger<'_>, region: &str) {
     let logs = match &model.flow_logs {
-        Attr::Unknown => return None,
-        Attr::Null => return Some(()),
+        Attr::Unknown => return graph.open("flow_log"),
+        Attr::Null => return,
         Attr::Known(logs) => logs,
     };
-    let destination = logs.destination.known()?;
+    let prefix = tagger.prefix;
     let tags = tagger.tags("flow-logs", &[]);
-    let part = if destination == "cloudwatch" {
-        let group = graph.part(
-            "flow_log_group",
-            LogGroup {
-                name: log_group(prefix),
-                retention_days: *logs.retention_days.known()?,
-                tags: tags.clone(),
-            },
-        );
-        let role = graph.part(
-            "flow_log_role",
-            IamRole::for_service(
-                flow_logs_role(prefix, region),
-                "vpc-flow-logs.amazonaws.com",
-                tags.clone(),
-            )
-            .allow(
-                "write",
-                &[
-                    "logs:CreateLogStream",
-                    "logs:PutLogEvents",
-                    "logs:DescribeLogGroups",
-                    "logs:DescribeLogStreams",
-                ],
-                &["*"],
-            ),
-        );
-        FlowLog {
-            vpc: vpc.made(),
-            bucket: None,
-            log_group: Some(group.ready()),
-            role: Some(role.ready()),
-            tags,
-        }
-    } else {
-        FlowLog {
-            vpc: vpc.made(),
-            bucket: Some(destination.clone()),
-            log_group: None,
-            role: None,
-            tags,
-        }
+    let mut unknown = Unknowns::default();
+    let mut part = FlowLog {
+        vpc: vpc.made(),
+        bucket: None,
+        log_group: None,
+        role: None,
+        tags: tags.clone(),
     };
-    graph.part("flow_log", part);
-    Some(())
+    match &logs.destination {
+        Attr::Known(destination) if destination == "cloudwatch" => {
+            let mut unknown = Unknowns::default();
+            let group = LogGroup {
+                name: log_group(prefix),
+                retention_days: unknown.take("retention_days", &logs.retention_days, 14),
+                tags: tags.clone(),
+            };
+            let group = graph.part_with("flow_log_group", group, unknown);
+            let role = graph.part(
+                "flow_log_role",
+                IamRole::for_service(
+                    flow_logs_role(prefix, region),
+                    "vpc-flow-logs.amazonaws.com",
+                    tags,
+                )
+                .allow(
+                    "write",
+                    &[
+                        "logs:CreateLogStream",
+                        "logs:PutLogEvents",
+                        "logs:DescribeLogGroups",
+                        "logs:DescribeLogStreams",
+                    ],
+                    &["*"],
+                ),
+            );
+            part.log_group = Some(group.ready());
+            part.role = Some(role.ready());
+        }
+        Attr::Known(bucket) => part.bucket = Some(bucket.clone()),
+        // Whether it needs a group and a role is not known either.
+        _ => {
+            for field in ["bucket", "log_group", "role"] {
+                unknown.note(field);
+            }
+            graph.open("flow_log_group");
+            graph.open("flow_log_role");
+        }
+    }
+    graph.part_with("flow_log", part, unknown);
 }

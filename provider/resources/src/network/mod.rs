@@ -8,9 +8,9 @@ use framework::{Attr, Diagnostic, Diagnostics, Path, Timeouts};
 use ipnet::Ipv4Net;
 use reconcile::graph::Graph;
 use reconcile::kinds::Kinds;
-use reconcile::part::{Key, Object, key};
+use reconcile::part::{Key, key};
 use reconcile::report::{Report, Unclaimed};
-use reconcile::resource::{Common, Declared, DefaultTimeouts};
+use reconcile::resource::{Common, Declared, DefaultTimeouts, Outputs};
 
 pub mod adopt;
 pub mod checks;
@@ -90,17 +90,17 @@ impl Declared<Platform> for NetworkResource {
         checks::warn_of_retention(config, out);
         self.complete_zones(context, config, prior, planned, out).await;
         let zones = graph::zones(planned);
-        let nets = |which: fn(&layout::ZoneSubnets) -> Ipv4Net| match &zones {
+        let nets = |which: fn(&graph::ZoneNets) -> Attr<Ipv4Net>| match &zones {
             Some(zones) => Attr::Known(
                 zones
                     .iter()
-                    .map(|(zone, subnets)| (zone.clone(), which(subnets)))
+                    .map(|(zone, nets)| (zone.clone(), which(nets)))
                     .collect(),
             ),
             None => Attr::Unknown,
         };
-        planned.public_subnets = nets(|subnets| subnets.public);
-        planned.private_subnets = nets(|subnets| subnets.private);
+        planned.public_subnets = nets(|nets| nets.public);
+        planned.private_subnets = nets(|nets| nets.private);
     }
 
     fn graph(&self, model: &Network) -> Option<Graph> {
@@ -111,37 +111,20 @@ impl Declared<Platform> for NetworkResource {
         aws::network::kinds(&context.aws, region)
     }
 
-    fn outputs(&self, model: &mut Network, report: &Report) {
-        let id = |key: &str| Attr::from_option(report.ids.get(&Key::from(key)).cloned());
-        model.id = id("vpc");
-        model.vpc_id = id("vpc");
-        model.arn = Attr::from_option(report.arns.get(&Key::from("vpc")).cloned());
-        model.default_security_group_id = id("default_security_group");
-        model.public_subnet_ids = Attr::Known(ids(report, "public_subnet"));
-        model.private_subnet_ids = Attr::Known(ids(report, "private_subnet"));
-        let address = |object: &Object| Some(object.detail.get("public_ip")?.as_str()?.to_owned());
-        let addresses = of_kind(report, "nat_address").filter_map(|key| address(report.found.get(key)?));
-        model.nat_public_ips = Attr::Known(addresses.collect());
-    }
-
-    fn unsettle(&self, planned: &mut Network, touched: &dyn Fn(&str) -> bool) {
-        if touched("vpc") {
-            planned.id = Attr::Unknown;
-            planned.vpc_id = Attr::Unknown;
-            planned.arn = Attr::Unknown;
-        }
-        if touched("default_security_group") {
-            planned.default_security_group_id = Attr::Unknown;
-        }
-        if touched("public_subnet/") {
-            planned.public_subnet_ids = Attr::Unknown;
-        }
-        if touched("private_subnet/") {
-            planned.private_subnet_ids = Attr::Unknown;
-        }
-        if touched("nat_address/") {
-            planned.nat_public_ips = Attr::Unknown;
-        }
+    fn outputs(&self, model: &mut Network, from: &Outputs<'_>) {
+        let id = |key: Key| from.id(key);
+        let public_ip = |key: Key| from.output(key, "public_ip");
+        model.id = from.id("vpc");
+        model.vpc_id = from.id("vpc");
+        model.arn = from.arn("vpc");
+        model.default_security_group_id = from.id("default_security_group");
+        model.public_subnet_ids = from.list("public_subnet", id);
+        model.public_subnet_ids_by_zone = from.map("public_subnet", id);
+        model.private_subnet_ids = from.list("private_subnet", id);
+        model.private_subnet_ids_by_zone = from.map("private_subnet", id);
+        model.nat_public_ips = from.list("nat_address", public_ip);
+        model.nat_public_ips_by_zone = from.map("nat_address", public_ip);
+        model.private_route_table_ids_by_zone = from.map("private_routes", id);
     }
 
     fn on_replace(&self, prior: &Network, out: &mut Diagnostics) {
@@ -297,12 +280,6 @@ fn of_kind<'a>(report: &'a Report, kind: &'a str) -> impl Iterator<Item = &'a Ke
         .ids
         .keys()
         .filter(move |k| k.0.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/')))
-}
-
-fn ids(report: &Report, kind: &str) -> Vec<String> {
-    of_kind(report, kind)
-        .filter_map(|key| report.ids.get(key).cloned())
-        .collect()
 }
 
 /// What follows the kind in the keys `kind/…`.

@@ -62,19 +62,31 @@ pub struct Network {
     pub vpc_id: Attr<String>,
     /// Ids of the public subnets, in the order of their zones' names.
     #[attribute(computed, keep)]
-    pub public_subnet_ids: Attr<Vec<String>>,
+    pub public_subnet_ids: Attr<Vec<Attr<String>>>,
+    /// Ids of the public subnets by zone: what is made for each of them keeps its place when zones come and go.
+    #[attribute(computed, keep)]
+    pub public_subnet_ids_by_zone: Attr<BTreeMap<String, Attr<String>>>,
     /// Ids of the private subnets, in the order of their zones' names.
     #[attribute(computed, keep)]
-    pub private_subnet_ids: Attr<Vec<String>>,
+    pub private_subnet_ids: Attr<Vec<Attr<String>>>,
+    /// Ids of the private subnets by zone.
+    #[attribute(computed, keep)]
+    pub private_subnet_ids_by_zone: Attr<BTreeMap<String, Attr<String>>>,
     /// Ranges of the public subnets by zone.
     #[attribute(computed, keep)]
-    pub public_subnets: Attr<BTreeMap<String, Ipv4Net>>,
+    pub public_subnets: Attr<BTreeMap<String, Attr<Ipv4Net>>>,
     /// Ranges of the private subnets by zone.
     #[attribute(computed, keep)]
-    pub private_subnets: Attr<BTreeMap<String, Ipv4Net>>,
+    pub private_subnets: Attr<BTreeMap<String, Attr<Ipv4Net>>>,
     /// Public addresses of the NAT gateways, in the order of their zones' names: what others allow in their firewalls.
     #[attribute(computed, keep)]
-    pub nat_public_ips: Attr<Vec<String>>,
+    pub nat_public_ips: Attr<Vec<Attr<String>>>,
+    /// Public addresses of the NAT gateways by the zone they stand in.
+    #[attribute(computed, keep)]
+    pub nat_public_ips_by_zone: Attr<BTreeMap<String, Attr<String>>>,
+    /// Ids of the route tables of the private subnets by zone.
+    #[attribute(computed, keep)]
+    pub private_route_table_ids_by_zone: Attr<BTreeMap<String, Attr<String>>>,
     /// Id of the VPC's default security group, which is kept closed.
     #[attribute(computed, keep)]
     pub default_security_group_id: Attr<String>,
