@@ -9,30 +9,38 @@
 //! }
 //! # Ok::<(), helm::Error>(())
 //! ```
+//!
+//! The modules are layers: each imports only from those before it (`tests/layers.rs`), so that one can begin to read at the
+//! first.
 
-pub mod chart;
-pub mod environment;
-pub mod error;
+// What templates work on, with Go's types and printing.
+pub mod value;
+
+// Readers and writers: JSON, YAML, TOML.
+pub mod text;
+
+// The template language: read, and carried out; what a template may ask of the world.
+pub mod template;
+
+// The functions of templates.
 pub mod functions;
-pub mod gofmt;
-pub mod json;
-pub mod manifests;
-pub mod object;
+
+// Charts loaded, their dependencies decided, values brought together; errors.
+pub mod chart;
+
+// Charts rendered, their values checked, documents taken apart.
+pub mod render;
+
+// What helm keeps of a release.
 pub mod release;
+
+// Charts from registries and repositories.
 #[cfg(feature = "remote")]
 pub mod remote;
-pub mod render;
-pub mod schema;
-pub mod set;
-pub mod template;
-pub mod time;
-pub mod toml;
-pub mod value;
-pub mod values;
-pub mod yaml;
 
-pub use chart::Chart;
-pub use environment::{Asked, Environment, Limits, Process, Still};
-pub use error::Error;
-pub use manifests::{Document, Documents, Hook};
+pub use chart::error::Error;
+pub use chart::{Chart, set, values};
+pub use render::manifests::{Document, Documents, Hook};
 pub use render::{Capabilities, KubeVersion, Release, Rendered, Renderer};
+pub use template::environment::{Asked, Environment, Limits, Process, Still};
+pub use text::yaml;

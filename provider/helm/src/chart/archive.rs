@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::File;
-use crate::error::Error;
+use crate::chart::error::Error;
 
 /// Largest size of all files of an archive together: helm's own limit.
 pub const MAX_TOTAL: u64 = 100 << 20;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::{Chart, Dependency, to_json};
-use crate::error::Error;
-use crate::functions::semvers::{Constraint, Version};
+use crate::chart::error::Error;
+use crate::chart::values::{self, Defaults};
+use crate::value::semver::{Constraint, Version};
 use crate::value::{Map, Value};
-use crate::values::{self, Defaults};
 
 /// The chart with only the subcharts that are enabled, aliases applied, exported values imported, and every chart's
 /// [`Chart::path`] set.
@@ -267,7 +267,8 @@ fn child_and_parent(import: &Json) -> Option<(String, String)> {
     match import {
         Json::String(name) => Some((format!("exports.{name}"), ".".to_owned())),
         Json::Object(map) => {
-            let path = |key: &str| crate::gofmt::text(&map.get(key).map_or(Value::Nil, Value::from_json));
+            let path =
+                |key: &str| crate::value::gofmt::text(&map.get(key).map_or(Value::Nil, Value::from_json));
             Some((path("child"), path("parent")))
         }
         _ => None,

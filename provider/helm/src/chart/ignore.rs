@@ -1,7 +1,7 @@
 //! `.helmignore`: which files of a folder are no part of the chart.
 
-use super::glob::Glob;
-use crate::error::Error;
+use crate::chart::error::Error;
+use crate::template::glob::Glob;
 
 struct Rule {
     glob: Glob,

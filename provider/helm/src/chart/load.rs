@@ -9,9 +9,10 @@ use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
 use super::{Chart, File, Metadata, TemplateFile, archive, ignore::Ignore, to_json};
-use crate::error::Error;
+use crate::chart::error::Error;
+use crate::chart::values;
+use crate::text::yaml;
 use crate::value::Value;
-use crate::{values, yaml};
 
 /// Deepest nesting of charts in charts.
 const MAX_DEPTH: usize = 16;
@@ -56,7 +57,7 @@ fn files(path: &Path, links: Links) -> Result<(Vec<File>, Option<Vec<u8>>), Erro
     let meta = std::fs::metadata(path).map_err(|_| {
         Error::Chart(format!(
             "path {} not found",
-            crate::gofmt::quote(&path.display().to_string())
+            crate::value::gofmt::quote(&path.display().to_string())
         ))
     })?;
     if meta.is_dir() {
@@ -292,7 +293,7 @@ impl Walk {
                 if self.within.contains(&path) {
                     return Err(Error::Chart(format!(
                         "chart file {} is a symbolic link to a folder around it",
-                        crate::gofmt::quote(&name)
+                        crate::value::gofmt::quote(&name)
                     )));
                 }
                 self.within.push(path.clone());
@@ -318,7 +319,7 @@ impl Walk {
         if self.links == Links::Inside && !target.starts_with(&self.within[0]) {
             return Err(Error::Chart(format!(
                 "chart file {} is a symbolic link that leads out of the chart, to {}: copy what it leads to, or allow it",
-                crate::gofmt::quote(name),
+                crate::value::gofmt::quote(name),
                 target.display()
             )));
         }

@@ -2,20 +2,25 @@
 
 pub mod archive;
 pub mod dependencies;
-pub mod glob;
+pub mod error;
+pub mod fetch;
 pub mod ignore;
 pub mod load;
+pub mod record;
+pub mod set;
+pub mod values;
 
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map as JsonMap, Value as Json};
 
-use crate::error::Error;
+use crate::chart::error::Error;
+use crate::chart::values::Defaults;
+use crate::functions;
 use crate::template::node::Tree;
 use crate::template::parser::ParseError;
 use crate::value::{MapType, Value};
-use crate::values::Defaults;
 
 /// A chart with its subcharts. Cloning is cheap: contents are shared.
 #[derive(Clone, Debug)]
@@ -74,7 +79,7 @@ impl TemplateFile {
     /// The trees of the file under its full name.
     pub(crate) fn trees(&self, full_name: &Arc<str>) -> Parsed {
         let parse = || {
-            crate::template::parser::parse(full_name, &self.text)
+            crate::template::parser::parse(full_name, &self.text, functions::find)
                 .map(|trees| trees.into_iter().map(Arc::new).collect())
         };
         let (name, trees) = self.parsed.get_or_init(|| (full_name.clone(), parse()));
@@ -146,7 +151,7 @@ fn as_string(value: &Value) -> String {
     match value {
         Value::Nil | Value::Invalid => String::new(),
         Value::Float(f) if f.fract() == 0.0 && f.abs() < 1e15 => format!("{f}"),
-        other => crate::gofmt::text(other),
+        other => crate::value::gofmt::text(other),
     }
 }
 
@@ -356,15 +361,18 @@ impl Chart {
             return missing("name is required");
         }
         if self.name().contains('/') {
-            return missing(&format!("name {} is invalid", crate::gofmt::quote(self.name())));
+            return missing(&format!(
+                "name {} is invalid",
+                crate::value::gofmt::quote(self.name())
+            ));
         }
         if self.metadata.version.is_empty() {
             return missing("version is required");
         }
-        if crate::functions::semvers::Version::parse(&self.metadata.version).is_none() {
+        if crate::value::semver::Version::parse(&self.metadata.version).is_none() {
             return missing(&format!(
                 "version {} is invalid",
-                crate::gofmt::quote(&self.metadata.version)
+                crate::value::gofmt::quote(&self.metadata.version)
             ));
         }
         let mut names = HashSet::new();
@@ -376,7 +384,7 @@ impl Chart {
             if !names.insert(name) {
                 return Err(Error::Chart(format!(
                     "validation: more than one dependency with name or alias {}",
-                    crate::gofmt::quote(name)
+                    crate::value::gofmt::quote(name)
                 )));
             }
         }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{Context, Failure, Function, Outcome, Special, Type, function, variadic};
-use crate::gofmt;
+use crate::value::gofmt;
 use crate::value::{IntKind, List, MapType, Value};
 use Type::{Reflect, Str};
 
@@ -175,7 +175,7 @@ fn index(_: &mut Context<'_>, a: &[Value]) -> Outcome {
             }
             Value::Map(map) => match key {
                 Value::Str(key) => match (map.get(key), map.ty) {
-                    (Some(value), MapType::Files) => crate::object::file_bytes(&value),
+                    (Some(value), MapType::Files) => crate::value::object::file_bytes(&value),
                     (Some(value), _) => value,
                     (None, MapType::Str | MapType::NilStr) => Value::str(""),
                     (None, _) => Value::Nil,
@@ -286,7 +286,7 @@ fn eq(_: &mut Context<'_>, a: &[Value]) -> Outcome {
 }
 
 fn incompatible(a: &Value, b: &Value) -> Failure {
-    let name = crate::object::pointer_type;
+    let name = crate::value::object::pointer_type;
     Failure::new(format!(
         "incompatible types for comparison: {} and {}",
         name(a),

@@ -11,9 +11,9 @@ use rcgen::{
 };
 
 use super::{Context, Failure, Function, Outcome, Type, function, int, text};
-use crate::environment::Asked;
-use crate::object::{Object, object};
+use crate::template::environment::Asked;
 use crate::value::Value;
+use crate::value::object::{Object, object};
 use Type::{Certificate, Int, List, Str};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -159,7 +159,8 @@ fn parameters(name: &Value, days: &Value) -> Result<CertificateParams, Failure> 
     let mut distinguished = DistinguishedName::new();
     distinguished.push(DnType::CommonName, &*text(name));
     parameters.distinguished_name = distinguished;
-    let now = crate::environment::Environment::now(&crate::environment::Process).unwrap_or(0);
+    let now =
+        crate::template::environment::Environment::now(&crate::template::environment::Process).unwrap_or(0);
     let seconds = i64::try_from(now / 1_000_000_000).unwrap_or(0);
     let start =
         ::time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(::time::OffsetDateTime::UNIX_EPOCH);
@@ -175,7 +176,7 @@ fn with_names(parameters: &mut CertificateParams, ips: &Value, names: &Value) ->
         let Value::Str(ip) = ip else {
             return Err(Failure::new(format!(
                 "error parsing ip: {} is not a string",
-                crate::gofmt::text(ip)
+                crate::value::gofmt::text(ip)
             )));
         };
         let parsed: IpAddr = ip
@@ -187,7 +188,7 @@ fn with_names(parameters: &mut CertificateParams, ips: &Value, names: &Value) ->
         let Value::Str(name) = name else {
             return Err(Failure::new(format!(
                 "error processing alternate dns name: {} is not a string",
-                crate::gofmt::text(name)
+                crate::value::gofmt::text(name)
             )));
         };
         let name = name.to_string().try_into().map_err(|e: rcgen::Error| fail(&e))?;

@@ -1,9 +1,9 @@
 //! Conversions and questions about types.
 
 use super::{Context, Failure, Function, Outcome, Type, function, text, variadic};
-use crate::gofmt;
-use crate::template::parser::integer;
 use crate::value::Value;
+use crate::value::gofmt;
+use crate::value::gofmt::integer;
 use Type::{Any, Bool, Str};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -76,7 +76,7 @@ fn type_of(value: &Value) -> &'static str {
     if value.is_nil() {
         "<nil>"
     } else {
-        crate::object::pointer_type(value)
+        crate::value::object::pointer_type(value)
     }
 }
 

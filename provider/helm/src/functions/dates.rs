@@ -1,10 +1,10 @@
 //! Dates. Zones that the database does not know are taken for UTC, as Sprig does.
 
 use super::{Context, Failure, Function, Outcome, Type, function, text};
-use crate::gofmt;
-use crate::object::{Object, object};
-use crate::time::{Time, duration_text, parse_duration};
 use crate::value::Value;
+use crate::value::gofmt;
+use crate::value::object::{Object, object};
+use crate::value::time::{Time, duration_text, parse_duration};
 use Type::{Any, Str};
 
 pub(super) const FUNCTIONS: &[Function] = &[

@@ -175,7 +175,7 @@ fn conversion(value: &Value, wanted: &str) -> Failure {
     } else {
         format!(
             "interface conversion: interface {{}} is {}, not {wanted}",
-            crate::object::pointer_type(value)
+            crate::value::object::pointer_type(value)
         )
     })
 }

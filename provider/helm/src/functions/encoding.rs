@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Context, Failure, Function, Outcome, Type, function, text};
+use crate::text::{json, toml, yaml};
 use crate::value::{Map, Value};
-use crate::{json, toml, yaml};
 use Type::{Any, Map as MapParameter, Str};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -247,7 +247,7 @@ pub(crate) fn url_scheme(source: &str) -> Result<String, String> {
 }
 
 fn parsed_url(source: &str) -> Result<Value, String> {
-    let fail = |what: &str| format!("parse {}: {what}", crate::gofmt::quote(source));
+    let fail = |what: &str| format!("parse {}: {what}", crate::value::gofmt::quote(source));
     if source.chars().any(|c| c.is_ascii_control()) {
         return Err(fail("net/url: invalid control character in URL"));
     }
@@ -273,7 +273,7 @@ fn parsed_url(source: &str) -> Result<Value, String> {
         let (userinfo, hostport) = authority.rsplit_once('@').unwrap_or(("", authority));
         user = userinfo.to_owned();
         if let Some(c) = hostport.chars().find(|c| " <>\"^`{}|\\".contains(*c)) {
-            let shown = crate::gofmt::quote(&c.to_string());
+            let shown = crate::value::gofmt::quote(&c.to_string());
             return Err(fail(&format!("invalid character {shown} in host name")));
         }
         if hostport.starts_with('[') && !hostport.contains(']') {
@@ -287,7 +287,7 @@ fn parsed_url(source: &str) -> Result<Value, String> {
         if let Some(port) = port.filter(|p| !p.bytes().all(|b| b.is_ascii_digit())) {
             return Err(fail(&format!(
                 "invalid port {} after host",
-                crate::gofmt::quote(&format!(":{port}"))
+                crate::value::gofmt::quote(&format!(":{port}"))
             )));
         }
         path = after.to_owned();
@@ -298,7 +298,7 @@ fn parsed_url(source: &str) -> Result<Value, String> {
         let at = path.find('%').unwrap_or(0);
         fail(&format!(
             "invalid URL escape {}",
-            crate::gofmt::quote(&path[at..path.len().min(at + 3)])
+            crate::value::gofmt::quote(&path[at..path.len().min(at + 3)])
         ))
     })?;
     let fragment = unescape(fragment).ok_or_else(|| fail("invalid URL escape"))?;

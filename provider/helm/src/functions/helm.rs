@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Context, Failure, Function, Outcome, Type, function, text};
-use crate::gofmt;
 use crate::template::{exec, parser};
+use crate::value::gofmt;
 use crate::value::{Map, Value};
 use Type::{Any, Str};
 
@@ -85,7 +85,7 @@ fn tpl(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
     cx.spend(source.len())?;
     // Template and definitions live in a copy of the set: what `tpl` defines is gone after it.
     let name: Arc<str> = TPL_NAME.into();
-    let trees = parser::parse(&name, &source).map_err(|error| {
+    let trees = parser::parse(&name, &source, super::find).map_err(|error| {
         Failure::new(format!(
             "cannot parse template {}: {error}",
             gofmt::quote(&source)
@@ -117,7 +117,7 @@ fn tpl(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
             ..f
         })?;
         // Missing values print nothing inside of `tpl`.
-        Ok(Value::text(crate::render::without_no_value(out)))
+        Ok(Value::text(exec::without_no_value(out)))
     });
     cx.templates = outer;
     result

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::convert::{empty, to_int64};
 use super::{Context, Failure, Function, Outcome, Type, function, int, strslice, variadic};
-use crate::object::pointer_type;
+use crate::value::object::pointer_type;
 use crate::value::{Elem, List, Value};
 use Type::{Any, Int};
 

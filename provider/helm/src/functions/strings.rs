@@ -1,7 +1,7 @@
 //! Functions on strings.
 
 use super::{Context, Failure, Function, Outcome, Type, function, int, strslice, strval, text, variadic};
-use crate::gofmt;
+use crate::value::gofmt;
 use crate::value::{MapType, Value};
 use Type::{Any, Int, Str};
 

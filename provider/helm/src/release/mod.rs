@@ -13,9 +13,9 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::{Map as JsonMap, Value as Json, json};
 
+use crate::chart::error::Error;
 use crate::chart::{Chart, Metadata};
-use crate::error::Error;
-use crate::manifests::{Documents, Hook};
+use crate::render::manifests::{Documents, Hook};
 use crate::render::{Release, Rendered};
 
 /// State of a release, as helm names it.
@@ -297,7 +297,7 @@ pub fn stored_manifest(documents: &Documents) -> String {
     out
 }
 
-/// A chart as helm stores it in a record: as it was rendered ([`crate::Rendered::chart`]), without its subcharts.
+/// A chart as helm stores it in a record: as it was rendered ([`Rendered::chart`]), without its subcharts.
 pub fn stored_chart(chart: &Chart) -> Json {
     let files = |files: Vec<(&str, &[u8])>| -> Json {
         files

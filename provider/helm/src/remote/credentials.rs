@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use zeroize::Zeroizing;
 
-use super::failure::{Class, FetchFailure};
+use crate::chart::fetch::{Class, FetchFailure};
+use crate::text::yaml;
 use crate::value::Value;
-use crate::yaml;
 
 /// What a registry or repository is shown. Never printed.
 #[derive(Clone)]

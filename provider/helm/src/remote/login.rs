@@ -5,9 +5,9 @@ use std::path::Path;
 use reqwest::StatusCode;
 use reqwest::header::WWW_AUTHENTICATE;
 
-use super::failure::{Class, FetchFailure};
 use super::web::{self, Got};
 use super::{Credentials, Loader};
+use crate::chart::fetch::{Class, FetchFailure};
 
 /// Where a registry hands out tokens.
 struct Realm {

@@ -13,7 +13,6 @@
 
 mod cache;
 mod credentials;
-mod failure;
 mod login;
 mod oci;
 mod repository;
@@ -25,14 +24,14 @@ use std::time::Duration;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+pub use crate::chart::fetch::{Class, FetchFailure};
 pub use cache::Cache;
 pub use credentials::{ConfigFiles, Credentials};
-pub use failure::{Class, FetchFailure};
 
+use crate::chart::error::Error;
 use crate::chart::load::Links;
-use crate::error::Error;
-use crate::functions::semvers::{Constraint, Version};
-use crate::{Chart, chart};
+use crate::chart::{self, Chart};
+use crate::value::semver::{Constraint, Version};
 
 /// Where a chart comes from.
 #[derive(Clone, PartialEq, Eq)]
@@ -115,6 +114,13 @@ pub struct Request {
 }
 
 impl Request {
+    /// What is done, in a failure.
+    fn doing(&self) -> String {
+        match &self.version {
+            Some(version) => format!("loading chart {}, version {version}", self.source),
+            None => format!("loading chart {}", self.source),
+        }
+    }
     /// The newest release of a source.
     pub fn new(source: Source) -> Self {
         Request {
@@ -290,9 +296,9 @@ impl Loader {
                 Source::Archive(url) => self.archive(url).await,
                 Source::Path(_) => return Err(Error::Chart(format!("path {} not found", request.source))),
             }
-            .map_err(|failure| Error::fetch(failure.doing(request)))?,
+            .map_err(|failure| Error::fetch(failure.doing(request.doing())))?,
         };
-        check_digest(request, &archive.digest).map_err(|f| Error::fetch(f.doing(request)))?;
+        check_digest(request, &archive.digest).map_err(|f| Error::fetch(f.doing(request.doing())))?;
         let chart = Chart::from_archive(&archive.bytes)?;
         let provenance = Provenance {
             source: request.source.to_string(),
@@ -342,7 +348,7 @@ impl Loader {
 
 fn folder_or_file(path: &std::path::Path, request: &Request) -> Result<Loaded, Error> {
     let (files, digest) = chart::load::read(path, request.links)?;
-    check_digest(request, &digest).map_err(|f| Error::fetch(f.doing(request)))?;
+    check_digest(request, &digest).map_err(|f| Error::fetch(f.doing(request.doing())))?;
     let chart = Chart::from_files(files)?;
     let provenance = Provenance {
         source: request.source.to_string(),

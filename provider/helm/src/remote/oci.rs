@@ -3,9 +3,9 @@
 use reqwest::header::{HeaderMap, LINK};
 use serde::Deserialize;
 
-use super::failure::{Class, FetchFailure};
 use super::{Archive, Credentials, Loader, Request, cache, choose, none_fits, web};
-use crate::functions::semvers::Version;
+use crate::chart::fetch::{Class, FetchFailure};
+use crate::value::semver::Version;
 
 /// The kinds of manifest that may hold a chart.
 const MANIFESTS: [&str; 2] = [

@@ -2,10 +2,10 @@
 
 use reqwest::Url;
 
-use super::failure::{Class, FetchFailure};
 use super::{Archive, Credentials, Loader, Request, choose, none_fits, web};
+use crate::chart::fetch::{Class, FetchFailure};
+use crate::text::yaml;
 use crate::value::{Map, Value};
-use crate::yaml;
 
 /// A version that an index lists.
 struct Entry {

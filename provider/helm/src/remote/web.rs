@@ -5,8 +5,8 @@ use std::error::Error as _;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{StatusCode, redirect};
 
-use super::failure::{Class, FetchFailure};
 use super::{Credentials, Limits, Settings};
+use crate::chart::fetch::{Class, FetchFailure};
 
 /// What a server is told of us.
 pub(super) const USER_AGENT: &str = concat!("ekb-helm/", env!("CARGO_PKG_VERSION"));

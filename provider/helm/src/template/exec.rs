@@ -6,20 +6,21 @@ use std::fmt::Display;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::methods;
 use super::node::{
     Branch, BranchKind, Command, Expression, ExpressionKind, Literal, Number, Pipe, Source, Statement,
     StatementKind, Tree,
 };
-use crate::functions::{Context, Failure, Function, Special, Type};
-use crate::object;
+use crate::template::call::{Context, Failure, Function, Special, Type};
+use crate::value::object;
 use crate::value::{Elem, IntKind, MapType, Value};
 
 /// The templates that can call each other, by name.
 pub type Templates = HashMap<Arc<str>, Arc<Tree>>;
 
-/// Where and why a template failed. `Display` prints Go's one-line form; `crate::error` makes helm's of it.
+/// Where and why a template failed. `Display` prints Go's one-line form; the error of a chart makes helm's of it.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("template: {file}:{line}:{column}: executing {} at <{node}>: {message}", crate::gofmt::quote(.template))]
+#[error("template: {file}:{line}:{column}: executing {} at <{node}>: {message}", crate::value::gofmt::quote(.template))]
 pub struct ExecError {
     /// File of the failing node.
     pub file: Arc<str>,
@@ -35,6 +36,23 @@ pub struct ExecError {
     pub message: String,
     /// The failure inside of a called function, which the message repeats.
     pub cause: Option<Box<Failure>>,
+}
+
+impl ExecError {
+    /// Whether the chart's author wanted the failure (`fail`, `required`).
+    pub fn deliberate(&self) -> bool {
+        self.cause.as_ref().is_some_and(|cause| cause.deliberate)
+    }
+    /// The message of the innermost failure.
+    pub fn innermost(&self) -> &str {
+        match &self.cause {
+            Some(cause) => match &cause.inner {
+                Some(inner) => inner.innermost(),
+                None => &cause.message,
+            },
+            None => &self.message,
+        }
+    }
 }
 
 enum Flow {
@@ -183,7 +201,7 @@ impl<'t> Run<'_, '_, 't> {
         } else if let Some(shown) = object::capabilities_text(value) {
             out.extend_from_slice(&shown.as_bytes()[1..]);
         } else {
-            crate::gofmt::append_value(out, value);
+            crate::value::gofmt::append_value(out, value);
         }
         self.cx
             .spend(out.len() - before)
@@ -197,7 +215,10 @@ impl<'t> Run<'_, '_, 't> {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let Some(tree) = self.cx.templates.get(name).cloned() else {
-            return self.fail(format!("template {} not defined", crate::gofmt::quote(name)));
+            return self.fail(format!(
+                "template {} not defined",
+                crate::value::gofmt::quote(name)
+            ));
         };
         if self.cx.depth >= MAX_TEMPLATE_DEPTH {
             return self.fail(format!("exceeded maximum template depth ({MAX_TEMPLATE_DEPTH})"));
@@ -272,7 +293,10 @@ impl<'t> Run<'_, '_, 't> {
             Value::Invalid | Value::Nil => {}
             other => {
                 return Err(self
-                    .error(format!("range can't iterate over {}", crate::gofmt::text(other)))
+                    .error(format!(
+                        "range can't iterate over {}",
+                        crate::value::gofmt::text(other)
+                    ))
                     .into());
             }
         }
@@ -383,7 +407,7 @@ impl<'t> Run<'_, '_, 't> {
             ExpressionKind::String(_, literal) => Ok(string(literal)),
             _ => self.fail(format!(
                 "can't evaluate command {}",
-                crate::gofmt::quote(&first.to_string())
+                crate::value::gofmt::quote(&first.to_string())
             )),
         }
     }
@@ -488,7 +512,7 @@ impl<'t> Run<'_, '_, 't> {
         held: bool,
     ) -> Result<Value> {
         let has_arguments = arguments.len() > 1 || last.is_some();
-        if let Some(method) = object::method(&receiver, name) {
+        if let Some(method) = methods::method(&receiver, name) {
             let mut values = Vec::with_capacity(2);
             let count = arguments.len().saturating_sub(1) + usize::from(last.is_some());
             if count != method.parameters.len() {
@@ -723,3 +747,19 @@ pub fn find(templates: &Templates, name: &str) -> Option<Arc<Tree>> {
 
 /// A set of templates that a `tpl` may add to without touching the caller's.
 pub type SharedTemplates = Rc<Templates>;
+
+/// What Go prints for missing values is taken out at the end.
+pub(crate) fn without_no_value(out: Vec<u8>) -> Vec<u8> {
+    const MARK: &[u8] = b"<no value>";
+    if memchr::memmem::find(&out, MARK).is_none() {
+        return out;
+    }
+    let mut clean = Vec::with_capacity(out.len());
+    let mut rest: &[u8] = &out;
+    while let Some(at) = memchr::memmem::find(rest, MARK) {
+        clean.extend_from_slice(&rest[..at]);
+        rest = &rest[at + MARK.len()..];
+    }
+    clean.extend_from_slice(rest);
+    clean
+}

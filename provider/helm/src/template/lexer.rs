@@ -389,7 +389,7 @@ impl Lexer<'_> {
         accept(&mut end, b"i");
         if let Some(c) = self.source[end..].chars().next().filter(|c| alphanumeric(*c)) {
             let text = &self.source[self.at..end + c.len_utf8()];
-            return self.error(format!("bad number syntax: {}", crate::gofmt::quote(text)));
+            return self.error(format!("bad number syntax: {}", crate::value::gofmt::quote(text)));
         }
         self.emit(Kind::Number, end);
         Ok(())

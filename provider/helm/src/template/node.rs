@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
-use crate::functions::Function;
+use crate::template::call::Function;
 
 /// A parsed template: `{{define}}`d, or a whole file.
 #[derive(Debug)]
@@ -211,7 +211,7 @@ impl Display for Expression {
 impl Display for Statement {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            StatementKind::Text(text) => f.write_str(&crate::gofmt::quote(text)),
+            StatementKind::Text(text) => f.write_str(&crate::value::gofmt::quote(text)),
             StatementKind::Action(pipe) => write!(f, "{{{{{pipe}}}}}"),
             StatementKind::Branch(branch) => {
                 let word = match branch.kind {
@@ -228,7 +228,7 @@ impl Display for Statement {
                 f.write_str("{{end}}")
             }
             StatementKind::Template { name, pipe } => {
-                write!(f, "{{{{template {}", crate::gofmt::quote(name))?;
+                write!(f, "{{{{template {}", crate::value::gofmt::quote(name))?;
                 if let Some(pipe) = pipe {
                     write!(f, " {pipe}")?;
                 }

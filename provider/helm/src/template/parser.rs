@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::call::Function;
 use super::lexer::{self, Kind, LexError, Token};
 use super::node::{
     Branch, BranchKind, Command, Expression, ExpressionKind, Literal, Number, Pipe, Source, Statement,
     StatementKind, Tree,
 };
-use crate::functions;
 
 /// How deep parentheses and blocks may nest: what is deeper would exhaust the stack of this parser.
 const MAX_DEPTH: usize = 150;
@@ -24,17 +24,21 @@ pub struct ParseError {
     pub message: String,
 }
 
-/// Reads a file of templates: its own tree first, then those it defines, in their order.
+/// Finds a function by its name.
+pub type Find = fn(&str) -> Option<&'static Function>;
+
+/// Reads a file of templates: its own tree first, then those it defines, in their order. `find` knows the functions.
 ///
 /// # Errors
 /// The first mistake, as Go reports it.
-pub fn parse(name: &Arc<str>, text: &Arc<str>) -> Result<Vec<Tree>, ParseError> {
+pub fn parse(name: &Arc<str>, text: &Arc<str>, find: Find) -> Result<Vec<Tree>, ParseError> {
     let (tokens, error) = lexer::tokens(text);
     let source = Arc::new(Source {
         name: name.clone(),
         text: text.clone(),
     });
     let mut parser = Parser {
+        find,
         source,
         tokens,
         error,
@@ -64,6 +68,7 @@ pub fn is_empty(body: &[Statement]) -> bool {
 }
 
 struct Parser {
+    find: Find,
     source: Arc<Source>,
     tokens: Vec<Token>,
     error: Option<LexError>,
@@ -174,10 +179,10 @@ impl Parser {
         } else if text.len() > 10 {
             format!(
                 "{}...",
-                crate::gofmt::quote(&text.chars().take(10).collect::<String>())
+                crate::value::gofmt::quote(&text.chars().take(10).collect::<String>())
             )
         } else {
-            crate::gofmt::quote(text)
+            crate::value::gofmt::quote(text)
         };
         self.fail(format!("unexpected {shown} in {context}"))
     }
@@ -191,7 +196,7 @@ impl Parser {
     }
     fn unquote(&self, token: &Token) -> Result<(Arc<str>, Literal)> {
         let text = self.text(token);
-        let Some(bytes) = crate::gofmt::unquote(text) else {
+        let Some(bytes) = crate::value::gofmt::unquote(text) else {
             return self.fail("invalid syntax");
         };
         let literal = match String::from_utf8(bytes) {
@@ -262,7 +267,7 @@ impl Parser {
             Some(_) => {
                 return self.fail(format!(
                     "template: multiple definition of template {}",
-                    crate::gofmt::quote(&tree.name)
+                    crate::value::gofmt::quote(&tree.name)
                 ));
             }
         }
@@ -575,7 +580,7 @@ impl Parser {
             | ExpressionKind::Dot => {
                 return self.fail(format!(
                     "unexpected . after term {}",
-                    crate::gofmt::quote(&term.to_string())
+                    crate::value::gofmt::quote(&term.to_string())
                 ));
             }
             _ => {
@@ -595,14 +600,19 @@ impl Parser {
         let text = self.text(&token);
         let kind = match token.kind {
             Kind::Identifier if text == "nil" => ExpressionKind::Nil,
-            Kind::Identifier if self.keyword(&token).is_none() => match functions::find(text) {
+            Kind::Identifier if self.keyword(&token).is_none() => match (self.find)(text) {
                 Some(function) => ExpressionKind::Function(function),
-                None => return self.fail(format!("function {} not defined", crate::gofmt::quote(text))),
+                None => {
+                    return self.fail(format!(
+                        "function {} not defined",
+                        crate::value::gofmt::quote(text)
+                    ));
+                }
             },
             Kind::Dot => ExpressionKind::Dot,
             Kind::Variable => {
                 if !self.variables.iter().any(|v| **v == *text) {
-                    return self.fail(format!("undefined variable {}", crate::gofmt::quote(text)));
+                    return self.fail(format!("undefined variable {}", crate::value::gofmt::quote(text)));
                 }
                 ExpressionKind::Variable(vec![text.into()])
             }
@@ -639,7 +649,8 @@ fn number(text: &str, character: bool) -> Result<Number, String> {
         character,
     };
     if character {
-        let inner = crate::gofmt::unquote(&format!("\"{}\"", text[1..text.len() - 1].replace("\\'", "'")));
+        let inner =
+            crate::value::gofmt::unquote(&format!("\"{}\"", text[1..text.len() - 1].replace("\\'", "'")));
         let text = inner
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .unwrap_or_default();
@@ -652,15 +663,15 @@ fn number(text: &str, character: bool) -> Result<Number, String> {
         number.float = Some(f64::from(c as u32));
         return Ok(number);
     }
-    let (int, uint) = integer(text);
+    let (int, uint) = crate::value::gofmt::integer(text);
     (number.int, number.uint) = (int, uint);
     if let Some(int) = int {
         number.float = Some(int as f64);
     } else if let Some(uint) = uint {
         number.float = Some(uint as f64);
-    } else if let Some(float) = crate::gofmt::parse_float(text) {
+    } else if let Some(float) = crate::value::gofmt::parse_float(text) {
         if !text.contains(['.', 'e', 'E', 'p', 'P']) {
-            return Err(format!("integer overflow: {}", crate::gofmt::quote(text)));
+            return Err(format!("integer overflow: {}", crate::value::gofmt::quote(text)));
         }
         number.float = Some(float);
         if float.fract() == 0.0 && float.abs() < 9.2e18 {
@@ -668,46 +679,10 @@ fn number(text: &str, character: bool) -> Result<Number, String> {
             number.uint = (float >= 0.0).then_some(float as u64);
         }
     } else {
-        return Err(format!("illegal number syntax: {}", crate::gofmt::quote(text)));
+        return Err(format!(
+            "illegal number syntax: {}",
+            crate::value::gofmt::quote(text)
+        ));
     }
     Ok(number)
-}
-
-/// Go's integer literals: prefixes 0x, 0o, 0b, a leading 0 for octal, underscores between digits.
-pub fn integer(text: &str) -> (Option<i64>, Option<u64>) {
-    let (sign, digits) = match text.as_bytes().first() {
-        Some(b'-') => (-1, &text[1..]),
-        Some(b'+') => (1, &text[1..]),
-        _ => (1, text),
-    };
-    let lower = digits.to_ascii_lowercase();
-    let (radix, body) = if let Some(body) = lower.strip_prefix("0x") {
-        (16, body)
-    } else if let Some(body) = lower.strip_prefix("0o") {
-        (8, body)
-    } else if let Some(body) = lower.strip_prefix("0b") {
-        (2, body)
-    } else if lower.len() > 1 && lower.starts_with('0') {
-        (8, &lower[1..])
-    } else {
-        (10, lower.as_str())
-    };
-    if body.is_empty() || body.ends_with('_') || body.contains("__") || (radix == 10 && body.starts_with('_'))
-    {
-        return (None, None);
-    }
-    let body = body.replace('_', "");
-    if body.starts_with(['+', '-']) {
-        return (None, None);
-    }
-    let Ok(magnitude) = u64::from_str_radix(&body, radix) else {
-        return (None, None);
-    };
-    let int = match sign {
-        -1 if magnitude <= 1 << 63 => Some((magnitude as i64).wrapping_neg()),
-        -1 => None,
-        _ => i64::try_from(magnitude).ok(),
-    };
-    let uint = (text.starts_with(|c: char| c.is_ascii_digit())).then_some(magnitude);
-    (int, uint)
 }

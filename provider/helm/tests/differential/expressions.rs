@@ -1,6 +1,7 @@
 //! Calls of functions with arguments of the types that they declare, now and then of others.
 
-use helm::functions::{self, Type};
+use helm::functions;
+use helm::template::call::Type;
 
 use crate::Generator;
 

@@ -171,7 +171,7 @@ impl<'t> Reader<'t> {
             && !f.is_finite()
             && self.unfit.is_none()
         {
-            let message = format!("json: unsupported value: {}", crate::gofmt::float(f));
+            let message = format!("json: unsupported value: {}", crate::value::gofmt::float(f));
             self.unfit = Some(Unfit::Number(Error { message }));
         }
         value
@@ -181,7 +181,7 @@ impl<'t> Reader<'t> {
         if matches!(self.unfit, Some(Unfit::Key(_))) {
             return;
         }
-        let shown = crate::gofmt::sprintf(b"%#v", std::slice::from_ref(value));
+        let shown = crate::value::gofmt::sprintf(b"%#v", std::slice::from_ref(value));
         let message = format!(
             "unsupported map key of type: %!s(<nil>), key: <nil>, value: {}",
             String::from_utf8_lossy(&shown)
@@ -463,9 +463,9 @@ fn key(key: &Value) -> Result<Arc<str>, Error> {
         Value::Float(f) if f.fract() == 0.0 && f.abs() < 1e15 => format!("{f}").into(),
         Value::Float(f) if f.is_nan() => ".nan".into(),
         Value::Float(f) if f.is_infinite() => if *f > 0.0 { ".inf" } else { "-.inf" }.into(),
-        Value::Float(f) => crate::gofmt::format_g(*f, 6).into(),
+        Value::Float(f) => crate::value::gofmt::format_g(*f, 6).into(),
         other => {
-            let shown = crate::gofmt::sprintf(b"%#v", std::slice::from_ref(other));
+            let shown = crate::value::gofmt::sprintf(b"%#v", std::slice::from_ref(other));
             return Err(yaml_error(format!(
                 "invalid map key: {}",
                 String::from_utf8_lossy(&shown).replace("map[string]", "map[interface {}]")

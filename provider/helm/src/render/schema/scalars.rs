@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::Value as Json;
 
-use crate::gofmt;
 use crate::value::deeper;
+use crate::value::gofmt;
 
 /// In single quotes, with the escapes that helm's validator has.
 pub(super) fn quoted(text: &str) -> String {

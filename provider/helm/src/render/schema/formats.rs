@@ -3,9 +3,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::functions::{encoding, regexes};
-use crate::gofmt::{quote, quote_bytes};
-use crate::time::Time;
 use crate::value::Value;
+use crate::value::gofmt::{quote, quote_bytes};
+use crate::value::time::Time;
 
 type Check = Result<(), String>;
 

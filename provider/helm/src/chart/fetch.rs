@@ -1,7 +1,5 @@
 //! Why a chart could not be had: what was done, what went wrong, what helps.
 
-use super::Request;
-
 /// What kind of failure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -48,7 +46,7 @@ impl std::fmt::Display for FetchFailure {
 impl std::error::Error for FetchFailure {}
 
 impl FetchFailure {
-    pub(super) fn new(class: Class, cause: impl Into<String>) -> Self {
+    pub(crate) fn new(class: Class, cause: impl Into<String>) -> Self {
         FetchFailure {
             class,
             doing: String::new(),
@@ -56,15 +54,12 @@ impl FetchFailure {
             hint: None,
         }
     }
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+    pub(crate) fn doing(mut self, doing: String) -> Self {
+        self.doing = doing;
         self
     }
-    pub(super) fn doing(mut self, request: &Request) -> Self {
-        self.doing = match &request.version {
-            Some(version) => format!("loading chart {}, version {version}", request.source),
-            None => format!("loading chart {}", request.source),
-        };
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 }

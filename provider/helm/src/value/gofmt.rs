@@ -1,6 +1,6 @@
 //! Go's `fmt` and `strconv`: verbs, quoting, numbers.
 
-use crate::object::Object;
+use crate::value::object::Object;
 use crate::value::{IntKind, Value};
 
 /// `strconv.Quote`.
@@ -112,6 +112,45 @@ pub fn unquote(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(out)
+}
+
+/// Go's integer literals: prefixes 0x, 0o, 0b, a leading 0 for octal, underscores between digits.
+pub fn integer(text: &str) -> (Option<i64>, Option<u64>) {
+    let (sign, digits) = match text.as_bytes().first() {
+        Some(b'-') => (-1, &text[1..]),
+        Some(b'+') => (1, &text[1..]),
+        _ => (1, text),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let (radix, body) = if let Some(body) = lower.strip_prefix("0x") {
+        (16, body)
+    } else if let Some(body) = lower.strip_prefix("0o") {
+        (8, body)
+    } else if let Some(body) = lower.strip_prefix("0b") {
+        (2, body)
+    } else if lower.len() > 1 && lower.starts_with('0') {
+        (8, &lower[1..])
+    } else {
+        (10, lower.as_str())
+    };
+    if body.is_empty() || body.ends_with('_') || body.contains("__") || (radix == 10 && body.starts_with('_'))
+    {
+        return (None, None);
+    }
+    let body = body.replace('_', "");
+    if body.starts_with(['+', '-']) {
+        return (None, None);
+    }
+    let Ok(magnitude) = u64::from_str_radix(&body, radix) else {
+        return (None, None);
+    };
+    let int = match sign {
+        -1 if magnitude <= 1 << 63 => Some((magnitude as i64).wrapping_neg()),
+        -1 => None,
+        _ => i64::try_from(magnitude).ok(),
+    };
+    let uint = (text.starts_with(|c: char| c.is_ascii_digit())).then_some(magnitude);
+    (int, uint)
 }
 
 /// `strconv.ParseFloat`: decimal and hexadecimal, underscores as in Go's source, infinities and NaN.

@@ -1,11 +1,16 @@
 //! The values a template works on, with Go's identity: maps are references, lists are values, numbers keep their Go type.
 
+pub mod gofmt;
+pub mod object;
+pub mod semver;
+pub mod time;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::object::Object;
+use crate::value::object::Object;
 
 /// Go's integer types that templates can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

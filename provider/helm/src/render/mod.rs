@@ -1,5 +1,8 @@
 //! Rendering: a chart, values and what is known of cluster and release, to documents.
 
+pub mod manifests;
+pub mod schema;
+
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -7,18 +10,18 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use self::manifests::Documents;
+use crate::chart::error::Error;
+use crate::chart::values;
 use crate::chart::{Chart, File, dependencies};
-use crate::environment::{Asked, Environment, Limits};
-use crate::error::Error;
-use crate::functions::Context;
-use crate::functions::semvers::{Constraint, Version};
-use crate::manifests::{self, Documents};
-pub use crate::object::{Capabilities, KubeVersion};
-use crate::object::{Object, object};
+use crate::template::call::Context;
+use crate::template::environment::{Asked, Environment, Limits};
 use crate::template::exec::{self, Templates};
 use crate::template::parser;
+pub use crate::value::object::{Capabilities, KubeVersion};
+use crate::value::object::{Object, object};
+use crate::value::semver::{Constraint, Version};
 use crate::value::{Map, MapType, Value};
-use crate::{schema, values};
 
 /// The release for which a chart is rendered.
 #[derive(Clone, Debug)]
@@ -130,7 +133,7 @@ impl<'r> Renderer<'r> {
             chart,
             release,
             capabilities: Capabilities::default(),
-            environment: &crate::environment::Still,
+            environment: &crate::template::environment::Still,
             limits: Limits::default(),
             skip_schema: false,
             seed: 0,
@@ -332,7 +335,7 @@ impl<'r> Renderer<'r> {
             let mut out = Vec::with_capacity(tree.source.text.len() * 2);
             exec::execute(&mut context, tree, Value::Map(file.scope.clone()), &mut out)
                 .map_err(Error::Execution)?;
-            let out = without_no_value(out);
+            let out = exec::without_no_value(out);
             outputs.push((
                 file.name.clone(),
                 String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()),
@@ -380,22 +383,6 @@ fn differing(a: &Json, b: &Json, path: &mut String, out: &mut Vec<String>) {
         (a, b) if a != b => out.push(path.clone()),
         _ => {}
     }
-}
-
-/// What Go prints for missing values is taken out at the end.
-pub(crate) fn without_no_value(out: Vec<u8>) -> Vec<u8> {
-    const MARK: &[u8] = b"<no value>";
-    if memchr::memmem::find(&out, MARK).is_none() {
-        return out;
-    }
-    let mut clean = Vec::with_capacity(out.len());
-    let mut rest: &[u8] = &out;
-    while let Some(at) = memchr::memmem::find(rest, MARK) {
-        clean.extend_from_slice(&rest[..at]);
-        rest = &rest[at + MARK.len()..];
-    }
-    clean.extend_from_slice(rest);
-    clean
 }
 
 struct Scoped {

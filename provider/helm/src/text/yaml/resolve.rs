@@ -1,6 +1,6 @@
 //! What a plain scalar means: YAML 1.1's booleans, numbers, nulls and timestamps.
 
-use crate::time::Time;
+use crate::value::time::Time;
 
 /// A resolved plain scalar.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +52,7 @@ fn number(s: &str) -> Scalar {
     }
     let plain = s.replace('_', "");
     // Underscores are gone, and Go takes a sign inside of a prefix for nothing.
-    let (int, uint) = crate::template::parser::integer(&plain);
+    let (int, uint) = crate::value::gofmt::integer(&plain);
     if let Some(int) = int {
         return Scalar::Int(int);
     }

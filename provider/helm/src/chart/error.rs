@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::functions::Failure;
+use crate::template::call::Failure;
 use crate::template::exec::ExecError;
 use crate::template::parser::ParseError;
 
@@ -36,10 +36,10 @@ pub enum Error {
     /// A chart cannot be had from its registry or repository.
     #[cfg(feature = "remote")]
     #[error("{0}")]
-    Fetch(Box<crate::remote::FetchFailure>),
+    Fetch(Box<crate::chart::fetch::FetchFailure>),
     /// A release record does not fit into a Secret.
     #[error("{0}")]
-    RecordTooLarge(Box<crate::release::size::TooLarge>),
+    RecordTooLarge(Box<crate::chart::record::TooLarge>),
     /// Something outside: a release record.
     #[error("{0}")]
     Outside(String),
@@ -47,25 +47,8 @@ pub enum Error {
 
 #[cfg(feature = "remote")]
 impl Error {
-    pub(crate) fn fetch(failure: crate::remote::FetchFailure) -> Error {
+    pub(crate) fn fetch(failure: crate::chart::fetch::FetchFailure) -> Error {
         Error::Fetch(Box::new(failure))
-    }
-}
-
-impl ExecError {
-    /// Whether the chart's author wanted the failure (`fail`, `required`).
-    pub fn deliberate(&self) -> bool {
-        self.cause.as_ref().is_some_and(|cause| cause.deliberate)
-    }
-    /// The message of the innermost failure.
-    pub fn innermost(&self) -> &str {
-        match &self.cause {
-            Some(cause) => match &cause.inner {
-                Some(inner) => inner.innermost(),
-                None => &cause.message,
-            },
-            None => &self.message,
-        }
     }
 }
 
@@ -98,7 +81,7 @@ fn trace(error: &ExecError) -> Option<String> {
             error.file,
             error.line,
             error.column,
-            crate::gofmt::quote(&error.template),
+            crate::value::gofmt::quote(&error.template),
             error.node
         );
         match &error.cause {

@@ -238,10 +238,10 @@ impl Time {
         let fail = |element: &str, rest: &str| {
             format!(
                 "parsing time {} as {}: cannot parse {} as {}",
-                crate::gofmt::quote(value),
-                crate::gofmt::quote(layout),
-                crate::gofmt::quote(rest),
-                crate::gofmt::quote(element)
+                crate::value::gofmt::quote(value),
+                crate::value::gofmt::quote(layout),
+                crate::value::gofmt::quote(rest),
+                crate::value::gofmt::quote(element)
             )
         };
         let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut nano) =
@@ -256,8 +256,8 @@ impl Time {
                 if !rest.is_empty() {
                     return Err(format!(
                         "parsing time {}: extra text: {}",
-                        crate::gofmt::quote(value),
-                        crate::gofmt::quote(rest)
+                        crate::value::gofmt::quote(value),
+                        crate::value::gofmt::quote(rest)
                     ));
                 }
                 break;
@@ -384,7 +384,7 @@ impl Time {
         let range = |name: &str| {
             Err(format!(
                 "parsing time {}: {name} out of range",
-                crate::gofmt::quote(value)
+                crate::value::gofmt::quote(value)
             ))
         };
         if !(1..=12).contains(&month) {
@@ -532,7 +532,7 @@ pub fn duration_text(nanos: i64) -> String {
 /// # Errors
 /// Go's message.
 pub fn parse_duration(source: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {}", crate::gofmt::quote(source));
+    let invalid = || format!("time: invalid duration {}", crate::value::gofmt::quote(source));
     let (sign, mut rest) = match source.as_bytes().first() {
         Some(b'-') => (-1, &source[1..]),
         Some(b'+') => (1, &source[1..]),
@@ -568,14 +568,14 @@ pub fn parse_duration(source: &str) -> Result<i64, String> {
             "" => {
                 return Err(format!(
                     "time: missing unit in duration {}",
-                    crate::gofmt::quote(source)
+                    crate::value::gofmt::quote(source)
                 ));
             }
             unit => {
                 return Err(format!(
                     "time: unknown unit {} in duration {}",
-                    crate::gofmt::quote(unit),
-                    crate::gofmt::quote(source)
+                    crate::value::gofmt::quote(unit),
+                    crate::value::gofmt::quote(source)
                 ));
             }
         };

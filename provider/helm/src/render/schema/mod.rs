@@ -17,8 +17,8 @@ use std::fmt::Write as _;
 use referencing::{Draft, Error as ReferenceError, Registry, Retrieve, SPECIFICATIONS, Uri};
 use serde_json::Value as Json;
 
+use crate::chart::error::Error;
 use crate::chart::{Chart, to_json};
-use crate::error::Error;
 use crate::value::Value;
 use keywords::{Scope, Validator};
 
@@ -64,15 +64,16 @@ fn check_chart(chart: &Chart, values: &Value, problems: &mut String) {
 /// What is wrong with the schema or with the values, a line each.
 fn check_text(schema: &[u8], values: &Json) -> Result<(), String> {
     let text = String::from_utf8_lossy(schema);
-    let schema: Json = serde_json::from_str(&text).map_err(|error| match crate::json::decode(&text) {
-        _ if text.trim().is_empty() => "EOF".to_owned(),
-        _ if error.is_eof() => "unexpected EOF".to_owned(),
-        Err(e) if e.ends_with("after top-level value") => {
-            "invalid character after top-level value".to_owned()
-        }
-        Err(e) => e,
-        Ok(_) => error.to_string(),
-    })?;
+    let schema: Json =
+        serde_json::from_str(&text).map_err(|error| match crate::text::json::decode(&text) {
+            _ if text.trim().is_empty() => "EOF".to_owned(),
+            _ if error.is_eof() => "unexpected EOF".to_owned(),
+            Err(e) if e.ends_with("after top-level value") => {
+                "invalid character after top-level value".to_owned()
+            }
+            Err(e) => e,
+            Ok(_) => error.to_string(),
+        })?;
     let named = schema.get("$schema").and_then(Json::as_str);
     // A draft of somebody's own lies elsewhere, too.
     let draft = match named.map_or(Draft::default(), Draft::from_schema_uri) {

@@ -1,6 +1,6 @@
 //! JSON as Go writes and reads it.
 
-use crate::gofmt;
+use crate::value::gofmt;
 use crate::value::{Elem, Value};
 
 /// Deepest nesting: a dictionary can contain itself.
@@ -330,7 +330,7 @@ fn write(
                 string(out, key, html);
                 out.push_str(if indent.is_some() { ": " } else { ":" });
                 let bytes = if files {
-                    crate::object::file_bytes(item)
+                    crate::value::object::file_bytes(item)
                 } else {
                     item.clone()
                 };

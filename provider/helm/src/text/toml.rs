@@ -1,7 +1,7 @@
 //! TOML as helm's library writes and reads it.
 
-use crate::gofmt;
 use crate::value::Value;
+use crate::value::gofmt;
 
 /// Encodes a map: plain values first, then tables, keys sorted.
 ///

@@ -1,6 +1,6 @@
 //! `--set` and its kin: values written as `a.b[0].c=1,d={x,y}`.
 
-use crate::error::Error;
+use crate::chart::error::Error;
 use crate::value::{Map, Value};
 
 /// How the right-hand sides are read.
@@ -35,10 +35,10 @@ pub fn apply(values: &Map, argument: &str, kind: Kind) -> Result<(), Error> {
         Kind::Literal => "--set-literal",
     };
     if kind == Kind::Json && argument.trim_start().starts_with('{') {
-        let parsed = crate::json::decode(argument)
+        let parsed = crate::text::json::decode(argument)
             .map_err(|e| Error::Values(format!("failed parsing --set-json data JSON: {argument}: {e}")))?;
         if let Value::Map(parsed) = parsed {
-            crate::values::overlay(values, &parsed);
+            crate::chart::values::overlay(values, &parsed);
         }
         return Ok(());
     }
@@ -96,7 +96,7 @@ impl Parser {
                 if key.is_empty() {
                     return Ok(());
                 }
-                Err(format!("key {} has no value", crate::gofmt::quote(&key)))
+                Err(format!("key {} has no value", crate::value::gofmt::quote(&key)))
             }
             Some('[') => {
                 let Some(index) = self.index()? else { return Ok(()) };
@@ -117,7 +117,7 @@ impl Parser {
                 values.set(key.as_str(), Value::str(""));
                 Err(format!(
                     "key {} has no value (cannot end with ,)",
-                    crate::gofmt::quote(&key)
+                    crate::value::gofmt::quote(&key)
                 ))
             }
             _ => {
@@ -128,7 +128,10 @@ impl Parser {
                 self.key(&inner, depth + 1)?;
                 if !key.is_empty() {
                     if inner.is_empty() {
-                        return Err(format!("key map {} has no value", crate::gofmt::quote(&key)));
+                        return Err(format!(
+                            "key map {} has no value",
+                            crate::value::gofmt::quote(&key)
+                        ));
                     }
                     values.set(key, Value::Map(inner));
                 }
@@ -145,7 +148,7 @@ impl Parser {
         let number: i64 = text.parse().map_err(|_| {
             format!(
                 "error parsing index: strconv.Atoi: parsing {}: invalid syntax",
-                crate::gofmt::quote(&text)
+                crate::value::gofmt::quote(&text)
             )
         })?;
         let index = usize::try_from(number).map_err(|_| format!("negative {number} index not allowed"))?;
@@ -164,7 +167,7 @@ impl Parser {
         if !text.is_empty() {
             return Err(format!(
                 "unexpected data at end of array index: {}",
-                crate::gofmt::quote(&text)
+                crate::value::gofmt::quote(&text)
             ));
         }
         match stop {
@@ -204,7 +207,7 @@ impl Parser {
                 let Some(value) = stream.next() else {
                     return Ok(Value::Nil);
                 };
-                let value = value.map_err(|_| crate::json::decode(&rest).err().unwrap_or_default())?;
+                let value = value.map_err(|_| crate::text::json::decode(&rest).err().unwrap_or_default())?;
                 self.at += rest[..stream.byte_offset()].chars().count();
                 while self
                     .chars

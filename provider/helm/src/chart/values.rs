@@ -4,9 +4,9 @@
 //! A null deletes only in [`coalesce`], and only what stands at its place in the defaults beneath it. [`merge`] keeps nulls,
 //! so that they can still delete when the result is coalesced as the defaults of a chart.
 
-use crate::error::Error;
+use crate::chart::error::Error;
+use crate::text::yaml;
 use crate::value::{List, Map, Value, deeper};
-use crate::yaml;
 
 /// The default values of a chart and of the charts in it.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ fn chart(defaults: &Defaults, values: &Map, nulls: Nulls) -> Result<(), Error> {
             }
             Some(Value::Map(inner)) => inner,
             Some(other) => {
-                let shown = crate::gofmt::sprintf(b"%t", std::slice::from_ref(&other));
+                let shown = crate::value::gofmt::sprintf(b"%t", std::slice::from_ref(&other));
                 return Err(Error::Values(format!(
                     "type mismatch on {}: {}",
                     sub.name,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::chart::error::Error;
 use crate::chart::{File, to_json};
-use crate::error::Error;
+use crate::text::yaml;
 use crate::value::Value;
-use crate::yaml;
 
 /// A document.
 #[derive(Clone, Debug)]
@@ -193,7 +193,7 @@ fn string_field(value: Option<Value>, path: &str) -> Result<String, String> {
         // Go's reader makes strings of scalars where the field is one.
         Some(v @ (Value::Bool(_) | Value::Float(_))) => Ok(match v {
             Value::Float(f) if f.fract() == 0.0 => format!("{f}"),
-            v => crate::gofmt::text(&v),
+            v => crate::value::gofmt::text(&v),
         }),
         Some(other) => Err(format!(
             "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go struct field .{path} of type string",

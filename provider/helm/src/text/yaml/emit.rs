@@ -1,8 +1,8 @@
 //! Writing: the layout of Go's emitters, which checksums in charts depend on to the byte.
 
 use super::resolve::{Scalar, base60, resolve};
-use crate::gofmt;
-use crate::json;
+use crate::text::json;
+use crate::value::gofmt;
 use crate::value::{MapType, Value};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -153,7 +153,7 @@ impl Emitter {
                 self.indent(indent);
             }
             let item = &if files {
-                crate::object::file_bytes(item)
+                crate::value::object::file_bytes(item)
             } else {
                 item.clone()
             };
@@ -259,7 +259,9 @@ impl Emitter {
             Value::List(_) => self.put("[]"),
             Value::Map(map) if map.ty == MapType::NilStr && !self.pretty => self.put("null"),
             Value::Map(_) => self.put("{}"),
-            Value::Object(object) if self.pretty && matches!(**object, crate::object::Object::Time(_)) => {
+            Value::Object(object)
+                if self.pretty && matches!(**object, crate::value::object::Object::Time(_)) =>
+            {
                 self.put(&json_text(object));
             }
             Value::Object(object) => match object.json() {
@@ -444,7 +446,7 @@ fn plain_in_pretty(_: &str) -> bool {
 }
 
 /// A time, which the newer emitter does not quote.
-fn json_text(object: &crate::object::Object) -> String {
+fn json_text(object: &crate::value::object::Object) -> String {
     gofmt::text(&object.json())
 }
 
