@@ -103,6 +103,7 @@ pub fn adopt(model: &mut Network, report: &Report) {
         _ => "per_zone",
     }
     .into();
+    model.private_tiers = super::tiers::adopt(model, &zones, report);
     model.availability_zones = Attr::Known(zones);
     let known = |nets: BTreeMap<String, Ipv4Net>| {
         Attr::Known(nets.into_iter().map(|(zone, net)| (zone, net.into())).collect())
