@@ -84,12 +84,12 @@ fn sample(name: &str, unknown: &str) -> String {
 }
 
 fn attributes(schema: &Value) -> Vec<(&String, &Value)> {
-    let provider = schema["provider_schemas"].as_object().unwrap();
-    let ours = provider
-        .values()
-        .find(|one| one["resource_schemas"]["ekb_network"].is_object());
-    let block = &ours.unwrap()["resource_schemas"]["ekb_network"]["block"];
-    block["attributes"].as_object().unwrap().iter().collect()
+    let providers = schema["provider_schemas"].as_object().into_iter().flatten();
+    let networks = providers.map(|(_, provider)| &provider["resource_schemas"]["ekb_network"]["block"]);
+    networks
+        .filter_map(|block| block["attributes"].as_object())
+        .flatten()
+        .collect()
 }
 
 /// What others read, and what follows from arguments alone.

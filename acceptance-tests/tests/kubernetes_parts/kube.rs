@@ -312,6 +312,7 @@ impl<const N: usize> Kube<N> {
             fields,
             tags: tags.collect(),
             references: Vec::new(),
+            outputs: Default::default(),
             detail: json!({"finalizers": finalizers, "uid": metadata["uid"]}),
         }
     }

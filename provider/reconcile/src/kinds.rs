@@ -72,6 +72,7 @@ pub(crate) trait AnyKind: Send + Sync {
     fn carries_tags(&self) -> bool;
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure>;
+    async fn in_the_way(&self, object: &Object, going: &[&Object]) -> Result<(), Failure>;
     async fn create(&self, part: &Declared, call: &Call) -> Result<Made, Failure>;
     async fn update(
         &self,
@@ -129,6 +130,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         self.kind.observe(ask).await
+    }
+
+    async fn in_the_way(&self, object: &Object, going: &[&Object]) -> Result<(), Failure> {
+        self.kind.in_the_way(object, going).await
     }
 
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure> {

@@ -140,6 +140,13 @@ pub(crate) async fn destroy(
         }
     }
     let run = Run::new(observation, deadline);
+    let obstacles = run.in_the_way().await;
+    if !obstacles.is_empty() {
+        return Outcome {
+            refused: true,
+            ..run.outcome(obstacles)
+        };
+    }
     let mut errors = Vec::new();
     for _ in 0..PASSES {
         let removals = run.sight(|sight| everything(sight));
@@ -409,6 +416,26 @@ fn everything(sight: &Observation) -> Vec<Removal> {
 }
 
 impl Run {
+    /// What of others stands against deleting everything: looked for before anything is deleted, and waited for where it may
+    /// go by itself.
+    async fn in_the_way(&self) -> Vec<(Key, Failure)> {
+        let removals = self.sight(|sight| everything(sight));
+        let going: Vec<&Object> = removals.iter().map(|removal| &*removal.found.object).collect();
+        let going = &going;
+        let looks = removals.iter().map(|removal| async move {
+            let found = &removal.found;
+            let kind = self.engine.kinds.get(found.kind)?;
+            let mut patience = Patience::new(self, kind.traits().pace.limit);
+            loop {
+                let failure = kind.in_the_way(&found.object, going).await.err()?;
+                if let Err(end) = patience.again(self, failure).await {
+                    return Some((found.key.clone(), end));
+                }
+            }
+        });
+        join_all(looks).await.into_iter().flatten().collect()
+    }
+
     /// Brings everything to what the stage's graph says.
     async fn stage(&self, allowed: &Allowed, purpose: &Purpose) -> Vec<(Key, Failure)> {
         let mut before = Vec::new();

@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::join;
 
 use crate::engine::Engine;
+use crate::failure::Class;
 use crate::graph::Graph;
 use crate::locks::Locks;
 use crate::ownership::{Phase, Purpose};
@@ -1224,4 +1225,48 @@ async fn what_was_just_made_and_is_missing_from_reads_is_not_gone() {
     world.remove("private_routes/a");
     let report = refresh(&world, &graph, &known).await;
     assert_eq!(report.drift, ["private_routes/a: deleted outside"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_the_way_of_a_destroy_is_said_before_anything_is_deleted() {
+    let graph = network(&["a"], 1);
+    let mut world = World::new();
+    let outcome = apply(&world.engine(), &graph, &Known::default(), &create("one")).await;
+    let known = outcome.report.known().of(&graph);
+    let (calls, there) = (world.calls(), world.picture());
+
+    // What stays ends it at once, what may go by itself after a while, a cancel in between.
+    for (class, cancelled) in [(Class::Stuck, false), (Class::Busy, false), (Class::Busy, true)] {
+        let until = world.clock.now() + Duration::from_secs(3600);
+        world.with(|state| state.others = Some((class, until)));
+        let begun = world.clock.now();
+        let engine = world.engine();
+        let destroy = engine.destroy(Some(&graph), &known, Some("one"));
+        let cancel = async {
+            world.clock.sleep_until(begun + Duration::from_secs(20)).await;
+            if cancelled {
+                world.cancel.cancel();
+            }
+        };
+        let (outcome, ()) = join!(destroy, cancel);
+        let is = if cancelled { Class::Cancelled } else { class };
+        assert_eq!(
+            outcome.errors.iter().map(|error| error.class).collect::<Vec<_>>(),
+            [is]
+        );
+        assert!(outcome.refused && !outcome.changed && outcome.report.root.is_some());
+        assert_eq!(
+            (world.calls(), world.picture()),
+            (calls, there.clone()),
+            "{class:?}"
+        );
+        world.restart();
+    }
+
+    // It goes: so does the rest.
+    let until = world.clock.now() + Duration::from_secs(60);
+    world.with(|state| state.others = Some((Class::Busy, until)));
+    let outcome = world.engine().destroy(Some(&graph), &known, Some("one")).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    assert!(world.picture().is_empty());
 }

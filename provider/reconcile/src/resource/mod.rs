@@ -122,8 +122,9 @@ pub trait Surroundings: Send + Sync + 'static {
     /// # Errors
     /// Where its name is none of AWS's.
     fn check_region(&self, region: &str) -> Result<(), Failure>;
-    /// The account; empty where it is not to be asked for.
-    async fn account(&self) -> Result<String, Failure>;
+    /// The account; empty where it is not to be asked for. `region`: that of the resource, to be asked where the provider
+    /// has none.
+    async fn account(&self, region: Option<&str>) -> Result<String, Failure>;
     /// Tags of everything.
     fn default_tags(&self) -> &Attr<GivenTags>;
     /// The tags that are left alone.

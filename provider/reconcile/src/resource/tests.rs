@@ -61,7 +61,7 @@ impl Surroundings for Surround {
     fn check_region(&self, _region: &str) -> Result<(), Failure> {
         Ok(())
     }
-    async fn account(&self) -> Result<String, Failure> {
+    async fn account(&self, _: Option<&str>) -> Result<String, Failure> {
         Ok("123456789012".into())
     }
     fn default_tags(&self) -> &Attr<GivenTags> {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 use ipnet::Ipv4Net;
 
-use super::graph::{flow_logs_role, prefix, short_service};
+use aws::partition::short_endpoint_service;
+
+use super::graph::{flow_logs_role, prefix, public_zones};
 use super::layout::{LayoutError, check_range, is_private, layout};
 use super::model::Network;
 use super::tiers;
@@ -28,10 +30,11 @@ pub fn check(network: &Network, out: &mut Diagnostics) {
         check_explicit(subnets, *cidr, out);
     }
     tiers::check(network, out);
+    check_nat(network, out);
     check_names(network, out);
     let services = network.interface_endpoints.known().into_iter().flatten();
-    for service in services.filter(|service| service.starts_with("com.")) {
-        let hint = match short_service(service) {
+    for service in services.filter(|service| service.starts_with("com.") || service.starts_with("cn.com.")) {
+        let hint = match short_endpoint_service(service) {
             // The service of somebody else has no short name.
             _ if service.starts_with("com.amazonaws.vpce.") => {
                 "Remove it: only services of AWS are reached so. An endpoint of another's service is a resource of its own, \
@@ -153,7 +156,28 @@ fn check_zones(network: &Network, range_is_good: bool, out: &mut Diagnostics) {
         return;
     };
     let explicit = network.subnets.known();
-    let at = || Path::from(if explicit.is_some() { "subnets" } else { "availability_zones" });
+    let at = || {
+        Path::from(if explicit.is_some() {
+            "subnets"
+        } else {
+            "availability_zones"
+        })
+    };
+    if let Some(subnets) = explicit {
+        let given: BTreeSet<&String> = zones.iter().collect();
+        if !given.iter().copied().eq(subnets.keys()) {
+            let keys: Vec<&str> = subnets.keys().map(String::as_str).collect();
+            out.push(
+                Diagnostic::error(
+                    "EKB2119",
+                    "Other zones than those of the subnets",
+                    format!("`subnets` has the zones {}.", keys.join(", ")),
+                )
+                .hint("Leave `availability_zones` out: they follow from `subnets`.")
+                .at(Path::from("availability_zones")),
+            );
+        }
+    }
     let mut seen = BTreeSet::new();
     for zone in zones.iter().filter(|zone| !seen.insert(zone.as_str())) {
         out.push(
@@ -189,6 +213,74 @@ fn check_zones(network: &Network, range_is_good: bool, out: &mut Diagnostics) {
                 ]);
             }
         }
+    }
+}
+
+/// Refuses NAT gateways where none can stand.
+fn check_nat(network: &Network, out: &mut Diagnostics) {
+    let Some(public) = public_zones(network) else {
+        return;
+    };
+    let mode = network.nat_gateways.known().map(String::as_str);
+    if public.is_empty() && matches!(mode, Some("per_zone" | "single")) {
+        out.push(
+            Diagnostic::error(
+                "EKB2116",
+                "No place for a NAT gateway",
+                "A NAT gateway stands in a public subnet, and no zone has one.",
+            )
+            .hint("Write `nat_gateways = \"none\"`, or give a zone of `subnets` a `public` range.")
+            .at(Path::from("nat_gateways")),
+        );
+        return;
+    }
+    if let (Some(zone), Some(mode)) = (network.nat_zone.known(), mode) {
+        let why = if mode != "single" {
+            format!("`nat_zone` says where a single NAT gateway stands; `nat_gateways` is `{mode}`.")
+        } else if !public.contains(zone) {
+            format!("{zone} is no zone of this network with a public subnet.")
+        } else {
+            String::new()
+        };
+        if !why.is_empty() {
+            let hint = if mode == "single" {
+                format!("Zones with a public subnet: {}.", public.join(", "))
+            } else {
+                "Remove `nat_zone`, or write `nat_gateways = \"single\"`.".to_owned()
+            };
+            let refusal = Diagnostic::error("EKB2117", "Zone without a NAT gateway", why).hint(hint);
+            out.push(refusal.at(Path::from("nat_zone")));
+        }
+    }
+    let mut given: Vec<(&String, &String)> = Vec::new();
+    for (zone, id) in network.nat_allocation_ids.known().into_iter().flatten() {
+        let at = || Path::from("nat_allocation_ids").key(zone.clone());
+        let is_single =
+            mode == Some("single") && network.nat_zone.known().is_some_and(|single| single != zone);
+        if mode == Some("none") || is_single || !public.contains(zone) {
+            out.push(
+                Diagnostic::error(
+                    "EKB2118",
+                    "Address without a NAT gateway",
+                    format!("There is no NAT gateway in {zone} to take this address."),
+                )
+                .hint("Name only zones in which a NAT gateway stands.")
+                .at(at()),
+            );
+        }
+        let Some(id) = id.known() else { continue };
+        if let Some((other, _)) = given.iter().find(|(_, other)| *other == id) {
+            out.push(
+                Diagnostic::error(
+                    "EKB2118",
+                    "Address given twice",
+                    format!("{id} is given for {other} too; an address serves one NAT gateway."),
+                )
+                .hint("Allocate another one, or leave the zone out: it then gets an address of its own.")
+                .at(at()),
+            );
+        }
+        given.push((zone, id));
     }
 }
 

@@ -35,7 +35,9 @@ pub enum LayoutError {
     #[error("{0} is a /{prefix}; a network's range is /16 to /24 (AWS EC2 CreateVpc takes at most a /16, and below /24 the subnets would be too small)", prefix = .0.prefix_len())]
     Size(Ipv4Net),
     /// Addresses that no network can have.
-    #[error("{0} lies in {1}, which AWS EC2 CreateVpc refuses. Use a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16 (RFC 1918)")]
+    #[error(
+        "{0} lies in {1}, which AWS EC2 CreateVpc refuses. Use a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16 (RFC 1918)"
+    )]
     Reserved(Ipv4Net, Ipv4Net),
     /// No slot for the zone's letter.
     #[error("zone {zone} has no slot in {cidr}: its letter must be one of {letters}{}", if .cidr.prefix_len() == 24 { ". A /23 or larger has room for a to f" } else { "" })]
@@ -66,7 +68,9 @@ const RESERVED: [(Ipv4Addr, u8); 4] = [
 
 /// The one of the ranges that the range is a part of.
 fn within(cidr: Ipv4Net, ranges: &[(Ipv4Addr, u8)]) -> Option<Ipv4Net> {
-    let mut ranges = ranges.iter().filter_map(|(address, length)| Ipv4Net::new(*address, *length).ok());
+    let mut ranges = ranges
+        .iter()
+        .filter_map(|(address, length)| Ipv4Net::new(*address, *length).ok());
     ranges.find(|range| range.contains(&cidr))
 }
 
@@ -205,7 +209,9 @@ mod tests {
             let zones: Vec<_> = letters.iter().map(|l| format!("eu-west-1{l}")).collect();
             let got = layout(cidr, zones.iter().map(String::as_str)).unwrap();
             let mut all: Vec<_> = got.values().flat_map(|s| [s.private, s.public]).collect();
-            all.extend((0..4).flat_map(|slot| zones.iter().filter_map(move |zone| tier_subnet(cidr, slot, zone))));
+            all.extend(
+                (0..4).flat_map(|slot| zones.iter().filter_map(move |zone| tier_subnet(cidr, slot, zone))),
+            );
             assert_eq!(all.len(), letters.len() * if prefix <= 20 { 6 } else { 2 });
             for (i, a) in all.iter().enumerate() {
                 assert!(cidr.contains(a) && a.prefix_len() <= 28, "{a} in {cidr}");

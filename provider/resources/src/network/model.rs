@@ -36,6 +36,14 @@ pub struct Network {
         validate(one_of("per_zone", "single", "none"))
     )]
     pub nat_gateways: Attr<String>,
+    /// Availability zone of the NAT gateway where there is a single one. Default: the first zone with a public subnet when it
+    /// is made; kept for as long as the network has that zone, since another zone means another public address.
+    #[attribute(optional, computed)]
+    pub nat_zone: Attr<String>,
+    /// Allocation ids (`eipalloc-…`) of Elastic IP addresses of yours for the NAT gateways, by zone: addresses that others allow
+    /// already, and that stay when the network goes. Zones that are not named get an address of their own.
+    #[attribute(optional, validate(pattern("^eipalloc-[0-9a-f]+$")))]
+    pub nat_allocation_ids: Attr<BTreeMap<String, Attr<String>>>,
     /// Subnets by zone, where they shall not be computed.
     #[attribute(optional)]
     pub subnets: Attr<BTreeMap<String, Subnets>>,
@@ -134,8 +142,9 @@ pub struct PrivateTier {
 /// Explicit subnets of a zone.
 #[derive(Model, Debug, Clone)]
 pub struct Subnets {
-    /// Range of the public subnet.
-    #[attribute(required)]
+    /// Range of the public subnet. Without one the zone is private only: its way out is the NAT gateway of another zone, and
+    /// where no zone has one there are neither internet gateway nor NAT gateways.
+    #[attribute(optional)]
     pub public: Attr<Ipv4Net>,
     /// Range of the private subnet.
     #[attribute(required)]

@@ -27,7 +27,9 @@ pub fn are_known(model: &Network) -> bool {
     match &model.private_tiers {
         Attr::Null => true,
         Attr::Unknown => false,
-        Attr::Known(tiers) => tiers.is_empty() || declared(model).is_some_and(|tiers| tiers.values().all(Option::is_some)),
+        Attr::Known(tiers) => {
+            tiers.is_empty() || declared(model).is_some_and(|tiers| tiers.values().all(Option::is_some))
+        }
     }
 }
 
@@ -72,8 +74,12 @@ fn slot(tier: &PrivateTier) -> Option<u32> {
 
 /// The ranges as an attribute.
 pub fn ranges(model: &Network) -> Attr<ByTier<Ipv4Net>> {
-    let tiers = declared(model)
-        .and_then(|tiers| tiers.into_iter().map(|(name, nets)| Some((name.clone(), nets?))).collect());
+    let tiers = declared(model).and_then(|tiers| {
+        tiers
+            .into_iter()
+            .map(|(name, nets)| Some((name.clone(), nets?)))
+            .collect()
+    });
     tiers.map_or(Attr::Unknown, Attr::Known)
 }
 
@@ -83,7 +89,10 @@ pub fn by_tier<T>(flat: Attr<BTreeMap<String, Attr<T>>>) -> Attr<ByTier<T>> {
         let mut tiers = ByTier::new();
         for (position, value) in flat {
             if let Some((tier, zone)) = position.split_once('/') {
-                tiers.entry(tier.to_owned()).or_default().insert(zone.to_owned(), value);
+                tiers
+                    .entry(tier.to_owned())
+                    .or_default()
+                    .insert(zone.to_owned(), value);
             }
         }
         tiers
@@ -140,7 +149,10 @@ pub(super) fn parts(
             let table = RouteTable {
                 vpc: vpc.made(),
                 subnets: vec![subnet.made()],
-                routes: way_out.map(|nat| (ANYWHERE.to_owned(), nat.ready())).into_iter().collect(),
+                routes: way_out
+                    .map(|nat| (ANYWHERE.to_owned(), nat.ready()))
+                    .into_iter()
+                    .collect(),
                 tags,
             };
             tables.push(graph.part_with(key(ROUTES, &place), table, unknown));
@@ -151,13 +163,23 @@ pub(super) fn parts(
 
 /// Refuses what cannot be.
 pub fn check(model: &Network, out: &mut Diagnostics) {
-    let Attr::Known(tiers) = &model.private_tiers else { return };
+    let Attr::Known(tiers) = &model.private_tiers else {
+        return;
+    };
     let mut refuse = |at: Path, text: String, hint: String| {
-        out.push(Diagnostic::error("EKB2121", "Invalid tier of private subnets", text).hint(hint).at(at));
+        out.push(
+            Diagnostic::error("EKB2121", "Invalid tier of private subnets", text)
+                .hint(hint)
+                .at(at),
+        );
     };
     let zones = zones(model);
     let mut taken: BTreeMap<u32, &String> = BTreeMap::new();
-    let used: BTreeSet<u32> = tiers.values().filter(|tier| tier.subnets.is_null()).filter_map(slot).collect();
+    let used: BTreeSet<u32> = tiers
+        .values()
+        .filter(|tier| tier.subnets.is_null())
+        .filter_map(slot)
+        .collect();
     let slots_differ = used.len() == tiers.values().filter(|tier| tier.subnets.is_null()).count();
     let has_room = model.cidr.known().is_some_and(|cidr| cidr.prefix_len() <= 20);
     let mut nets: Vec<(String, Ipv4Net)> = zones
@@ -170,7 +192,9 @@ pub fn check(model: &Network, out: &mut Diagnostics) {
         let at = || Path::from("private_tiers").key(name.clone());
         let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.len() <= 20
-            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         if !is_name || ["public", "private"].contains(&name.as_str()) {
             refuse(
                 at(),
@@ -210,7 +234,9 @@ pub fn check(model: &Network, out: &mut Diagnostics) {
                     format!("Take one of its zones: {}.", there.join(", ")),
                 );
             }
-            let (Attr::Known(net), Attr::Known(cidr)) = (net, model.cidr) else { continue };
+            let (Attr::Known(net), Attr::Known(cidr)) = (net, model.cidr) else {
+                continue;
+            };
             let whole = net.trunc();
             if !cidr.contains(&whole) || whole.prefix_len() > 28 {
                 refuse(
@@ -218,14 +244,20 @@ pub fn check(model: &Network, out: &mut Diagnostics) {
                     format!("{net} is no part of {cidr} of /28 or larger."),
                     format!("Choose such a part of {cidr}."),
                 );
-            } else if let Some((other, their)) = nets.iter().find(|(_, o)| o.contains(&whole) || whole.contains(o)) {
+            } else if let Some((other, their)) =
+                nets.iter().find(|(_, o)| o.contains(&whole) || whole.contains(o))
+            {
                 refuse(
                     at(),
                     format!("{net} overlaps {their}, {other}."),
                     "Give every subnet a range of its own.".to_owned(),
                 );
             } else if whole != *net {
-                refuse(at(), format!("{net} has host bits set."), format!("Write {whole}."));
+                refuse(
+                    at(),
+                    format!("{net} has host bits set."),
+                    format!("Write {whole}."),
+                );
             }
             nets.push((format!("the subnet of the tier {name} in {zone}"), whole));
         }
@@ -262,11 +294,16 @@ pub fn adopt(model: &Network, zones: &[String], report: &Report) -> Attr<BTreeMa
     let mut tiers: BTreeMap<String, BTreeMap<String, Ipv4Net>> = BTreeMap::new();
     let mut with_route: BTreeSet<String> = BTreeSet::new();
     for position in positions(report, SUBNET) {
-        let Some((tier, zone)) = position.split_once('/') else { continue };
-        let net = fields(report, SUBNET, &position)
-            .and_then(|fields| fields.get("cidr")?.as_str()?.parse().ok());
+        let Some((tier, zone)) = position.split_once('/') else {
+            continue;
+        };
+        let net =
+            fields(report, SUBNET, &position).and_then(|fields| fields.get("cidr")?.as_str()?.parse().ok());
         if let Some(net) = net {
-            tiers.entry(tier.to_owned()).or_default().insert(zone.to_owned(), net);
+            tiers
+                .entry(tier.to_owned())
+                .or_default()
+                .insert(zone.to_owned(), net);
         }
         if fields(report, ROUTES, &position).is_some_and(|fields| fields["routes"].get(ANYWHERE).is_some()) {
             with_route.insert(tier.to_owned());
@@ -281,7 +318,8 @@ pub fn adopt(model: &Network, zones: &[String], report: &Report) -> Attr<BTreeMa
             let cidr = model.cidr.known();
             nets.len() == zones.len()
                 && nets.iter().all(|(zone, net)| {
-                    zones.contains(zone) && cidr.and_then(|cidr| tier_subnet(*cidr, *slot, zone)) == Some(*net)
+                    zones.contains(zone)
+                        && cidr.and_then(|cidr| tier_subnet(*cidr, *slot, zone)) == Some(*net)
                 })
         };
         let slot = (0..4u32).find(as_slot);
@@ -317,7 +355,9 @@ mod tests {
     }
 
     fn network(cidr: &str, tiers: &[(&str, PrivateTier)]) -> Network {
-        let tiers = tiers.iter().map(|(name, tier)| ((*name).to_owned(), tier.clone()));
+        let tiers = tiers
+            .iter()
+            .map(|(name, tier)| ((*name).to_owned(), tier.clone()));
         let zones = ["eu-west-1a", "eu-west-1b"].map(str::to_owned);
         let mut network = Network {
             cidr: Attr::Known(cidr.parse().unwrap()),
@@ -338,7 +378,9 @@ mod tests {
     fn refusals(network: &Network) -> Vec<String> {
         let mut out = Diagnostics::new();
         check(network, &mut out);
-        out.into_iter().map(|d| format!("{} {}", d.path, d.hint)).collect()
+        out.into_iter()
+            .map(|d| format!("{} {}", d.path, d.hint))
+            .collect()
     }
 
     #[test]
@@ -351,8 +393,14 @@ mod tests {
         assert_eq!(refusals(&network), [""; 0]);
         let objects = graph(&network).unwrap().objects();
         let field = |key: &str, field: &str| objects[&key.into()][field].to_string();
-        assert_eq!(field("tier_subnet/database/eu-west-1a", "cidr"), "\"10.20.224.0/24\"");
-        assert_eq!(field("tier_subnet/vault/eu-west-1b", "cidr"), "\"10.20.249.0/24\"");
+        assert_eq!(
+            field("tier_subnet/database/eu-west-1a", "cidr"),
+            "\"10.20.224.0/24\""
+        );
+        assert_eq!(
+            field("tier_subnet/vault/eu-west-1b", "cidr"),
+            "\"10.20.249.0/24\""
+        );
         assert_eq!(
             field("tier_routes/database/eu-west-1b", "routes"),
             r#"{"0.0.0.0/0":"nat_gateway/eu-west-1a"}"#
@@ -381,7 +429,10 @@ mod tests {
             ("10.21.0.0/24", "Choose such a part"),
             ("10.20.255.1/24", "Write 10.20.255.0/24."),
         ] {
-            assert!(say("10.20.0.0/16", &[("data", explicit(net))]).contains(says), "{net}");
+            assert!(
+                say("10.20.0.0/16", &[("data", explicit(net))]).contains(says),
+                "{net}"
+            );
         }
         let both = [("data", explicit("10.20.224.0/24")), ("more", tier(0))];
         assert!(say("10.20.0.0/16", &both).contains("Take another `slot`"));
