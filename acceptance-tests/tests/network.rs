@@ -82,6 +82,11 @@ fn create_update_of_each_argument_and_destroy() {
                 "flow logs kept longer",
                 "flow_logs = { destination = \"cloudwatch\", retention_days = 30 }",
             ),
+            (
+                "further tiers",
+                "private_tiers = { database = {}, vault = { slot = 1, nat_route = false } }",
+            ),
+            ("a tier less", "private_tiers = { vault = { slot = 1 } }"),
             ("another cluster", "cluster_name = \"other\""),
             ("time-outs", "timeouts {\n create = \"1h\"\n}"),
             ("as at first", ""),

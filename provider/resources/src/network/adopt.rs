@@ -103,6 +103,7 @@ pub fn adopt(model: &mut Network, report: &Report) {
         _ => "per_zone",
     }
     .into();
+    model.private_tiers = super::tiers::adopt(model, &zones, report);
     model.nat_zone = match positions(report, "nat_gateway").as_slice() {
         [zone] if zones.len() > 1 => zone.clone().into(),
         _ => Attr::Null,

@@ -14,9 +14,10 @@ use reconcile::part::{Key, Tags, Target, key};
 
 use super::layout::{ZoneSubnets, layout};
 use super::model::{Network, Subnets};
+use super::tiers;
 
 /// Everywhere.
-const ANYWHERE: &str = "0.0.0.0/0";
+pub(super) const ANYWHERE: &str = "0.0.0.0/0";
 
 /// The tag by which Karpenter finds subnets.
 pub const DISCOVERY: &str = "karpenter.sh/discovery";
@@ -92,13 +93,13 @@ pub fn flow_logs_role(prefix: &str, region: &str) -> String {
 }
 
 /// Gives parts their tags.
-struct Tagger<'a> {
+pub(super) struct Tagger<'a> {
     prefix: &'a str,
 }
 
 impl Tagger<'_> {
     /// `Name`, and those that other programs look for.
-    fn tags(&self, what: &str, discovery: &[(&str, &str)]) -> Tags {
+    pub(super) fn tags(&self, what: &str, discovery: &[(&str, &str)]) -> Tags {
         let name = if what.is_empty() {
             self.prefix.to_owned()
         } else {
@@ -244,6 +245,7 @@ pub fn graph(model: &Network) -> Option<Graph> {
     let nats = nats(model, &mut graph, gateway.as_ref(), &public, &tagger);
     let zones: Vec<&String> = zones.iter().flat_map(BTreeMap::keys).collect();
     let mut tables = Vec::new();
+    let mut ways_out = tiers::WaysOut::default();
     for (zone, subnet) in zones.iter().zip(&private) {
         let mut unknown = Unknowns::default();
         let nat = match &nats {
@@ -254,6 +256,7 @@ pub fn graph(model: &Network) -> Option<Graph> {
                 None
             }
         };
+        ways_out.insert((*zone).clone(), nat.cloned());
         let table = RouteTable {
             vpc: vpc.made(),
             subnets: vec![subnet.made()],
@@ -266,6 +269,13 @@ pub fn graph(model: &Network) -> Option<Graph> {
         tables.push(graph.part_with(key("private_routes", zone), table, unknown));
     }
 
+    let ways_out = (matches!(nats, Nats::Known(_)) && !zones.is_empty()).then_some(ways_out);
+    tables.extend(tiers::parts(model, &mut graph, &vpc, &tagger, ways_out.as_ref()));
+
+    let mut tables_unknown = of_zones("route_tables");
+    if !tiers::are_known(model) {
+        tables_unknown.note("route_tables");
+    }
     match model.s3_endpoint {
         Attr::Unknown => graph.open("s3_endpoint"),
         Attr::Known(true) => drop(graph.part_with(
@@ -276,7 +286,7 @@ pub fn graph(model: &Network) -> Option<Graph> {
                 route_tables: tables.iter().map(|table| table.made()).collect(),
                 tags: named("s3", &[]),
             },
-            of_zones("route_tables"),
+            tables_unknown,
         )),
         _ => {}
     }

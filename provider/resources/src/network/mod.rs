@@ -20,6 +20,7 @@ pub mod graph;
 pub mod layout;
 pub mod list;
 pub mod model;
+pub mod tiers;
 
 use crate::platform::Platform;
 use model::Network;
@@ -104,6 +105,7 @@ impl Declared<Platform> for NetworkResource {
             nets.into_iter().filter(|(_, net)| !net.is_null()).collect()
         });
         planned.private_subnets = nets(|nets| nets.private);
+        planned.private_tier_subnets = tiers::ranges(planned);
     }
 
     fn graph(&self, model: &Network) -> Option<Graph> {
@@ -138,6 +140,8 @@ impl Declared<Platform> for NetworkResource {
         model.nat_public_ips = from.list("nat_gateway", public_ip);
         model.nat_public_ips_by_zone = from.map("nat_gateway", public_ip);
         model.private_route_table_ids_by_zone = from.map("private_routes", id);
+        model.private_tier_subnet_ids = tiers::by_tier(from.map(tiers::SUBNET, id));
+        model.private_tier_route_table_ids = tiers::by_tier(from.map(tiers::ROUTES, id));
     }
 
     fn on_replace(&self, prior: &Network, out: &mut Diagnostics) {
@@ -279,8 +283,14 @@ impl NetworkResource {
             .iter()
             .filter(|zone| !before.contains(zone) && !usable.contains(&zone.as_str()))
         {
-            let why = match there.iter().find(|z| z.name == *zone) {
+            let why = match there.iter().find(|z| z.name == *zone || z.id == *zone) {
                 None => format!("There is no zone {zone} in {region}."),
+                Some(z) if z.id == *zone => {
+                    format!(
+                        "{zone} is the id of a zone; in this account its name is {}.",
+                        z.name
+                    )
+                }
                 Some(z) => format!("{zone} ({}) cannot be used: {}.", z.id, z.why_not()),
             };
             out.push(
