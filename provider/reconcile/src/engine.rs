@@ -43,7 +43,7 @@ pub struct Engine {
     /// Whom it tells how things go.
     pub progress: Progress,
     /// When the time of what is under way is over.
-    pub(crate) deadline: Option<Moment>,
+    pub deadline: Option<Moment>,
 }
 
 impl Engine {
