@@ -166,9 +166,9 @@ fn a_destroy_is_not_blocked_by_a_refusal() {
         let state = workspace
             .read("terraform.tfstate")
             .unwrap()
-            .replace("10.20.0.0/16", "11.20.0.0/16");
+            .replace("10.20.0.0/16", "127.20.0.0/16");
         workspace.write("terraform.tfstate", &state);
-        write(workspace, "cidr = \"11.20.0.0/16\"\nnat_gateways = \"none\"");
+        write(workspace, "cidr = \"127.20.0.0/16\"\nnat_gateways = \"none\"");
         workspace.destroy().ok();
         account.assert_empty();
     });
@@ -192,7 +192,7 @@ fn mistakes_are_refused_at_plan_before_anything_is_made() {
             ("host bits", "cidr = \"10.20.0.1/16\""),
             ("too large", "cidr = \"10.0.0.0/12\""),
             ("too small", "cidr = \"10.20.0.0/26\""),
-            ("not private", "cidr = \"11.0.0.0/16\""),
+            ("reserved range", "cidr = \"127.0.0.0/16\""),
             (
                 "no slot",
                 "cidr = \"10.20.0.0/24\"\navailability_zones = [\"us-east-1e\"]\nregion = \"us-east-1\"",
