@@ -89,7 +89,8 @@ impl<D> Reconciled<D> {
         let name = D::name(state).known().map_or("", String::as_str);
         let environment = D::common(state).environment.known().map_or("", String::as_str);
         let is_there = report.unclaimed.iter().any(|other| other.object.id == asked)
-            || report.foreign.iter().any(|other| other.cause.contains(asked));
+            || report.drift.iter().any(|said| said.contains(asked))
+            || (report.foreign.iter().chain(&report.warnings)).any(|other| other.cause.contains(asked));
         match report.ids.get(&root) {
             Some(found) if found == asked => Ok(()),
             Some(found) if !is_there => Err(Diagnostic::error(

@@ -339,9 +339,18 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         if let Some(prior) = prior.filter(|_| !plan.replace.is_empty()) {
             self.0.on_replace(prior, out);
         }
+        // What is so already may not block a destroy, which plans first: the second one will find nothing.
+        let is_unchanged = prior.is_some_and(|prior| prior.encode() == planned.encode());
+        let changed = format!("changed/{}", self.place(planned));
         if plan.kind != PlanKind::Replace
             && let (Attr::Known(name), Attr::Known(region)) = (D::name(planned), &D::common(planned).region)
-            && !cx.claim(&format!("{region}/{}/{name}", D::NAME))
+            && {
+                let is_first = cx.claim(&self.place(planned));
+                if !is_unchanged {
+                    cx.claim(&changed);
+                }
+                !is_first
+            }
         {
             let twice = Diagnostic::error(
                 "EKB2016",
@@ -353,8 +362,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                  imported twice, take one out of the configuration and the state (terraform state rm ADDRESS).",
             )
             .at(Path::from("name"));
-            // What is so already may not block a destroy, which plans first: the second one will find nothing.
-            out.push(if prior.is_some_and(|prior| prior.encode() == planned.encode()) {
+            out.push(if is_unchanged && cx.claim(&changed) {
                 Diagnostic {
                     severity: Severity::Warning,
                     ..twice

@@ -804,7 +804,7 @@ async fn two_blows_in_a_row_lose_nothing() {
                 for second in ENDING {
                     for then in 0.. {
                         tried += 1;
-                        if !all() && tried % 8 != 0 {
+                        if !all() && tried % 7 != 0 {
                             // Beyond the last call nothing is struck.
                             if then > calls {
                                 break;
