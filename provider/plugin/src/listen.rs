@@ -254,6 +254,7 @@ mod tests {
             tries.set(tries.get() + 1);
             async { Err::<(), _>(io::Error::other("Too many open files")) }
         };
+        #[expect(clippy::disallowed_methods, reason = "the clock is a floor above")]
         let a_minute = tokio::time::timeout(std::time::Duration::from_secs(60), patiently(none_free));
         assert!(a_minute.await.is_err());
         assert!(

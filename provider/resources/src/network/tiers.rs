@@ -33,8 +33,11 @@ pub fn are_known(model: &Network) -> bool {
     }
 }
 
+/// The range of each zone's subnet.
+type Ranges = BTreeMap<String, Attr<Ipv4Net>>;
+
 /// The ranges of each tier by zone; of a tier `None` while its zones are not known. `None` while the tiers are not.
-fn declared(model: &Network) -> Option<BTreeMap<&String, Option<BTreeMap<String, Attr<Ipv4Net>>>>> {
+fn declared(model: &Network) -> Option<BTreeMap<&String, Option<Ranges>>> {
     let tiers = match &model.private_tiers {
         Attr::Null => return Some(BTreeMap::new()),
         Attr::Unknown => return None,
