@@ -789,6 +789,10 @@ fn flow_logs_that_are_refused_leave_the_old_ones() {
     };
     write(&workspace, &to("cloudwatch"));
     workspace.apply().ok();
+    let bucket = serde_json::json!({ "Bucket": "logs", "CreateBucketConfiguration": { "LocationConstraint": Account::REGION } });
+    account
+        .call("s3", Account::REGION, "CreateBucket", &bucket)
+        .unwrap();
     account.fault(&Fault::deny().on("CreateFlowLogs"));
     write(&workspace, &to("arn:aws:s3:::logs"));
     workspace.apply().failed();

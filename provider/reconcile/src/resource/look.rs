@@ -60,6 +60,7 @@ impl<D> Reconciled<D> {
         let shared = common.tags_all.known().into_iter().flatten();
         let shared = shared.filter_map(|(key, value)| Some((key.clone(), value.known()?.clone())));
         remembered.complete_tags(&mut known, &shared.collect());
+        known.kinds.extend(remembered.kinds());
         if let Some(context) = context {
             known.ignore_tags(context.ignored_tags());
         }

@@ -126,6 +126,9 @@ pub(super) struct Remembered {
 struct Invented {
     /// Whose it is.
     id: String,
+    /// Its kind: of what is no longer declared, and found by its name alone, nothing else tells.
+    #[serde(default)]
+    kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     arn: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -137,6 +140,7 @@ impl Invented {
         let object = report.found.get(key);
         Self {
             id: id.to_owned(),
+            kind: report.kinds.get(key).cloned().unwrap_or_default(),
             arn: report.arns.get(key).cloned(),
             outputs: object.map(|object| object.outputs.clone()).unwrap_or_default(),
         }
@@ -146,6 +150,15 @@ impl Invented {
 impl Remembered {
     fn of(&self, key: &Key, id: &str) -> Option<&Invented> {
         self.parts.get(key).filter(|invented| invented.id == id)
+    }
+
+    /// The kinds of the parts.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (Key, String)> {
+        let told = self
+            .parts
+            .iter()
+            .filter(|(_, invented)| !invented.kind.is_empty());
+        told.map(|(key, invented)| (key.clone(), invented.kind.clone()))
     }
 
     /// What is to be remembered of what was found; what could not be looked at stays.

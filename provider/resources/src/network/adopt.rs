@@ -114,6 +114,7 @@ pub fn adopt(model: &mut Network, report: &Report) {
     };
     model.public_subnets = known(public);
     model.private_subnets = known(private);
+    model.private_tier_subnets = super::tiers::ranges(model);
     model.s3_endpoint = Attr::Known(report.ids.contains_key(&Key::from("s3_endpoint")));
     let endpoints = positions(report, "interface_endpoint");
     model.interface_endpoints = if endpoints.is_empty() {
