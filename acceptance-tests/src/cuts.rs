@@ -53,10 +53,12 @@ pub enum Blow {
     Reset,
     /// The service's own 5xx, three times.
     ServerError,
+    /// Refused for good: the operation ends with an error.
+    Deny,
 }
 
 impl Blow {
-    /// All of them.
+    /// Those that pass by themselves, and those that kill.
     pub const ALL: [Self; 6] = [
         Self::KillBefore,
         Self::KillAfter,
@@ -65,6 +67,8 @@ impl Blow {
         Self::Reset,
         Self::ServerError,
     ];
+    /// Those that an operation does not survive.
+    pub const ENDING: [Self; 3] = [Self::KillBefore, Self::KillAfter, Self::Deny];
 
     fn fault(self) -> Fault {
         match self {
@@ -74,6 +78,7 @@ impl Blow {
             Self::Throttle => Fault::throttle().times(10),
             Self::Reset => Fault::reset(),
             Self::ServerError => Fault::server_error().times(3),
+            Self::Deny => Fault::deny(),
         }
     }
 
@@ -137,6 +142,37 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}, call {}, {:?}", self.operation, self.call, self.blow)
     }
+}
+
+/// Two blows in a row: a create is disturbed, and so is the apply that continues it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pair {
+    /// The call of the first apply, from 1, and what happens there.
+    pub first: (usize, Blow),
+    /// The same of the second apply.
+    pub second: (usize, Blow),
+    /// What the user does next.
+    pub then: Next,
+}
+
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, second) = (self.first, self.second);
+        write!(
+            f,
+            "call {}, {:?}; then call {}, {:?}; then {:?}",
+            first.0, first.1, second.0, second.1, self.then
+        )
+    }
+}
+
+/// What a user does after blows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Next {
+    /// Apply again.
+    Apply,
+    /// Destroy.
+    Destroy,
 }
 
 /// How a sweep went.
@@ -221,6 +257,8 @@ pub struct Stage {
     before: Form,
     after: Form,
     calls: BTreeMap<Operation, usize>,
+    /// What the create calls, in order.
+    create_calls: Vec<String>,
 }
 
 impl fmt::Debug for Stage {
@@ -240,6 +278,7 @@ impl Stage {
         let session = Session::new(&account);
         let mut resource = Resource::new(scenario.type_name);
         let mut calls = BTreeMap::new();
+        let mut create_calls = Vec::new();
         let form = |snapshot: &'static str, resource: &Resource| {
             account.snapshot(snapshot);
             Form {
@@ -256,7 +295,11 @@ impl Stage {
                 None => session.destroy(resource),
             }
             .unwrap_or_else(|e| panic!("{} undisturbed, {operation:?}: {e}", scenario.name));
-            calls.insert(operation, account.mutations().len());
+            let made = account.mutations();
+            calls.insert(operation, made.len());
+            if operation == Operation::Create {
+                create_calls = made.into_iter().map(|call| call.operation).collect();
+            }
             if let Some(config) = config {
                 session
                     .expect_empty(resource, config)
@@ -282,6 +325,7 @@ impl Stage {
             before,
             after,
             calls,
+            create_calls,
         }
     }
 
@@ -375,6 +419,81 @@ impl Stage {
         Ok(())
     }
 
+    /// One call of each kind of the create, from 1: the first of its kind and, of what is made last, the last.
+    fn kinds_of_calls(&self) -> Vec<usize> {
+        let mut seen = BTreeSet::new();
+        let is_first = |(_, name): &(usize, &String)| seen.insert((*name).clone());
+        let mut calls: Vec<usize> = (self.create_calls.iter().enumerate())
+            .filter(is_first)
+            .map(|(at, _)| at + 1)
+            .collect();
+        if !calls.contains(&self.create_calls.len()) {
+            calls.push(self.create_calls.len());
+        }
+        calls
+    }
+
+    /// Runs one pair of blows; `false` where the second apply makes fewer calls, so that nothing struck it.
+    ///
+    /// # Errors
+    /// What is not as it has to be.
+    pub fn play_pair(&self, pair: Pair) -> Result<bool, String> {
+        let (account, config) = (&self.account, &self.scenario.before);
+        account.clear_faults();
+        account.restore(self.nothing.snapshot);
+        account.set_time_scale(Account::DEFAULT_SCALE);
+        account.clear_log();
+        let mut resource = self.nothing.resource.clone();
+        let mut said = Vec::new();
+        for (call, blow) in [pair.first, pair.second] {
+            account.fault(&blow.fault().mutating().nth(call));
+            let disturbed = self.session.apply(&mut resource, config);
+            let is_struck = account.faults_fired() > 0;
+            account.clear_faults();
+            if !is_struck {
+                return Ok(false);
+            }
+            said.push(disturbed.map_or_else(|error| error.to_string(), |_| "done".to_owned()));
+        }
+        let told = |what: String| format!("{what}\nthe blows: {said:#?}");
+        let is_unknown = resource.is_absent() && !account.objects().is_empty();
+        if pair.then == Next::Apply || is_unknown {
+            self.go_on(&mut resource, config).map_err(told)?;
+            self.session.expect_empty(&mut resource, config).map_err(told)?;
+            let counts = account.counts();
+            if counts != self.before.counts || resource.get("status") != "complete" {
+                return Err(told(format!(
+                    "exists: {counts:?}; undisturbed: {:?}",
+                    self.before.counts
+                )));
+            }
+        }
+        if pair.then == Next::Destroy {
+            (self.session.destroy(&mut resource)).map_err(|e| told(format!("the destroy: {e}")))?;
+            let counts = account.counts();
+            if counts != self.nothing.counts || !resource.is_absent() {
+                return Err(told(format!("left: {counts:?}")));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Applies; where a process died behind the very last call of a create, the import comes first that the error asks for.
+    fn go_on(&self, resource: &mut Resource, config: &Json) -> Result<(), String> {
+        let Err(error) = self.session.apply(resource, config) else {
+            return Ok(());
+        };
+        let asks = format!("import ADDRESS {}", self.scenario.import);
+        if resource.current.is_some() || !error.to_string().contains(&asks) {
+            return Err(format!("the next apply: {error}"));
+        }
+        (self.session.import(resource, self.scenario.import)).map_err(|e| format!("import: {e}"))?;
+        let applied = self.session.apply(resource, config);
+        applied
+            .map(drop)
+            .map_err(|e| format!("the apply after the import: {e}"))
+    }
+
     /// A create was killed behind its very last call: what is there is complete, and nobody's state knows it. The error
     /// says how to import it.
     fn complete_but_unknown(&self, resource: &mut Resource, config: &Json) -> Result<(), String> {
@@ -408,12 +527,14 @@ impl Stage {
     }
 }
 
+/// How many stages play at once.
+const STAGES: usize = 3;
+
 /// Plays all cases that `chosen` picks of the cut points, on several stages at once.
 ///
 /// # Panics
 /// Where the scenario does not work undisturbed.
 pub fn sweep(scenario: &Scenario, chosen: impl Fn(Case) -> bool + Sync) -> Tally {
-    const STAGES: usize = 3;
     let total = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
         for stage_number in 0..STAGES {
@@ -444,6 +565,59 @@ pub fn sweep(scenario: &Scenario, chosen: impl Fn(Case) -> bool + Sync) -> Tally
                         total.count(format!("{} {case}", scenario.name), result);
                         if total.cases % 50 == 0 {
                             eprintln!("{}: {} cases so far", scenario.name, total.cases);
+                        }
+                    }
+                }
+                stage.account.forget();
+            });
+        }
+    });
+    total.into_inner().unwrap_or_default()
+}
+
+/// Plays every `nth` pair of blows: first at one call of each kind of the create, whatever ends it there; then at every call
+/// of the apply that continues it, whatever ends or disturbs that; then a destroy, and an apply.
+///
+/// # Panics
+/// Where the scenario does not work undisturbed.
+pub fn sweep_pairs(scenario: &Scenario, nth: usize) -> Tally {
+    let total = Mutex::new(Tally::default());
+    std::thread::scope(|scope| {
+        for stage_number in 0..STAGES {
+            let total = &total;
+            scope.spawn(move || {
+                let stage = Stage::set(scenario);
+                let calls = stage.kinds_of_calls();
+                let firsts = calls
+                    .iter()
+                    .flat_map(|call| Blow::ENDING.map(|blow| (*call, blow)));
+                let seconds = [Blow::KillBefore, Blow::KillAfter, Blow::Deny, Blow::Lose];
+                let branches = firsts.flat_map(|first| {
+                    let of = move |second| [Next::Apply, Next::Destroy].map(|then| (first, second, then));
+                    seconds.into_iter().flat_map(of)
+                });
+                let mine = branches.enumerate().skip(stage_number).step_by(STAGES);
+                for (number, (first, blow, then)) in mine {
+                    // The calls differ from branch to branch, so that a sample meets all of them.
+                    for call in (1..).skip(number % nth).step_by(nth) {
+                        let pair = Pair {
+                            first,
+                            second: (call, blow),
+                            then,
+                        };
+                        let result = match stage.play_pair(pair) {
+                            Ok(true) => Ok(()),
+                            Ok(false) => break,
+                            Err(why) => Err(why),
+                        };
+                        if let Err(why) = &result {
+                            eprintln!("FAILED {} {pair}: {why}", scenario.name);
+                        }
+                        if let Ok(mut total) = total.lock() {
+                            total.count(format!("{} {pair}", scenario.name), result);
+                            if total.cases % 50 == 0 {
+                                eprintln!("{}: {} pairs so far", scenario.name, total.cases);
+                            }
                         }
                     }
                 }

@@ -1,6 +1,6 @@
 //! `ekb_network` through the real command lines, against the emulator: what users see, and what exists afterwards.
 
-use acceptance_tests::{Account, Cli, Plan, Rig, Workspace};
+use acceptance_tests::{Account, Cli, Fault, Plan, Rig, Workspace};
 use serde_json::Value;
 
 const ADDRESS: &str = "ekb_network.main";
@@ -82,6 +82,11 @@ fn create_update_of_each_argument_and_destroy() {
                 "flow logs kept longer",
                 "flow_logs = { destination = \"cloudwatch\", retention_days = 30 }",
             ),
+            (
+                "further tiers",
+                "private_tiers = { database = {}, vault = { slot = 1, nat_route = false } }",
+            ),
+            ("a tier less", "private_tiers = { vault = { slot = 1 } }"),
             ("another cluster", "cluster_name = \"other\""),
             ("time-outs", "timeouts {\n create = \"1h\"\n}"),
             ("as at first", ""),
@@ -129,9 +134,13 @@ fn only_what_aws_invents_is_unknown_at_the_first_plan() {
             "ids.s3_endpoint",
             "ids.vpc",
             "incarnation",
-            "nat_public_ips",
-            "private_subnet_ids",
-            "public_subnet_ids",
+            "nat_public_ips[0]",
+            "nat_public_ips_by_zone.eu-central-1a",
+            "private_route_table_ids_by_zone.eu-central-1a",
+            "private_subnet_ids[0]",
+            "private_subnet_ids_by_zone.eu-central-1a",
+            "public_subnet_ids[0]",
+            "public_subnet_ids_by_zone.eu-central-1a",
             "vpc_id",
         ];
         expected.sort_unstable();
@@ -157,9 +166,9 @@ fn a_destroy_is_not_blocked_by_a_refusal() {
         let state = workspace
             .read("terraform.tfstate")
             .unwrap()
-            .replace("10.20.0.0/16", "11.20.0.0/16");
+            .replace("10.20.0.0/16", "127.20.0.0/16");
         workspace.write("terraform.tfstate", &state);
-        write(workspace, "cidr = \"11.20.0.0/16\"\nnat_gateways = \"none\"");
+        write(workspace, "cidr = \"127.20.0.0/16\"\nnat_gateways = \"none\"");
         workspace.destroy().ok();
         account.assert_empty();
     });
@@ -183,7 +192,7 @@ fn mistakes_are_refused_at_plan_before_anything_is_made() {
             ("host bits", "cidr = \"10.20.0.1/16\""),
             ("too large", "cidr = \"10.0.0.0/12\""),
             ("too small", "cidr = \"10.20.0.0/26\""),
-            ("not private", "cidr = \"11.0.0.0/16\""),
+            ("reserved range", "cidr = \"127.0.0.0/16\""),
             (
                 "no slot",
                 "cidr = \"10.20.0.0/24\"\navailability_zones = [\"us-east-1e\"]\nregion = \"us-east-1\"",
@@ -335,8 +344,8 @@ fn nothing_is_called_in_validate_and_an_unknown_provider_configuration_is_surviv
 #[test]
 fn interrupted_in_a_wait_it_ends_at_once_keeps_its_state_and_goes_on() {
     on_every_cli(|workspace, account| {
-        // NAT gateways take 100 s of AWS time: 10 s here.
-        account.set_time_scale(10.0);
+        // NAT gateways take 100 s of AWS time: 25 s here.
+        account.set_time_scale(4.0);
         write(workspace, "cidr = \"10.20.0.0/16\"");
         let mut running = workspace.start(&["apply", "-no-color", "-auto-approve"]);
         acceptance_tests::until(
@@ -354,9 +363,30 @@ fn interrupted_in_a_wait_it_ends_at_once_keeps_its_state_and_goes_on() {
         assert_eq!(state["status"], "incomplete");
         let before: Vec<String> = account.objects().iter().map(|object| object.id.clone()).collect();
 
-        account.set_time_scale(200.0);
+        // A second time, while the create that goes on waits for them.
         account.clear_log();
-        workspace.apply().ok();
+        let mut running = workspace.start(&["apply", "-no-color", "-auto-approve"]);
+        acceptance_tests::until("the create waits", std::time::Duration::from_secs(60), || {
+            let looks = account.log().into_iter();
+            looks
+                .filter(|call| call.operation == "DescribeNatGateways")
+                .count()
+                > 3
+        });
+        running.interrupt();
+        let run = running.wait(std::time::Duration::from_secs(60)).failed();
+        assert!(!format!("{run}").contains("EKB1303"), "{run}");
+        account.set_time_scale(200.0);
+        account.snapshot("twice");
+        let twice = workspace.read("terraform.tfstate").expect("the state is kept");
+        workspace.destroy().ok();
+        account.assert_empty();
+
+        account.restore("twice");
+        workspace.write("terraform.tfstate", &twice);
+        account.clear_log();
+        let run = workspace.apply().ok();
+        assert!(!format!("{run}").contains("EKB2021"), "{run}");
         let deleted: Vec<_> = account
             .mutations()
             .into_iter()
@@ -533,27 +563,244 @@ fn the_data_source_and_the_function_agree_with_the_resource() {
 }
 
 #[test]
-fn a_subnet_in_use_names_what_uses_it_and_the_rest_stays_removable() {
+fn what_others_have_in_a_network_is_said_before_anything_is_destroyed() {
     on_every_cli(|workspace, account| {
-        write(workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"");
+        let arguments = "cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"\ninterface_endpoints = [\"sts\"]";
+        write(workspace, arguments);
         workspace.apply().ok();
         let state = workspace.resource(ADDRESS).unwrap();
-        let subnet = state["ids"]["private_subnet/eu-central-1b"].as_str().unwrap();
-        let made = account.ec2(
-            "CreateNetworkInterface",
-            &serde_json::json!({ "SubnetId": subnet, "Description": "AWS Lambda VPC ENI-report-1234" }),
+        let (vpc, ids) = (&state["vpc_id"], &state["ids"]);
+        let made = |operation: &str, params: &serde_json::Value, path: &str| {
+            account
+                .ec2(operation, params)
+                .pointer(path)
+                .unwrap()
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+
+        // What may go by itself is waited for, for a while.
+        let subnet = ids["private_subnet/eu-central-1b"].as_str().unwrap();
+        let interface = account.foreign_interface(subnet, "lambda", "AWS Lambda VPC ENI-report-1234");
+        let before = account.counts();
+        let text = format!("{}", Workspace::destroy(workspace).failed());
+        assert!(
+            text.contains(&interface) && text.contains("Lambda") && text.contains("EKB1121"),
+            "{text}"
         );
-        let interface = made["NetworkInterface"]["NetworkInterfaceId"].as_str().unwrap();
-        let failed = Workspace::destroy(workspace).failed();
-        let text = format!("{failed}");
-        assert!(text.contains(interface) && text.contains("Lambda"), "{text}");
-        let left = account.counts();
-        assert_eq!(left.get("subnet"), Some(&1), "the others went: {left:?}");
+        assert_eq!(account.counts(), before, "nothing was torn down");
+        account.remove_foreign_interface(&interface);
+
+        let in_vpc = |more: serde_json::Value| {
+            let mut params = serde_json::json!({ "VpcId": vpc });
+            params
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            params
+        };
+        let none = serde_json::json!({});
+        let tags = serde_json::json!([{ "ResourceType": "security-group", "Tags": [{ "Key": "elbv2.k8s.aws/cluster", "Value": "staging" }] }]);
+        let group = made(
+            "CreateSecurityGroup",
+            &in_vpc(
+                serde_json::json!({ "GroupName": "k8s-traffic", "Description": "theirs", "TagSpecifications": tags }),
+            ),
+            "/GroupId",
+        );
+        let rule = serde_json::json!([{ "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "UserIdGroupPairs": [{ "GroupId": ids["endpoint_security_group"] }] }]);
         account.ec2(
-            "DeleteNetworkInterface",
-            &serde_json::json!({ "NetworkInterfaceId": interface }),
+            "AuthorizeSecurityGroupIngress",
+            &serde_json::json!({ "GroupId": group, "IpPermissions": rule }),
         );
+        let acl = made(
+            "CreateNetworkAcl",
+            &in_vpc(none.clone()),
+            "/NetworkAcl/NetworkAclId",
+        );
+        let theirs = made(
+            "CreateSubnet",
+            &in_vpc(serde_json::json!({ "CidrBlock": "10.20.255.240/28" })),
+            "/Subnet/SubnetId",
+        );
+        let table = made(
+            "CreateRouteTable",
+            &in_vpc(none.clone()),
+            "/RouteTable/RouteTableId",
+        );
+        let egress = made(
+            "CreateEgressOnlyInternetGateway",
+            &in_vpc(none.clone()),
+            "/EgressOnlyInternetGateway/EgressOnlyInternetGatewayId",
+        );
+        let endpoint = made(
+            "CreateVpcEndpoint",
+            &in_vpc(serde_json::json!({ "ServiceName": "com.amazonaws.eu-central-1.dynamodb" })),
+            "/VpcEndpoint/VpcEndpointId",
+        );
+        let vpn = made(
+            "CreateVpnGateway",
+            &serde_json::json!({ "Type": "ipsec.1" }),
+            "/VpnGateway/VpnGatewayId",
+        );
+        account.ec2(
+            "AttachVpnGateway",
+            &in_vpc(serde_json::json!({ "VpnGatewayId": vpn })),
+        );
+        let other = made(
+            "CreateVpc",
+            &serde_json::json!({ "CidrBlock": "10.99.0.0/16" }),
+            "/Vpc/VpcId",
+        );
+        let peering = made(
+            "CreateVpcPeeringConnection",
+            &in_vpc(serde_json::json!({ "PeerVpcId": other })),
+            "/VpcPeeringConnection/VpcPeeringConnectionId",
+        );
+        account.ec2(
+            "AcceptVpcPeeringConnection",
+            &serde_json::json!({ "VpcPeeringConnectionId": peering }),
+        );
+
+        let before = account.counts();
+        let text = format!("{}", Workspace::destroy(workspace).failed());
+        for id in [&group, &acl, &theirs, &table, &egress, &endpoint, &vpn, &peering] {
+            assert!(text.contains(id.as_str()), "{id} is missing in {text}");
+        }
+        assert!(
+            text.contains("Ingresses") && text.contains("nothing was deleted"),
+            "{text}"
+        );
+        assert_eq!(account.counts(), before, "nothing was torn down");
+
+        for (operation, params) in [
+            (
+                "DeleteVpcPeeringConnection",
+                serde_json::json!({ "VpcPeeringConnectionId": peering }),
+            ),
+            ("DeleteVpc", serde_json::json!({ "VpcId": other })),
+            (
+                "DetachVpnGateway",
+                in_vpc(serde_json::json!({ "VpnGatewayId": vpn })),
+            ),
+            ("DeleteVpnGateway", serde_json::json!({ "VpnGatewayId": vpn })),
+            (
+                "DeleteVpcEndpoints",
+                serde_json::json!({ "VpcEndpointIds": [endpoint] }),
+            ),
+            (
+                "DeleteEgressOnlyInternetGateway",
+                serde_json::json!({ "EgressOnlyInternetGatewayId": egress }),
+            ),
+            ("DeleteRouteTable", serde_json::json!({ "RouteTableId": table })),
+            ("DeleteSubnet", serde_json::json!({ "SubnetId": theirs })),
+            ("DeleteNetworkAcl", serde_json::json!({ "NetworkAclId": acl })),
+            ("DeleteSecurityGroup", serde_json::json!({ "GroupId": group })),
+        ] {
+            account.ec2(operation, &params);
+        }
         workspace.destroy().ok();
         account.assert_empty();
     });
+}
+
+/// What a plan must not do by the way: another address, another gateway, endless refusals.
+#[test]
+fn nat_gateways_stay_and_zones_may_be_private_only() {
+    let cli = Cli::any();
+    let account = Rig::shared().account();
+    let workspace = Workspace::new(&cli, &account);
+    let zones = |zones: &str| {
+        format!("cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"\navailability_zones = [{zones}]")
+    };
+    write(&workspace, &zones("\"eu-central-1b\""));
+    workspace.apply().ok();
+    let address = workspace.resource(ADDRESS).unwrap()["nat_public_ips"].clone();
+    // Another zone comes before it in the alphabet: the gateway stays.
+    write(&workspace, &zones("\"eu-central-1a\", \"eu-central-1b\""));
+    workspace.apply().ok();
+    let state = workspace.resource(ADDRESS).unwrap();
+    assert_eq!(state["nat_public_ips"], address, "the address that others allow");
+    assert_eq!(state["nat_zone"], "eu-central-1b");
+    // By wish it moves, and an address of the user's own is taken and survives.
+    let own = account.ec2("AllocateAddress", &serde_json::json!({ "Domain": "vpc" }));
+    let (id, ip) = (own["AllocationId"].as_str().unwrap(), own["PublicIp"].clone());
+    let moved = format!(
+        "{}\nnat_zone = \"eu-central-1a\"\nnat_allocation_ids = {{ \"eu-central-1a\" = \"{id}\" }}",
+        zones("\"eu-central-1a\", \"eu-central-1b\"")
+    );
+    write(&workspace, &moved);
+    let plan = workspace.plan().ok();
+    assert!(plan.run.stdout.contains("public address"), "{}", plan.run.stdout);
+    workspace.apply().ok();
+    workspace.plan().ok().assert_empty();
+    assert_eq!(workspace.resource(ADDRESS).unwrap()["nat_public_ips"][0], ip);
+    workspace.destroy().ok();
+    let addresses = account.ec2("DescribeAddresses", &serde_json::json!({}));
+    assert_eq!(
+        addresses["Addresses"].as_array().unwrap().len(),
+        1,
+        "the user's own"
+    );
+    account.ec2("ReleaseAddress", &serde_json::json!({ "AllocationId": id }));
+
+    // A zone without a public subnet goes out through another's gateway.
+    write(
+        &workspace,
+        "cidr = \"10.20.0.0/16\"\nsubnets = {\n\"eu-central-1a\" = { public = \"10.20.1.0/24\", private = \"10.20.11.0/24\" }\n\
+         \"eu-central-1b\" = { private = \"10.20.12.0/24\" }\n}",
+    );
+    workspace.apply().ok();
+    workspace.plan().ok().assert_empty();
+    let state = workspace.resource(ADDRESS).unwrap();
+    assert_eq!(state["public_subnet_ids"].as_array().unwrap().len(), 1);
+    assert_eq!(state["nat_public_ips"].as_array().unwrap().len(), 1);
+    // Nothing public at all: nothing leads out. The endpoint lets go of the subnet that moves.
+    let private = |range: &str| {
+        format!(
+            "cidr = \"10.20.0.0/16\"\ninterface_endpoints = [\"sts\"]\nsubnets = {{ \"eu-central-1a\" = {{ private = \"{range}\" }} }}"
+        )
+    };
+    write(&workspace, &private("10.20.11.0/24"));
+    workspace.apply().ok();
+    workspace.plan().ok().assert_empty();
+    assert!(
+        !account.counts().contains_key("internet_gateway"),
+        "{:?}",
+        account.counts()
+    );
+    write(&workspace, &private("10.20.21.0/24"));
+    workspace.apply().ok();
+    workspace.plan().ok().assert_empty();
+    workspace.destroy().ok();
+    account.assert_empty();
+}
+
+#[test]
+fn flow_logs_that_are_refused_leave_the_old_ones() {
+    let cli = Cli::any();
+    let account = Rig::shared().account();
+    let workspace = Workspace::new(&cli, &account);
+    let to = |destination: &str| {
+        format!(
+            "cidr = \"10.20.0.0/16\"\nzone_count = 1\nnat_gateways = \"none\"\nflow_logs = {{ destination = \"{destination}\" }}"
+        )
+    };
+    write(&workspace, &to("cloudwatch"));
+    workspace.apply().ok();
+    account.fault(&Fault::deny().on("CreateFlowLogs"));
+    write(&workspace, &to("arn:aws:s3:::logs"));
+    workspace.apply().failed();
+    let counts = account.counts();
+    assert_eq!(
+        (counts["flow_log"], counts["log_group"]),
+        (1, 1),
+        "the old one still writes: {counts:?}"
+    );
+    account.clear_faults();
+    workspace.apply().ok();
+    workspace.plan().ok().assert_empty();
+    workspace.destroy().ok();
+    account.assert_empty();
 }

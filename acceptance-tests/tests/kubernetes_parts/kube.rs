@@ -155,10 +155,9 @@ impl Cluster {
             .with(Kube::<DEFINITION>(self.clone()))
             .with(Kube::<WIDGET>(self.clone()))
             .with(Kube::<NAMESPACE>(self.clone()));
-        Engine {
-            timeout: Duration::from_secs(120),
-            ..Engine::new(owner, kinds)
-        }
+        let mut engine = Engine::new(owner, kinds);
+        engine.timeout = Duration::from_secs(120);
+        engine
     }
 
     pub fn path<const N: usize>(&self, name: &str) -> String {

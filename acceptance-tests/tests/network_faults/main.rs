@@ -11,7 +11,7 @@ mod policy;
 mod resume;
 mod states;
 
-use acceptance_tests::cuts::{Blow, Scenario, sweep};
+use acceptance_tests::cuts::{Blow, Scenario, sweep, sweep_pairs};
 use acceptance_tests::{Account, Rig, Session};
 use conformance::Resource;
 use serde_json::{Value as Json, json};
@@ -44,5 +44,13 @@ fn every_mutating_call_may_go_wrong() {
         case.blow == Blow::ALL[(case.call + case.operation as usize) % Blow::ALL.len()]
     });
     tally.report("network, every call once");
+    tally.assert_good();
+}
+
+/// A sample of two blows in a row.
+#[test]
+fn a_create_may_go_wrong_twice() {
+    let tally = sweep_pairs(&Scenario::network(), 200);
+    tally.report("network, a sample of two blows");
     tally.assert_good();
 }

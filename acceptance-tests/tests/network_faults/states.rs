@@ -368,7 +368,7 @@ fn an_import_by_id_takes_that_object_or_none() {
     let vpc = resource.get("vpc_id").as_str().unwrap().to_owned();
     assert_eq!(imported(&vpc).unwrap().get("vpc_id"), resource.get("vpc_id"));
     let error = imported("vpc-0123456789abcdef0").unwrap_err();
-    assert!(error.contains("EKB2027") && error.contains(&vpc), "{error}");
+    assert!(error.contains("EKB2031") && error.contains(&vpc), "{error}");
 
     let other = built_by_others(&account);
     let error = imported(&other).unwrap_err();

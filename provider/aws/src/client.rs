@@ -31,9 +31,12 @@ use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
 use crate::credentials::{self, RoleCredentials};
+use crate::errors;
 use crate::failure::{self, codes};
-use crate::http::{ATTEMPTS, Sender, attempts, client as http_client, variable};
-use crate::limiter::Limiter;
+use crate::http::{SENDING, Sender, Sending, attempts, client as http_client, variable};
+use crate::limiter::{Limiter, Limiters};
+use crate::partition::partition;
+use crate::services;
 use crate::settings::{RetryMode, Settings};
 
 /// Retries of a read where nothing else is said, as in the AWS provider.
@@ -49,7 +52,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The account that calls are made in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Its id: twelve digits; empty where `skip_requesting_account_id` is set.
+    /// Its id: twelve digits; empty where `skip_requesting_account_id` is set. ARNs are then those that AWS answers.
     pub id: String,
     /// `aws`, `aws-cn`, `aws-us-gov`, …: the second word of its ARNs.
     pub partition: String,
@@ -57,7 +60,11 @@ pub struct Account {
 
 /// AWS as one provider block configures it. Cheap to clone; nothing is read or called before the first use.
 #[derive(Clone)]
-pub struct Aws(Arc<Inner>);
+pub struct Aws {
+    inner: Arc<Inner>,
+    /// Where calls are made; none: in the provider's region.
+    region: Option<Arc<str>>,
+}
 
 struct Inner {
     settings: Arc<Settings>,
@@ -83,39 +90,64 @@ struct Connected {
     sdk: SdkConfig,
     region: Option<String>,
     /// None in retry mode standard.
-    limiter: Option<Limiter>,
+    limiters: Option<Limiters>,
     sender: Sender,
     reads: RetryConfig,
     writes: RetryConfig,
-    ec2: ByRegion<aws_sdk_ec2::Client>,
-    iam: ByRegion<aws_sdk_iam::Client>,
-    logs: ByRegion<aws_sdk_cloudwatchlogs::Client>,
+    clients: ServiceClients,
 }
 
-/// A client of service `$names` (the names users may give its endpoint).
-macro_rules! clients {
-    ($sdk:ident, $names:expr, $connected:expr, $settings:expr, $region:expr) => {{
-        let build = |retries: &RetryConfig| {
-            let mut config = $sdk::config::Builder::from(&$connected.sdk)
-                .region(Region::new($region.to_owned()))
-                .retry_config(retries.clone())
-                .retry_partition(RetryPartition::new(PARTITION))
-                .retry_classifier(FewConnects)
-                .interceptor($connected.sender.clone());
-            if let Some(url) = endpoint($settings, &$names) {
-                config = config.endpoint_url(url);
-            }
-            $sdk::Client::from_conf(config.build())
-        };
-        Clients {
-            read: build(&$connected.reads),
-            write: build(&$connected.writes),
+/// A client of the service of the table by this name.
+macro_rules! client {
+    ($sdk:ident, $name:expr, $connected:expr, $settings:expr, $region:expr, $retries:expr) => {{
+        let mut config = $sdk::config::Builder::from(&$connected.sdk)
+            .region(Region::new($region.to_owned()))
+            .retry_config($retries.clone())
+            .retry_partition(RetryPartition::new(PARTITION))
+            .retry_classifier(FewConnects)
+            .interceptor($connected.sender.clone());
+        if let Some(url) = endpoint($settings, $name) {
+            config = config.endpoint_url(url);
         }
+        config
     }};
 }
 
-fn endpoint<'s>(settings: &'s Settings, names: &[&str]) -> Option<&'s str> {
-    names
+/// The SDK's clients, by the service's name in the table of services.
+macro_rules! clients {
+    ($($service:ident: $sdk:ident),+ $(,)?) => {
+        #[derive(Default)]
+        struct ServiceClients {
+            $($service: ByRegion<$sdk::Client>,)+
+        }
+
+        impl Aws {
+            $(pub(crate) async fn $service(&self, region: &str) -> Result<Clients<$sdk::Client>, Failure> {
+                let connected = self.connected().await?;
+                let build = |retries: &RetryConfig| {
+                    let settings = self.settings();
+                    let config = client!($sdk, stringify!($service), connected, settings, region, retries);
+                    $sdk::Client::from_conf(config.build())
+                };
+                Ok(cached(&connected.clients.$service, region, || Clients {
+                    read: build(&connected.reads),
+                    write: build(&connected.writes),
+                }))
+            })+
+        }
+    };
+}
+
+clients! {
+    ec2: aws_sdk_ec2,
+    iam: aws_sdk_iam,
+    logs: aws_sdk_cloudwatchlogs,
+}
+
+/// The service's address as the provider block says it.
+fn endpoint<'s>(settings: &'s Settings, service: &str) -> Option<&'s str> {
+    services::find(service)?
+        .endpoints
         .iter()
         .find_map(|name| settings.endpoints.get(*name))
         .map(String::as_str)
@@ -136,13 +168,25 @@ impl Aws {
     }
 
     fn with_http(settings: Settings, http: Option<SharedHttpClient>) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             settings: Arc::new(settings),
             http,
             clock: Clock::from_env(),
             connected: OnceCell::new(),
             account: OnceCell::new(),
-        }))
+        };
+        Self {
+            inner: Arc::new(inner),
+            region: None,
+        }
+    }
+
+    /// The same, for calls in this region.
+    pub(crate) fn in_region(&self, region: &str) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            region: Some(region.into()),
+        }
     }
 
     /// AWS as the given HTTP client plays it.
@@ -153,15 +197,21 @@ impl Aws {
 
     /// What it was configured with.
     pub fn settings(&self) -> &Settings {
-        &self.0.settings
+        &self.inner.settings
     }
 
     /// The region for resources that name none: of the provider block, of `AWS_REGION` or `AWS_DEFAULT_REGION`; of the
     /// profile or the machine once [`Aws::connect`] or any call has looked there.
     pub fn region(&self) -> Option<String> {
-        let given = || self.0.settings.region.clone().filter(|region| !region.is_empty());
+        let given = || {
+            self.inner
+                .settings
+                .region
+                .clone()
+                .filter(|region| !region.is_empty())
+        };
         let found = || {
-            self.0
+            self.inner
                 .connected
                 .get()
                 .and_then(|connected| connected.region.clone())
@@ -200,7 +250,7 @@ impl Aws {
     /// # Errors
     /// `EKB1105`.
     pub fn check_region(&self, region: &str) -> Result<(), Failure> {
-        if self.0.settings.skip_region_validation || looks_like_region(region) {
+        if self.inner.settings.skip_region_validation || looks_like_region(region) {
             return Ok(());
         }
         Err(Failure::new(
@@ -214,78 +264,58 @@ impl Aws {
 
     /// The account and partition. STS is asked once a process, or not at all with `skip_requesting_account_id`.
     ///
+    /// `region` is asked where the provider has none: that of the resource.
+    ///
     /// # Errors
     /// Missing, expired or refused credentials; an account that is forbidden or not among the allowed ones (`EKB1104`);
     /// an endpoint that cannot be reached.
-    pub async fn account(&self) -> Result<Account, Failure> {
-        self.0
+    pub async fn account(&self, region: Option<&str>) -> Result<Account, Failure> {
+        self.inner
             .account
-            .get_or_try_init(|| self.ask_account())
+            .get_or_try_init(|| self.ask_account(region))
             .await
             .cloned()
     }
 
-    async fn ask_account(&self) -> Result<Account, Failure> {
-        let settings = &self.0.settings;
-        let region = self.needed_region().await?;
+    async fn ask_account(&self, region: Option<&str>) -> Result<Account, Failure> {
+        let settings = &self.inner.settings;
+        let region = match (region, &self.connected().await?.region) {
+            (Some(region), None) => region.to_owned(),
+            _ => self.needed_region().await?,
+        };
         if settings.skip_requesting_account_id {
             return Ok(Account {
                 id: String::new(),
-                partition: partition_of(&region).to_owned(),
+                partition: partition(&region).to_owned(),
             });
         }
         let connected = self.connected().await?;
         let sts = sts(connected, settings, &region, connected.sdk.credentials_provider());
         let doing = "looking up the AWS account";
         let answer = self
+            .in_region(settings.sts_region.as_deref().unwrap_or(&region))
             .call("sts:GetCallerIdentity", doing, sts.get_caller_identity().send())
             .await;
         let answer = match answer {
             Err(failure) if settings.skip_credentials_validation && failure.class == Class::Denied => {
                 return Ok(Account {
                     id: String::new(),
-                    partition: partition_of(&region).to_owned(),
+                    partition: partition(&region).to_owned(),
                 });
             }
             other => other?,
         };
         let id = answer.account().unwrap_or_default().to_owned();
-        let partition = answer
+        let answered = answer
             .arn()
             .and_then(|arn| arn.split(':').nth(1))
             .filter(|partition| !partition.is_empty());
-        let partition = partition.unwrap_or_else(|| partition_of(&region)).to_owned();
-        let account = Account { id, partition };
+        let account = Account {
+            id,
+            partition: answered.unwrap_or_else(|| partition(&region)).to_owned(),
+        };
         check_account(settings, &account)?;
         Ok(account)
-    }
-
-    pub(crate) async fn ec2(&self, region: &str) -> Result<Clients<aws_sdk_ec2::Client>, Failure> {
-        let connected = self.connected().await?;
-        let settings = &self.0.settings;
-        Ok(cached(&connected.ec2, region, || {
-            clients!(aws_sdk_ec2, ["ec2"], connected, settings, region)
-        }))
-    }
-
-    pub(crate) async fn iam(&self, region: &str) -> Result<Clients<aws_sdk_iam::Client>, Failure> {
-        let connected = self.connected().await?;
-        let settings = &self.0.settings;
-        Ok(cached(&connected.iam, region, || {
-            clients!(aws_sdk_iam, ["iam"], connected, settings, region)
-        }))
-    }
-
-    pub(crate) async fn logs(
-        &self,
-        region: &str,
-    ) -> Result<Clients<aws_sdk_cloudwatchlogs::Client>, Failure> {
-        let connected = self.connected().await?;
-        let settings = &self.0.settings;
-        let names = ["logs", "cloudwatchlogs", "cloudwatchlog"];
-        Ok(cached(&connected.logs, region, || {
-            clients!(aws_sdk_cloudwatchlogs, names, connected, settings, region)
-        }))
     }
 
     /// Makes one call: the SDK's future, with our log event and our failure.
@@ -301,14 +331,11 @@ impl Aws {
         T: RequestId,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let clock = &self.0.clock;
-        let limiter = self
-            .0
-            .connected
-            .get()
-            .and_then(|connected| connected.limiter.as_ref());
-        if let Some(limiter) = limiter {
-            limiter.turn().await;
+        let doing = doing.into();
+        let clock = &self.inner.clock;
+        let limiter = self.limiter(action);
+        if let Some(limiter) = &limiter {
+            limiter.turn(&doing).await?;
         }
         let began = clock.now();
         let counted = async {
@@ -317,21 +344,21 @@ impl Aws {
         };
         // The SDK's own events show headers and bodies, so they end here. Boxed: its futures are tens of kilobytes.
         let counted = Box::pin(counted.with_subscriber(NoSubscriber::new()));
-        let (result, attempts) = ATTEMPTS.scope(std::cell::Cell::new(0), counted).await;
+        let (result, attempts) = SENDING.scope(Sending::new(limiter.clone()), counted).await;
         let ms = clock.now().since(began).as_millis();
         let (service, operation) = action.split_once(':').unwrap_or_default();
         match result {
             Ok(answer) => {
-                limiter.into_iter().for_each(Limiter::succeeded);
+                limiter.iter().for_each(Limiter::succeeded);
                 let request_id = answer.request_id().unwrap_or_default();
                 tracing::debug!(service, operation, ms, request_id, attempts, "AWS call");
                 Ok(answer)
             }
             Err(error) => {
-                let failure = failure::of(&error, action, &doing.into(), &self.0.settings);
+                let failure = failure::of(&error, action, &doing, &self.inner.settings);
                 // Where the status did not say so.
                 limiter
-                    .into_iter()
+                    .iter()
                     .filter(|_| failure.class == Class::Throttled)
                     .for_each(Limiter::throttled);
                 let request_id = failure.request_id.as_deref().unwrap_or_default();
@@ -351,20 +378,32 @@ impl Aws {
         }
     }
 
+    /// The limiter of such calls.
+    fn limiter(&self, action: &str) -> Option<Limiter> {
+        let connected = self.inner.connected.get()?;
+        let region = self.region.as_deref().or(connected.region.as_deref());
+        let limiters = connected.limiters.as_ref()?;
+        Some(limiters.of(
+            services::find(action)?,
+            region.unwrap_or_default(),
+            errors::changes(action),
+        ))
+    }
+
     async fn connected(&self) -> Result<&Connected, Failure> {
         let connect = || {
             Box::pin(
-                connect(&self.0.settings, self.0.http.clone(), &self.0.clock)
+                connect(&self.inner.settings, self.inner.http.clone(), &self.inner.clock)
                     .with_subscriber(NoSubscriber::new()),
             )
         };
-        self.0.connected.get_or_try_init(connect).await
+        self.inner.connected.get_or_try_init(connect).await
     }
 }
 
 impl fmt::Debug for Aws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Aws").field(&self.0.settings).finish()
+        f.debug_tuple("Aws").field(&self.inner.settings).finish()
     }
 }
 
@@ -409,18 +448,14 @@ async fn connect(
     let sdk = loader.load().await;
 
     let (retries, adaptive) = retries(settings)?;
-    // One limiter for all services: it is the account's rate that throttling tells of.
-    let limiter = adaptive.then(|| Limiter::new(clock.clone()));
     let mut connected = Connected {
         sdk,
         region: region.as_ref().map(ToString::to_string),
-        sender: Sender::new(settings, limiter.clone()),
-        limiter,
+        limiters: adaptive.then(|| Limiters::new(clock.clone())),
+        sender: Sender::new(settings),
         reads: RetryConfig::standard().with_max_attempts(retries.saturating_add(1)),
         writes: RetryConfig::standard().with_max_attempts(1),
-        ec2: Mutex::default(),
-        iam: Mutex::default(),
-        logs: Mutex::default(),
+        clients: ServiceClients::default(),
     };
     let credentials = assumed(settings, &connected, base);
     connected.sdk = connected
@@ -460,16 +495,8 @@ fn sts(
     credentials: Option<SharedCredentialsProvider>,
 ) -> aws_sdk_sts::Client {
     let region = settings.sts_region.as_deref().unwrap_or(region);
-    let mut config = aws_sdk_sts::config::Builder::from(&connected.sdk)
-        .region(Region::new(region.to_owned()))
-        .retry_config(connected.reads.clone())
-        .retry_partition(RetryPartition::new(PARTITION))
-        .retry_classifier(FewConnects)
-        .interceptor(connected.sender.clone());
+    let mut config = client!(aws_sdk_sts, "sts", connected, settings, region, connected.reads);
     config.set_credentials_provider(credentials);
-    if let Some(url) = endpoint(settings, &["sts"]) {
-        config = config.endpoint_url(url);
-    }
     aws_sdk_sts::Client::from_conf(config.build())
 }
 
@@ -599,23 +626,6 @@ fn looks_like_region(text: &str) -> bool {
     }
 }
 
-/// The partition of a region, by its name.
-pub(crate) fn partition_of(region: &str) -> &'static str {
-    const PARTITIONS: &[(&str, &str)] = &[
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-        ("us-isof-", "aws-iso-f"),
-        ("eu-isoe-", "aws-iso-e"),
-        ("eusc-", "aws-eusc"),
-    ];
-    PARTITIONS
-        .iter()
-        .find(|(prefix, _)| region.starts_with(prefix))
-        .map_or("aws", |(_, partition)| partition)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -634,8 +644,6 @@ mod tests {
         for other in ["eu-central-1a", "frankfurt", "", "eu-central", "EU-central-1"] {
             assert!(!looks_like_region(other), "{other}");
         }
-        assert_eq!(partition_of("us-gov-west-1"), "aws-us-gov");
-        assert_eq!(partition_of("eu-central-1"), "aws");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 use reconcile::failure::{Class, Failure};
 
+use crate::errors;
 use crate::http::variable;
 use crate::settings::Settings;
 
@@ -83,188 +84,29 @@ struct Facts<'a> {
     status: u16,
 }
 
-/// Whether the operation changes anything.
-pub(crate) fn changes(action: &str) -> bool {
-    let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
-    !["Describe", "Get", "List", "Head", "Assume"]
-        .iter()
-        .any(|prefix| operation.starts_with(prefix))
-}
-
-/// One line of the table below.
-struct Rule {
-    /// AWS's codes; `*` at either end stands for anything.
-    codes: &'static [&'static str],
-    class: Class,
-    code: &'static str,
-}
-
-const fn rule(codes: &'static [&'static str], class: Class, code: &'static str) -> Rule {
-    Rule { codes, class, code }
-}
-
-/// The first line that matches decides.
-const RULES: &[Rule] = &[
-    rule(
-        &[
-            "RequestLimitExceeded",
-            "Throttl*",
-            "TooManyRequests*",
-            "RequestThrottled*",
-            "BandwidthLimitExceeded",
-            "EC2ThrottledException",
-            "PriorRequestNotComplete",
-            "SlowDown",
-        ],
-        Class::Throttled,
-        THROTTLED,
-    ),
-    rule(
-        &["ServiceUnavailable*", "Unavailable", "InsufficientCapacity*"],
-        Class::Transient,
-        UNAVAILABLE,
-    ),
-    rule(&["ExpiredToken*", "RequestExpired"], Class::Denied, EXPIRED),
-    rule(
-        &[
-            "AuthFailure",
-            "InvalidClientTokenId",
-            "UnrecognizedClient*",
-            "SignatureDoesNotMatch",
-            "InvalidSignature*",
-            "InvalidAccessKeyId",
-            "IncompleteSignature*",
-            "MissingAuthenticationToken*",
-        ],
-        Class::Denied,
-        NOT_ACCEPTED,
-    ),
-    rule(&["OptInRequired", "RegionDisabled*"], Class::Denied, OPT_IN),
-    rule(
-        &["UnauthorizedOperation", "AccessDenied*", "NotAuthorized*"],
-        Class::Denied,
-        DENIED,
-    ),
-    rule(
-        &[
-            "*AlreadyExists*",
-            "InvalidGroup.Duplicate",
-            "InvalidPermission.Duplicate",
-            "InvalidSubnet.Conflict",
-            "Resource.AlreadyAssociated",
-        ],
-        Class::Exists,
-        EXISTS,
-    ),
-    rule(
-        &[
-            "DependencyViolation",
-            "ResourceInUse*",
-            "*.InUse",
-            "*IncorrectState*",
-            "Incorrect*State",
-            "DeleteConflict*",
-            "OperationAborted*",
-            "*ConcurrentModification*",
-            "ConflictException",
-            "ResourceConflict*",
-            "VolumeInUse",
-            "*OperationInProgress*",
-        ],
-        Class::Busy,
-        BUSY,
-    ),
-    rule(
-        &[
-            "*LimitExceeded*",
-            "ServiceQuotaExceeded*",
-            "*QuotaExceeded*",
-            "*MaxLimit*",
-            "*.LimitExceeded",
-        ],
-        Class::Quota,
-        QUOTA,
-    ),
-    rule(
-        &["*NotFound*", "*.NotFound", "NoSuch*", "Gateway.NotAttached"],
-        Class::NotFound,
-        NOT_FOUND,
-    ),
-    rule(
-        &[
-            "Invalid*",
-            "Validation*",
-            "Malformed*",
-            "Missing*",
-            "Unsupported*",
-            "IdempotentParameterMismatch",
-        ],
-        Class::Invalid,
-        INVALID,
-    ),
-];
-
-fn matches(pattern: &str, code: &str) -> bool {
-    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
-        (Some(_), Some(_)) => code.contains(pattern.trim_matches('*')),
-        (Some(end), None) => code.ends_with(end),
-        (None, Some(start)) => code.starts_with(start),
-        (None, None) => code == pattern,
-    }
-}
-
-fn classify(facts: &Facts<'_>) -> (Class, &'static str) {
-    let changes = changes(facts.action);
-    match facts.reached {
-        Reached::Nothing => return (Class::Transient, UNREACHABLE),
+fn classify(facts: &Facts<'_>) -> (Class, &'static str, &'static str) {
+    let changes = errors::changes(facts.action);
+    let (class, code) = match facts.reached {
+        Reached::Nothing => (Class::Transient, UNREACHABLE),
         // A look that got no answer changed nothing.
-        Reached::Perhaps if !changes => return (Class::Transient, NO_ANSWER),
-        Reached::Perhaps => return (Class::Unknown, NO_ANSWER),
-        Reached::Answer => {}
-    }
-    // A role or log group that was made a moment ago.
-    if [
-        "Unable to assume",
-        "sts:AssumeRole",
-        "Invalid principal in policy",
-    ]
-    .iter()
-    .any(|text| facts.message.contains(text))
-        && changes
-    {
-        return (Class::NotYet, NOT_YET);
-    }
-    let found = RULES
-        .iter()
-        .find(|rule| rule.codes.iter().any(|pattern| matches(pattern, facts.code)));
-    match found {
-        // Making or changing something: what it refers to was made a moment ago and is not visible everywhere yet.
-        Some(rule) if rule.class == Class::NotFound && changes && !removes(facts.action) => {
-            (Class::NotYet, NOT_YET)
-        }
-        Some(rule) => (rule.class, rule.code),
-        None if matches!(facts.status, 429) => (Class::Throttled, THROTTLED),
-        None if facts.status == 503 => (Class::Transient, UNAVAILABLE),
-        // An internal error or a gateway's time-out says nothing of what was done.
-        None if facts.status >= 500 && changes => (Class::Unknown, NO_ANSWER),
-        None if facts.status >= 500 => (Class::Transient, UNAVAILABLE),
-        None => (Class::Other, OTHER),
-    }
-}
-
-fn removes(action: &str) -> bool {
-    let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
-    [
-        "Delete",
-        "Detach",
-        "Release",
-        "Revoke",
-        "Disassociate",
-        "Remove",
-        "Untag",
-    ]
-    .iter()
-    .any(|prefix| operation.starts_with(prefix))
+        Reached::Perhaps if !changes => (Class::Transient, NO_ANSWER),
+        Reached::Perhaps => (Class::Unknown, NO_ANSWER),
+        Reached::Answer => match errors::find(facts.action, facts.code, facts.message) {
+            Some(row) => return (row.class, row.code, row.hint),
+            None => match facts.status {
+                429 => (Class::Throttled, THROTTLED),
+                503 => (Class::Transient, UNAVAILABLE),
+                // An internal error or a gateway's time-out says nothing of what was done.
+                500.. if changes => (Class::Unknown, NO_ANSWER),
+                500.. => (Class::Transient, UNAVAILABLE),
+                // Answers to HEAD have no body, so no code.
+                404 if !changes => (Class::NotFound, NOT_FOUND),
+                401 | 403 => (Class::Denied, DENIED),
+                _ => (Class::Other, OTHER),
+            },
+        },
+    };
+    (class, code, "")
 }
 
 /// The quotas a network meets: AWS's error code, the quota's name and its code in Service Quotas.
@@ -305,9 +147,11 @@ const QUOTAS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-fn hint(code: &'static str, facts: &Facts<'_>) -> String {
+/// What the user can do: `more`, what the row says, or what helps against all failures of the code.
+fn hint(code: &'static str, more: &str, facts: &Facts<'_>) -> String {
     let action = facts.action;
     match code {
+        _ if !more.is_empty() => more.to_owned(),
         EXPIRED => "Renew the credentials (aws sso login, a new session token, or a new CI token) and run again".into(),
         NOT_ACCEPTED => "Check the access key, secret key and session token of the provider block, of AWS_ACCESS_KEY_ID \
                          and AWS_SECRET_ACCESS_KEY, or of the profile, and this machine's clock"
@@ -375,9 +219,9 @@ where
         message,
         status,
     };
-    let (class, code) = match error {
+    let (class, code, more) = match error {
         // The SDK refused to build the request: nothing to wait for.
-        SdkError::ConstructionFailure(_) => (Class::Invalid, INVALID),
+        SdkError::ConstructionFailure(_) => (Class::Invalid, INVALID, ""),
         _ => classify(&facts),
     };
     let cause = match facts.code {
@@ -390,7 +234,7 @@ where
     };
     let mut failure = Failure::new(class, doing, cause)
         .code(code)
-        .hint(hint(code, &facts));
+        .hint(hint(code, more, &facts));
     let request_id = error
         .request_id()
         .or_else(|| metadata.and_then(RequestId::request_id));
@@ -412,10 +256,10 @@ pub(crate) fn of_item(action: &str, doing: &str, code: &str, message: &str) -> F
         message,
         status: 400,
     };
-    let (class, ours) = classify(&facts);
+    let (class, ours, more) = classify(&facts);
     Failure::new(class, doing, format!("{code}: {message}"))
         .code(ours)
-        .hint(hint(ours, &facts))
+        .hint(hint(ours, more, &facts))
 }
 
 /// A failure while credentials were looked for.
@@ -484,76 +328,32 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 mod tests {
     use super::*;
 
-    fn answered(action: &str, code: &str, status: u16) -> (Class, &'static str) {
-        classify(&Facts {
+    fn facts<'a>(action: &'a str, code: &'a str, message: &'a str, status: u16) -> Facts<'a> {
+        Facts {
             action,
             reached: Reached::Answer,
             code,
-            message: "",
+            message,
             status,
-        })
+        }
     }
 
     #[test]
-    fn every_answer_has_its_class() {
-        let expected = [
-            ("ec2:CreateVpc", "RequestLimitExceeded", 503, Class::Throttled),
-            (
-                "logs:CreateLogGroup",
-                "ThrottlingException",
-                400,
-                Class::Throttled,
-            ),
-            ("iam:CreateRole", "Throttling", 400, Class::Throttled),
-            (
-                "mq:CreateBroker",
-                "TooManyRequestsException",
-                429,
-                Class::Throttled,
-            ),
-            ("iam:CreateRole", "ServiceUnavailable", 503, Class::Transient),
-            ("ec2:CreateVpc", "Unavailable", 503, Class::Transient),
-            ("ec2:CreateVpc", "InternalError", 500, Class::Unknown),
-            ("ec2:DescribeVpcs", "InternalError", 500, Class::Transient),
-            ("ec2:CreateVpc", "", 502, Class::Unknown),
-            ("ec2:DeleteSubnet", "DependencyViolation", 400, Class::Busy),
-            ("ec2:ReleaseAddress", "InvalidIPAddress.InUse", 400, Class::Busy),
-            ("ec2:DeleteVpcEndpoints", "IncorrectState", 400, Class::Busy),
-            ("iam:DeleteRole", "DeleteConflict", 409, Class::Busy),
-            ("iam:CreateRole", "ConcurrentModification", 409, Class::Busy),
-            ("eks:DeleteCluster", "ResourceInUseException", 409, Class::Busy),
-            ("ec2:DescribeVpcs", "InvalidVpcID.NotFound", 400, Class::NotFound),
-            ("ec2:DeleteVpc", "InvalidVpcID.NotFound", 400, Class::NotFound),
-            ("ec2:CreateSubnet", "InvalidVpcID.NotFound", 400, Class::NotYet),
-            (
-                "ec2:CreateRoute",
-                "InvalidNatGatewayID.NotFound",
-                400,
-                Class::NotYet,
-            ),
-            (
-                "ec2:DetachInternetGateway",
-                "Gateway.NotAttached",
-                400,
-                Class::NotFound,
-            ),
-            ("iam:GetRole", "NoSuchEntity", 404, Class::NotFound),
-            ("ec2:CreateVpc", "UnauthorizedOperation", 403, Class::Denied),
-            ("iam:CreateRole", "AccessDenied", 403, Class::Denied),
-            ("sts:GetCallerIdentity", "ExpiredToken", 403, Class::Denied),
-            ("ec2:CreateVpc", "VpcLimitExceeded", 400, Class::Quota),
-            ("ec2:AllocateAddress", "AddressLimitExceeded", 400, Class::Quota),
-            ("logs:CreateLogGroup", "LimitExceededException", 400, Class::Quota),
-            ("ec2:CreateSubnet", "InvalidSubnet.Conflict", 400, Class::Exists),
-            ("iam:CreateRole", "EntityAlreadyExists", 409, Class::Exists),
-            ("ec2:CreateVpc", "InvalidParameterValue", 400, Class::Invalid),
-            ("ec2:CreateVpc", "SomethingNew", 400, Class::Other),
-        ];
-        for (action, code, status, class) in expected {
+    fn an_answer_without_a_known_code_is_judged_by_its_status() {
+        for (action, status, class) in [
+            ("ec2:CreateVpc", 500, Class::Unknown),
+            ("ec2:CreateVpc", 502, Class::Unknown),
+            ("ec2:DescribeVpcs", 500, Class::Transient),
+            ("ec2:CreateVpc", 503, Class::Transient),
+            ("ec2:CreateVpc", 429, Class::Throttled),
+            ("s3:HeadBucket", 404, Class::NotFound),
+            ("s3:HeadBucket", 403, Class::Denied),
+            ("ec2:CreateVpc", 400, Class::Other),
+        ] {
             assert_eq!(
-                answered(action, code, status).0,
+                classify(&facts(action, "SomethingNew", "", status)).0,
                 class,
-                "{action} {code} {status}"
+                "{action} {status}"
             );
         }
     }
@@ -577,31 +377,32 @@ mod tests {
 
     #[test]
     fn a_denied_call_names_the_action_and_a_quota_where_to_raise_it() {
-        let facts = |action, code| Facts {
-            action,
-            reached: Reached::Answer,
-            code,
-            message: "",
-            status: 400,
-        };
         assert!(
-            hint(DENIED, &facts("ec2:CreateVpc", "UnauthorizedOperation")).contains("Allow ec2:CreateVpc")
+            hint(
+                DENIED,
+                "",
+                &facts("ec2:CreateVpc", "UnauthorizedOperation", "", 403)
+            )
+            .contains("Allow ec2:CreateVpc")
         );
-        let quota = hint(QUOTA, &facts("ec2:AllocateAddress", "AddressLimitExceeded"));
+        let quota = hint(
+            QUOTA,
+            "",
+            &facts("ec2:AllocateAddress", "AddressLimitExceeded", "", 400),
+        );
         assert!(quota.contains("EC2-VPC Elastic IPs"), "{quota}");
         assert!(quota.contains("services/ec2/quotas/L-0263D0A3"), "{quota}");
     }
 
     #[test]
-    fn a_role_made_a_moment_ago_is_waited_for() {
-        let facts = Facts {
-            action: "ec2:CreateFlowLogs",
-            reached: Reached::Answer,
-            code: "InvalidParameter",
-            message: "Unable to assume given IAM role",
-            status: 400,
-        };
-        assert_eq!(classify(&facts).0, Class::NotYet);
+    fn a_row_says_what_to_do_where_it_knows_more() {
+        let failure = of_item(
+            "s3:DeleteBucket",
+            "deleting bucket x",
+            "BucketNotEmpty",
+            "The bucket is not empty",
+        );
+        assert!(failure.hint.contains("objects"), "{failure}");
     }
 
     #[test]

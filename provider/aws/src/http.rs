@@ -1,5 +1,6 @@
 //! The HTTP client that all AWS clients share: trust, proxy, time-outs and the user agent.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::env;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -127,33 +128,44 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The call that runs in a task.
+pub(crate) struct Sending {
+    attempts: Cell<u32>,
+    limiter: Option<Limiter>,
+}
+
+impl Sending {
+    pub(crate) fn new(limiter: Option<Limiter>) -> Self {
+        Self {
+            attempts: Cell::new(0),
+            limiter,
+        }
+    }
+}
+
 tokio::task_local! {
-    /// Attempts of the call that runs in this task.
-    pub(crate) static ATTEMPTS: std::cell::Cell<u32>;
+    /// Set around each call; clients of credential providers run outside of one.
+    pub(crate) static SENDING: Sending;
 }
 
 /// How often the call of this task was sent.
 pub(crate) fn attempts() -> u32 {
-    ATTEMPTS.try_with(std::cell::Cell::get).unwrap_or(0)
+    SENDING.try_with(|sending| sending.attempts.get()).unwrap_or(0)
 }
 
 /// Counts attempts, tells the limiter of throttled ones, and sets the user agent that AWS's partner programme asks of a provider.
 #[derive(Debug, Clone)]
 pub(crate) struct Sender {
     agent: Arc<str>,
-    limiter: Option<Limiter>,
 }
 
 impl Sender {
-    pub(crate) fn new(settings: &Settings, limiter: Option<Limiter>) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let agent = user_agent(
             settings.terraform_version.as_deref(),
             variable("TF_APPEND_USER_AGENT"),
         );
-        Self {
-            agent: agent.into(),
-            limiter,
-        }
+        Self { agent: agent.into() }
     }
 }
 
@@ -182,8 +194,7 @@ impl Intercept for Sender {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // Clients of credential providers run outside of a counted call.
-        let _ = ATTEMPTS.try_with(|attempts| attempts.set(attempts.get() + 1));
+        let _ = SENDING.try_with(|sending| sending.attempts.set(sending.attempts.get() + 1));
         Ok(())
     }
 
@@ -194,8 +205,8 @@ impl Intercept for Sender {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         // EC2 and IAM throttle with 503, others with 429.
-        if let (Some(limiter), 429 | 503) = (&self.limiter, context.response().status().as_u16()) {
-            limiter.throttled();
+        if matches!(context.response().status().as_u16(), 429 | 503) {
+            let _ = SENDING.try_with(|sending| sending.limiter.as_ref().map(Limiter::throttled));
         }
         Ok(())
     }

@@ -4,12 +4,15 @@
 
 mod client;
 mod credentials;
+mod errors;
 mod failure;
 mod http;
 mod limiter;
 pub mod network;
+pub mod partition;
 #[cfg(test)]
 mod played;
+pub mod services;
 pub mod settings;
 mod zones;
 

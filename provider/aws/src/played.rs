@@ -160,7 +160,7 @@ mod tests {
     async fn the_account_is_asked_for_once() {
         let (aws, log) = aws(settings(), |_| identity("111122223333"));
         for _ in 0..2 {
-            let account = aws.account().await.unwrap();
+            let account = aws.account(None).await.unwrap();
             assert_eq!(
                 (account.id.as_str(), account.partition.as_str()),
                 ("111122223333", "aws")
@@ -177,8 +177,30 @@ mod tests {
             ..settings()
         };
         let (aws, log) = aws(settings, |_| Answer::Lost);
-        assert_eq!(aws.account().await.unwrap().partition, "aws-cn");
+        assert_eq!(aws.account(None).await.unwrap().partition, "aws-cn");
         assert_eq!(log.actions(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_resources_own_region_is_enough_to_know_the_account() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = vec![file.path().to_str().unwrap().to_owned()];
+        let settings = || Settings {
+            region: None,
+            shared_config_files: path.clone(),
+            shared_credentials_files: path.clone(),
+            ..settings()
+        };
+        let (aws, _) = self::aws(settings(), |_| identity("111122223333"));
+        assert_eq!(aws.account(None).await.unwrap_err().code, "EKB1105");
+        let (aws, _) = self::aws(settings(), |_| identity("111122223333"));
+        assert_eq!(aws.account(Some("eu-west-1")).await.unwrap().id, "111122223333");
+        let skip = Settings {
+            skip_requesting_account_id: true,
+            ..settings()
+        };
+        let (aws, _) = self::aws(skip, |_| Answer::Lost);
+        assert_eq!(aws.account(Some("cn-north-1")).await.unwrap().partition, "aws-cn");
     }
 
     #[tokio::test]
@@ -200,7 +222,7 @@ mod tests {
         ];
         for (answer, code, hint) in cases {
             let (aws, _) = aws(settings(), move |_| Answer::Error(403, answer, "no"));
-            let failure = aws.account().await.unwrap_err();
+            let failure = aws.account(None).await.unwrap_err();
             assert_eq!((failure.code, failure.class), (code, Class::Denied), "{failure}");
             assert!(failure.hint.contains(hint), "{failure}");
             assert_eq!(failure.request_id.as_deref(), Some("req-1"));
@@ -221,7 +243,7 @@ mod tests {
             ..settings()
         };
         let (aws, log) = aws(settings, |_| identity("111122223333"));
-        let failure = aws.account().await.unwrap_err();
+        let failure = aws.account(None).await.unwrap_err();
         assert_eq!(failure.code, "EKB1101", "{failure}");
         assert!(failure.to_string().contains("nobody"), "{failure}");
         assert_eq!(log.actions(), [""; 0]);
@@ -243,7 +265,7 @@ mod tests {
         let (aws, log) = aws(settings, |_| {
             Answer::Error(403, "AccessDenied", "not authorized to perform: sts:AssumeRole")
         });
-        let failure = aws.account().await.unwrap_err();
+        let failure = aws.account(None).await.unwrap_err();
         // A refusal, not a role that is about to become visible.
         assert_eq!(failure.code, "EKB1109", "{failure}");
         assert!(failure.doing.contains("role/deploy"), "{failure}");
@@ -276,7 +298,7 @@ mod tests {
             max_retries: Some(0),
             ..settings()
         });
-        let failure = aws.account().await.unwrap_err();
+        let failure = aws.account(None).await.unwrap_err();
         assert_eq!(
             (failure.code, failure.class),
             ("EKB1106", Class::Transient),
@@ -331,7 +353,7 @@ mod tests {
             .finish();
         let _guard = tracing::subscriber::set_default(subscriber);
         let (aws, _) = aws(settings(), |_| identity("111122223333"));
-        aws.account().await.unwrap();
+        aws.account(None).await.unwrap();
         let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         for part in ["GetCallerIdentity", "req-1", "attempts", "ms"] {
             assert!(log.contains(part), "{part} is missing in {log}");

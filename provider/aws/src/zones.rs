@@ -56,6 +56,7 @@ impl Aws {
             .values("availability-zone")
             .build();
         let answer = self
+            .in_region(region)
             .call(
                 "ec2:DescribeAvailabilityZones",
                 format!("listing the availability zones of {region}"),

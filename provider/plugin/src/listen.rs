@@ -135,14 +135,7 @@ impl Listener {
         connections: tokio::sync::mpsc::UnboundedSender<io::Result<Connection>>,
     ) {
         loop {
-            let stream = match self.accept().await {
-                Ok(stream) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-            };
+            let stream = patiently(|| self.accept()).await;
             let (tls, connections, token) = (tls.clone(), connections.clone(), open.token());
             tokio::spawn(async move {
                 let stream = match tls {
@@ -159,6 +152,24 @@ impl Listener {
                 let _ = connections.send(Ok(Connection { stream, _open: token }));
             });
         }
+    }
+}
+
+/// Accepts until it succeeds. What fails once fails again at once (no file descriptor is free), so each failure is followed
+/// by a longer pause: from 5 ms to a second.
+async fn patiently<T, F: Future<Output = io::Result<T>>>(accept: impl Fn() -> F) -> T {
+    let mut pause = std::time::Duration::from_millis(5);
+    loop {
+        match accept().await {
+            Ok(stream) => return stream,
+            Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "real time, since the system's resources are waited for"
+        )]
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(std::time::Duration::from_secs(1));
     }
 }
 
@@ -234,6 +245,22 @@ mod tests {
             .unwrap()
             .to_string();
         assert!(error.contains("/nowhere/at/all/plugin"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_no_connection_can_be_accepted_the_listener_pauses() {
+        let tries = std::cell::Cell::new(0);
+        let none_free = || {
+            tries.set(tries.get() + 1);
+            async { Err::<(), _>(io::Error::other("Too many open files")) }
+        };
+        let a_minute = tokio::time::timeout(std::time::Duration::from_secs(60), patiently(none_free));
+        assert!(a_minute.await.is_err());
+        assert!(
+            (60..80).contains(&tries.get()),
+            "{} tries in a minute",
+            tries.get()
+        );
     }
 
     #[tokio::test]

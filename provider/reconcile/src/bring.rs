@@ -157,6 +157,7 @@ impl Work<'_> {
                     let cause = "it was made and is gone again: something outside removed it";
                     return Err(Failure::new(Class::Other, self.doing("waiting for"), cause).into());
                 }
+                Seen::Absent if self.run.sight(|sight| sight.is_left_out(key)) => return Ok(()),
                 Seen::Absent => {
                     self.meet_needs().await?;
                     self.create().await?;

@@ -1,6 +1,7 @@
 //! What is not as it should be, field by field, and the sentences that say so.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -79,6 +80,19 @@ pub(crate) fn differences(
     later: &[&Declared],
     ignore: &[String],
 ) -> Vec<Found> {
+    differences_from(part, is, applied, applied, later, ignore)
+}
+
+/// The same where it is known what was declared before: a difference from that is drift, whatever the state holds since
+/// drift was seen.
+pub(crate) fn differences_from(
+    part: &Declared,
+    is: &Value,
+    applied: Option<&Value>,
+    declared: Option<&Value>,
+    later: &[&Declared],
+    ignore: &[String],
+) -> Vec<Found> {
     let mut found = Vec::new();
     for (field, should) in part.fields.as_object().into_iter().flatten() {
         let rule = part.rule(field);
@@ -118,9 +132,10 @@ pub(crate) fn differences(
         for leaf in &mut leaves {
             leaf.hidden = field == "tags" && !leaf.path.get(1).is_some_and(|key| part.is_own_tag(key));
         }
-        let applied = applied.map(without_nulls).unwrap_or_default();
+        let before = declared.and_then(|declared| declared.get(field));
+        let before = before.map(without_nulls).unwrap_or_default();
         let (ignored, leaves): (Vec<Leaf>, Vec<Leaf>) = leaves.into_iter().partition(|leaf| {
-            leaf.should.as_ref() == at(&applied, &leaf.path[1..]) && leaf.is_ignored(&part.key, ignore)
+            leaf.should.as_ref() == at(&before, &leaf.path[1..]) && leaf.is_ignored(&part.key, ignore)
         });
         for leaf in &ignored {
             put(&mut should, &leaf.path[1..], leaf.is.clone());
@@ -144,9 +159,15 @@ pub(crate) fn differences(
 }
 
 /// The fields of a declared part as they are, for the state: those that we own. What is ignored shows as applied.
-pub(crate) fn view(part: &Declared, is: &Value, applied: Option<&Value>, ignore: &[String]) -> Value {
+pub(crate) fn view(
+    part: &Declared,
+    is: &Value,
+    applied: Option<&Value>,
+    declared: Option<&Value>,
+    ignore: &[String],
+) -> Value {
     let mut view = Map::new();
-    let differing = differences(part, is, applied, &[], ignore);
+    let differing = differences_from(part, is, applied, declared, &[], ignore);
     for (field, should) in part.fields.as_object().into_iter().flatten() {
         let before = applied.and_then(|applied| applied.get(field));
         let value = if let Some(found) = differing.iter().find(|found| found.difference.field == *field) {
@@ -310,6 +331,24 @@ fn put(target: &mut Value, path: &[String], value: Option<Value>) {
             }
         }
     }
+}
+
+/// Whether the drift of a whole part is to be left alone.
+pub(crate) fn is_part_ignored(key: &Key, ignore: &[String]) -> bool {
+    ignore.iter().any(|pattern| glob(pattern, &key.0))
+}
+
+/// Whether the pattern could match something of the parts: a part, a field, or an entry of a field.
+pub(crate) fn could_match<'a>(pattern: &str, mut parts: impl Iterator<Item = &'a Arc<Declared>>) -> bool {
+    // What follows the field names an entry, which only what is there can say.
+    let field = match pattern.split_once(": ") {
+        Some((part, rest)) => format!("{part}: {}", rest.split(' ').next().unwrap_or_default()),
+        None => pattern.to_owned(),
+    };
+    parts.any(|part| {
+        let mut fields = part.fields.as_object().into_iter().flatten();
+        glob(pattern, &part.key.0) || fields.any(|(name, _)| glob(&field, &format!("{}: {name}", part.key)))
+    })
 }
 
 /// Whether the text matches the pattern, in which `*` stands for any text.
@@ -482,6 +521,7 @@ mod tests {
             graph.get(&"t".into()).unwrap(),
             &is,
             Some(&json!({"secret": "before"})),
+            None,
             &[],
         );
         assert_eq!(view["routes"], json!({"0.0.0.0/0": "gateway", "::/0": "egress"}));

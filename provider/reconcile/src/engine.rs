@@ -31,6 +31,8 @@ pub struct Engine {
     pub schema: u32,
     /// Patterns of drift to leave alone: `part`, `part: field` or `part: field entry`, `*` for any text.
     pub ignore_drift: Vec<String>,
+    /// Whether objects that have the fixed names of parts and carry nobody's tags are taken over.
+    pub adopt: bool,
     /// Most mutating calls at a time.
     pub concurrency: usize,
     /// Longest time for the whole of an observation, reconcile or destroy.
@@ -41,7 +43,7 @@ pub struct Engine {
     /// Whom it tells how things go.
     pub progress: Progress,
     /// When the time of what is under way is over.
-    pub(crate) deadline: Option<Moment>,
+    pub deadline: Option<Moment>,
 }
 
 impl Engine {
@@ -55,6 +57,7 @@ impl Engine {
             owner,
             schema: 0,
             ignore_drift: Vec::new(),
+            adopt: false,
             concurrency: 10,
             timeout: Duration::from_secs(3600),
             is_patient: false,

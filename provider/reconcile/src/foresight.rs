@@ -100,6 +100,9 @@ impl Foresight<'_> {
                 Attr::Null
             };
         }
+        if self.known.is_left_out(key) {
+            return Attr::Null;
+        }
         match self.known.ids.get(key).filter(|_| !self.renewed.contains(key)) {
             Some(id) => Attr::Known(id.clone()),
             None => Attr::Unknown,

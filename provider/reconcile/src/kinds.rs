@@ -1,6 +1,6 @@
 //! The kinds of parts that an engine knows, without their types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use crate::failure::{Class, Failure};
 use crate::graph::Declared;
-use crate::part::{Ask, Call, Deleted, Difference, Kind, KindTraits, Loss, Made, Object, Part, Tags};
+use crate::part::{
+    Ask, Call, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Part, Tags,
+};
 
 /// The kinds of parts that an engine knows. Cheap to clone.
 #[derive(Clone, Default)]
@@ -47,6 +49,23 @@ impl Kinds {
         )
     }
 
+    /// Those of these kinds whose objects have fixed names.
+    pub(crate) fn named(&self, of: &BTreeSet<&str>) -> Self {
+        let is_named = |kind: &Arc<dyn AnyKind>| kind.traits().idempotence == Idempotence::NaturalKey;
+        Self(
+            self.0
+                .iter()
+                .filter(|(name, kind)| of.contains(*name) && is_named(kind))
+                .map(|(k, v)| (*k, Arc::clone(v)))
+                .collect(),
+        )
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The constant facts of every kind, for the IAM policy and the documentation.
     pub fn traits(&self) -> impl Iterator<Item = &KindTraits> {
         self.0.values().map(|kind| kind.traits())
@@ -72,6 +91,7 @@ pub(crate) trait AnyKind: Send + Sync {
     fn carries_tags(&self) -> bool;
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure>;
+    async fn in_the_way(&self, object: &Object, going: &[&Object]) -> Result<(), Failure>;
     async fn create(&self, part: &Declared, call: &Call) -> Result<Made, Failure>;
     async fn update(
         &self,
@@ -129,6 +149,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         self.kind.observe(ask).await
+    }
+
+    async fn in_the_way(&self, object: &Object, going: &[&Object]) -> Result<(), Failure> {
+        self.kind.in_the_way(object, going).await
     }
 
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure> {

@@ -57,6 +57,7 @@ pub mod clock;
 mod compare;
 mod delete;
 mod duplicates;
+pub mod ending;
 pub mod engine;
 pub mod failure;
 pub mod foresight;

@@ -9,8 +9,8 @@ use crate::duplicates::Spare;
 use crate::failure::{Class, Failure};
 use crate::graph::Declared;
 use crate::observe::{Observation, Spot, Standing};
-use crate::ownership::{RootTags, Whose, made_at};
-use crate::part::{Condition, Key, Object};
+use crate::ownership::{PREFIX, RootTags, Whose, made_at};
+use crate::part::{Condition, Idempotence, Key, Object};
 
 /// Everything that was found, matched to parts.
 #[derive(Default)]
@@ -114,6 +114,9 @@ impl Observation {
             }
         }
         self.match_by_structure(&mut claims, &mut unsaid);
+        if self.engine.adopt {
+            self.match_by_name(&mut claims, &mut unsaid);
+        }
         self.note_standing(&claims);
 
         self.choose(claims, &mut picture);
@@ -381,6 +384,35 @@ impl Observation {
         }
     }
 
+    /// Takes over what has the fixed name of a declared part and carries nobody's tags.
+    fn match_by_name(
+        &self,
+        claims: &mut BTreeMap<Key, Vec<Found>>,
+        unsaid: &mut Vec<(&'static str, Arc<Object>)>,
+    ) {
+        unsaid.retain(|(kind, object)| {
+            let part = self.named(kind, object).filter(|part| {
+                !is_owned(object)
+                    && !claims.contains_key(&part.key)
+                    && !matches!(object.condition, Condition::Dead | Condition::Deleting)
+            });
+            let Some(key) = part.map(|part| part.key.clone()) else {
+                return true;
+            };
+            let object = Arc::clone(object);
+            claims.insert(key.clone(), vec![Found { key, kind, object }]);
+            false
+        });
+    }
+
+    /// The declared part whose fixed name the object has.
+    fn named(&self, kind: &str, object: &Object) -> Option<&Arc<Declared>> {
+        let any_kind = self.engine.kinds.get(kind)?;
+        let mut parts = self.graphs.iter().flat_map(|graph| graph.iter());
+        let is_named = any_kind.traits().idempotence == Idempotence::NaturalKey;
+        parts.find(|part| is_named && part.kind == kind && any_kind.stands_for(&part.fields, object))
+    }
+
     /// Takes over what carries no tags of ours but lies where a declared part is meant: at import; and always of kinds
     /// without tags, which belong to whoever owns what they lie in.
     fn match_by_structure(
@@ -469,15 +501,24 @@ impl Observation {
                 Some(whose) => format!("{title} {} belongs to {whose}", object.id),
                 None => format!("{title} {} exists and does not carry our tags", object.id),
             };
-            // What carries no tags of ours is not found by our name: the root's own id is what an import can take.
-            let import = if whose.is_none() && self.root_key().as_ref() == Some(&key) {
-                format!("To manage it here: terraform import ADDRESS {}", object.id)
+            // The root's own id is what an import can take; a name that nobody's tags claim, an apply.
+            let advice = if whose.is_some() {
+                "Choose another name, or remove it where it is not needed.".to_owned()
+            } else if self.root_key().as_ref() == Some(&key) {
+                format!(
+                    "To manage it here: terraform import ADDRESS {}. Or remove or rename it.",
+                    object.id
+                )
+            } else if self.named(kind, object).is_some() && !is_owned(object) {
+                "Where nobody needs it otherwise, set `adopt = true` to take it over as it is; it is then destroyed with the \
+                 rest. Or remove it, or choose another name."
+                    .to_owned()
             } else {
-                self.engine.owner.import_hint()
+                "Remove or rename it.".to_owned()
             };
             let failure = Failure::new(Class::Exists, format!("looking at {key}"), cause)
                 .code("EKB1304")
-                .hint(format!("It is not touched. {import}. Or remove or rename it."));
+                .hint(format!("It is not touched. {advice}"));
             foreign.insert(key, failure);
         }
         foreign
@@ -537,6 +578,11 @@ impl Observation {
         });
         Value::Object(replaced_fields.collect())
     }
+}
+
+/// Whether tags of ownership say anything of whose it is.
+pub(crate) fn is_owned(object: &Object) -> bool {
+    object.tags.keys().any(|name| name.starts_with(PREFIX))
 }
 
 /// The keys of parts by id and by ARN.

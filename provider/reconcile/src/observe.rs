@@ -176,6 +176,16 @@ impl Observation {
         }
     }
 
+    /// Whether it is left alone that a part which was there is gone.
+    fn is_ignored(&self, key: &Key) -> bool {
+        self.known.declared.contains_key(key) && compare::is_part_ignored(key, &self.engine.ignore_drift)
+    }
+
+    /// The same where the state knows already that it is gone: it is not made again.
+    pub(crate) fn is_left_out(&self, key: &Key) -> bool {
+        !self.known.ids.contains_key(key) && self.is_ignored(key)
+    }
+
     /// What to ask a kind.
     pub(crate) fn ask(&self, kind: &str) -> Ask {
         let mut ask = Ask {
@@ -288,10 +298,12 @@ impl Observation {
             .filter_map(|graph| graph.get(&part.key))
             .map(|part| &**part)
             .collect();
-        compare::differences(
+        let applied = self.known.objects.get(&part.key);
+        compare::differences_from(
             part,
             &is,
-            self.known.objects.get(&part.key),
+            applied,
+            self.known.declared.get(&part.key).or(applied),
             &later,
             &self.engine.ignore_drift,
         )
@@ -357,6 +369,7 @@ impl Observation {
                 report.kinds.insert(key.clone(), kind.to_owned());
             }
             match seen {
+                Seen::Absent if self.is_ignored(key) => {}
                 Seen::Absent if known => report.drift.push(format!("{key}: deleted outside")),
                 Seen::Absent if part.is_some() => report.drift.push(format!("{key}: missing")),
                 Seen::Absent => {}
@@ -381,7 +394,14 @@ impl Observation {
                     let fields = match part {
                         Some(part) => {
                             let is = without_ownership(self.as_it_is(part, object, &nothing));
-                            part.shown(&compare::view(part, &is, applied, &self.engine.ignore_drift))
+                            let declared = self.known.declared.get(key).or(applied);
+                            part.shown(&compare::view(
+                                part,
+                                &is,
+                                applied,
+                                declared,
+                                &self.engine.ignore_drift,
+                            ))
                         }
                         None => {
                             let is = self.keyed(found.kind, None, &object.fields, &nothing);

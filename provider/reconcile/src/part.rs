@@ -85,6 +85,16 @@ impl Serialize for Ref {
     }
 }
 
+/// A field that stands for another part, or for something made elsewhere that the user names by its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Target {
+    /// A part of the same graph.
+    Part(Ref),
+    /// The id of something that is not ours.
+    Id(String),
+}
+
 /// Which entries of a field are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldRule {
@@ -270,6 +280,17 @@ impl Call {
         })
     }
 
+    /// The id of what is meant.
+    ///
+    /// # Errors
+    /// As for [`Call::id`].
+    pub fn target<'a>(&'a self, target: &'a Target) -> Result<&'a str, Failure> {
+        match target {
+            Target::Part(part) => self.id(part),
+            Target::Id(id) => Ok(id),
+        }
+    }
+
     /// All tags of a new object: its own, the shared ones, and those of ownership.
     pub fn tags(&self, own: &Tags) -> Tags {
         let mut all = self.shared.with(own);
@@ -377,6 +398,16 @@ pub trait Kind: Send + Sync + 'static {
     /// # Errors
     /// As for [`Kind::create`]; `NotFound` counts as gone.
     async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure>;
+
+    /// Asked before a destroy deletes anything: what of others will keep this object, or another of `going` (all that the
+    /// destroy deletes), from being deleted. The default finds nothing.
+    ///
+    /// # Errors
+    /// What is in the way: of class `Busy` where it may go by itself (it is waited for, as long as the kind's pace allows),
+    /// else the destroy ends with it and nothing is deleted. Whoever cannot look says `Ok`.
+    async fn in_the_way(&self, _object: &Object, _going: &[&Object]) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Whether an object that lacks our tags is the one that the declared fields mean: by default where both have the
     /// same `name`. Kinds without names override it for import (a subnet by its zone and CIDR).

@@ -21,6 +21,11 @@ pub struct Known {
     pub objects: BTreeMap<Key, Value>,
     /// Their kinds. Where missing, the graph says it, else the key's text up to `/`.
     pub kinds: BTreeMap<Key, String>,
+    /// Their fields as the state's arguments have them, where all of them have been made: what differs from these is
+    /// drift, and what differs in these is the user's wish.
+    pub declared: BTreeMap<Key, Value>,
+    /// Patterns of drift that is left alone ([`crate::engine::Engine::ignore_drift`]).
+    pub ignore_drift: Vec<String>,
     /// The root, where no graph says it.
     pub root: Option<Key>,
     /// Whether things without our tags that lie where a part is meant are taken for it: import only.
@@ -32,6 +37,7 @@ impl Known {
     #[must_use]
     pub fn of(mut self, graph: &Graph) -> Self {
         self.kinds.extend(graph.kinds());
+        self.declared = graph.objects();
         self.root = graph.root_key().cloned();
         self
     }
@@ -43,6 +49,15 @@ impl Known {
                 tags.retain(|key, _| !ignored.contains(key));
             }
         }
+    }
+}
+
+impl Known {
+    /// Whether the part has been there, is gone, and is to be left so.
+    pub fn is_left_out(&self, key: &Key) -> bool {
+        self.declared.contains_key(key)
+            && !self.ids.contains_key(key)
+            && compare::is_part_ignored(key, &self.ignore_drift)
     }
 }
 
@@ -167,6 +182,9 @@ impl Graph {
             let before = replaced.len();
             for part in self.iter() {
                 let Some(is) = known.objects.get(&part.key) else {
+                    if known.is_left_out(&part.key) {
+                        continue;
+                    }
                     if known.ids.contains_key(&part.key) {
                         // It failed, or is being deleted.
                         replaced.insert(part.key.clone());
@@ -178,7 +196,9 @@ impl Graph {
                 };
                 let mut fields = Vec::new();
                 let mut replace = false;
-                let differing = compare::differences(part, is, Some(is), &[], &[]);
+                let declared = known.declared.get(&part.key).or(Some(is));
+                let ignore = &known.ignore_drift;
+                let differing = compare::differences_from(part, is, Some(is), declared, &[], ignore);
                 for found in differing
                     .into_iter()
                     .filter(|found| !part.is_unknown(&found.difference.field))
@@ -210,6 +230,13 @@ impl Graph {
             changes.insert(key.clone(), Change::Delete);
         }
         changes
+    }
+
+    /// Patterns of drift that can match nothing of these parts.
+    pub fn idle_patterns<'a>(&'a self, patterns: &'a [String]) -> impl Iterator<Item = &'a String> {
+        patterns
+            .iter()
+            .filter(|pattern| !compare::could_match(pattern, self.iter()))
     }
 }
 

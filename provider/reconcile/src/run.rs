@@ -12,7 +12,7 @@ use crate::delete::{Removal, order};
 use crate::engine::Engine;
 use crate::failure::{Class, Failure};
 use crate::graph::{Declared, Graph};
-use crate::matching::{Found, Seen};
+use crate::matching::{Found, Seen, is_owned};
 use crate::observe::{Observation, Spot};
 use crate::ownership::{
     Claim, Phase, Purpose, RootTags, belongs_to_another, check_schema, may_adopt, taken_over,
@@ -140,6 +140,13 @@ pub(crate) async fn destroy(
         }
     }
     let run = Run::new(observation, deadline);
+    let obstacles = run.in_the_way().await;
+    if !obstacles.is_empty() {
+        return Outcome {
+            refused: true,
+            ..run.outcome(obstacles)
+        };
+    }
     let mut errors = Vec::new();
     for _ in 0..PASSES {
         let removals = run.sight(|sight| everything(sight));
@@ -269,6 +276,7 @@ fn refusals(sight: &Observation, allowed: &Allowed, purpose: &Purpose) -> Vec<Fa
         let declared = sight.declared(key).is_some();
         match seen {
             Seen::Foreign(failure) => refusals.push(failure.clone()),
+            Seen::Absent if sight.is_left_out(key) => {}
             Seen::Absent if declared && matches!(purpose, Purpose::Update { .. }) => {
                 if let Some(id) = sight
                     .known
@@ -287,6 +295,15 @@ fn refusals(sight: &Observation, allowed: &Allowed, purpose: &Purpose) -> Vec<Fa
     }
     for (key, (found, sentence)) in replacements(sight).into_iter().chain(leaving(sight)) {
         let is_root = root_key.as_ref() == Some(&key);
+        if !is_owned(&found.object) && sight.carries_tags(found.kind) && !sight.known.ids.contains_key(&key) {
+            let cause = format!(
+                "{} has this name and cannot be taken over: {sentence}",
+                found.object.id
+            );
+            let failure = Failure::new(Class::Exists, format!("looking at {key}"), cause).code("EKB1321");
+            refusals.push(failure.hint("It is not touched. Remove it, or choose another name."));
+            continue;
+        }
         let create = matches!(purpose, Purpose::Create { .. });
         let is_settled = found.object.condition == Condition::Settled;
         if allowed.allows(&key) && !(is_root && create && is_settled) {
@@ -409,6 +426,26 @@ fn everything(sight: &Observation) -> Vec<Removal> {
 }
 
 impl Run {
+    /// What of others stands against deleting everything: looked for before anything is deleted, and waited for where it may
+    /// go by itself.
+    async fn in_the_way(&self) -> Vec<(Key, Failure)> {
+        let removals = self.sight(|sight| everything(sight));
+        let going: Vec<&Object> = removals.iter().map(|removal| &*removal.found.object).collect();
+        let going = &going;
+        let looks = removals.iter().map(|removal| async move {
+            let found = &removal.found;
+            let kind = self.engine.kinds.get(found.kind)?;
+            let mut patience = Patience::new(self, kind.traits().pace.limit);
+            loop {
+                let failure = kind.in_the_way(&found.object, going).await.err()?;
+                if let Err(end) = patience.again(self, failure).await {
+                    return Some((found.key.clone(), end));
+                }
+            }
+        });
+        join_all(looks).await.into_iter().flatten().collect()
+    }
+
     /// Brings everything to what the stage's graph says.
     async fn stage(&self, allowed: &Allowed, purpose: &Purpose) -> Vec<(Key, Failure)> {
         let mut before = Vec::new();
@@ -840,6 +877,11 @@ fn in_order(mut errors: Vec<(Key, Failure)>) -> Vec<Failure> {
 }
 
 impl Observation {
+    /// Why the object of a declared part would have to be deleted and made again, if it would.
+    pub(crate) fn replaces(&self, key: &Key) -> Option<String> {
+        replacements(self).remove(key).map(|(_, why)| why)
+    }
+
     /// The first declared part of the stage that differs, with the differences; none of them where it is not there.
     fn amiss(&self) -> Option<(Key, Vec<compare::Found>)> {
         let nothing = |_: &Key| false;
@@ -847,6 +889,7 @@ impl Observation {
             let differing = match self.picture.parts.get(&part.key) {
                 Some(Seen::Found(found)) => self.differences(part, &found.object, &nothing),
                 Some(Seen::Unseen(_)) => return None,
+                _ if self.is_left_out(&part.key) => return None,
                 _ => return Some((part.key.clone(), Vec::new())),
             };
             (!differing.is_empty()).then(|| (part.key.clone(), differing))

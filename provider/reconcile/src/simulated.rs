@@ -179,7 +179,7 @@ pub struct Thing {
     made: Moment,
     /// When it is usable.
     ready: Moment,
-    fails: bool,
+    pub fails: bool,
     /// When it is gone.
     pub ends: Option<Moment>,
     /// What reads show until when.
@@ -215,6 +215,8 @@ pub struct State {
     pub silent: BTreeSet<&'static str>,
     /// Kinds of which waiting has no prospect.
     pub stuck: BTreeSet<&'static str>,
+    /// Something of others is in the way of deleting a VPC until then; the class of failure says whether it may go by itself.
+    pub others: Option<(Class, Moment)>,
     /// Creating calls under way now, and at most.
     busy: usize,
     pub busiest: usize,
@@ -882,6 +884,26 @@ impl<const N: usize> Kind for SimKind<N> {
             )
         };
         if stuck { Err(failure()) } else { Ok(()) }
+    }
+
+    async fn in_the_way(&self, object: &Object, going: &[&Object]) -> Result<(), Failure> {
+        assert!(going.iter().any(|other| other.id == object.id));
+        match self.0.with(|state| state.others) {
+            Some((class, until)) if N == VPC && self.0.clock.now() < until => Err(Failure::new(
+                class,
+                format!("deleting {}", object.id),
+                "a load balancer is in it",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn loss(&self) -> Loss {
+        match N {
+            ADDRESS => Loss::Thing("its address"),
+            CLUSTER => Loss::Data("its history"),
+            _ => Loss::Nothing,
+        }
     }
 
     fn carries_tags(&self) -> bool {

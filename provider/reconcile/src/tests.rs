@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::join;
 
 use crate::engine::Engine;
+use crate::failure::Class;
 use crate::graph::Graph;
 use crate::locks::Locks;
 use crate::ownership::{Phase, Purpose};
@@ -294,6 +295,151 @@ async fn drift_that_is_ignored_is_neither_said_nor_mended() {
     let outcome = plan_and_apply(&engine, &graph, &network(&["a"], 2), &known, Some("one")).await;
     assert!(outcome.is_done(), "{}", texts(&outcome));
     world.meddle("vpc", |thing| assert_eq!(thing.fields["size"], 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_that_was_seen_can_still_be_ignored() {
+    let graph = network(&["a"], 1);
+    let (world, known) = made(&graph).await;
+    world.meddle("vpc", |thing| thing.set("size", json!(9)));
+    world.remove("private_subnet/a");
+    let report = refresh(&world, &graph, &known).await;
+    assert_eq!(report.drift.len(), 2, "{:?}", report.drift);
+    let mut engine = world.engine();
+    engine.ignore_drift = vec!["vpc: size".into(), "private_subnet/*".into()];
+    let mut known = report.known().of(&graph);
+    known.ignore_drift = engine.ignore_drift.clone();
+    assert_eq!(graph.changes(&known), BTreeMap::new());
+    let reconcile = async |graph: &Graph, known: &Known| {
+        let allowed = Allowed::of(&graph.changes(known));
+        engine
+            .reconcile(std::slice::from_ref(graph), known, &allowed, &update("one"))
+            .await
+    };
+    let outcome = reconcile(&graph, &known).await;
+    assert!(outcome.is_done() && !outcome.changed, "{}", texts(&outcome));
+    let report = engine.observe(Some(&graph), &known).await.report();
+    assert_eq!(report.drift, Vec::<String>::new());
+    // What the user asks for is no drift, and a part that is replaced is not left out.
+    let wanted = network(&["a"], 2);
+    assert!(reconcile(&wanted, &known).await.is_done());
+    world.meddle("vpc", |thing| assert_eq!(thing.fields["size"], 2));
+    assert_eq!(world.picture().len(), graph.keys().count() - 1);
+
+    let idle = [
+        "vpc: sise",
+        "nat/*",
+        "vpc: size",
+        "*: tags Name",
+        "private_routes/*: routes 0*",
+    ];
+    let idle: Vec<String> = idle.map(str::to_owned).into();
+    assert_eq!(
+        graph.idle_patterns(&idle).collect::<Vec<_>>(),
+        ["vpc: sise", "nat/*"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_or_goes_after_the_plan_is_not_replaced_without_consent() {
+    let graph = network(&["a"], 1);
+    for is_failed in [true, false] {
+        let (world, known) = made(&graph).await;
+        let calls = world.calls();
+        let soon = world.clock.now() + Duration::from_secs(600);
+        world.meddle("nat_gateway/a", |thing| {
+            if is_failed {
+                thing.fails = true;
+            } else {
+                thing.ends = Some(soon);
+            }
+        });
+        let reconcile = async |allowed: Allowed| {
+            world
+                .engine()
+                .reconcile(std::slice::from_ref(&graph), &known, &allowed, &update("one"))
+                .await
+        };
+        let outcome = reconcile(Allowed::none()).await;
+        assert!(outcome.refused && world.calls() == calls, "{}", texts(&outcome));
+        assert_eq!(codes(&outcome), ["EKB1307"]);
+        let consent = BTreeSet::from(["nat_gateway/a".into()]);
+        let outcome = reconcile(Allowed::Only(consent)).await;
+        assert!(outcome.is_done(), "{}", texts(&outcome));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_a_fixed_name_and_is_nobodys_is_adopted_on_request() {
+    let named = |size: u32| {
+        let mut graph = Graph::new();
+        graph.part("vpc", Sim::<VPC>::default());
+        graph.part(
+            "role",
+            Sim::<ROLE> {
+                name: Some("dev-role".into()),
+                size,
+                ..Sim::default()
+            },
+        );
+        graph
+    };
+    let (world, known) = made(&named(1)).await;
+    world.remove("vpc");
+    let apply_with = async |adopt: bool| {
+        let mut engine = world.engine();
+        engine.adopt = adopt;
+        apply(&engine, &named(2), &Known::default(), &create("two")).await
+    };
+    // Another's.
+    world.meddle("role", |thing| {
+        _ = thing.tags.insert("ekb:environment".into(), "prod".into())
+    });
+    let outcome = apply_with(true).await;
+    assert!(
+        outcome.refused && codes(&outcome) == ["EKB1304"],
+        "{}",
+        texts(&outcome)
+    );
+    assert!(!texts(&outcome).contains("adopt"), "{}", texts(&outcome));
+    // Nobody's.
+    world.with(|state| state.things.values_mut().for_each(|thing| thing.tags.clear()));
+    let outcome = apply_with(false).await;
+    assert!(
+        outcome.refused && codes(&outcome) == ["EKB1304"],
+        "{}",
+        texts(&outcome)
+    );
+    assert!(
+        outcome.errors[0].hint.contains("`adopt = true`"),
+        "{:?}",
+        outcome.errors
+    );
+    let outcome = world
+        .engine()
+        .destroy(Some(&named(1)), &Known::default(), None)
+        .await;
+    assert!(outcome.is_done());
+    let warnings: Vec<&str> = outcome
+        .report
+        .warnings
+        .iter()
+        .map(|warning| warning.cause.as_str())
+        .collect();
+    assert_eq!(warnings, ["role dev-role exists and does not carry our tags"]);
+    let outcome = apply_with(true).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    assert_eq!(outcome.report.ids[&"role".into()], known.ids[&"role".into()]);
+    world.meddle("role", |thing| assert_eq!(thing.fields["size"], 2));
+    let known = outcome.report.known().of(&named(2));
+    assert!(
+        world
+            .engine()
+            .destroy(Some(&named(2)), &known, Some("two"))
+            .await
+            .is_done()
+    );
+    assert_eq!(world.picture(), Vec::new());
 }
 
 #[tokio::test(start_paused = true)]
@@ -1224,4 +1370,48 @@ async fn what_was_just_made_and_is_missing_from_reads_is_not_gone() {
     world.remove("private_routes/a");
     let report = refresh(&world, &graph, &known).await;
     assert_eq!(report.drift, ["private_routes/a: deleted outside"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_the_way_of_a_destroy_is_said_before_anything_is_deleted() {
+    let graph = network(&["a"], 1);
+    let mut world = World::new();
+    let outcome = apply(&world.engine(), &graph, &Known::default(), &create("one")).await;
+    let known = outcome.report.known().of(&graph);
+    let (calls, there) = (world.calls(), world.picture());
+
+    // What stays ends it at once, what may go by itself after a while, a cancel in between.
+    for (class, cancelled) in [(Class::Stuck, false), (Class::Busy, false), (Class::Busy, true)] {
+        let until = world.clock.now() + Duration::from_secs(3600);
+        world.with(|state| state.others = Some((class, until)));
+        let begun = world.clock.now();
+        let engine = world.engine();
+        let destroy = engine.destroy(Some(&graph), &known, Some("one"));
+        let cancel = async {
+            world.clock.sleep_until(begun + Duration::from_secs(20)).await;
+            if cancelled {
+                world.cancel.cancel();
+            }
+        };
+        let (outcome, ()) = join!(destroy, cancel);
+        let is = if cancelled { Class::Cancelled } else { class };
+        assert_eq!(
+            outcome.errors.iter().map(|error| error.class).collect::<Vec<_>>(),
+            [is]
+        );
+        assert!(outcome.refused && !outcome.changed && outcome.report.root.is_some());
+        assert_eq!(
+            (world.calls(), world.picture()),
+            (calls, there.clone()),
+            "{class:?}"
+        );
+        world.restart();
+    }
+
+    // It goes: so does the rest.
+    let until = world.clock.now() + Duration::from_secs(60);
+    world.with(|state| state.others = Some((Class::Busy, until)));
+    let outcome = world.engine().destroy(Some(&graph), &known, Some("one")).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    assert!(world.picture().is_empty());
 }

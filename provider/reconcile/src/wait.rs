@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::clock::Moment;
+use crate::ending::Ending;
 use crate::engine::Engine;
 use crate::failure::{Class, Failure};
 use crate::observe::{Observation, ask_kind};
@@ -81,17 +82,15 @@ impl Run {
 
     /// Fails when the run is to end.
     pub fn go_on(&self, doing: &str) -> Result<(), Failure> {
-        if self.engine.cancel.is_cancelled() {
-            return Err(Failure::new(Class::Cancelled, doing, "the run was cancelled")
-                .hint("Run it again to continue."));
+        self.ending().go_on(doing)
+    }
+
+    fn ending(&self) -> Ending {
+        Ending {
+            clock: self.engine.clock.clone(),
+            cancel: self.engine.cancel.clone(),
+            deadline: self.deadline,
         }
-        if self.engine.clock.now() >= self.deadline {
-            let hint = "Run it again to continue, or raise the time-out in the block `timeouts`.";
-            return Err(
-                Failure::new(Class::TimedOut, doing, "the time-out of the resource is over").hint(hint),
-            );
-        }
-        Ok(())
     }
 
     /// Sleeps until then; fails at once when the run is to end.
@@ -116,7 +115,7 @@ impl Run {
         self.go_on(doing)?;
         self.changed.store(true, Ordering::Relaxed);
         tracing::debug!(doing, "calling");
-        let answer = work.await;
+        let answer = self.ending().scope(work).await;
         drop(permit);
         if let Err(failure) = &answer {
             tracing::debug!(doing, %failure, "failed");
@@ -180,7 +179,7 @@ impl Run {
         }
         let ask = self.sight(|sight| sight.ask(kind));
         let at = self.engine.clock.now();
-        let answer = ask_kind(&self.engine, kind, &ask).await;
+        let answer = self.ending().scope(ask_kind(&self.engine, kind, &ask)).await;
         let failure = answer.as_ref().err().cloned();
         if failure.is_none() {
             *last = Some(at);

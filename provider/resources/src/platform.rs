@@ -42,8 +42,8 @@ impl Surroundings for Platform {
         self.aws.check_region(region)
     }
 
-    async fn account(&self) -> Result<String, Failure> {
-        Ok(self.aws.account().await?.id)
+    async fn account(&self, region: Option<&str>) -> Result<String, Failure> {
+        Ok(self.aws.account(region).await?.id)
     }
 
     fn default_tags(&self) -> &Attr<GivenTags> {

@@ -200,21 +200,56 @@ pub struct IgnoreTagsBlock {
     pub key_prefixes: Attr<BTreeSet<String>>,
 }
 
-/// Addresses of AWS services.
-#[derive(Model, Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Endpoints {
-    /// Address of EC2.
-    #[attribute(optional)]
-    pub ec2: Attr<String>,
-    /// Address of IAM.
-    #[attribute(optional)]
-    pub iam: Attr<String>,
-    /// Address of CloudWatch Logs.
-    #[attribute(optional)]
-    pub logs: Attr<String>,
-    /// Address of STS.
-    #[attribute(optional)]
-    pub sts: Attr<String>,
+/// The block `endpoints`: an argument for each name of `aws::services`.
+macro_rules! endpoints {
+    ($($name:ident: $says:tt,)+) => {
+        /// Addresses of AWS services, by the AWS provider's names of them.
+        #[derive(Model, Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct Endpoints {
+            $(
+                #[doc = $says]
+                #[attribute(optional)]
+                pub $name: Attr<String>,
+            )+
+        }
+
+        impl Endpoints {
+            /// Those that are given, by name.
+            fn known(self) -> BTreeMap<String, String> {
+                let given = [$((stringify!($name), self.$name.into_known()),)+].into_iter();
+                given.filter_map(|(name, url)| Some((name.to_owned(), url?))).collect()
+            }
+
+            #[cfg(test)]
+            const SAYS: &[(&str, &str)] = &[$((stringify!($name), $says),)+];
+        }
+    };
+}
+
+endpoints! {
+    acm: "Address of ACM. Also from `AWS_ENDPOINT_URL_ACM`.",
+    cloudwatchevents: "Another name of `events`.",
+    cloudwatchlog: "Another name of `logs`.",
+    cloudwatchlogs: "Another name of `logs`.",
+    dlm: "Address of DLM. Also from `AWS_ENDPOINT_URL_DLM`.",
+    dynamodb: "Address of DynamoDB. Also from `AWS_ENDPOINT_URL_DYNAMODB`.",
+    ec2: "Address of EC2. Also from `AWS_ENDPOINT_URL_EC2`.",
+    eks: "Address of EKS. Also from `AWS_ENDPOINT_URL_EKS`.",
+    elasticache: "Address of ElastiCache. Also from `AWS_ENDPOINT_URL_ELASTICACHE`.",
+    elasticloadbalancingv2: "Another name of `elbv2`.",
+    elbv2: "Address of Elastic Load Balancing. Also from `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`.",
+    eventbridge: "Another name of `events`.",
+    events: "Address of EventBridge. Also from `AWS_ENDPOINT_URL_EVENTBRIDGE`.",
+    iam: "Address of IAM. Also from `AWS_ENDPOINT_URL_IAM`.",
+    kms: "Address of KMS. Also from `AWS_ENDPOINT_URL_KMS`.",
+    logs: "Address of CloudWatch Logs. Also from `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`.",
+    mq: "Address of Amazon MQ. Also from `AWS_ENDPOINT_URL_MQ`.",
+    route53: "Address of Route 53. Also from `AWS_ENDPOINT_URL_ROUTE_53`.",
+    s3: "Address of S3. Also from `AWS_ENDPOINT_URL_S3`.",
+    s3api: "Another name of `s3`.",
+    secretsmanager: "Address of Secrets Manager. Also from `AWS_ENDPOINT_URL_SECRETS_MANAGER`.",
+    sqs: "Address of SQS. Also from `AWS_ENDPOINT_URL_SQS`.",
+    sts: "Address of STS. Also from `AWS_ENDPOINT_URL_STS`.",
 }
 
 /// The provider `ekb`.
@@ -246,6 +281,7 @@ impl Provider for Ekb {
                 .chain(tags.key_prefixes.known().into_iter().flatten());
             refuse_own(keys, "ignore_tags", &mut wrong);
         }
+        two_names(&config.endpoints, &mut wrong);
         wrong.into_result()?;
         let unknown = [
             &config.environment,
@@ -309,6 +345,31 @@ fn refuse_own<'a>(keys: impl Iterator<Item = &'a String>, block: &'static str, o
     }
 }
 
+/// Refuses two addresses of one service, under two of its names.
+fn two_names(blocks: &BTreeSet<Endpoints>, out: &mut Diagnostics) {
+    let given: BTreeMap<_, _> = blocks.iter().cloned().flat_map(Endpoints::known).collect();
+    for service in aws::services::SERVICES {
+        let urls = service
+            .endpoints
+            .iter()
+            .filter_map(|name| Some((*name, given.get(*name)?)));
+        let urls: Vec<_> = urls.filter(|(_, url)| !url.is_empty()).collect();
+        if let [(first, url), (second, other), ..] = urls[..]
+            && url != other
+        {
+            let text = format!(
+                "`{first}` and `{second}` are names of one service, {}, with two addresses.",
+                service.title
+            );
+            out.push(
+                Diagnostic::error("EKB2060", "Two addresses of one service", text)
+                    .hint(format!("Leave one of them, best `{}`.", service.endpoints[0]))
+                    .at(Path::from("endpoints")),
+            );
+        }
+    }
+}
+
 /// The block's arguments as plain data.
 fn settings(config: ProviderConfig, host: &HostInfo) -> Settings {
     let yes = |argument: &Attr<bool>| argument.known().copied().unwrap_or(false);
@@ -320,17 +381,6 @@ fn settings(config: ProviderConfig, host: &HostInfo) -> Settings {
     let secret = |argument: Attr<String>| argument.into_known().map(settings::Secret::from);
     let duration = |argument: &Attr<GoDuration>| argument.known().map(GoDuration::duration);
 
-    let mut endpoints = BTreeMap::new();
-    for block in config.endpoints {
-        for (service, url) in [
-            ("ec2", block.ec2),
-            ("iam", block.iam),
-            ("logs", block.logs),
-            ("sts", block.sts),
-        ] {
-            endpoints.extend(url.into_known().map(|url| (service.to_owned(), url)));
-        }
-    }
     Settings {
         region: config.region.into_known(),
         profile: config.profile.into_known(),
@@ -369,7 +419,7 @@ fn settings(config: ProviderConfig, host: &HostInfo) -> Settings {
             }),
         allowed_account_ids: set(config.allowed_account_ids),
         forbidden_account_ids: set(config.forbidden_account_ids),
-        endpoints,
+        endpoints: config.endpoints.into_iter().flat_map(Endpoints::known).collect(),
         max_retries: config
             .max_retries
             .into_known()
@@ -400,5 +450,79 @@ fn settings(config: ProviderConfig, host: &HostInfo) -> Settings {
         sts_region: config.sts_region.into_known(),
         s3_use_path_style: yes(&config.s3_use_path_style),
         terraform_version: Some(host.terraform_version.clone()).filter(|version| !version.is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_block_has_every_name_of_the_table_of_services() {
+        let mut expected = Vec::new();
+        for service in aws::services::SERVICES {
+            for (index, name) in service.endpoints.iter().enumerate() {
+                let says = match index {
+                    0 => format!(
+                        "Address of {}. Also from `AWS_ENDPOINT_URL_{}`.",
+                        service.title, service.variable
+                    ),
+                    _ => format!("Another name of `{}`.", service.endpoints[0]),
+                };
+                expected.push((*name, says));
+            }
+        }
+        expected.sort();
+        let has: Vec<_> = Endpoints::SAYS
+            .iter()
+            .map(|(name, says)| (*name, (*says).to_owned()))
+            .collect();
+        assert_eq!(has, expected);
+    }
+
+    #[test]
+    fn two_addresses_under_two_names_of_a_service_are_refused() {
+        let none = || Endpoints {
+            acm: Attr::Null,
+            cloudwatchevents: Attr::Null,
+            cloudwatchlog: Attr::Null,
+            cloudwatchlogs: Attr::Null,
+            dlm: Attr::Null,
+            dynamodb: Attr::Null,
+            ec2: Attr::Null,
+            eks: Attr::Null,
+            elasticache: Attr::Null,
+            elasticloadbalancingv2: Attr::Null,
+            elbv2: Attr::Null,
+            eventbridge: Attr::Null,
+            events: Attr::Null,
+            iam: Attr::Null,
+            kms: Attr::Null,
+            logs: Attr::Null,
+            mq: Attr::Null,
+            route53: Attr::Null,
+            s3: Attr::Null,
+            s3api: Attr::Null,
+            secretsmanager: Attr::Null,
+            sqs: Attr::Null,
+            sts: Attr::Null,
+        };
+        let refused = |block: Endpoints| {
+            let mut wrong = Diagnostics::new();
+            two_names(&BTreeSet::from([block]), &mut wrong);
+            wrong.into_result().is_err()
+        };
+        let at = |url: &str| Attr::Known(url.to_owned());
+        assert!(!refused(none()));
+        assert!(!refused(Endpoints {
+            logs: at("http://a"),
+            cloudwatchlogs: at("http://a"),
+            ..none()
+        }));
+        assert!(refused(Endpoints {
+            logs: at("http://a"),
+            cloudwatchlogs: at("http://b"),
+            ..none()
+        }));
     }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{DomainType, ResourceType};
 use futures::try_join;
-use reconcile::failure::{Class, Failure};
+use reconcile::failure::Failure;
 use reconcile::part::{
     Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Part, Tags,
 };
@@ -13,7 +13,6 @@ use serde_json::json;
 use super::find::{Filters, InVpc, Place, filters, find, object, outputs, tags, tags_of_new};
 use super::nat_gateway::Gateways;
 use super::{INVISIBLE, QUICK};
-use crate::failure::{aws_code, codes};
 
 /// A public IPv4 address that stays the same.
 #[derive(Debug, Clone, Serialize)]
@@ -155,15 +154,7 @@ impl Kind for Addresses {
         let ec2 = self.place.ec2().await?;
         let release = ec2.write.release_address().allocation_id(&object.id).send();
         let doing = format!("releasing elastic IP address {}", object.id);
-        match self.place.aws.call("ec2:ReleaseAddress", doing, release).await {
-            // So AWS answers for an address that a NAT gateway on its way to gone still holds.
-            Err(failure) if aws_code(&failure) == "AuthFailure" => Err(Failure {
-                class: Class::Busy,
-                hint: String::new(),
-                ..failure
-            }
-            .code(codes::BUSY)),
-            other => other.map(|_| Deleted::Gone),
-        }
+        let released = self.place.aws.call("ec2:ReleaseAddress", doing, release).await;
+        released.map(|_| Deleted::Gone)
     }
 }

@@ -10,7 +10,8 @@ use reconcile::failure::Failure;
 use reconcile::part::{Ask, Condition, Object, Tags};
 use serde_json::Value;
 
-use crate::client::{Aws, Clients, partition_of};
+use crate::client::{Aws, Clients};
+use crate::partition::partition;
 
 /// Where parts of a kind are made: a region of the configured AWS.
 #[derive(Debug, Clone)]
@@ -138,7 +139,7 @@ pub(crate) fn filters(filters: Filters) -> Vec<Filter> {
 impl Place {
     pub(crate) fn new(aws: &Aws, region: &str) -> Self {
         Self {
-            aws: aws.clone(),
+            aws: aws.in_region(region),
             region: region.into(),
         }
     }
@@ -152,7 +153,7 @@ impl Place {
         let owner = owner.filter(|owner| !owner.is_empty())?;
         Some(format!(
             "arn:{}:ec2:{}:{owner}:{what}/{id}",
-            partition_of(&self.region),
+            partition(&self.region),
             self.region
         ))
     }

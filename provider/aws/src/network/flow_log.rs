@@ -11,9 +11,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::find::{Filters, InVpc, Place, find, object, pages, some, tags, tags_of_new};
+use super::iam_role::role_arn;
 use super::subnet::no_answer;
 use super::{INVISIBLE, QUICK};
-use crate::client::partition_of;
 use crate::failure;
 
 /// A flow log of all traffic of a VPC.
@@ -158,9 +158,7 @@ impl Kind for FlowLogs {
                 .log_group_name(call.id(group)?);
         }
         if let Some(role) = &part.role {
-            let account = self.0.aws.account().await?.id;
-            let (partition, role) = (partition_of(&self.0.region), call.id(role)?);
-            make = make.deliver_logs_permission_arn(format!("arn:{partition}:iam::{account}:role/{role}"));
+            make = make.deliver_logs_permission_arn(role_arn(&self.0, call.id(role)?).await?);
         }
         let doing = format!("creating flow log ({})", call.key);
         let answer = self

@@ -1,20 +1,17 @@
 //! What keeps a subnet, security group or VPC in use: its network interfaces, and whose they probably are.
 
-use std::fmt::Write as _;
-
 use aws_sdk_ec2::types::NetworkInterface;
-use reconcile::failure::{Class, Failure};
+use futures::join;
+use reconcile::failure::Failure;
+use reconcile::part::Object;
 
 use super::find::{Place, pages};
+use super::obstacles::{self, Ours};
 use crate::Aws;
-use crate::failure::codes;
 
-/// Most interfaces that a message names.
-const NAMED: usize = 5;
-
-/// Whether an interface goes by itself once its owner has gone.
+/// Whether something goes by itself once its owner has gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Prospect {
+pub(crate) enum Prospect {
     /// AWS removes it within minutes of its owner.
     Goes,
     /// Left over by the CNI of a node that is gone: nobody removes it.
@@ -50,7 +47,7 @@ const DESCRIPTIONS: &[(&str, &str, Prospect)] = &[
     ("arn:aws:ecs", "an ECS task", Prospect::Goes),
 ];
 
-fn judge(interface: &NetworkInterface) -> (String, Prospect) {
+pub(crate) fn judge(interface: &NetworkInterface) -> (String, Prospect) {
     let description = interface.description().unwrap_or_default();
     let free = interface
         .status()
@@ -86,32 +83,57 @@ fn judge(interface: &NetworkInterface) -> (String, Prospect) {
     }
 }
 
-/// The failure of a deletion, with the network interfaces that are in its way; leftovers among them are deleted.
-///
-/// `filter` and `id` say where: `subnet-id`, `group-id`, `vpc-id`. Class `Busy` where waiting may help, else `Stuck`.
-pub(crate) async fn explain(place: &Place, failure: Failure, filter: &str, id: &str) -> Failure {
-    let interfaces = interfaces(place, filter, id).await;
-    match interfaces {
-        // Something else uses it, or the look is denied: what AWS said has to do.
-        Err(_) => failure,
-        Ok(interfaces) if interfaces.is_empty() => failure,
-        Ok(interfaces) => {
-            let judged: Vec<_> = interfaces
-                .iter()
-                .map(|interface| (interface, judge(interface)))
-                .collect();
-            for (interface, _) in judged
-                .iter()
-                .filter(|(_, (_, prospect))| *prospect == Prospect::Leftover)
-            {
-                remove(place, interface.network_interface_id().unwrap_or_default()).await;
-            }
-            told(failure, &judged)
-        }
-    }
+/// Where something in the way of a deletion is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Within {
+    Subnet,
+    /// What has this group, and rules that refer to it.
+    Group,
+    Vpc,
+    /// What has a public address in the VPC: its internet gateway cannot be detached.
+    Public,
 }
 
-async fn interfaces(place: &Place, filter: &str, id: &str) -> Result<Vec<NetworkInterface>, Failure> {
+/// The failure of deleting the object, with what is in its way; left-over interfaces among that are deleted. `id` is that of
+/// the subnet, group or VPC. Class `Busy` where waiting may help, else `Stuck`.
+pub(crate) async fn explain(
+    place: &Place,
+    failure: Failure,
+    within: Within,
+    id: &str,
+    object: &Object,
+) -> Failure {
+    let going = [object];
+    let ours = Ours::new(object, &going);
+    let interfaces = |filter: &'static str| obstacles::interfaces(place, filter, id, &ours);
+    // A look that fails tells nothing: what AWS said has to do.
+    let found = match within {
+        Within::Vpc => obstacles::in_vpc(place, id, &ours).await,
+        Within::Subnet => interfaces("subnet-id").await,
+        Within::Group => {
+            let groups = [id];
+            let rules = obstacles::rules(place, &groups, &ours);
+            let (mut found, rules) = join!(interfaces("group-id"), rules);
+            found.extend(rules);
+            found
+        }
+        Within::Public => {
+            let mut found = interfaces("vpc-id").await;
+            found.retain(|found| found.is_public);
+            found
+        }
+    };
+    for left in found.iter().filter(|found| found.prospect == Prospect::Leftover) {
+        remove(place, &left.id).await;
+    }
+    obstacles::told(failure, &found)
+}
+
+pub(crate) async fn interfaces(
+    place: &Place,
+    filter: &str,
+    id: &str,
+) -> Result<Vec<NetworkInterface>, Failure> {
     let doing = format!("looking what uses {id}");
     let filters = vec![(filter.to_owned(), vec![id.to_owned()])];
     pages!(
@@ -167,7 +189,7 @@ async fn uses(place: &Place, filter: &str, id: &str) -> Result<Vec<Use>, Failure
         .collect())
 }
 
-async fn remove(place: &Place, id: &str) {
+pub(crate) async fn remove(place: &Place, id: &str) {
     let Ok(ec2) = place.ec2().await else { return };
     let delete = ec2
         .write
@@ -184,33 +206,6 @@ async fn remove(place: &Place, id: &str) {
     {
         tracing::info!(id, "deleted a network interface that the CNI left over");
     }
-}
-
-fn told(mut failure: Failure, judged: &[(&NetworkInterface, (String, Prospect))]) -> Failure {
-    let mut text = String::new();
-    for (interface, (owner, _)) in judged.iter().take(NAMED) {
-        let id = interface.network_interface_id().unwrap_or_default();
-        let description = interface.description().unwrap_or_default();
-        let separator = if text.is_empty() { "" } else { ", " };
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{separator}{id} (\"{description}\", {owner})");
-    }
-    if judged.len() > NAMED {
-        let _ = write!(text, " and {} more", judged.len() - NAMED);
-    }
-    failure.cause = format!(
-        "{}. Network interfaces in the way: {text}",
-        failure.cause.trim_end_matches('.')
-    );
-    if judged
-        .iter()
-        .any(|(_, (_, prospect))| *prospect == Prospect::Stays)
-    {
-        failure.class = Class::Stuck;
-    }
-    failure
-        .code(codes::HELD)
-        .hint("Remove what the interfaces belong to (or the interfaces themselves), then run again")
 }
 
 #[cfg(test)]
@@ -256,25 +251,5 @@ mod tests {
             )
             .build();
         assert_eq!(judge(&tagged).1, Prospect::Leftover);
-    }
-
-    #[test]
-    fn the_error_names_the_interface_and_its_probable_owner() {
-        let busy = || {
-            Failure::new(
-                Class::Busy,
-                "deleting subnet subnet-1",
-                "DependencyViolation: has dependencies",
-            )
-        };
-        let balancer = interface("ELB app/web/1", NetworkInterfaceStatus::InUse);
-        let failure = told(busy(), &[(&balancer, judge(&balancer))]);
-        assert_eq!(failure.class, Class::Busy);
-        assert_eq!(
-            failure.cause,
-            "DependencyViolation: has dependencies. Network interfaces in the way: eni-1 (\"ELB app/web/1\", a load balancer)"
-        );
-        let strange = interface("mine", NetworkInterfaceStatus::Available);
-        assert_eq!(told(busy(), &[(&strange, judge(&strange))]).class, Class::Stuck);
     }
 }

@@ -20,6 +20,8 @@ use super::log_group::names;
 use super::route_table::{gone, list_changes};
 use super::vpc::unfinished;
 use super::{INVISIBLE, pace};
+use crate::failure::codes;
+use crate::partition::partition;
 
 /// A role with its policies. Policies that others attach are left alone.
 #[derive(Debug, Clone, Serialize)]
@@ -88,6 +90,28 @@ pub(crate) struct IamRoles(pub(crate) Place);
 fn document(text: &str) -> Value {
     let text = percent_decode_str(text).decode_utf8_lossy();
     serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.into_owned()))
+}
+
+/// The ARN of a role: of its name, or as IAM answers where the account's id is not asked for.
+pub(crate) async fn role_arn(place: &Place, name: &str) -> Result<String, Failure> {
+    let account = place.aws.account(Some(&place.region)).await?.id;
+    if !account.is_empty() {
+        return Ok(format!(
+            "arn:{}:iam::{account}:role/{name}",
+            partition(&place.region)
+        ));
+    }
+    let iam = place.aws.iam(&place.region).await?;
+    let get = iam.read.get_role().role_name(name).send();
+    let doing = format!("looking for the ARN of role {name}");
+    let answer = place.aws.call("iam:GetRole", doing.as_str(), get).await;
+    match answer {
+        Ok(answer) => answer.role.map(|role| role.arn).ok_or(()),
+        // Made a moment ago.
+        Err(failure) if failure.class == Class::NotFound => Err(()),
+        Err(failure) => return Err(failure),
+    }
+    .map_err(|()| Failure::new(Class::NotYet, doing, "IAM does not show it yet").code(codes::NOT_YET))
 }
 
 impl IamRoles {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::find::{Filters, InVpc, Place, find, object, pages, tags, tags_of_new};
 use super::subnet::no_answer;
 use super::vpc::unfinished;
-use super::{INVISIBLE, QUICK};
+use super::{INVISIBLE, QUICK, held};
 
 /// An internet gateway, attached.
 #[derive(Debug, Clone, Serialize)]
@@ -196,7 +196,13 @@ impl Kind for InternetGateways {
 
     async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
         if let Some(vpc) = object.references.first() {
-            self.detach(&object.id, vpc).await?;
+            match self.detach(&object.id, vpc).await {
+                Err(failure) if failure.class == Class::Busy => {
+                    let within = held::Within::Public;
+                    return Err(held::explain(&self.0, failure, within, vpc, object).await);
+                }
+                other => other?,
+            }
         }
         let ec2 = self.0.ec2().await?;
         let delete = ec2

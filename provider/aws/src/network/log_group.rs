@@ -14,7 +14,8 @@ use super::find::{Place, object};
 use super::route_table::gone;
 use super::vpc::unfinished;
 use super::{INVISIBLE, QUICK};
-use crate::client::partition_of;
+use crate::failure::codes;
+use crate::partition::partition;
 
 /// A log group.
 #[derive(Debug, Clone, Serialize)]
@@ -42,33 +43,48 @@ impl Part for LogGroup {
 pub(crate) struct LogGroups(pub(crate) Place);
 
 impl LogGroups {
+    /// Its ARN: of its name, or as AWS answers where the account's id is not asked for.
     async fn arn(&self, name: &str) -> Result<String, Failure> {
-        let account = self.0.aws.account().await?.id;
         let region = &self.0.region;
-        Ok(format!(
-            "arn:{}:logs:{region}:{account}:log-group:{name}",
-            partition_of(region)
-        ))
+        let account = self.0.aws.account(Some(region)).await?.id;
+        if !account.is_empty() {
+            let partition = partition(region);
+            return Ok(format!(
+                "arn:{partition}:logs:{region}:{account}:log-group:{name}"
+            ));
+        }
+        let doing = format!("looking for the ARN of log group {name}");
+        let found = self.describe(name, &doing).await?;
+        found.and_then(|group| arn_of(&group)).ok_or_else(|| {
+            Failure::new(Class::NotYet, doing, "AWS does not list it yet").code(codes::NOT_YET)
+        })
+    }
+
+    async fn describe(
+        &self,
+        name: &str,
+        doing: &str,
+    ) -> Result<Option<aws_sdk_cloudwatchlogs::types::LogGroup>, Failure> {
+        let logs = self.0.aws.logs(&self.0.region).await?;
+        let by_name = logs.read.describe_log_groups().log_group_name_prefix(name).send();
+        let answer = self.0.aws.call("logs:DescribeLogGroups", doing, by_name).await?;
+        // A prefix finds longer names too; the exact one sorts first.
+        let found = answer.log_groups.unwrap_or_default();
+        Ok(found
+            .into_iter()
+            .find(|group| group.log_group_name() == Some(name)))
     }
 
     async fn look(&self, name: &str) -> Result<Option<Object>, Failure> {
         let logs = self.0.aws.logs(&self.0.region).await?;
         let doing = || format!("looking for log group {name}");
-        let by_name = logs.read.describe_log_groups().log_group_name_prefix(name).send();
-        let answer = self
-            .0
-            .aws
-            .call("logs:DescribeLogGroups", doing(), by_name)
-            .await?;
-        // A prefix finds longer names too; the exact one sorts first.
-        let found = answer.log_groups.unwrap_or_default();
-        let Some(group) = found
-            .into_iter()
-            .find(|group| group.log_group_name() == Some(name))
-        else {
+        let Some(group) = self.describe(name, &doing()).await? else {
             return Ok(None);
         };
-        let arn = self.arn(name).await?;
+        let arn = match arn_of(&group) {
+            Some(arn) => arn,
+            None => self.arn(name).await?,
+        };
         let list = logs.read.list_tags_for_resource().resource_arn(&arn).send();
         let tags = match self.0.aws.call("logs:ListTagsForResource", doing(), list).await {
             Err(failure) if failure.class == Class::NotFound => return Ok(None),
@@ -97,6 +113,12 @@ impl LogGroups {
             .await
             .map(|_| ())
     }
+}
+
+/// The ARN as tags want it. AWS gives it in two forms; the older ends in `:*`, for policies.
+fn arn_of(group: &aws_sdk_cloudwatchlogs::types::LogGroup) -> Option<String> {
+    let arn = group.log_group_arn().or(group.arn())?;
+    Some(arn.trim_end_matches(":*").to_owned())
 }
 
 /// The fixed names to look for: of what is declared and of what is known (their ids are names).

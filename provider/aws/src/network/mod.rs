@@ -9,6 +9,7 @@ mod iam_role;
 mod internet_gateway;
 mod log_group;
 mod nat_gateway;
+mod obstacles;
 mod route_table;
 mod security_group;
 mod subnet;

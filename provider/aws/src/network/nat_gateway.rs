@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{ConnectivityType, ResourceType};
 use reconcile::failure::Failure;
 use reconcile::part::{
     Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part,
-    Ref, Remedy, Tags,
+    Ref, Remedy, Tags, Target,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,8 +21,8 @@ use super::{INVISIBLE, pace};
 pub struct NatGateway {
     /// The public subnet it stands in.
     pub subnet: Ref,
-    /// Its address.
-    pub address: Ref,
+    /// Its address: ours, or one that the user has allocated.
+    pub address: Target,
     /// The internet gateway of its VPC: without one AWS makes it fail.
     pub gateway: Ref,
     /// Tags beside those of ownership.
@@ -176,7 +176,7 @@ impl Kind for NatGateways {
             .create_nat_gateway()
             .connectivity_type(ConnectivityType::Public)
             .subnet_id(call.id(&part.subnet)?)
-            .allocation_id(call.id(&part.address)?)
+            .allocation_id(call.target(&part.address)?)
             .client_token(&call.token)
             .tag_specifications(tags_of_new(ResourceType::Natgateway, &call.tags(&part.tags)))
             .send();

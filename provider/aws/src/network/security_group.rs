@@ -569,7 +569,7 @@ impl Kind for SecurityGroups {
         let doing = format!("deleting security group {}", object.id);
         match place.aws.call("ec2:DeleteSecurityGroup", doing, delete).await {
             Err(failure) if failure.class == Class::Busy => {
-                Err(held::explain(place, failure, "group-id", &object.id).await)
+                Err(held::explain(place, failure, held::Within::Group, &object.id, object).await)
             }
             other => other.map(|_| Deleted::Gone),
         }

@@ -213,7 +213,7 @@ impl Kind for Subnets {
             .await
         {
             Err(failure) if failure.class == Class::Busy => {
-                Err(held::explain(&self.0, failure, "subnet-id", &object.id).await)
+                Err(held::explain(&self.0, failure, held::Within::Subnet, &object.id, object).await)
             }
             other => other.map(|_| Deleted::Gone),
         }

@@ -12,6 +12,7 @@ use reconcile::report::Known;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::Settings;
 use crate::played::{Answer, Asked, Log, aws, identity, settings};
 
 fn owner() -> Owner {
@@ -268,7 +269,7 @@ fn declared() -> Graph {
         key("nat_gateway", "a"),
         NatGateway {
             subnet: public.made(),
-            address: address.made(),
+            address: reconcile::part::Target::Part(address.made()),
             gateway: gateway.ready(),
             tags: named("nat"),
         },
@@ -338,7 +339,7 @@ async fn a_network_as_declared_shows_no_drift_in_twelve_calls() {
     let before = engine.observe(Some(&graph), &Known::default()).await.report();
     let known = before.known().of(&graph);
     let first = log.all().len();
-    aws.account().await.unwrap();
+    aws.account(None).await.unwrap();
     let seen = engine.observe(Some(&graph), &known).await.report();
     assert_eq!(seen.drift, [""; 0]);
     assert!(
@@ -499,7 +500,7 @@ async fn a_token_that_gives_a_deleted_gateway_tells_it_is_dead() {
     });
     let part = NatGateway {
         subnet: made("subnet"),
-        address: made("address"),
+        address: reconcile::part::Target::Part(made("address")),
         gateway: made("gateway"),
         tags: Tags::new(),
     };
@@ -622,6 +623,89 @@ async fn a_subnet_in_use_names_what_uses_it_and_leftovers_go() {
 }
 
 #[tokio::test]
+async fn without_the_accounts_id_arns_are_those_that_aws_answers() {
+    let skip = Settings {
+        skip_requesting_account_id: true,
+        ..settings()
+    };
+    let (aws, log) = aws(skip, |asked| {
+        match asked.action() {
+        "GetRole" => Answer::Xml(
+            "<GetRoleResult><Role><Path>/</Path><RoleName>logs</RoleName><RoleId>AROA</RoleId>\
+             <Arn>arn:aws:iam::111122223333:role/logs</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></Role></GetRoleResult>"
+                .into(),
+        ),
+        _ => Answer::Xml("<flowLogIdSet><item>fl-1</item></flowLogIdSet>".into()),
+    }
+    });
+    let part = FlowLog {
+        vpc: made("vpc"),
+        bucket: None,
+        log_group: Some(made("group")),
+        role: Some(made("role")),
+        tags: Tags::new(),
+    };
+    let ids = call(&[("vpc", "vpc-1"), ("group", "/ekb/x"), ("role", "logs")]);
+    flow_log::FlowLogs(Place::new(&aws, "eu-central-1"))
+        .create(&part, &ids)
+        .await
+        .unwrap();
+    let asked = &log.all()[1];
+    assert_eq!(
+        asked.get("DeliverLogsPermissionArn"),
+        "arn:aws:iam::111122223333:role/logs"
+    );
+}
+
+#[tokio::test]
+async fn what_others_have_in_a_vpc_is_found_before_it_is_deleted() {
+    let (place, log) = place(|asked| {
+        Answer::Xml(match asked.action() {
+            "DescribeNetworkInterfaces" => "<networkInterfaceSet><item><networkInterfaceId>eni-1</networkInterfaceId>\
+                <description>Interface for NAT Gateway nat-1</description><status>in-use</status></item>\
+                <item><networkInterfaceId>eni-2</networkInterfaceId><description>RDSNetworkInterface</description>\
+                <status>in-use</status><association><publicIp>192.0.2.7</publicIp></association></item>\
+                <item><networkInterfaceId>eni-3</networkInterfaceId><status>in-use</status>\
+                <attachment><instanceId>i-1</instanceId></attachment></item></networkInterfaceSet>"
+                .into(),
+            "DescribeInstances" => "<reservationSet><item><instancesSet><item><instanceId>i-1</instanceId><tagSet><item>\
+                <key>karpenter.sh/nodepool</key><value>general</value></item></tagSet></item></instancesSet></item></reservationSet>"
+                .into(),
+            "DescribeSecurityGroups" => "<securityGroupInfo><item><groupId>sg-0</groupId><groupName>default</groupName></item>\
+                <item><groupId>sg-1</groupId><groupName>ours</groupName></item></securityGroupInfo>"
+                .into(),
+            "DescribeTransitGatewayVpcAttachments" => "<transitGatewayVpcAttachments><item><transitGatewayAttachmentId>tgw-attach-1\
+                </transitGatewayAttachmentId><transitGatewayId>tgw-1</transitGatewayId><state>available</state></item>\
+                </transitGatewayVpcAttachments>"
+                .into(),
+            "DescribeNatGateways" => "<natGatewaySet><item><natGatewayId>nat-1</natGatewayId><state>available</state></item>\
+                <item><natGatewayId>nat-2</natGatewayId><state>deleted</state></item></natGatewaySet>"
+                .into(),
+            _ => String::new(),
+        })
+    });
+    let objects = ["vpc-1", "nat-1", "sg-1"].map(|id| object(id, json!({}), json!({})));
+    let going: Vec<_> = objects.iter().collect();
+    let failure = vpc::Vpcs(place)
+        .in_the_way(&objects[0], &going)
+        .await
+        .unwrap_err();
+    assert_eq!((failure.code, failure.class), ("EKB1121", Class::Stuck));
+    let (_, named) = failure.cause.split_once("In the way: ").unwrap();
+    assert_eq!(
+        named,
+        "instance i-1 (Karpenter, for its node pool general), \
+         network interface eni-2 (\"RDSNetworkInterface\", an RDS database, public address 192.0.2.7), \
+         transit gateway attachment tgw-attach-1 (\"tgw-1\")"
+    );
+    assert!(
+        failure.hint.contains("kubectl delete nodepool general"),
+        "{failure}"
+    );
+    assert!(log.actions().iter().all(|action| action.starts_with("Describe")));
+}
+
+#[tokio::test]
 async fn what_uses_a_vpc_is_told() {
     let (aws, log) = aws(settings(), |_| {
         Answer::Xml(
@@ -736,6 +820,7 @@ fn kinds_state_every_action_they_call() {
         include_str!("internet_gateway.rs"),
         include_str!("log_group.rs"),
         include_str!("nat_gateway.rs"),
+        include_str!("obstacles.rs"),
         include_str!("route_table.rs"),
         include_str!("security_group.rs"),
         include_str!("subnet.rs"),
@@ -755,6 +840,7 @@ fn kinds_state_every_action_they_call() {
             .split("call(\"")
             .skip(1)
             .chain(source.split("pages!(").skip(1))
+            .chain(source.split("look!(").skip(1))
         {
             let Some(action) = piece
                 .split('"')

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::find::{Filters, InVpc, Place, find, object, pages, tags, tags_of_new};
 use super::subnet::no_answer;
-use super::{INVISIBLE, QUICK, held};
+use super::{INVISIBLE, QUICK, held, obstacles};
 
 /// A VPC.
 #[derive(Debug, Clone, Serialize)]
@@ -168,9 +168,27 @@ impl Kind for Vpcs {
                 "ec2:DeleteVpc",
                 "ec2:CreateTags",
                 "ec2:DeleteTags",
+                // What is in the way of a deletion.
                 "ec2:DescribeNetworkInterfaces",
+                "ec2:DeleteNetworkInterface",
+                "ec2:DescribeInstances",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeRouteTables",
+                "ec2:DescribeNetworkAcls",
+                "ec2:DescribeInternetGateways",
+                "ec2:DescribeEgressOnlyInternetGateways",
+                "ec2:DescribeNatGateways",
+                "ec2:DescribeVpcEndpoints",
+                "ec2:DescribeVpnGateways",
+                "ec2:DescribeVpcPeeringConnections",
+                "ec2:DescribeTransitGatewayVpcAttachments",
             ],
         }
+    }
+
+    async fn in_the_way(&self, vpc: &Object, going: &[&Object]) -> Result<(), Failure> {
+        obstacles::before(&self.0, vpc, going).await.map_or(Ok(()), Err)
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
@@ -273,7 +291,7 @@ impl Kind for Vpcs {
             .await;
         match deleted {
             Err(failure) if failure.class == Class::Busy => {
-                Err(held::explain(&self.0, failure, "vpc-id", &object.id).await)
+                Err(held::explain(&self.0, failure, held::Within::Vpc, &object.id, object).await)
             }
             other => other.map(|_| Deleted::Gone),
         }

@@ -48,6 +48,7 @@ impl<D> Reconciled<D> {
         let objects = common.objects.known().into_iter().flatten();
         let mut known = Known {
             root: Some(self.0.root_key()),
+            ignore_drift: common.ignore_drift.known().cloned().unwrap_or_default(),
             ids: ids
                 .filter_map(|(key, id)| Some((Key(key.clone()), id.known()?.clone())))
                 .collect(),
@@ -62,10 +63,15 @@ impl<D> Reconciled<D> {
         if let Some(context) = context {
             known.ignore_tags(context.ignored_tags());
         }
-        match self.0.graph(model) {
+        let mut known = match self.0.graph(model) {
             Some(graph) => known.of(&graph),
             None => known,
+        };
+        if Status::of::<C, D>(model) != Status::Complete {
+            // What is not there has not been made yet, or is on its way out: no drift.
+            known.declared.clear();
         }
+        known
     }
 
     /// Refuses an import by the id of a root object where that is not the object found: it is gone, or somebody
@@ -80,11 +86,22 @@ impl<D> Reconciled<D> {
         D: Declared<C>,
     {
         let root = self.0.root_key();
+        let name = D::name(state).known().map_or("", String::as_str);
+        let environment = D::common(state).environment.known().map_or("", String::as_str);
+        let is_there = report.unclaimed.iter().any(|other| other.object.id == asked)
+            || report.drift.iter().any(|said| said.contains(asked))
+            || (report.foreign.iter().chain(&report.warnings)).any(|other| other.cause.contains(asked));
         match report.ids.get(&root) {
             Some(found) if found == asked => Ok(()),
+            Some(found) if !is_there => Err(Diagnostic::error(
+                "EKB2031",
+                format!("There is no such {}", D::TITLE),
+                format!("{asked} does not exist here. {environment}/{name} is {found}."),
+            )
+            .hint(format!(
+                "Check the id, the region and the credentials; or import what there is: terraform import ADDRESS {environment}/{name}"
+            ))),
             Some(found) => {
-                let name = D::name(state).known().map_or("", String::as_str);
-                let environment = D::common(state).environment.known().map_or("", String::as_str);
                 Err(Diagnostic::error(
                     "EKB2027",
                     format!("Another {} has this name", D::TITLE),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use framework::{
-    Applied, Attr, Context, Create, Delete, Diagnostic, Diagnostics, Import, Model, Path, Plan, PlanKind,
-    PrivateState, Read, Resource, Timeouts, Update,
+    Applied, Attr, AttributeType, Context, Create, Delete, Diagnostic, Diagnostics, Import, Model, Path,
+    Plan, PlanKind, PrivateState, Read, Resource, Severity, Timeouts, Update,
 };
 
 use crate::clock::Clock;
@@ -62,9 +62,15 @@ pub struct Common {
     #[attribute(optional)]
     pub tags: Attr<GivenTags>,
     /// Drift to leave alone: patterns for the sentences of `drift`, up to any colon, with `*` for any text. For
-    /// example `private_routes/*: routes`.
+    /// example `private_routes/*: routes`, or `flow_log` for a part that may be missing. `ignore_changes` of a `lifecycle`
+    /// block, also `all`, keeps arguments only: what was changed outside is mended all the same.
     #[attribute(optional)]
     pub ignore_drift: Attr<Vec<String>>,
+    /// Whether a log group, role or other object that has the fixed name of one of its parts is taken over as it is, where it
+    /// carries nobody's `ekb:` tags: for what an earlier installation left. It then belongs to this resource, and is
+    /// destroyed with it.
+    #[attribute(optional)]
+    pub adopt: Attr<bool>,
     /// Those of the provider's `default_tags` that the resource carries: what `tags` does not give another value.
     #[attribute(computed, keep)]
     pub default_tags: Attr<GivenTags>,
@@ -122,8 +128,9 @@ pub trait Surroundings: Send + Sync + 'static {
     /// # Errors
     /// Where its name is none of AWS's.
     fn check_region(&self, region: &str) -> Result<(), Failure>;
-    /// The account; empty where it is not to be asked for.
-    async fn account(&self) -> Result<String, Failure>;
+    /// The account; empty where it is not to be asked for. `region`: that of the resource, to be asked where the provider
+    /// has none.
+    async fn account(&self, region: Option<&str>) -> Result<String, Failure>;
     /// Tags of everything.
     fn default_tags(&self) -> &Attr<GivenTags>;
     /// The tags that are left alone.
@@ -266,6 +273,11 @@ impl Baseline {
     }
 }
 
+/// The patterns of drift that is left alone.
+fn patterns(common: &Common) -> Vec<String> {
+    common.ignore_drift.known().cloned().unwrap_or_default()
+}
+
 fn remembered(private: &PrivateState) -> Remembered {
     private.get_json(REMEMBERED).unwrap_or_default()
 }
@@ -302,10 +314,18 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         }
         match self.graph(context, planned) {
             Some(graph) => {
-                let baseline = prior.map(|prior| Baseline::of(self, context, prior, &plan.private));
+                let mut baseline = prior.map(|prior| Baseline::of(self, context, prior, &plan.private));
+                if let Some(baseline) = &mut baseline {
+                    baseline.known.ignore_drift = patterns(D::common(planned));
+                }
                 self.plan_parts(&graph, baseline.as_ref(), planned, out);
-                if let Some(baseline) = baseline.filter(|_| plan.replace.is_empty()) {
-                    self.say_what_goes(context, &graph, &baseline, planned, out);
+                if let Some(baseline) = baseline.as_ref().filter(|_| plan.replace.is_empty()) {
+                    self.say_what_goes(context, &graph, baseline, planned, out);
+                }
+                if let Some(context) = context.filter(|_| plan.kind != PlanKind::Replace && !out.has_errors())
+                {
+                    self.foretell_names(cx, context, &graph, baseline.as_ref(), planned, out)
+                        .await;
                 }
             }
             None => {
@@ -319,19 +339,37 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         if let Some(prior) = prior.filter(|_| !plan.replace.is_empty()) {
             self.0.on_replace(prior, out);
         }
+        // What is so already may not block a destroy, which plans first: the second one will find nothing.
+        let is_unchanged = prior.is_some_and(|prior| prior.encode() == planned.encode());
+        let changed = format!("changed/{}", self.place(planned));
         if plan.kind != PlanKind::Replace
             && let (Attr::Known(name), Attr::Known(region)) = (D::name(planned), &D::common(planned).region)
-            && !cx.claim(&format!("{region}/{}/{name}", D::NAME))
+            && {
+                let is_first = cx.claim(&self.place(planned));
+                if !is_unchanged {
+                    cx.claim(&changed);
+                }
+                !is_first
+            }
         {
-            out.push(
-                Diagnostic::error(
-                    "EKB2016",
-                    format!("Two {}s of the same name", D::TITLE),
-                    format!("Another {} of this configuration has the name {name} in {region} too.", D::NAME),
-                )
-                .hint("Give one of them another `name`. If it is the same one under a new address, add a `moved` block.")
-                .at(Path::from("name")),
-            );
+            let twice = Diagnostic::error(
+                "EKB2016",
+                format!("Two {}s of the same name", D::TITLE),
+                format!("Another {} of this configuration has the name {name} in {region} too.", D::NAME),
+            )
+            .hint(
+                "Give one of them another `name`. If it is the same one under a new address, add a `moved` block; if it was \
+                 imported twice, take one out of the configuration and the state (terraform state rm ADDRESS).",
+            )
+            .at(Path::from("name"));
+            out.push(if is_unchanged && cx.claim(&changed) {
+                Diagnostic {
+                    severity: Severity::Warning,
+                    ..twice
+                }
+            } else {
+                twice
+            });
         } else if plan.kind == PlanKind::Create {
             self.claim_move(cx, planned, out);
             // In the apply that goes on with it all has been said, and core might stop before it asks for the rest.
@@ -414,7 +452,8 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Err(errors) => return Applied::failed(Some(request.prior), request.private, errors),
         };
         let context = cx.ready().map(|context| &**context);
-        let known = Baseline::of(self, context, &request.prior, &request.private).known;
+        let mut known = Baseline::of(self, context, &request.prior, &request.private).known;
+        known.ignore_drift = patterns(D::common(&planned));
         let allowed = Allowed::of(&graph.changes(&known));
         // An imported thing that others made has no incarnation yet: it gets one here.
         let fresh = D::common(&request.prior)

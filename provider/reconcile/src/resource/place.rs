@@ -78,6 +78,7 @@ impl<D> Reconciled<D> {
         engine.locks = context.locks().clone();
         engine.schema = D::SCHEMA;
         engine.ignore_drift = common.ignore_drift.known().cloned().unwrap_or_default();
+        engine.adopt = common.adopt.known() == Some(&true);
         engine.timeout = timeout;
         engine.is_patient = D::timeouts(model).is_known();
         Ok(engine)
@@ -92,7 +93,11 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let account = context.account().await.map_err(|failure| failure.diagnostic())?;
+        let region = D::common(model).region.known().map(String::as_str);
+        let account = context
+            .account(region)
+            .await
+            .map_err(|failure| failure.diagnostic())?;
         match D::common(model).account_id.known() {
             Some(known) if !account.is_empty() && !known.is_empty() && *known != account => {
                 Err(Diagnostic::error(
@@ -175,7 +180,15 @@ pub(super) async fn settle_place<C: Surroundings>(
         Attr::Unknown => {}
         Attr::Null => common.region = region_or_default(context, None).await?.into(),
     }
-    let account = context.account().await.map_err(|failure| failure.diagnostic())?;
+    let region = common.region.known().map(String::as_str);
+    let account = match context.account(region).await {
+        // Nowhere to ask yet: the resource's region comes from something that is not made.
+        Err(_) if common.region.is_unknown() && context.region().await.is_err() => {
+            common.account_id = Attr::Unknown;
+            return Ok(());
+        }
+        other => other.map_err(|failure| failure.diagnostic())?,
+    };
     common.account_id = Attr::from_option(Some(account).filter(|id| !id.is_empty()));
     Ok(())
 }

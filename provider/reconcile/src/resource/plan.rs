@@ -13,8 +13,8 @@ use crate::failure::Failure;
 use crate::foresight::{Fate, Going};
 use crate::graph::Graph;
 use crate::ownership::{PREFIX, Phase};
-use crate::part::Loss;
-use crate::report::Known;
+use crate::part::{Key, Loss};
+use crate::report::{Change, Known};
 
 /// Most tags of an AWS object (AWS EC2 and most services), the engine's among them.
 const MOST_TAGS: usize = 50;
@@ -65,38 +65,94 @@ impl<D> Reconciled<D> {
     ) where
         D: Declared<C>,
     {
-        let Some(root) = self
-            .0
-            .graph(planned)
-            .and_then(|graph| graph.kinds().remove(&self.0.root_key()))
-        else {
+        let key = self.0.root_key();
+        let Some(graph) = self.graph(Some(context), planned) else {
+            return;
+        };
+        let Some(kind) = graph.kinds().remove(&key) else {
             return;
         };
         let Ok(mut engine) = self.engine(cx, context, planned, D::TIMEOUTS.read) else {
             return;
         };
-        engine.kinds = engine.kinds.only(&root);
-        let report = engine.observe(None, &Known::default()).await.report();
-        let (Some(tags), Some(id)) = (report.root, report.ids.values().next()) else {
+        engine.kinds = engine.kinds.only(&kind);
+        // What would be replaced of the root: of other kinds nothing is looked at.
+        let sight = engine.observe(Some(&graph), &Known::default()).await;
+        let moved = sight.replaces(&key);
+        let report = sight.report();
+        let (Some(tags), Some(id)) = (&report.root, report.ids.get(&key)) else {
             return;
         };
-        out.push(if tags.phase == Some(Phase::Making) {
-            Diagnostic::warning(
-                "EKB2028",
-                format!("An interrupted creation of this {} is continued", D::TITLE),
-                format!("{id} and what is there already stay as they are; the apply makes the rest. Where the plan speaks of \
-                         a replacement because the resource is tainted, nothing that exists is destroyed."),
-            )
-        } else {
-            // Only a warning: what is tainted is there too, and core does not tell.
+        if tags.phase == Some(Phase::Making) {
+            out.push(match moved {
+                None => Diagnostic::warning(
+                    "EKB2028",
+                    format!("An interrupted creation of this {} is continued", D::TITLE),
+                    format!("{id} and what is there already stay as they are; the apply makes the rest. Where the plan speaks of \
+                             a replacement because the resource is tainted, nothing that exists is destroyed."),
+                ),
+                Some(sentence) => Diagnostic::warning(
+                    "EKB2028",
+                    format!("An interrupted creation of this {} is destroyed", D::TITLE),
+                    format!("{id} is there, and cannot be changed to what is declared now ({sentence}): where the plan speaks \
+                             of a replacement, it and all that was made with it is destroyed first; otherwise the apply will \
+                             refuse."),
+                ),
+            });
+            return;
+        }
+        // Only a warning: what is tainted is there too, and core does not tell.
+        out.push(
             Diagnostic::warning(
                 "EKB2029",
                 format!("This {} is there already", D::TITLE),
                 format!("{id} is complete. Unless this plan replaces it, the state does not know it, and the apply will refuse \
                          to make another one of its name."),
             )
-            .hint(format!("{}. Or choose another name.", engine.owner.import_hint()))
-        });
+            .hint(format!("{}. Or choose another name.", engine.owner.import_hint())),
+        );
+        let mut there = planned.clone();
+        self.fill(&mut there, &report, &Remembered::default());
+        let mut replacing = Diagnostics::new();
+        self.0.on_replace(&there, &mut replacing);
+        out.extend(replacing.into_iter().map(|warning| Diagnostic {
+            detail: format!("Where this plan replaces it: {}", warning.detail),
+            ..warning
+        }));
+    }
+
+    /// Says in a warning which fixed names of what is going to be made are taken: found live, as above.
+    pub(super) async fn foretell_names<C: Surroundings>(
+        &self,
+        cx: &Context<C>,
+        context: &C,
+        graph: &Graph,
+        baseline: Option<&Baseline>,
+        planned: &D::Model,
+        out: &mut Diagnostics,
+    ) where
+        D: Declared<C>,
+    {
+        let nothing = Known::default();
+        let changes = graph.changes(baseline.map_or(&nothing, |baseline| &baseline.known));
+        let made = graph
+            .iter()
+            .filter(|part| changes.get(&part.key) == Some(&Change::Create));
+        let kinds = made.map(|part| part.kind).collect();
+        let Ok(mut engine) = self.engine(cx, context, planned, D::TIMEOUTS.read) else {
+            return;
+        };
+        engine.kinds = engine.kinds.named(&kinds);
+        if engine.kinds.is_empty() {
+            return;
+        }
+        let report = engine.observe(Some(graph), &nothing).await.report();
+        out.extend(report.foreign.iter().map(|taken| Diagnostic {
+            code: "EKB2033".into(),
+            summary: "A name is taken".to_owned(),
+            detail: format!("{}. The apply will refuse to go on.", taken.cause),
+            ..taken.warning()
+        }));
     }
 
     /// The computed attributes that follow from arguments and the provider.
@@ -145,6 +201,21 @@ impl<D> Reconciled<D> {
         if let Err(faults) = graph.check() {
             out.extend(faults.iter().map(Failure::diagnostic));
         }
+        let patterns = super::patterns(D::common(planned));
+        for pattern in graph.idle_patterns(&patterns) {
+            out.push(
+                Diagnostic::warning(
+                    "EKB2032",
+                    "A pattern matches nothing",
+                    format!(
+                        "`{pattern}` in `ignore_drift` matches no part of this {} and no field of one.",
+                        D::TITLE
+                    ),
+                )
+                .hint("The keys of `objects` are the parts; in their values are the fields.")
+                .at(Path::from("ignore_drift")),
+            );
+        }
         let nothing = (Known::default(), Remembered::default());
         let (known, remembered) = baseline.map_or((&nothing.0, &nothing.1), |baseline| {
             (&baseline.known, &baseline.remembered)
@@ -153,6 +224,14 @@ impl<D> Reconciled<D> {
         let common = D::common_mut(planned);
         common.objects = graph.shown();
         common.ids = foresight.ids();
+        // What is gone and left alone is not shown.
+        let is_there = |key: &String| !known.is_left_out(&Key(key.clone()));
+        if let Attr::Known(objects) = &mut common.objects {
+            objects.retain(|key, _| is_there(key));
+        }
+        if let Attr::Known(ids) = &mut common.ids {
+            ids.retain(|key, _| is_there(key));
+        }
         self.0
             .outputs(planned, &Outputs::foreseen(&foresight, remembered));
     }
@@ -266,7 +345,7 @@ fn sentence(going: &Going, title: &str, invented: &[String], loss: Loss) -> Stri
 /// The tags of the provider block that apply, and all tags: those under the ones of the resource, without ignored ones.
 ///
 /// A tag whose value turns out to be null keeps its place, with a null: the keys of a map that was planned stay.
-fn all_tags<C: Surroundings>(
+pub(super) fn all_tags<C: Surroundings>(
     context: Option<&C>,
     own: &Attr<GivenTags>,
 ) -> (Attr<GivenTags>, Attr<GivenTags>) {

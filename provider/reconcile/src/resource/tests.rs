@@ -11,15 +11,16 @@ use framework::{
 };
 use serde_json::json;
 
-use super::{Common, Declared, DefaultTimeouts, GivenTags, Outputs, Reconciled, Surroundings};
+use super::outputs::Remembered;
+use super::{Baseline, Common, Declared, DefaultTimeouts, GivenTags, Outputs, Reconciled, Surroundings};
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::kinds::Kinds;
 use crate::locks::Locks;
 use crate::part::{Key, key};
-use crate::report::Report;
+use crate::report::{Known, Report};
 use crate::shared_tags::IgnoredTags;
-use crate::simulated::{ADDRESS, Fault, NAT, ROUTES, SUBNET, Sim, VPC, World};
+use crate::simulated::{ADDRESS, CLUSTER, Fault, NAT, ROUTES, SUBNET, Sim, VPC, World};
 
 /// A small network.
 #[derive(Model, Debug, Clone, Default)]
@@ -33,6 +34,9 @@ struct Network {
     /// What can.
     #[attribute(required)]
     size: Attr<i64>,
+    /// Whether data may go.
+    #[attribute(optional)]
+    allow_data_loss: Attr<bool>,
     /// The root's id.
     #[attribute(computed, keep)]
     vpc_id: Attr<String>,
@@ -61,7 +65,7 @@ impl Surroundings for Surround {
     fn check_region(&self, _region: &str) -> Result<(), Failure> {
         Ok(())
     }
-    async fn account(&self) -> Result<String, Failure> {
+    async fn account(&self, _: Option<&str>) -> Result<String, Failure> {
         Ok("123456789012".into())
     }
     fn default_tags(&self) -> &Attr<GivenTags> {
@@ -167,6 +171,9 @@ impl Declared<Surround> for NetworkResource {
     }
     fn outputs(&self, model: &mut Network, from: &Outputs<'_>) {
         model.vpc_id = from.id("vpc");
+    }
+    fn allows_data_loss(model: &Network) -> bool {
+        model.allow_data_loss == Attr::Known(true)
     }
     fn adopt(&self, model: &mut Network, report: &Report) {
         let fields = report.objects.get(&Key::from("vpc"));
@@ -797,7 +804,7 @@ async fn two_blows_in_a_row_lose_nothing() {
                 for second in ENDING {
                     for then in 0.. {
                         tried += 1;
-                        if !all() && tried % 8 != 0 {
+                        if !all() && tried % 7 != 0 {
                             // Beyond the last call nothing is struck.
                             if then > calls {
                                 break;
@@ -874,4 +881,110 @@ async fn whatever_happens_nothing_is_lost_and_nothing_is_double() {
         core.comes_right(&story).await;
         core.destroys_all(&story).await;
     }
+}
+
+/// The codes and texts of what a plan says of the parts that go: nothing of the state's is declared but a network, and a
+/// cluster where `cluster` is given.
+fn said_of_going(cluster: Option<Sim<CLUSTER>>, allowed: bool) -> Vec<(String, String)> {
+    let mut core = Core::new(false);
+    let cx = core.process();
+    let mut after = graph(1, 1);
+    let ids = after.keys().map(|key| (key.clone(), format!("id-{key}")));
+    let more = ["cluster/x", "address/b"].map(|key| (Key::from(key), format!("id-{key}")));
+    let known = Known {
+        ids: ids.chain(more).collect(),
+        objects: after.objects(),
+        ..Known::default()
+    };
+    if let Some(cluster) = cluster {
+        after.part(key("cluster", "x"), cluster);
+    }
+    let baseline = Baseline {
+        known,
+        remembered: Remembered::default(),
+    };
+    let mut planned = Network {
+        allow_data_loss: allowed.into(),
+        ..Network::default()
+    };
+    planned.common.region = "eu-central-1".into();
+    let context = cx.ready().map(|context| &**context);
+    let mut out = Diagnostics::new();
+    core.resource
+        .say_what_goes(context, &after, &baseline, &planned, &mut out);
+    out.into_iter()
+        .map(|one| (one.code.to_string(), one.detail))
+        .collect()
+}
+
+#[test]
+fn what_goes_is_said_and_data_goes_only_where_the_user_allows_it() {
+    let address =
+        "- address/b (address id-address/b) is deleted: it is no longer declared. Its address is lost.";
+    let removed =
+        "- cluster/x (cluster id-cluster/x) is deleted: it is no longer declared. Its history is lost.";
+    let failed = "- cluster/x (cluster id-cluster/x) is deleted and made anew: it failed, or is being deleted. Its history is lost.";
+    let both = |code: &str, text: &str| (code.to_owned(), text.to_owned());
+    assert_eq!(
+        said_of_going(None, false),
+        [both("EKB2045", address), both("EKB2046", removed)]
+    );
+    assert_eq!(
+        said_of_going(None, true),
+        [both("EKB2045", &format!("{address}\n{removed}"))]
+    );
+    let again = Some(Sim::<CLUSTER>::default());
+    assert_eq!(
+        said_of_going(again.clone(), false)[1],
+        both("EKB2046", failed),
+        "also what failed"
+    );
+    assert_eq!(said_of_going(again, true).len(), 1);
+}
+
+#[test]
+fn null_tags_give_way_to_defaults_and_unknown_ones_make_only_themselves_unknown() {
+    let of = |pairs: &[(&str, Attr<String>)]| -> GivenTags {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()))
+            .collect()
+    };
+    let context = Surround {
+        world: OnceLock::new(),
+        locks: Locks::default(),
+        tags: Attr::Known(of(&[("a", "1".into()), ("b", "2".into()), ("c", "3".into())])),
+        ignored: IgnoredTags {
+            keys: vec!["a".to_owned()],
+            ..IgnoredTags::default()
+        },
+    };
+    let all = |own: &[(&str, Attr<String>)]| super::plan::all_tags(Some(&context), &Attr::Known(of(own)));
+    let (defaults, tags) = all(&[
+        ("b", Attr::Null),
+        ("c", "4".into()),
+        ("d", Attr::Null),
+        ("e", Attr::Unknown),
+    ]);
+    assert_eq!(defaults, Attr::Known(of(&[("b", "2".into())])));
+    let expected = [
+        ("b", "2".into()),
+        ("c", "4".into()),
+        ("d", Attr::Null),
+        ("e", Attr::Unknown),
+    ];
+    assert_eq!(tags, Attr::Known(of(&expected)));
+    let (defaults, tags) = all(&[("c", Attr::Unknown)]);
+    assert_eq!(
+        defaults,
+        Attr::Unknown,
+        "c may be null, and then the default stands"
+    );
+    assert_eq!(tags, Attr::Known(of(&[("b", "2".into()), ("c", Attr::Unknown)])));
+    let unknown = super::plan::all_tags(Some(&context), &Attr::Unknown);
+    assert_eq!(unknown, (Attr::Unknown, Attr::Unknown));
+    assert_eq!(
+        super::plan::all_tags::<Surround>(None, &Attr::Null),
+        (Attr::Unknown, Attr::Unknown)
+    );
 }

@@ -8,10 +8,11 @@ use ipnet::Ipv4Net;
 use reconcile::part::{Key, Part, key};
 use reconcile::report::{Report, Unclaimed};
 
-use super::graph::{DISCOVERY, short_service};
+use super::graph::DISCOVERY;
 use super::layout::layout;
 use super::model::{FlowLogs, Network, Subnets};
 use super::{positions, ranges};
+use aws::partition::short_endpoint_service;
 
 /// The parts that objects without our tags stand for: of each zone its first public and private subnet, the NAT
 /// gateways of those, the endpoints. A subnet is public where it gives public addresses or its routes lead to an
@@ -46,7 +47,7 @@ pub fn recognise(report: &Report) -> Vec<(Key, &Unclaimed)> {
         Some((key("nat_gateway", zone), gateway))
     });
     let service = |found: &Unclaimed| {
-        short_service(&text(found, "service"))
+        short_endpoint_service(&text(found, "service"))
             .unwrap_or_default()
             .to_owned()
     };
@@ -85,8 +86,7 @@ pub fn adopt(model: &mut Network, report: &Report) {
         .and_then(|cidr| layout(*cidr, zones.iter().map(String::as_str)).ok());
     let as_computed = computed.is_some_and(|computed| {
         computed.iter().all(|(zone, nets)| {
-            public.get(zone).is_none_or(|net| *net == nets.public)
-                && private.get(zone).is_none_or(|net| *net == nets.private)
+            public.get(zone) == Some(&nets.public) && private.get(zone) == Some(&nets.private)
         })
     });
     if !as_computed {
@@ -103,6 +103,11 @@ pub fn adopt(model: &mut Network, report: &Report) {
         _ => "per_zone",
     }
     .into();
+    model.private_tiers = super::tiers::adopt(model, &zones, report);
+    model.nat_zone = match positions(report, "nat_gateway").as_slice() {
+        [zone] if zones.len() > 1 => zone.clone().into(),
+        _ => Attr::Null,
+    };
     model.availability_zones = Attr::Known(zones);
     let known = |nets: BTreeMap<String, Ipv4Net>| {
         Attr::Known(nets.into_iter().map(|(zone, net)| (zone, net.into())).collect())
@@ -116,10 +121,10 @@ pub fn adopt(model: &mut Network, report: &Report) {
     } else {
         Attr::Known(endpoints.into_iter().collect())
     };
-    model.flow_logs = if report.ids.contains_key(&Key::from("flow_log")) {
+    model.flow_logs = if let Some(log) = positions(report, "flow_log").first() {
         let days = retention_days(report);
         Attr::Known(FlowLogs {
-            destination: text("flow_log", "bucket")
+            destination: text(&format!("flow_log/{log}"), "bucket")
                 .unwrap_or_else(|| "cloudwatch".to_owned())
                 .into(),
             retention_days: Attr::from_option(days.or(Some(14))),

@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 use ipnet::Ipv4Net;
 
-use super::graph::{flow_logs_role, prefix, short_service};
-use super::layout::{LayoutError, check_range, layout};
+use aws::partition::short_endpoint_service;
+
+use super::graph::{flow_logs_role, prefix, public_zones};
+use super::layout::{LayoutError, check_range, is_private, layout};
 use super::model::Network;
+use super::tiers;
 
 /// Most characters of the name of an IAM role (AWS IAM CreateRole).
 const ROLE_NAME: usize = 64;
@@ -26,17 +29,27 @@ pub fn check(network: &Network, out: &mut Diagnostics) {
     if let (Attr::Known(subnets), Attr::Known(cidr)) = (&network.subnets, &network.cidr) {
         check_explicit(subnets, *cidr, out);
     }
+    tiers::check(network, out);
+    check_nat(network, out);
     check_names(network, out);
     let services = network.interface_endpoints.known().into_iter().flatten();
-    for service in services.filter(|service| service.starts_with("com.")) {
-        let short = short_service(service).unwrap_or("ecr.api");
+    for service in services.filter(|service| service.starts_with("com.") || service.starts_with("cn.com.")) {
+        let hint = match short_endpoint_service(service) {
+            // The service of somebody else has no short name.
+            _ if service.starts_with("com.amazonaws.vpce.") => {
+                "Remove it: only services of AWS are reached so. An endpoint of another's service is a resource of its own, \
+                 for example `aws_vpc_endpoint`."
+                    .to_owned()
+            }
+            short => format!("Write what follows the region: `{}`.", short.unwrap_or("ecr.api")),
+        };
         out.push(
             Diagnostic::error(
                 "EKB2113",
                 "Invalid service of an interface endpoint",
                 format!("`{service}` is the full name of an endpoint's service."),
             )
-            .hint(format!("Write what follows the region: `{short}`."))
+            .hint(hint)
             .at(Path::from("interface_endpoints")),
         );
     }
@@ -109,6 +122,22 @@ fn check_cidr(network: &Network, out: &mut Diagnostics) -> bool {
         return false;
     };
     let Err(error) = check_range(*cidr) else {
+        if !is_private(*cidr) {
+            out.push(
+                Diagnostic::warning(
+                    "EKB2120",
+                    "Range that is not private",
+                    format!(
+                        "{cidr} is no part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16 (RFC 1918). AWS allows it, but \
+                         whoever else has these addresses cannot be reached from the network, and VPNs and peered networks \
+                         may not route them."
+                    ),
+                )
+                .hint("Keep it if the addresses are yours, or shared ones (100.64.0.0/10, 198.18.0.0/15) that nothing else \
+                       here uses.")
+                .at(Path::from("cidr")),
+            );
+        }
         return true;
     };
     let code = match error {
@@ -126,7 +155,29 @@ fn check_zones(network: &Network, range_is_good: bool, out: &mut Diagnostics) {
     let Some(zones) = network.availability_zones.known() else {
         return;
     };
-    let at = || Path::from("availability_zones");
+    let explicit = network.subnets.known();
+    let at = || {
+        Path::from(if explicit.is_some() {
+            "subnets"
+        } else {
+            "availability_zones"
+        })
+    };
+    if let Some(subnets) = explicit {
+        let given: BTreeSet<&String> = zones.iter().collect();
+        if !given.iter().copied().eq(subnets.keys()) {
+            let keys: Vec<&str> = subnets.keys().map(String::as_str).collect();
+            out.push(
+                Diagnostic::error(
+                    "EKB2119",
+                    "Other zones than those of the subnets",
+                    format!("`subnets` has the zones {}.", keys.join(", ")),
+                )
+                .hint("Leave `availability_zones` out: they follow from `subnets`.")
+                .at(Path::from("availability_zones")),
+            );
+        }
+    }
     let mut seen = BTreeSet::new();
     for zone in zones.iter().filter(|zone| !seen.insert(zone.as_str())) {
         out.push(
@@ -146,7 +197,11 @@ fn check_zones(network: &Network, range_is_good: bool, out: &mut Diagnostics) {
                 "No zones",
                 "A network has at least one availability zone.",
             )
-            .hint("Name zones, or leave the argument out for the default of three.")
+            .hint(if explicit.is_some() {
+                "Give subnets by zone, or leave the argument out: they are computed."
+            } else {
+                "Name zones, or leave the argument out for the default of three."
+            })
             .at(at()),
         );
     }
@@ -161,6 +216,74 @@ fn check_zones(network: &Network, range_is_good: bool, out: &mut Diagnostics) {
     }
 }
 
+/// Refuses NAT gateways where none can stand.
+fn check_nat(network: &Network, out: &mut Diagnostics) {
+    let Some(public) = public_zones(network) else {
+        return;
+    };
+    let mode = network.nat_gateways.known().map(String::as_str);
+    if public.is_empty() && matches!(mode, Some("per_zone" | "single")) {
+        out.push(
+            Diagnostic::error(
+                "EKB2116",
+                "No place for a NAT gateway",
+                "A NAT gateway stands in a public subnet, and no zone has one.",
+            )
+            .hint("Write `nat_gateways = \"none\"`, or give a zone of `subnets` a `public` range.")
+            .at(Path::from("nat_gateways")),
+        );
+        return;
+    }
+    if let (Some(zone), Some(mode)) = (network.nat_zone.known(), mode) {
+        let why = if mode != "single" {
+            format!("`nat_zone` says where a single NAT gateway stands; `nat_gateways` is `{mode}`.")
+        } else if !public.contains(zone) {
+            format!("{zone} is no zone of this network with a public subnet.")
+        } else {
+            String::new()
+        };
+        if !why.is_empty() {
+            let hint = if mode == "single" {
+                format!("Zones with a public subnet: {}.", public.join(", "))
+            } else {
+                "Remove `nat_zone`, or write `nat_gateways = \"single\"`.".to_owned()
+            };
+            let refusal = Diagnostic::error("EKB2117", "Zone without a NAT gateway", why).hint(hint);
+            out.push(refusal.at(Path::from("nat_zone")));
+        }
+    }
+    let mut given: Vec<(&String, &String)> = Vec::new();
+    for (zone, id) in network.nat_allocation_ids.known().into_iter().flatten() {
+        let at = || Path::from("nat_allocation_ids").key(zone.clone());
+        let is_single =
+            mode == Some("single") && network.nat_zone.known().is_some_and(|single| single != zone);
+        if mode == Some("none") || is_single || !public.contains(zone) {
+            out.push(
+                Diagnostic::error(
+                    "EKB2118",
+                    "Address without a NAT gateway",
+                    format!("There is no NAT gateway in {zone} to take this address."),
+                )
+                .hint("Name only zones in which a NAT gateway stands.")
+                .at(at()),
+            );
+        }
+        let Some(id) = id.known() else { continue };
+        if let Some((other, _)) = given.iter().find(|(_, other)| *other == id) {
+            out.push(
+                Diagnostic::error(
+                    "EKB2118",
+                    "Address given twice",
+                    format!("{id} is given for {other} too; an address serves one NAT gateway."),
+                )
+                .hint("Allocate another one, or leave the zone out: it then gets an address of its own.")
+                .at(at()),
+            );
+        }
+        given.push((zone, id));
+    }
+}
+
 fn check_explicit(
     subnets: &std::collections::BTreeMap<String, super::model::Subnets>,
     cidr: Ipv4Net,
@@ -170,6 +293,7 @@ fn check_explicit(
     for (zone, pair) in subnets {
         for (which, net) in [("public", &pair.public), ("private", &pair.private)] {
             let Some(net) = net.known() else { continue };
+            let given = net;
             let name = format!("the {which} subnet of {zone}");
             let at = Path::from("subnets").key(zone.clone()).attribute(which);
             let mut refuse = |text: String, hint: String| {
@@ -179,29 +303,33 @@ fn check_explicit(
                         .at(at.clone()),
                 );
             };
-            if net.addr() != net.network() {
-                refuse(
-                    format!("{net}, {name}, has host bits set."),
-                    format!("Write {}.", net.trunc()),
-                );
-            } else if !SUBNET_PREFIXES.contains(&net.prefix_len()) {
+            if !SUBNET_PREFIXES.contains(&net.prefix_len()) {
                 refuse(
                     format!(
                         "{net}, {name}, is a /{}; AWS allows /16 to /28.",
                         net.prefix_len()
                     ),
-                    "Choose another size.".to_owned(),
+                    format!("Choose a part of {cidr} of such a size."),
                 );
-            } else if !cidr.contains(net) {
+                continue;
+            }
+            if !cidr.contains(net) {
                 refuse(
                     format!("{net}, {name}, lies outside the network's range {cidr}."),
                     format!("Choose a part of {cidr}."),
                 );
+                continue;
             }
+            let net = &net.trunc();
             if let Some((other, their)) = all.iter().find(|(_, o)| o.contains(net) || net.contains(o)) {
                 refuse(
                     format!("{net}, {name}, overlaps {their}, {other}."),
                     "Give every subnet a range of its own.".to_owned(),
+                );
+            } else if given != net {
+                refuse(
+                    format!("{given}, {name}, has host bits set."),
+                    format!("Write {net}."),
                 );
             }
             all.push((name, *net));
@@ -229,7 +357,15 @@ fn check_names(network: &Network, out: &mut Diagnostics) {
                     role.len()
                 ),
             )
-            .hint(format!("Shorten the name by {}.", role.len() - ROLE_NAME))
+            .hint(format!(
+                "Shorten {} by {} characters.",
+                if environment == name {
+                    "the provider's `environment`"
+                } else {
+                    "`name`, or the provider's `environment` and `name` together,"
+                },
+                role.len() - ROLE_NAME
+            ))
             .at(Path::from("name")),
         );
     }
@@ -272,7 +408,10 @@ mod tests {
             ("10.20.0.1/16", "EKB2101 cidr"),
             ("10.0.0.0/12", "EKB2102 cidr"),
             ("10.0.0.0/28", "EKB2102 cidr"),
-            ("9.0.0.0/16", "EKB2103 cidr"),
+            ("127.0.0.0/16", "EKB2103 cidr"),
+            ("10.45.0.0/15", "EKB2102 cidr"),
+            ("9.0.0.0/16", "EKB2120 cidr"),
+            ("100.64.0.0/16", "EKB2120 cidr"),
         ] {
             let wrong = Network {
                 cidr: Attr::Known(cidr.parse().unwrap()),
@@ -317,6 +456,30 @@ mod tests {
             explicit(&[pair("10.20.0.0/29", "10.20.1.0/24")]),
             ["EKB2106 subnets[\"eu-west-1a\"].public"]
         );
+
+        // Another size, outside and overlapping say more than host bits: what is suggested must not be refused next.
+        for (private, says) in [
+            ("10.20.1.7/24", "Write 10.20.1.0/24."),
+            ("10.20.0.7/25", "Give every subnet a range of its own."),
+            ("10.20.1.7/29", "Choose a part of 10.20.0.0/16 of such a size."),
+            ("10.21.1.7/24", "Choose a part of 10.20.0.0/16."),
+        ] {
+            let wrong = Network {
+                subnets: Attr::Known([("eu-west-1a".to_owned(), pair("10.20.0.0/24", private))].into()),
+                ..network()
+            };
+            let mut out = Diagnostics::new();
+            check(&wrong, &mut out);
+            let hints: Vec<String> = out.into_iter().map(|d| d.hint.into_string()).collect();
+            assert_eq!(hints, [says], "{private}");
+        }
+
+        let none = Network {
+            availability_zones: zones(&[]),
+            subnets: Attr::Known(BTreeMap::new()),
+            ..network()
+        };
+        assert_eq!(codes(&none), ["EKB2104 subnets"]);
 
         let logs = FlowLogs {
             destination: "kinesis".into(),

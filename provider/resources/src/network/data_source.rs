@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use reconcile::resource::find;
 
 use super::NetworkResource;
+use super::model::ByTier;
 use crate::platform::Platform;
 
 /// A network of the environment, whichever state or unit made it.
@@ -61,6 +62,15 @@ pub struct NetworkData {
     /// Ids of the route tables of the private subnets by zone.
     #[attribute(computed)]
     pub private_route_table_ids_by_zone: Attr<BTreeMap<String, Attr<String>>>,
+    /// Ids of the subnets of further private tiers by tier and zone.
+    #[attribute(computed)]
+    pub private_tier_subnet_ids: Attr<ByTier<String>>,
+    /// Ranges of the subnets of further private tiers by tier and zone.
+    #[attribute(computed)]
+    pub private_tier_subnets: Attr<ByTier<Ipv4Net>>,
+    /// Ids of the route tables of further private tiers by tier and zone.
+    #[attribute(computed)]
+    pub private_tier_route_table_ids: Attr<ByTier<String>>,
     /// Id of the VPC's default security group.
     #[attribute(computed)]
     pub default_security_group_id: Attr<String>,
@@ -123,6 +133,9 @@ impl DataSource<Platform> for NetworkDataSource {
             nat_public_ips: network.nat_public_ips,
             nat_public_ips_by_zone: network.nat_public_ips_by_zone,
             private_route_table_ids_by_zone: network.private_route_table_ids_by_zone,
+            private_tier_subnet_ids: network.private_tier_subnet_ids,
+            private_tier_subnets: network.private_tier_subnets,
+            private_tier_route_table_ids: network.private_tier_route_table_ids,
             default_security_group_id: network.default_security_group_id,
             account_id: common.account_id,
             status: common.status,

@@ -6,16 +6,18 @@ use aws::network::{
     DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, IamRole, InterfaceEndpoint, InternetGateway,
     LogGroup, NatGateway, RouteTable, SecurityGroup, Subnet, Vpc,
 };
+use aws::partition::{gateway_endpoint_service, interface_endpoint_service, principal};
 use framework::Attr;
 use ipnet::Ipv4Net;
 use reconcile::graph::{Graph, Handle, Unknowns};
-use reconcile::part::{Tags, key};
+use reconcile::part::{Key, Tags, Target, key};
 
 use super::layout::{ZoneSubnets, layout};
 use super::model::{Network, Subnets};
+use super::tiers;
 
 /// Everywhere.
-const ANYWHERE: &str = "0.0.0.0/0";
+pub(super) const ANYWHERE: &str = "0.0.0.0/0";
 
 /// The tag by which Karpenter finds subnets.
 pub const DISCOVERY: &str = "karpenter.sh/discovery";
@@ -26,7 +28,7 @@ const DISCOVERY_FIELD: &str = "tags/karpenter.sh~1discovery";
 /// The ranges of the subnets of a zone.
 #[derive(Debug, Clone)]
 pub struct ZoneNets {
-    /// The public one's.
+    /// The public one's; null where there is none.
     pub public: Attr<Ipv4Net>,
     /// The private one's.
     pub private: Attr<Ipv4Net>,
@@ -43,7 +45,7 @@ pub fn zones(model: &Network) -> Option<BTreeMap<String, ZoneNets>> {
                     public: *public,
                     private: *private,
                 };
-                (!public.is_null() && !private.is_null()).then(|| (zone.clone(), nets))
+                (!private.is_null()).then(|| (zone.clone(), nets))
             })
             .collect(),
         Attr::Null => {
@@ -70,12 +72,13 @@ pub fn zones(model: &Network) -> Option<BTreeMap<String, ZoneNets>> {
     }
 }
 
-/// What names begin with: the environment, and the network's name where it is another.
+/// What names begin with: the environment, and the network's name where it is another. Neither has a dot, so that those of
+/// `prod` and `blue` are no others' (`prod-blue`): names of roles and log groups are those of the whole account.
 pub fn prefix(environment: &str, name: &str) -> String {
     if environment == name {
         environment.to_owned()
     } else {
-        format!("{environment}-{name}")
+        format!("{environment}.{name}")
     }
 }
 
@@ -89,24 +92,14 @@ pub fn flow_logs_role(prefix: &str, region: &str) -> String {
     format!("{prefix}-flow-logs-{region}")
 }
 
-/// The full name of the service of an endpoint, for example `com.amazonaws.eu-central-1.ecr.api`.
-fn endpoint_service(region: &str, service: &str) -> String {
-    format!("com.amazonaws.{region}.{service}")
-}
-
-/// What follows the region in the full name; services have dots too.
-pub fn short_service(full: &str) -> Option<&str> {
-    full.splitn(4, '.').nth(3)
-}
-
 /// Gives parts their tags.
-struct Tagger<'a> {
+pub(super) struct Tagger<'a> {
     prefix: &'a str,
 }
 
 impl Tagger<'_> {
     /// `Name`, and those that other programs look for.
-    fn tags(&self, what: &str, discovery: &[(&str, &str)]) -> Tags {
+    pub(super) fn tags(&self, what: &str, discovery: &[(&str, &str)]) -> Tags {
         let name = if what.is_empty() {
             self.prefix.to_owned()
         } else {
@@ -118,10 +111,17 @@ impl Tagger<'_> {
     }
 }
 
+/// The zones with a public subnet; `None` while the zones are not known.
+pub fn public_zones(model: &Network) -> Option<Vec<String>> {
+    let zones = zones(model)?.into_iter();
+    let public = zones.filter(|(_, nets)| !nets.public.is_null());
+    Some(public.map(|(zone, _)| zone).collect())
+}
+
 /// How the private subnets reach the internet.
 enum Nats {
     /// Through the gateway of their zone, else the first; none where there are none.
-    Known(Vec<Handle>),
+    Known(BTreeMap<String, Handle>),
     /// It is not known yet.
     Unknown,
 }
@@ -161,14 +161,25 @@ pub fn graph(model: &Network) -> Option<Graph> {
             tags: named("default-closed", &[]),
         },
     );
-    let gateway = graph.part(
-        "internet_gateway",
-        InternetGateway {
-            vpc: vpc.made(),
-            tags: named("", &[]),
-        },
-    );
+    // Without public subnets nothing leads out. Computed subnets are always there.
+    let is_public = match &zones {
+        Some(zones) => zones.values().any(|nets| !nets.public.is_null()),
+        None => !model.subnets.is_unknown(),
+    };
+    let gateway = is_public.then(|| {
+        graph.part(
+            "internet_gateway",
+            InternetGateway {
+                vpc: vpc.made(),
+                tags: named("", &[]),
+            },
+        )
+    });
     if zones.is_none() {
+        if gateway.is_none() {
+            graph.open("internet_gateway");
+            graph.open("public_routes");
+        }
         for kind in [
             "public_subnet",
             "private_subnet",
@@ -180,18 +191,21 @@ pub fn graph(model: &Network) -> Option<Graph> {
         }
     }
 
-    let mut public = Vec::new();
+    let mut public = BTreeMap::new();
     let mut private = Vec::new();
     for (zone, nets) in zones.iter().flatten() {
-        let mut unknown = Unknowns::default();
-        let subnet = Subnet {
-            vpc: vpc.made(),
-            zone: zone.clone(),
-            cidr: unknown.take("cidr", &nets.public, cidr),
-            public_ips: true,
-            tags: named(&format!("public-{zone}"), &[("kubernetes.io/role/elb", "1")]),
-        };
-        public.push(graph.part_with(key("public_subnet", zone), subnet, unknown));
+        if !nets.public.is_null() {
+            let mut unknown = Unknowns::default();
+            let subnet = Subnet {
+                vpc: vpc.made(),
+                zone: zone.clone(),
+                cidr: unknown.take("cidr", &nets.public, cidr),
+                public_ips: true,
+                tags: named(&format!("public-{zone}"), &[("kubernetes.io/role/elb", "1")]),
+            };
+            let subnet = graph.part_with(key("public_subnet", zone), subnet, unknown);
+            public.insert(zone.clone(), subnet);
+        }
         let mut unknown = Unknowns::default();
         let cluster = unknown.take(DISCOVERY_FIELD, &model.cluster_name, String::new());
         let subnet = Subnet {
@@ -215,30 +229,34 @@ pub fn graph(model: &Network) -> Option<Graph> {
         unknown
     };
 
-    graph.part_with(
-        "public_routes",
-        RouteTable {
-            vpc: vpc.made(),
-            subnets: public.iter().map(|subnet| subnet.made()).collect(),
-            routes: BTreeMap::from([(ANYWHERE.to_owned(), gateway.ready())]),
-            tags: named("public", &[]),
-        },
-        of_zones("subnets"),
-    );
+    if let Some(gateway) = &gateway {
+        graph.part_with(
+            "public_routes",
+            RouteTable {
+                vpc: vpc.made(),
+                subnets: public.values().map(Handle::made).collect(),
+                routes: BTreeMap::from([(ANYWHERE.to_owned(), gateway.ready())]),
+                tags: named("public", &[]),
+            },
+            of_zones("subnets"),
+        );
+    }
 
+    let nats = nats(model, &mut graph, gateway.as_ref(), &public, &tagger);
     let zones: Vec<&String> = zones.iter().flat_map(BTreeMap::keys).collect();
-    let nats = nats(model, &mut graph, &gateway, &zones, &public, &tagger);
     let mut tables = Vec::new();
-    for (index, (zone, subnet)) in zones.iter().zip(&private).enumerate() {
+    let mut ways_out = tiers::WaysOut::default();
+    for (zone, subnet) in zones.iter().zip(&private) {
         let mut unknown = Unknowns::default();
         let nat = match &nats {
-            // Its own zone's, else the only one.
-            Nats::Known(nats) => nats.get(index).or(nats.first()),
+            // Its own zone's, else the first.
+            Nats::Known(nats) => nats.get(*zone).or(nats.values().next()),
             Nats::Unknown => {
                 unknown.note("routes");
                 None
             }
         };
+        ways_out.insert((*zone).clone(), nat.cloned());
         let table = RouteTable {
             vpc: vpc.made(),
             subnets: vec![subnet.made()],
@@ -251,17 +269,24 @@ pub fn graph(model: &Network) -> Option<Graph> {
         tables.push(graph.part_with(key("private_routes", zone), table, unknown));
     }
 
+    let ways_out = (matches!(nats, Nats::Known(_)) && !zones.is_empty()).then_some(ways_out);
+    tables.extend(tiers::parts(model, &mut graph, &vpc, &tagger, ways_out.as_ref()));
+
+    let mut tables_unknown = of_zones("route_tables");
+    if !tiers::are_known(model) {
+        tables_unknown.note("route_tables");
+    }
     match model.s3_endpoint {
         Attr::Unknown => graph.open("s3_endpoint"),
         Attr::Known(true) => drop(graph.part_with(
             "s3_endpoint",
             GatewayEndpoint {
                 vpc: vpc.made(),
-                service: endpoint_service(region, "s3"),
+                service: gateway_endpoint_service(region, "s3"),
                 route_tables: tables.iter().map(|table| table.made()).collect(),
                 tags: named("s3", &[]),
             },
-            of_zones("route_tables"),
+            tables_unknown,
         )),
         _ => {}
     }
@@ -289,7 +314,7 @@ pub fn graph(model: &Network) -> Option<Graph> {
                 key("interface_endpoint", &service),
                 InterfaceEndpoint {
                     vpc: vpc.made(),
-                    service: endpoint_service(region, &service),
+                    service: interface_endpoint_service(region, &service),
                     subnets: private.iter().map(|subnet| subnet.made()).collect(),
                     security_groups: vec![group.made()],
                     private_dns: true,
@@ -307,34 +332,68 @@ pub fn graph(model: &Network) -> Option<Graph> {
 fn nats(
     model: &Network,
     graph: &mut Graph,
-    gateway: &Handle,
-    zones: &[&String],
-    public: &[Handle],
+    gateway: Option<&Handle>,
+    public: &BTreeMap<String, Handle>,
     tagger: &Tagger<'_>,
 ) -> Nats {
-    let with_nat = match model.nat_gateways.known().map(String::as_str) {
-        Some("per_zone") => zones.len(),
-        Some("single") => 1,
-        Some(_) => 0,
-        None => {
+    let zone = match (model.nat_gateways.known().map(String::as_str), &model.nat_zone) {
+        (Some("per_zone"), _) => None,
+        (Some("single"), Attr::Known(zone)) => Some(zone),
+        (Some("single"), Attr::Null) => public.keys().next(),
+        (None, _) | (Some("single"), Attr::Unknown) => {
             graph.open("nat_address/");
             graph.open("nat_gateway/");
             return Nats::Unknown;
         }
+        (Some(_), _) => return Nats::Known(BTreeMap::new()),
     };
-    let mut nats = Vec::new();
-    for (zone, subnet) in zones.iter().zip(public).take(with_nat) {
-        let tags = tagger.tags(zone, &[]);
-        let address = graph.part(key("nat_address", zone), ElasticIp { tags: tags.clone() });
+    let Some(gateway) = gateway else {
+        return Nats::Known(BTreeMap::new());
+    };
+    let nothing = BTreeMap::new();
+    let given = model.nat_allocation_ids.known().unwrap_or(&nothing);
+    let mut nats = BTreeMap::new();
+    for (name, subnet) in public
+        .iter()
+        .filter(|(name, _)| zone.is_none_or(|zone| zone == *name))
+    {
+        let tags = tagger.tags(name, &[]);
+        let mut unknown = Unknowns::default();
+        let address = match given.get(name).unwrap_or(&Attr::Null) {
+            Attr::Known(id) => Target::Id(id.clone()),
+            Attr::Null if !model.nat_allocation_ids.is_unknown() => {
+                let address = ElasticIp { tags: tags.clone() };
+                Target::Part(graph.part(key("nat_address", name), address).made())
+            }
+            // Whether it needs an address of ours is not known either.
+            _ => {
+                unknown.note("address");
+                graph.open(&format!("nat_address/{name}"));
+                Target::Id(String::new())
+            }
+        };
         let nat = NatGateway {
             subnet: subnet.made(),
-            address: address.made(),
+            address,
             gateway: gateway.ready(),
             tags,
         };
-        nats.push(graph.part(key("nat_gateway", zone), nat));
+        nats.insert(
+            name.clone(),
+            graph.part_with(key("nat_gateway", name), nat, unknown),
+        );
     }
     Nats::Known(nats)
+}
+
+/// The key of the flow log to this destination: another destination is another log, which is made before the old one goes.
+pub fn flow_log_key(destination: &str) -> Key {
+    key(
+        "flow_log",
+        destination
+            .split_once(":::")
+            .map_or(destination, |(_, bucket)| bucket),
+    )
 }
 
 fn flow_logs(model: &Network, graph: &mut Graph, vpc: &Handle, tagger: &Tagger<'_>, region: &str) {
@@ -345,7 +404,7 @@ fn flow_logs(model: &Network, graph: &mut Graph, vpc: &Handle, tagger: &Tagger<'
     };
     let prefix = tagger.prefix;
     let tags = tagger.tags("flow-logs", &[]);
-    let mut unknown = Unknowns::default();
+    let unknown = Unknowns::default();
     let mut part = FlowLog {
         vpc: vpc.made(),
         bucket: None,
@@ -366,7 +425,7 @@ fn flow_logs(model: &Network, graph: &mut Graph, vpc: &Handle, tagger: &Tagger<'
                 "flow_log_role",
                 IamRole::for_service(
                     flow_logs_role(prefix, region),
-                    "vpc-flow-logs.amazonaws.com",
+                    &principal("vpc-flow-logs", region),
                     tags,
                 )
                 .allow(
@@ -386,12 +445,12 @@ fn flow_logs(model: &Network, graph: &mut Graph, vpc: &Handle, tagger: &Tagger<'
         Attr::Known(bucket) => part.bucket = Some(bucket.clone()),
         // Whether it needs a group and a role is not known either.
         _ => {
-            for field in ["bucket", "log_group", "role"] {
-                unknown.note(field);
-            }
             graph.open("flow_log_group");
             graph.open("flow_log_role");
         }
     }
-    graph.part_with("flow_log", part, unknown);
+    match &logs.destination {
+        Attr::Known(destination) => drop(graph.part_with(flow_log_key(destination), part, unknown)),
+        _ => graph.open("flow_log/"),
+    }
 }

@@ -1,8 +1,9 @@
 //! Which addresses each subnet gets: one slot per zone letter, so that adding or removing a zone moves nothing.
 //!
 //! The VPC's range is cut into eighths. Eighths 0 to 5 are the private subnets of the zones `a` to `f`; the last quarter
-//! begins with the small public ones and stays free behind them. A /16 gives private /19 and public /22, a /20 gives
-//! /23 and /26; nothing is smaller than /28 (AWS EC2 CreateSubnet).
+//! begins with the small public ones. The last eighth holds up to four further tiers, a quarter each, with eight slots for
+//! zones; what lies between is free. A /16 gives private /19 and public /22, a /20 gives
+//! /23 and /26 (further tiers /24 and /28); nothing is smaller than /28 (AWS EC2 CreateSubnet).
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -33,11 +34,11 @@ pub enum LayoutError {
     /// Larger than AWS allows, or too small to cut.
     #[error("{0} is a /{prefix}; a network's range is /16 to /24 (AWS EC2 CreateVpc takes at most a /16, and below /24 the subnets would be too small)", prefix = .0.prefix_len())]
     Size(Ipv4Net),
-    /// Not a private range.
+    /// Addresses that no network can have.
     #[error(
-        "{0} is not a private range. Use a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 (RFC 1918) or 100.64.0.0/10 (RFC 6598)"
+        "{0} lies in {1}, which AWS EC2 CreateVpc refuses. Use a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16 (RFC 1918)"
     )]
-    NotPrivate(Ipv4Net),
+    Reserved(Ipv4Net, Ipv4Net),
     /// No slot for the zone's letter.
     #[error("zone {zone} has no slot in {cidr}: its letter must be one of {letters}{}", if .cidr.prefix_len() == 24 { ". A /23 or larger has room for a to f" } else { "" })]
     NoSlot {
@@ -50,36 +51,53 @@ pub enum LayoutError {
     },
 }
 
-/// The ranges that may be used inside a VPC.
-const PRIVATE: [(Ipv4Addr, u8); 4] = [
+/// Private ranges (RFC 1918).
+const PRIVATE: [(Ipv4Addr, u8); 3] = [
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(172, 16, 0, 0), 12),
     (Ipv4Addr::new(192, 168, 0, 0), 16),
-    (Ipv4Addr::new(100, 64, 0, 0), 10),
 ];
 
-/// Checks a VPC's range by itself.
+/// This network, loopback, link-local, multicast and reserved: no VPC can have them (AWS EC2 `CreateVpc`).
+const RESERVED: [(Ipv4Addr, u8); 4] = [
+    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::new(127, 0, 0, 0), 8),
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    (Ipv4Addr::new(224, 0, 0, 0), 3),
+];
+
+/// The one of the ranges that the range is a part of.
+fn within(cidr: Ipv4Net, ranges: &[(Ipv4Addr, u8)]) -> Option<Ipv4Net> {
+    let mut ranges = ranges
+        .iter()
+        .filter_map(|(address, length)| Ipv4Net::new(*address, *length).ok());
+    ranges.find(|range| range.contains(&cidr))
+}
+
+/// Whether the range is nobody's in the internet (RFC 1918). AWS takes others too: shared ones (100.64.0.0/10,
+/// 198.18.0.0/15), and public ones, for their owners.
+pub fn is_private(cidr: Ipv4Net) -> bool {
+    within(cidr, &PRIVATE).is_some()
+}
+
+/// Checks a VPC's range by itself. What a message suggests passes the other checks.
 ///
 /// # Errors
 /// The reason, with what to do.
 pub fn check_range(cidr: Ipv4Net) -> Result<(), LayoutError> {
+    if !(16..=24).contains(&cidr.prefix_len()) {
+        return Err(LayoutError::Size(cidr));
+    }
+    if let Some(reserved) = within(cidr, &RESERVED) {
+        return Err(LayoutError::Reserved(cidr, reserved));
+    }
     if cidr.addr() != cidr.network() {
         return Err(LayoutError::HostBits {
             given: cidr,
             network: cidr.trunc(),
         });
     }
-    if !(16..=24).contains(&cidr.prefix_len()) {
-        return Err(LayoutError::Size(cidr));
-    }
-    let private = PRIVATE
-        .iter()
-        .any(|(address, length)| Ipv4Net::new(*address, *length).is_ok_and(|range| range.contains(&cidr)));
-    if private {
-        Ok(())
-    } else {
-        Err(LayoutError::NotPrivate(cidr))
-    }
+    Ok(())
 }
 
 /// The slot of a zone: 0 for `eu-central-1a`, 5 for `us-east-1f`.
@@ -136,6 +154,13 @@ pub fn layout<'a>(
         .collect()
 }
 
+/// The subnet of a further tier: of the slot (0 to 3), in the zone; `None` where there is no room.
+pub fn tier_subnet(cidr: Ipv4Net, slot: u32, zone: &str) -> Option<Ipv4Net> {
+    let length = cidr.prefix_len() + 8;
+    let place = 28 * 8 + slot * 8 + self::slot(zone)?;
+    (length <= 28 && slot < 4).then(|| nth(u32::from(cidr.network()), length, place))?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,7 +208,11 @@ mod tests {
             };
             let zones: Vec<_> = letters.iter().map(|l| format!("eu-west-1{l}")).collect();
             let got = layout(cidr, zones.iter().map(String::as_str)).unwrap();
-            let all: Vec<_> = got.values().flat_map(|s| [s.private, s.public]).collect();
+            let mut all: Vec<_> = got.values().flat_map(|s| [s.private, s.public]).collect();
+            all.extend(
+                (0..4).flat_map(|slot| zones.iter().filter_map(move |zone| tier_subnet(cidr, slot, zone))),
+            );
+            assert_eq!(all.len(), letters.len() * if prefix <= 20 { 6 } else { 2 });
             for (i, a) in all.iter().enumerate() {
                 assert!(cidr.contains(a) && a.prefix_len() <= 28, "{a} in {cidr}");
                 for b in &all[i + 1..] {
@@ -194,12 +223,33 @@ mod tests {
     }
 
     #[test]
+    fn shared_and_public_ranges_are_cut_too() {
+        for cidr in ["100.64.0.0/16", "198.18.0.0/16", "52.94.0.0/20"] {
+            assert_eq!(check_range(net(cidr)), Ok(()), "{cidr}");
+            assert!(!is_private(net(cidr)), "{cidr}");
+        }
+        assert!(is_private(net("172.31.0.0/16")));
+    }
+
+    #[test]
+    fn a_range_that_a_message_suggests_is_not_refused() {
+        for prefix in 1..=32 {
+            let given = Ipv4Net::new(Ipv4Addr::new(10, 45, 77, 13), prefix).unwrap();
+            if let Err(LayoutError::HostBits { network, .. }) = check_range(given) {
+                assert_eq!(check_range(network), Ok(()), "{given}");
+            }
+        }
+    }
+
+    #[test]
     fn what_cannot_be_cut_says_why() {
         let say = |cidr: &str, zone: &str| layout(net(cidr), [zone]).unwrap_err().to_string();
         assert!(say("10.20.0.1/16", "eu-west-1a").contains("write that"));
         assert!(say("10.0.0.0/15", "eu-west-1a").contains("/16 to /24"));
         assert!(say("10.0.0.0/25", "eu-west-1a").contains("/16 to /24"));
-        assert!(say("8.8.0.0/16", "eu-west-1a").contains("not a private range"));
+        assert!(say("10.45.0.0/15", "eu-west-1a").contains("/16 to /24"));
+        assert!(say("169.254.8.1/20", "eu-west-1a").contains("169.254.0.0/16"));
+        assert!(say("240.0.0.0/16", "eu-west-1a").contains("224.0.0.0/3"));
         assert!(say("10.0.0.0/24", "us-east-1e").contains("A /23 or larger"));
         assert!(say("10.0.0.0/16", "us-west-2-lax-1a").contains("no slot"));
     }

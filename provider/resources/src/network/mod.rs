@@ -20,6 +20,7 @@ pub mod graph;
 pub mod layout;
 pub mod list;
 pub mod model;
+pub mod tiers;
 
 use crate::platform::Platform;
 use model::Network;
@@ -89,6 +90,7 @@ impl Declared<Platform> for NetworkResource {
         }
         checks::warn_of_retention(config, out);
         self.complete_zones(context, config, prior, planned, out).await;
+        complete_nat(config, prior, planned);
         let zones = graph::zones(planned);
         let nets = |which: fn(&graph::ZoneNets) -> Attr<Ipv4Net>| match &zones {
             Some(zones) => Attr::Known(
@@ -99,8 +101,11 @@ impl Declared<Platform> for NetworkResource {
             ),
             None => Attr::Unknown,
         };
-        planned.public_subnets = nets(|nets| nets.public);
+        planned.public_subnets = nets(|nets| nets.public).map(|nets: BTreeMap<String, Attr<Ipv4Net>>| {
+            nets.into_iter().filter(|(_, net)| !net.is_null()).collect()
+        });
         planned.private_subnets = nets(|nets| nets.private);
+        planned.private_tier_subnets = tiers::ranges(planned);
     }
 
     fn graph(&self, model: &Network) -> Option<Graph> {
@@ -113,7 +118,17 @@ impl Declared<Platform> for NetworkResource {
 
     fn outputs(&self, model: &mut Network, from: &Outputs<'_>) {
         let id = |key: Key| from.id(key);
-        let public_ip = |key: Key| from.output(key, "public_ip");
+        // Of an address that the user gave the gateway tells; ours stays when its gateway is made anew.
+        let given = model.nat_allocation_ids.clone();
+        let public_ip = |gateway: Key| {
+            let zone = gateway.0.trim_start_matches("nat_gateway/");
+            let is_given = given.known().is_some_and(|given| given.contains_key(zone));
+            if is_given || given.is_unknown() {
+                from.output(gateway, "public_ip")
+            } else {
+                from.output(key("nat_address", zone), "public_ip")
+            }
+        };
         model.id = from.id("vpc");
         model.vpc_id = from.id("vpc");
         model.arn = from.arn("vpc");
@@ -122,9 +137,11 @@ impl Declared<Platform> for NetworkResource {
         model.public_subnet_ids_by_zone = from.map("public_subnet", id);
         model.private_subnet_ids = from.list("private_subnet", id);
         model.private_subnet_ids_by_zone = from.map("private_subnet", id);
-        model.nat_public_ips = from.list("nat_address", public_ip);
-        model.nat_public_ips_by_zone = from.map("nat_address", public_ip);
+        model.nat_public_ips = from.list("nat_gateway", public_ip);
+        model.nat_public_ips_by_zone = from.map("nat_gateway", public_ip);
         model.private_route_table_ids_by_zone = from.map("private_routes", id);
+        model.private_tier_subnet_ids = tiers::by_tier(from.map(tiers::SUBNET, id));
+        model.private_tier_route_table_ids = tiers::by_tier(from.map(tiers::ROUTES, id));
     }
 
     fn on_replace(&self, prior: &Network, out: &mut Diagnostics) {
@@ -163,6 +180,38 @@ impl Declared<Platform> for NetworkResource {
     fn adopt(&self, model: &mut Network, report: &Report) {
         adopt::adopt(model, report);
     }
+}
+
+/// Whether there are NAT gateways, and in which zone a single one stands: resolved once and kept.
+fn complete_nat(config: &Network, prior: Option<&Network>, planned: &mut Network) {
+    let public = graph::public_zones(planned);
+    if config.nat_gateways.is_null() && public.as_ref().is_some_and(Vec::is_empty) {
+        planned.nat_gateways = "none".into();
+    }
+    if !config.nat_zone.is_null() {
+        return;
+    }
+    planned.nat_zone = match planned.nat_gateways.known().map(String::as_str) {
+        None => Attr::Unknown,
+        Some("single") => match public {
+            None => Attr::Unknown,
+            Some(zones) => {
+                let before = prior
+                    .and_then(single_nat_zone)
+                    .filter(|zone| zones.contains(zone));
+                Attr::from_option(before.or_else(|| zones.into_iter().next()))
+            }
+        },
+        Some(_) => Attr::Null,
+    };
+}
+
+/// Where a NAT gateway of this state stands; of several the first.
+fn single_nat_zone(state: &Network) -> Option<String> {
+    let ids = state.common.ids.known();
+    let mut parts = ids.into_iter().flat_map(BTreeMap::keys);
+    let made = parts.find_map(|part| part.strip_prefix("nat_gateway/").map(str::to_owned));
+    state.nat_zone.known().cloned().or(made)
 }
 
 impl NetworkResource {
@@ -234,8 +283,14 @@ impl NetworkResource {
             .iter()
             .filter(|zone| !before.contains(zone) && !usable.contains(&zone.as_str()))
         {
-            let why = match there.iter().find(|z| z.name == *zone) {
+            let why = match there.iter().find(|z| z.name == *zone || z.id == *zone) {
                 None => format!("There is no zone {zone} in {region}."),
+                Some(z) if z.id == *zone => {
+                    format!(
+                        "{zone} is the id of a zone; in this account its name is {}.",
+                        z.name
+                    )
+                }
                 Some(z) => format!("{zone} ({}) cannot be used: {}.", z.id, z.why_not()),
             };
             out.push(

@@ -16,12 +16,13 @@ pub struct Network {
     /// Name within the environment. Default: the environment's name.
     #[attribute(optional, computed, keep, replace, validate(pattern("^[a-z][a-z0-9-]*$"), length(1..=40)))]
     pub name: Attr<String>,
-    /// IPv4 range of the VPC, /16 to /24, for example `10.20.0.0/16`.
+    /// IPv4 range of the VPC, /16 to /24, for example `10.20.0.0/16`: a private one (RFC 1918). Others are taken with a
+    /// warning: shared ones (100.64.0.0/10, 198.18.0.0/15), and public ones that you own.
     #[attribute(required, replace)]
     pub cidr: Attr<Ipv4Net>,
-    /// Names of the availability zones. Default: the first zones of the region that EKS can use, `zone_count` of them;
-    /// looked up once and kept.
-    #[attribute(optional, computed, conflicts("zone_count", "subnets"))]
+    /// Names of the availability zones. Default: those of `subnets`, else the first zones of the region that EKS can use,
+    /// `zone_count` of them; looked up once and kept.
+    #[attribute(optional, computed, conflicts("zone_count"))]
     pub availability_zones: Attr<Vec<String>>,
     /// How many availability zones to take where none are named, 1 to 6. Default 3.
     #[attribute(optional, conflicts("subnets"), validate(range(1..=6)))]
@@ -35,9 +36,21 @@ pub struct Network {
         validate(one_of("per_zone", "single", "none"))
     )]
     pub nat_gateways: Attr<String>,
+    /// Availability zone of the NAT gateway where there is a single one. Default: the first zone with a public subnet when it
+    /// is made; kept for as long as the network has that zone, since another zone means another public address.
+    #[attribute(optional, computed)]
+    pub nat_zone: Attr<String>,
+    /// Allocation ids (`eipalloc-…`) of Elastic IP addresses of yours for the NAT gateways, by zone: addresses that others allow
+    /// already, and that stay when the network goes. Zones that are not named get an address of their own.
+    #[attribute(optional, validate(pattern("^eipalloc-[0-9a-f]+$")))]
+    pub nat_allocation_ids: Attr<BTreeMap<String, Attr<String>>>,
     /// Subnets by zone, where they shall not be computed.
     #[attribute(optional)]
     pub subnets: Attr<BTreeMap<String, Subnets>>,
+    /// Further private subnets by the name of their tier, for example `database`: a subnet and a route table in each zone, in
+    /// which neither Karpenter nor load balancers put anything.
+    #[attribute(optional)]
+    pub private_tiers: Attr<BTreeMap<String, PrivateTier>>,
     /// Name of the EKS cluster that will run here: value of the tag `karpenter.sh/discovery`. Default: the environment's name.
     #[attribute(optional, computed, validate(length(1..=100)))]
     pub cluster_name: Attr<String>,
@@ -87,6 +100,15 @@ pub struct Network {
     /// Ids of the route tables of the private subnets by zone.
     #[attribute(computed, keep)]
     pub private_route_table_ids_by_zone: Attr<BTreeMap<String, Attr<String>>>,
+    /// Ids of the subnets of `private_tiers` by tier and zone.
+    #[attribute(computed, keep)]
+    pub private_tier_subnet_ids: Attr<ByTier<String>>,
+    /// Ranges of the subnets of `private_tiers` by tier and zone.
+    #[attribute(computed, keep)]
+    pub private_tier_subnets: Attr<ByTier<Ipv4Net>>,
+    /// Ids of the route tables of `private_tiers` by tier and zone.
+    #[attribute(computed, keep)]
+    pub private_tier_route_table_ids: Attr<ByTier<String>>,
     /// Id of the VPC's default security group, which is kept closed.
     #[attribute(computed, keep)]
     pub default_security_group_id: Attr<String>,
@@ -99,11 +121,30 @@ pub struct Network {
     pub timeouts: Attr<Timeouts>,
 }
 
+/// A value by tier and zone.
+pub type ByTier<T> = BTreeMap<String, BTreeMap<String, Attr<T>>>;
+
+/// A further tier of private subnets.
+#[derive(Model, Debug, Clone)]
+pub struct PrivateTier {
+    /// Where its computed subnets lie, 0 to 3, each number for one tier: a /24 in each zone of a /16, at the end of the
+    /// range. So a tier that comes or goes moves no other. Default 0. A range of /20 or larger has room for them.
+    #[attribute(optional, validate(range(0..=3)))]
+    pub slot: Attr<i64>,
+    /// Ranges of its subnets by zone, where they shall not be computed.
+    #[attribute(optional)]
+    pub subnets: Attr<BTreeMap<String, Attr<Ipv4Net>>>,
+    /// Whether its routes lead to a NAT gateway, as those of the other private subnets do. Default true.
+    #[attribute(optional)]
+    pub nat_route: Attr<bool>,
+}
+
 /// Explicit subnets of a zone.
 #[derive(Model, Debug, Clone)]
 pub struct Subnets {
-    /// Range of the public subnet.
-    #[attribute(required)]
+    /// Range of the public subnet. Without one the zone is private only: its way out is the NAT gateway of another zone, and
+    /// where no zone has one there are neither internet gateway nor NAT gateways.
+    #[attribute(optional)]
     pub public: Attr<Ipv4Net>,
     /// Range of the private subnet.
     #[attribute(required)]
