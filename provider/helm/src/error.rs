@@ -59,13 +59,14 @@ impl ExecError {
     }
     /// The message of the innermost failure.
     pub fn innermost(&self) -> &str {
-        match &self.cause {
-            Some(cause) => match &cause.inner {
-                Some(inner) => inner.innermost(),
-                None => &cause.message,
-            },
-            None => &self.message,
+        let mut error = self;
+        while let Some(inner) = error.inner() {
+            error = inner;
         }
+        error
+            .cause
+            .as_ref()
+            .map_or(&error.message, |cause| &cause.message)
     }
 }
 
