@@ -33,7 +33,7 @@ pub fn convert_error(error: &Error) -> String {
 }
 
 /// Deepest nesting, and most nodes after aliases are followed: guards against texts that grow without end.
-const MAX_DEPTH: usize = 1_000;
+const MAX_DEPTH: usize = 250;
 const MAX_NODES: usize = 1_000_000;
 
 /// The first document of a text; an empty text is nil.
