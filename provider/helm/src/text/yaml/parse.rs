@@ -169,7 +169,8 @@ impl<'t> Reader<'t> {
     fn document(&mut self) -> Result<Option<Value>, Error> {
         self.anchors.clear();
         self.handles.clear();
-        while *self.kind()? == Kind::DocumentEnd {
+        // Only after a document: before the first one, its end is no content.
+        while self.documents > 0 && *self.kind()? == Kind::DocumentEnd {
             self.scanner.next()?;
         }
         if *self.kind()? == Kind::StreamEnd {
@@ -183,17 +184,19 @@ impl<'t> Reader<'t> {
             }
             self.scanner.next()?;
         }
-        if *self.kind()? == Kind::DocumentStart {
+        let explicit = *self.kind()? == Kind::DocumentStart;
+        if explicit {
             self.scanner.next()?;
         } else if directives || self.documents > 0 {
             let line = self.scanner.peek()?.line;
             return Err(yaml_error(placed(line, "did not find expected <document start>")));
         }
         self.documents += 1;
-        let empty = matches!(
-            self.kind()?,
-            Kind::Directive(_) | Kind::DocumentStart | Kind::DocumentEnd | Kind::StreamEnd
-        );
+        let empty = explicit
+            && matches!(
+                self.kind()?,
+                Kind::Directive(_) | Kind::DocumentStart | Kind::DocumentEnd | Kind::StreamEnd
+            );
         let value = if empty {
             Value::Nil
         } else {
@@ -600,4 +603,20 @@ fn scalar(tag: Option<&str>, text: &str, plain: bool, exact: bool) -> Result<Val
         Scalar::Float(f) => Value::Float(f),
         Scalar::Timestamp | Scalar::Text | Scalar::Merge => Value::str(text),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_document_is_no_content_of_the_first() {
+        let said = |text: &str| parse(text).map(|_| ()).map_err(|e| e.message);
+        let expected = |line: &str| Err(format!("yaml: {line}did not find expected node content"));
+        assert_eq!(said("\n...\n"), expected("line 1: "));
+        assert_eq!(said("...\na: 1\n"), expected(""));
+        for text in ["", "---\n...\n", "a: 1\n...\n", "a: 1\n...\n...\n---\nb: 1\n"] {
+            assert!(said(text).is_ok() && parse_documents(text).is_ok(), "{text}");
+        }
+    }
 }
