@@ -11,6 +11,7 @@ import (
 	"log"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sort"
 	"strings"
 
@@ -112,6 +113,8 @@ func render(q question) (rendered map[string]string, err error) {
 }
 
 func main() {
+	// Values that contain themselves end this process: soon, and not with a gigabyte of stack.
+	debug.SetMaxStack(64 << 20)
 	log.SetOutput(io.Discard)
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	in, out := bufio.NewReader(os.Stdin), bufio.NewWriter(os.Stdout)

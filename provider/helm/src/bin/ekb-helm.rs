@@ -116,9 +116,9 @@ fn arguments() -> Result<Arguments, String> {
 fn values(arguments: &Arguments) -> Result<Value, Error> {
     let all = Map::new(Default::default());
     for file in &arguments.files {
-        let text = std::fs::read_to_string(file).map_err(|e| Error::Values(format!("open {file}: {e}")))?;
-        let one =
-            helm::values::read(&text).map_err(|e| Error::Values(format!("failed to parse {file}: {e}")))?;
+        let bytes = std::fs::read(file).map_err(|e| Error::Values(format!("open {file}: {e}")))?;
+        let one = helm::values::read_bytes(&bytes)
+            .map_err(|e| Error::Values(format!("failed to parse {file}: {e}")))?;
         helm::values::overlay(&all, &one);
     }
     let mut sets: Vec<_> = arguments.sets.iter().collect();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
-use super::{Chart, File, Metadata, TemplateFile, archive, ignore::Ignore, to_json};
+use super::{Chart, File, Metadata, TemplateFile, archive, as_string, decode, ignore::Ignore, to_json};
 use crate::chart::error::Error;
 use crate::chart::values;
 use crate::text::yaml;
@@ -100,13 +100,41 @@ pub fn read(path: &Path, links: Links) -> Result<(Vec<File>, String), Error> {
     Ok((files, digest))
 }
 
-fn text(file: &File) -> String {
-    String::from_utf8_lossy(&file.data).into_owned()
+/// Reads `Chart.yaml` and its kin.
+fn parse(file: &File, shape: &decode::Shape) -> Result<Value, Error> {
+    yaml::text(&file.data)
+        .and_then(yaml::parse_exact)
+        .map_err(|e| yaml::convert_error(&e))
+        .and_then(|value| decode::check(&value, shape).map(|()| value))
+        .map_err(|e| Error::Chart(format!("cannot load {}: {e}", file.name)))
 }
 
-fn parse(file: &File) -> Result<Value, Error> {
-    yaml::parse(&text(file))
-        .map_err(|e| Error::Chart(format!("cannot load {}: {}", file.name, yaml::convert_error(&e))))
+/// The API version of a chart says which helm reads it.
+fn check_api_version(chart_file: &Value) -> Result<(), Error> {
+    let given = match chart_file {
+        Value::Map(map) => map.get("apiVersion").unwrap_or_default(),
+        _ => Value::Nil,
+    };
+    match as_string(&given).as_str() {
+        "" | "v1" | "v2" => Ok(()),
+        "v3" => Err(Error::Chart("invalid chart apiVersion".into())),
+        _ => Err(Error::Chart("unsupported chart version".into())),
+    }
+}
+
+/// An entry of `maintainers` or `dependencies` that is nothing is refused.
+fn check_nodes(chart_file: &Value) -> Result<(), Error> {
+    let Value::Map(map) = chart_file else {
+        return Ok(());
+    };
+    for key in ["maintainers", "dependencies"] {
+        let items = map.get(key).and_then(|v| v.items()).unwrap_or_default();
+        if items.iter().any(Value::is_nil) {
+            let why = format!("validation: {key} must not contain empty or null nodes");
+            return Err(Error::Chart(why));
+        }
+    }
+    Ok(())
 }
 
 /// `budget`: how many bytes the archives in it may still unpack to.
@@ -118,7 +146,10 @@ fn from_files(files: Vec<File>, depth: usize, budget: &mut u64) -> Result<Chart,
         .iter()
         .find(|f| &*f.name == "Chart.yaml")
         .ok_or_else(|| Error::Chart("Chart.yaml file is missing".into()))?;
-    let mut metadata = Metadata::from_value(&parse(chart_file)?);
+    let read = parse(chart_file, &decode::CHART)?;
+    check_api_version(&read)?;
+    check_nodes(&read)?;
+    let mut metadata = Metadata::from_value(&read);
     let first = metadata.text("apiVersion").is_empty();
     if first {
         metadata
@@ -136,29 +167,39 @@ fn from_files(files: Vec<File>, depth: usize, budget: &mut u64) -> Result<Chart,
         dependencies: Vec::new(),
         path: String::new(),
     };
+    // Only charts of version v1 have their requirements in files of their own.
+    let old = chart.metadata.text("apiVersion") == "v1";
     let (mut templates, mut others) = (Vec::new(), Vec::new());
     let mut packed: BTreeMap<String, Vec<File>> = BTreeMap::new();
     for file in files {
         let name: &str = &file.name;
         match name {
             "Chart.yaml" => {}
-            "Chart.lock" => chart.lock = Some(Arc::new(to_json(&parse(&file)?))),
+            "Chart.lock" => chart.lock = Some(Arc::new(to_json(&parse(&file, &decode::LOCK)?))),
             "values.yaml" => {
-                let source = text(&file);
-                let values = values::read(&source)
+                let values = values::read_bytes(&file.data)
                     .map_err(|e| Error::Chart(format!("cannot load {}: {e}", file.name)))?;
                 chart.values = Arc::new(to_json(&Value::Map(values)));
-                chart.values_text = source.into();
+                chart.values_text = String::from_utf8_lossy(&file.data).into();
             }
             "values.schema.json" => chart.schema = Some(file.data.clone()),
             "requirements.yaml" => {
-                if let Value::Map(map) = parse(&file)? {
+                if let Value::Map(map) = parse(&file, &decode::CHART)? {
                     chart.metadata.dependencies = super::dependencies_of(map.get("dependencies"));
                 }
-                others.push(file);
+                if old {
+                    others.push(file);
+                }
+            }
+            "requirements.lock" => {
+                let lock = parse(&file, &decode::LOCK)?;
+                chart.lock.get_or_insert_with(|| Arc::new(to_json(&lock)));
+                if old {
+                    others.push(file);
+                }
             }
             _ if name.starts_with("templates/") => {
-                templates.push(TemplateFile::new(file.name.clone(), text(&file)));
+                templates.push(TemplateFile::from_bytes(file.name.clone(), &file.data));
             }
             _ if name.starts_with("charts/") => {
                 let inner = &name["charts/".len()..];
@@ -201,9 +242,6 @@ fn from_files(files: Vec<File>, depth: usize, budget: &mut u64) -> Result<Chart,
             )
             .map_err(inside)?
         } else {
-            if files.iter().any(|f| f.name.as_ref() == name) {
-                continue;
-            }
             from_files(files, depth + 1, budget).map_err(inside)?
         };
         chart.dependencies.push(dependency);
@@ -230,9 +268,11 @@ pub enum Links {
 
 /// The files of a folder that `.helmignore` leaves in.
 fn folder(root: &Path, links: Links) -> Result<Vec<File>, Error> {
-    let ignore = match std::fs::read_to_string(root.join(".helmignore")) {
-        Ok(text) => Ignore::parse(&text)?,
-        Err(_) => Ignore::parse("")?,
+    let path = root.join(".helmignore");
+    let ignore = match std::fs::read(&path) {
+        Ok(rules) => Ignore::parse(&String::from_utf8_lossy(&archive::without_mark(rules)))?,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ignore::parse("")?,
+        Err(e) => return Err(unreadable(&path, &e)),
     };
     let root = root.canonicalize().map_err(|e| unreadable(root, &e))?;
     let mut walk = Walk {

@@ -1,6 +1,7 @@
 //! Charts: loaded from folders and archives, with their dependencies.
 
 pub mod archive;
+mod decode;
 pub mod dependencies;
 pub mod error;
 pub mod fetch;
@@ -62,8 +63,10 @@ type Parsed = Result<Vec<Arc<Tree>>, ParseError>;
 pub struct TemplateFile {
     /// Path in the chart.
     pub name: Arc<str>,
-    /// Content.
+    /// Content; code points of a file that is no UTF-8 stand for its bytes.
     pub text: Arc<str>,
+    /// The content of a file that is no UTF-8.
+    foreign: Option<Arc<[u8]>>,
     parsed: OnceLock<(Arc<str>, Parsed)>,
 }
 
@@ -73,13 +76,33 @@ impl TemplateFile {
         TemplateFile {
             name: name.into(),
             text: text.into(),
+            foreign: None,
             parsed: OnceLock::new(),
         }
+    }
+    /// A file with this content.
+    pub fn from_bytes(name: impl Into<Arc<str>>, data: &Arc<[u8]>) -> Self {
+        match std::str::from_utf8(data) {
+            Ok(text) => TemplateFile::new(name, text),
+            Err(_) => TemplateFile {
+                foreign: Some(data.clone()),
+                ..TemplateFile::new(name, crate::template::parser::foreign_text(data))
+            },
+        }
+    }
+    /// Its content.
+    pub fn data(&self) -> &[u8] {
+        self.foreign.as_deref().unwrap_or(self.text.as_bytes())
     }
     /// The trees of the file under its full name.
     pub(crate) fn trees(&self, full_name: &Arc<str>) -> Parsed {
         let parse = || {
-            crate::template::parser::parse(full_name, &self.text, functions::find)
+            let source = crate::template::node::Source {
+                name: full_name.clone(),
+                text: self.text.clone(),
+                foreign: self.foreign.is_some(),
+            };
+            crate::template::parser::parse_source(source, functions::find)
                 .map(|trees| trees.into_iter().map(Arc::new).collect())
         };
         let (name, trees) = self.parsed.get_or_init(|| (full_name.clone(), parse()));
@@ -100,6 +123,8 @@ pub struct Metadata {
     pub dependencies: Option<Vec<Dependency>>,
     /// `annotations`.
     pub annotations: JsonMap<String, Json>,
+    /// Whether there are `annotations`, though none: `{}`.
+    pub(crate) has_annotations: bool,
     /// `keywords`.
     pub keywords: Vec<String>,
     /// `sources`.
@@ -150,9 +175,19 @@ const STRINGS: [&str; 11] = [
 fn as_string(value: &Value) -> String {
     match value {
         Value::Nil | Value::Invalid => String::new(),
-        Value::Float(f) if f.fract() == 0.0 && f.abs() < 1e15 => format!("{f}"),
         other => crate::value::gofmt::text(other),
     }
+}
+
+/// What helm shows of a text of `Chart.yaml`: on one line, printable.
+fn one_line(value: Option<Value>) -> String {
+    let text = value.map(|v| as_string(&v)).unwrap_or_default();
+    let shown = |c: char| match c {
+        c if c.is_whitespace() => Some(' '),
+        c if crate::value::gofmt::printable(c) => Some(c),
+        _ => None,
+    };
+    text.chars().filter_map(shown).collect()
 }
 
 fn strings(value: Option<Value>) -> Vec<String> {
@@ -162,25 +197,32 @@ fn strings(value: Option<Value>) -> Vec<String> {
         .unwrap_or_default()
 }
 
+fn lines(value: Option<Value>) -> Vec<String> {
+    let items = value.and_then(|v| v.items()).unwrap_or_default();
+    items.iter().map(|item| one_line(Some(item.clone()))).collect()
+}
+
 impl Metadata {
     fn from_value(value: &Value) -> Metadata {
         let get = |key: &str| match value {
             Value::Map(map) => map.get(key),
             _ => None,
         };
-        let text = |key: &str| get(key).map(|v| as_string(&v)).unwrap_or_default();
+        let text = |key: &str| one_line(get(key));
         let mut out = Metadata {
             name: text("name"),
-            version: text("version"),
+            version: get("version").map(|v| as_string(&v)).unwrap_or_default(),
             ..Metadata::default()
         };
         for key in STRINGS {
             out.strings.insert(key.to_owned(), Json::String(text(key)));
         }
-        out.keywords = strings(get("keywords"));
-        out.sources = strings(get("sources"));
+        out.strings.insert("version".into(), out.version.as_str().into());
+        out.keywords = lines(get("keywords"));
+        out.sources = lines(get("sources"));
         out.deprecated = get("deprecated").is_some_and(|v| v.truth());
         if let Some(Value::Map(map)) = get("annotations") {
+            out.has_annotations = true;
             out.annotations = map
                 .snapshot()
                 .into_iter()
@@ -193,7 +235,7 @@ impl Metadata {
             .iter()
         {
             if let Value::Map(map) = maintainer {
-                let field = |key: &str| Json::String(map.get(key).map(|v| as_string(&v)).unwrap_or_default());
+                let field = |key: &str| Json::String(one_line(map.get(key)));
                 out.maintainers.push(
                     serde_json::json!({"name": field("name"), "email": field("email"), "url": field("url")}),
                 );
@@ -258,6 +300,22 @@ pub fn to_json(value: &Value) -> Json {
     }
 }
 
+/// An entry of `import-values`: helm has made a `map[string]string` of those that it carried out.
+fn import_value(entry: &Json) -> Value {
+    let carried_out = |entries: &JsonMap<String, Json>| {
+        entries.len() == 2
+            && ["child", "parent"]
+                .iter()
+                .all(|key| entries.get(*key).is_some_and(Json::is_string))
+    };
+    match (Value::from_json(entry), entry) {
+        (Value::Map(map), Json::Object(entries)) if carried_out(entries) => {
+            Value::Map(map.with_type(MapType::Str))
+        }
+        (value, _) => value,
+    }
+}
+
 impl Chart {
     /// Its name, or the alias under which its parent knows it.
     pub fn name(&self) -> &str {
@@ -305,7 +363,7 @@ impl Chart {
                 ("Enabled", Value::Bool(d.enabled)),
                 (
                     "ImportValues",
-                    Value::list(d.import_values.iter().map(Value::from_json).collect()),
+                    Value::list(d.import_values.iter().map(import_value).collect()),
                 ),
                 ("Alias", Value::str(d.alias.as_str())),
             ])
@@ -340,7 +398,7 @@ impl Chart {
             (
                 "Annotations",
                 match annotations {
-                    Value::Map(map) if map.is_empty() => Value::Map(map.with_type(MapType::NilStr)),
+                    Value::Map(map) if !m.has_annotations => Value::Map(map.with_type(MapType::NilStr)),
                     Value::Map(map) => Value::Map(map.with_type(MapType::Str)),
                     other => other,
                 },
@@ -360,6 +418,12 @@ impl Chart {
         if self.name().is_empty() {
             return missing("name is required");
         }
+        if matches!(self.name(), "." | "..") {
+            return missing(&format!(
+                "name {} is not allowed",
+                crate::value::gofmt::quote(self.name())
+            ));
+        }
         if self.name().contains('/') {
             return missing(&format!(
                 "name {} is invalid",
@@ -374,6 +438,9 @@ impl Chart {
                 "version {} is invalid",
                 crate::value::gofmt::quote(&self.metadata.version)
             ));
+        }
+        if !matches!(self.metadata.text("type"), "" | "application" | "library") {
+            return missing("type must be application or library");
         }
         let mut names = HashSet::new();
         for dependency in self.metadata.dependencies.iter().flatten() {

@@ -263,6 +263,15 @@ pub fn read(text: &str) -> Result<Map, String> {
     Ok(all)
 }
 
+/// As [`read`], from a file's bytes.
+///
+/// # Errors
+/// As for [`read`], and of bytes that are no UTF-8.
+pub fn read_bytes(bytes: &[u8]) -> Result<Map, String> {
+    let text = yaml::text(bytes);
+    read(text.map_err(|e| format!("cannot unmarshal yaml document: {}", yaml::convert_error(&e)))?)
+}
+
 /// The documents of a file. Only blanks and a comment may follow `---`, and such a line ends a document wherever it stands,
 /// even in a text.
 fn documents(text: &str) -> Result<Vec<String>, String> {

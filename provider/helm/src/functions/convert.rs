@@ -104,7 +104,7 @@ pub(super) fn to_int64(value: &Value) -> i64 {
         Value::Float(f) => *f as i64,
         Value::Bool(b) => i64::from(*b),
         Value::Str(s) => integer(without_zero_fraction(s)).0.unwrap_or(0),
-        Value::Object(o) => o.integer(),
+        Value::Object(o) if o.kind() == "int" => o.integer(),
         _ => 0,
     }
 }
@@ -117,7 +117,7 @@ pub(super) fn to_float(value: &Value) -> f64 {
         Value::Float(f) => *f,
         Value::Bool(b) => f64::from(u8::from(*b)),
         Value::Str(s) => gofmt::parse_float(s).unwrap_or(0.0),
-        Value::Object(o) => o.integer() as f64,
+        Value::Object(o) if o.kind() == "int" => o.integer() as f64,
         _ => 0.0,
     }
 }

@@ -69,7 +69,7 @@ fn run(
     out: &mut Vec<u8>,
 ) -> Result<(), Failure> {
     exec::execute(cx, tree, dot.dug(), out).map_err(|error| Failure {
-        message: error.to_string(),
+        message: String::new(),
         deliberate: error.deliberate(),
         inner: Some(error),
     })?;
@@ -108,13 +108,10 @@ fn tpl(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
     let outer = std::mem::replace(&mut cx.templates, Rc::new(set));
     let result = deeper(cx, |cx| {
         let mut out = Vec::new();
-        run(cx, &tree, context, &mut out).map_err(|f| Failure {
-            message: format!(
-                "error during tpl function execution for {}: {}",
-                gofmt::quote(&source),
-                f.message
-            ),
-            ..f
+        run(cx, &tree, context, &mut out).map_err(|mut f| {
+            let shown = gofmt::quote(&source);
+            f.message = format!("error during tpl function execution for {shown}: {}", f.message);
+            f
         })?;
         // Missing values print nothing inside of `tpl`.
         Ok(Value::text(exec::without_no_value(out)))

@@ -308,7 +308,7 @@ pub fn stored_chart(chart: &Chart) -> Json {
     json!({
         "metadata": stored_metadata(&chart.metadata),
         "lock": chart.lock.as_deref(),
-        "templates": files(chart.templates.iter().map(|f| (&*f.name, f.text.as_bytes())).collect()),
+        "templates": files(chart.templates.iter().map(|f| (&*f.name, f.data())).collect()),
         "values": &*chart.values,
         "schema": chart.schema.as_ref().map(|s| STANDARD.encode(s)),
         "files": files(chart.files.iter().map(|f| (&*f.name, &*f.data)).collect()),

@@ -48,6 +48,32 @@ impl Release {
     }
 }
 
+/// Longest name of a release.
+const MAX_RELEASE_NAME: usize = 53;
+
+/// Names of releases are those of DNS subdomains.
+///
+/// # Errors
+/// helm's words.
+pub fn check_release_name(name: &str) -> Result<(), Error> {
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let label = |label: &str| {
+        let ends = [label.bytes().next(), label.bytes().last()];
+        ends.into_iter().all(|end| end.is_some_and(letter)) && label.bytes().all(|b| letter(b) || b == b'-')
+    };
+    let why = if name.is_empty() {
+        "no name provided"
+    } else if name.len() > MAX_RELEASE_NAME || !name.split('.').all(label) {
+        "invalid release name, must match regex ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ and the length must not be longer than 53"
+    } else {
+        return Ok(());
+    };
+    let shown = crate::value::gofmt::quote(name);
+    Err(Error::Values(format!(
+        "release name check failed: release name {shown}: {why}"
+    )))
+}
+
 /// The API versions that helm 4.3.1 assumes where it cannot ask a cluster.
 const DEFAULT_API_VERSIONS: &str = "v1 admissionregistration.k8s.io/v1 admissionregistration.k8s.io/v1alpha1 admissionregistration.k8s.io/v1beta1 internal.apiserver.k8s.io/v1alpha1 apps/v1 apps/v1beta1 apps/v1beta2 authentication.k8s.io/v1 authentication.k8s.io/v1alpha1 authentication.k8s.io/v1beta1 authorization.k8s.io/v1 authorization.k8s.io/v1beta1 autoscaling/v1 autoscaling/v2 batch/v1 batch/v1beta1 certificates.k8s.io/v1 certificates.k8s.io/v1beta1 certificates.k8s.io/v1alpha1 coordination.k8s.io/v1alpha2 coordination.k8s.io/v1beta1 coordination.k8s.io/v1 discovery.k8s.io/v1 discovery.k8s.io/v1beta1 events.k8s.io/v1 events.k8s.io/v1beta1 extensions/v1beta1 flowcontrol.apiserver.k8s.io/v1 flowcontrol.apiserver.k8s.io/v1beta1 flowcontrol.apiserver.k8s.io/v1beta2 flowcontrol.apiserver.k8s.io/v1beta3 lifecycle.k8s.io/v1alpha1 networking.k8s.io/v1 networking.k8s.io/v1beta1 node.k8s.io/v1 node.k8s.io/v1alpha1 node.k8s.io/v1beta1 policy/v1 policy/v1beta1 rbac.authorization.k8s.io/v1 rbac.authorization.k8s.io/v1beta1 rbac.authorization.k8s.io/v1alpha1 resource.k8s.io/v1 resource.k8s.io/v1beta2 resource.k8s.io/v1beta1 resource.k8s.io/v1alpha3 scheduling.k8s.io/v1alpha3 scheduling.k8s.io/v1beta1 scheduling.k8s.io/v1 storage.k8s.io/v1beta1 storage.k8s.io/v1 storage.k8s.io/v1alpha1 storagemigration.k8s.io/v1 storagemigration.k8s.io/v1beta1 apiextensions.k8s.io/v1beta1 apiextensions.k8s.io/v1";
 
@@ -204,6 +230,7 @@ impl<'r> Renderer<'r> {
     /// As for [`Renderer::render`].
     pub fn files(&self, user: &Value) -> Result<Files, Error> {
         let chart = self.chart;
+        check_release_name(&self.release.name)?;
         if chart.metadata.is_library() {
             return Err(Error::Chart("library charts are not installable".into()));
         }
@@ -336,14 +363,14 @@ impl<'r> Renderer<'r> {
             exec::execute(&mut context, tree, Value::Map(file.scope.clone()), &mut out)
                 .map_err(Error::Execution)?;
             let out = exec::without_no_value(out);
-            outputs.push((
-                file.name.clone(),
-                String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()),
-            ));
+            outputs.push((file.name.clone(), out));
         }
         drop(context);
         outputs.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok((outputs, asked.into_inner()))
+        let outputs = outputs
+            .into_iter()
+            .map(|(name, out)| Ok((name.clone(), as_text(&name, out)?)));
+        Ok((outputs.collect::<Result<_, Error>>()?, asked.into_inner()))
     }
 }
 
@@ -382,6 +409,23 @@ fn differing(a: &Json, b: &Json, path: &mut String, out: &mut Vec<String>) {
         }
         (a, b) if a != b => out.push(path.clone()),
         _ => {}
+    }
+}
+
+/// What a template printed. Only notes may have bytes that are no UTF-8.
+fn as_text(name: &Arc<str>, out: Vec<u8>) -> Result<String, Error> {
+    match String::from_utf8(out) {
+        Ok(text) => Ok(text),
+        Err(error) if name.ends_with("NOTES.txt") => {
+            Ok(String::from_utf8_lossy(error.as_bytes()).into_owned())
+        }
+        Err(error) => match crate::text::yaml::text(error.as_bytes()) {
+            Ok(text) => Ok(text.to_owned()),
+            Err(why) => Err(Error::Document {
+                template: name.to_string(),
+                message: crate::text::yaml::convert_error(&why),
+            }),
+        },
     }
 }
 

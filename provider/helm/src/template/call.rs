@@ -34,6 +34,14 @@ pub enum Type {
     List,
     /// `time.Time`
     Time,
+    /// `time.Duration`
+    Duration,
+    /// `*time.Location`
+    Location,
+    /// `*semver.Version`
+    Version,
+    /// `[]uint8`
+    Bytes,
     /// `sprig.certificate`
     Certificate,
 }
@@ -53,18 +61,26 @@ impl Type {
             Type::Map => "map[string]interface {}",
             Type::List => "[]interface {}",
             Type::Time => "time.Time",
+            Type::Duration => "time.Duration",
+            Type::Location => "*time.Location",
+            Type::Version => "*semver.Version",
+            Type::Bytes => "[]uint8",
             Type::Certificate => "sprig.certificate",
         }
     }
     /// Whether nil is a value of it.
     pub fn nilable(self) -> bool {
-        matches!(self, Type::Any | Type::Reflect | Type::Map | Type::List)
+        matches!(
+            self,
+            Type::Any | Type::Reflect | Type::Map | Type::List | Type::Location | Type::Version | Type::Bytes
+        )
     }
     /// What nil becomes.
     pub fn zero(self) -> Value {
         match self {
             Type::Map => Value::Map(Map::new(Default::default())),
             Type::List => Value::list(Vec::new()),
+            Type::Bytes => Value::Bytes([].into()),
             _ => Value::Nil,
         }
     }
@@ -87,6 +103,10 @@ impl Type {
                 })
             ),
             Type::Time => matches!(value, Value::Object(o) if matches!(**o, Object::Time(_))),
+            Type::Duration => matches!(value, Value::Object(o) if matches!(**o, Object::Duration(_))),
+            Type::Location => matches!(value, Value::Object(o) if matches!(**o, Object::Location { .. })),
+            Type::Version => matches!(value, Value::Object(o) if matches!(**o, Object::Version(_))),
+            Type::Bytes => matches!(value, Value::Bytes(_)),
             Type::Certificate => {
                 matches!(value, Value::Object(o) if matches!(**o, Object::Certificate { .. }))
             }
@@ -108,7 +128,7 @@ pub enum Special {
 /// Why a function failed.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Go's message.
+    /// Go's message, without that of the failure in a template that the function ran.
     pub message: String,
     /// `fail` and `required`: helm reports these apart.
     pub deliberate: bool,
@@ -123,6 +143,16 @@ impl Failure {
             message: message.into(),
             deliberate: false,
             inner: None,
+        }
+    }
+}
+
+impl Drop for Failure {
+    /// One after the other: templates may include each other more deeply than the stack is.
+    fn drop(&mut self) {
+        let mut inner = self.inner.take();
+        while let Some(mut error) = inner {
+            inner = error.cause.as_mut().and_then(|cause| cause.inner.take());
         }
     }
 }

@@ -105,7 +105,7 @@ impl Default for Limits {
         Limits {
             work: 100 << 20,
             value: 64 << 20,
-            depth: 300,
+            depth: 3_000,
             stride: 1 << 20,
             next: Cell::new(1 << 20),
             expired: Cell::new(false),

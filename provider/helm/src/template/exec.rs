@@ -13,14 +13,13 @@ use super::node::{
 };
 use crate::template::call::{Context, Failure, Function, Special, Type};
 use crate::value::object;
-use crate::value::{Elem, IntKind, MapType, Value};
+use crate::value::{Elem, IntKind, MapType, Value, deeper};
 
 /// The templates that can call each other, by name.
 pub type Templates = HashMap<Arc<str>, Arc<Tree>>;
 
 /// Where and why a template failed. `Display` prints Go's one-line form; the error of a chart makes helm's of it.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("template: {file}:{line}:{column}: executing {} at <{node}>: {message}", crate::value::gofmt::quote(.template))]
+#[derive(Debug, Clone)]
 pub struct ExecError {
     /// File of the failing node.
     pub file: Arc<str>,
@@ -32,11 +31,33 @@ pub struct ExecError {
     pub template: Arc<str>,
     /// The node, as Go prints it.
     pub node: String,
-    /// What is wrong.
+    /// What is wrong; what failed in a template that was called stands in the cause alone.
     pub message: String,
-    /// The failure inside of a called function, which the message repeats.
+    /// The failure inside of a called function.
     pub cause: Option<Box<Failure>>,
 }
+
+impl Display for ExecError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut error = Some(self);
+        while let Some(at) = error {
+            write!(
+                f,
+                "template: {}:{}:{}: executing {} at <{}>: {}",
+                at.file,
+                at.line,
+                at.column,
+                crate::value::gofmt::quote(&at.template),
+                at.node,
+                at.message
+            )?;
+            error = at.inner();
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ExecError {}
 
 impl ExecError {
     /// Whether the chart's author wanted the failure (`fail`, `required`).
@@ -45,13 +66,18 @@ impl ExecError {
     }
     /// The message of the innermost failure.
     pub fn innermost(&self) -> &str {
-        match &self.cause {
-            Some(cause) => match &cause.inner {
-                Some(inner) => inner.innermost(),
-                None => &cause.message,
-            },
-            None => &self.message,
+        let mut error = self;
+        while let Some(inner) = error.inner() {
+            error = inner;
         }
+        error
+            .cause
+            .as_ref()
+            .map_or(&error.message, |cause| &cause.message)
+    }
+    /// The failure in a template that was called.
+    pub fn inner(&self) -> Option<&ExecError> {
+        self.cause.as_ref()?.inner.as_deref()
     }
 }
 
@@ -70,7 +96,7 @@ impl From<Box<ExecError>> for Flow {
 type Result<T, E = Box<ExecError>> = std::result::Result<T, E>;
 
 /// Deepest nesting of `{{template}}`, as in Go's executor it ends in an error instead of the process's stack.
-const MAX_TEMPLATE_DEPTH: usize = 1000;
+const MAX_TEMPLATE_DEPTH: usize = 10_000;
 
 /// Runs one template into `out`.
 ///
@@ -89,7 +115,7 @@ pub fn execute(cx: &mut Context<'_>, tree: &Arc<Tree>, dot: Value, out: &mut Vec
         at: At { pos: 0, node: &"" },
         held: false,
     };
-    match crate::value::deeper(|| run.statements(&dot, &tree.body, out)) {
+    match deeper(|| run.statements(&dot, &tree.body, out)) {
         Ok(()) | Err(Flow::Break | Flow::Continue) => Ok(()),
         Err(Flow::Error(error)) => Err(error),
     }
@@ -154,7 +180,15 @@ impl<'t> Run<'_, '_, 't> {
             match &statement.kind {
                 StatementKind::Text(text) => {
                     out.extend_from_slice(text.as_bytes());
-                    self.cx.spend(text.len()).map_err(|f| self.error(f.message))?;
+                    self.cx
+                        .spend(text.len())
+                        .map_err(|f| self.error(f.message.clone()))?;
+                }
+                StatementKind::Bytes(bytes) => {
+                    out.extend_from_slice(bytes);
+                    self.cx
+                        .spend(bytes.len())
+                        .map_err(|f| self.error(f.message.clone()))?;
                 }
                 StatementKind::Action(pipe) => {
                     let value = self.pipeline(dot, pipe)?;
@@ -176,11 +210,12 @@ impl<'t> Run<'_, '_, 't> {
                         let with = branch.kind == BranchKind::With;
                         let held = self.held;
                         self.held &= !with;
-                        let result = self.statements(if with { &value } else { dot }, &branch.body, out);
+                        let dot = if with { &value } else { dot };
+                        let result = deeper(|| self.statements(dot, &branch.body, out));
                         self.held = held;
                         result
                     } else if let Some(otherwise) = &branch.otherwise {
-                        self.statements(dot, otherwise, out)
+                        deeper(|| self.statements(dot, otherwise, out))
                     } else {
                         Ok(())
                     };
@@ -205,7 +240,7 @@ impl<'t> Run<'_, '_, 't> {
         }
         self.cx
             .spend(out.len() - before)
-            .map_err(|f| self.error(f.message))
+            .map_err(|f| self.error(f.message.clone()))
     }
     fn template(
         &mut self,
@@ -245,10 +280,10 @@ impl<'t> Run<'_, '_, 't> {
         };
         let mut step = |run: &mut Self, key: Value, item: Value| -> Result<bool, Flow> {
             count += 1;
-            run.cx.spend(1).map_err(|f| run.error(f.message))?;
+            run.cx.spend(1).map_err(|f| run.error(f.message.clone()))?;
             run.loop_variables(&branch.pipe, mark, key, &item, held)?;
             let around = std::mem::replace(&mut run.held, held);
-            let result = run.statements(&item, &branch.body, out);
+            let result = deeper(|| run.statements(&item, &branch.body, out));
             run.held = around;
             run.variables.truncate(inner);
             match result {
@@ -390,7 +425,7 @@ impl<'t> Run<'_, '_, 't> {
             }
             ExpressionKind::Pipe(pipe) => {
                 self.not_a_function(arguments, &last)?;
-                return self.pipeline(dot, pipe);
+                return deeper(|| self.pipeline(dot, pipe));
             }
             ExpressionKind::Variable(names) => {
                 return self.variable_fields(dot, first, names, arguments, last);
@@ -516,7 +551,6 @@ impl<'t> Run<'_, '_, 't> {
             let mut values = Vec::with_capacity(2);
             let count = arguments.len().saturating_sub(1) + usize::from(last.is_some());
             if count != method.parameters.len() {
-                self.mark(node);
                 return self.fail(format!(
                     "wrong number of args for {name}: want {} got {count}",
                     method.parameters.len()
@@ -537,6 +571,9 @@ impl<'t> Run<'_, '_, 't> {
                     self.fail(format!("error calling {name}: {message}"))
                 }
             };
+        }
+        if let Some(why) = methods::no_method(&receiver, name) {
+            return self.fail(why);
         }
         match &receiver {
             Value::Invalid => Ok(Value::Invalid),
@@ -635,14 +672,14 @@ impl<'t> Run<'_, '_, 't> {
             let value = self.typed(last, type_at(values.len()))?;
             values.push(value);
         }
-        self.cx.spend(1).map_err(|f| self.error(f.message))?;
+        self.cx.spend(1).map_err(|f| self.error(f.message.clone()))?;
         match (function.run)(self.cx, &values) {
             Ok(value) => {
                 let size = value.string_bytes().map_or(0, <[u8]>::len);
                 self.cx
                     .room(size)
                     .and_then(|()| self.cx.spend(size / 16))
-                    .map_err(|f| self.error(f.message))?;
+                    .map_err(|f| self.error(f.message.clone()))?;
                 Ok(value)
             }
             Err(failure) => {
@@ -676,7 +713,7 @@ impl<'t> Run<'_, '_, 't> {
                 self.typed(value?, ty)
             }
             ExpressionKind::Pipe(pipe) => {
-                let value = self.pipeline(dot, pipe)?;
+                let value = deeper(|| self.pipeline(dot, pipe))?;
                 self.typed(value, ty)
             }
             ExpressionKind::Function(function) => {
@@ -700,6 +737,7 @@ impl<'t> Run<'_, '_, 't> {
                 (Type::Any | Type::Reflect, _, _) => self.constant(number),
                 (Type::Int, Some(n), _) => Ok(Value::int(n)),
                 (Type::Int64, Some(n), _) => Ok(Value::int64(n)),
+                (Type::Duration, Some(n), _) => Ok(object::object(object::Object::Duration(n))),
                 (Type::Uint32, Some(n), _) if u32::try_from(n).is_ok() => Ok(Value::Int(n, IntKind::Uint32)),
                 (Type::Float, _, Some(f)) => Ok(Value::Float(f)),
                 _ => self.literal_mismatch(node, ty),
@@ -710,7 +748,7 @@ impl<'t> Run<'_, '_, 't> {
         match ty {
             Type::Bool => self.fail(format!("expected bool; found {node}")),
             Type::Str => self.fail(format!("expected string; found {node}")),
-            Type::Int | Type::Int64 => self.fail(format!("expected integer; found {node}")),
+            Type::Int | Type::Int64 | Type::Duration => self.fail(format!("expected integer; found {node}")),
             Type::Uint32 => self.fail(format!("expected unsigned integer; found {node}")),
             Type::Float => self.fail(format!("expected float; found {node}")),
             _ => self.fail(format!("can't handle {node} for arg of type {}", ty.name())),

@@ -7,9 +7,7 @@ use base64::Engine;
 use super::call::Type;
 use super::glob::Glob;
 use crate::text::yaml;
-use crate::value::object::{Object, file_bytes, object as object_value};
-use crate::value::semver::Version;
-use crate::value::time::Time;
+use crate::value::object::{Object, file_bytes, pointer_type};
 use crate::value::{Elem, MapType, Value};
 
 /// A method: its parameters and what it does.
@@ -25,6 +23,7 @@ macro_rules! method {
         Some(&Method { parameters: &[$($parameter),*], run: $run })
     };
 }
+mod objects;
 
 /// A method of a value, by name.
 pub fn method(receiver: &Value, name: &str) -> Option<&'static Method> {
@@ -57,124 +56,49 @@ pub fn method(receiver: &Value, name: &str) -> Option<&'static Method> {
                 })))
             })
         }
-        Value::Object(object) => object_method(object, name),
+        Value::Object(object) => objects::find(object, name),
         _ => None,
     }
 }
 
-fn object_method(object: &Object, name: &str) -> Option<&'static Method> {
-    fn unpack(value: &Value) -> &Object {
-        match value {
-            Value::Object(object) => object,
-            _ => &Object::HelmVersion,
+/// Why a name that Go knows of a value is of no use to a template.
+pub fn no_method(receiver: &Value, name: &str) -> Option<String> {
+    let Value::Object(object) = receiver else {
+        return None;
+    };
+    let hidden: &[&str] = match &**object {
+        Object::Time(_) => &["wall", "ext", "loc"],
+        Object::Location { .. } => &[
+            "name",
+            "zone",
+            "tx",
+            "extend",
+            "cacheStart",
+            "cacheEnd",
+            "cacheZone",
+        ],
+        Object::Version(_) | Object::VersionValue(_) => {
+            &["major", "minor", "patch", "pre", "metadata", "original"]
         }
+        Object::KubeVersion(_) | Object::KubeVersionCopy(_) => &["normalizedVersion"],
+        _ => &[],
+    };
+    if hidden.contains(&name) {
+        let ty = pointer_type(receiver);
+        return Some(format!("{name} is an unexported field of struct type {ty}"));
     }
-    fn version(value: &Value) -> Option<&Version> {
-        match unpack(value) {
-            Object::Version(v) => Some(v),
-            _ => None,
+    let second = |ty: &str| {
+        Some(format!(
+            "invalid function signature for {name}: second return value should be error; is {ty}"
+        ))
+    };
+    match (&**object, name) {
+        (Object::Time(_), "Date" | "Clock") => {
+            Some(format!("function {name} has 3 return values; should be 1 or 2"))
         }
-    }
-    fn number(value: &Value, index: usize) -> Value {
-        let n = version(value).map_or(0, |v| v.numbers[index]);
-        Value::Int(n as i64, crate::value::IntKind::Uint64)
-    }
-    fn time_of(value: &Value) -> Time {
-        match unpack(value) {
-            Object::Time(t) => *t,
-            _ => Time::default(),
-        }
-    }
-    match (object, name) {
-        (Object::KubeVersion(_), "String") => {
-            method!([], |v, _| Ok(Value::str(unpack(v).print())))
-        }
-        (Object::KubeVersion(_), "GitVersion") => {
-            method!([], |v, _| Ok(unpack(v).field("Version").unwrap_or_default()))
-        }
-        (Object::Version(_), "Major") => method!([], |v, _| Ok(number(v, 0))),
-        (Object::Version(_), "Minor") => method!([], |v, _| Ok(number(v, 1))),
-        (Object::Version(_), "Patch") => method!([], |v, _| Ok(number(v, 2))),
-        (Object::Version(_), "Prerelease") => {
-            method!([], |v, _| Ok(Value::str(
-                version(v).map_or("", |v| v.pre.as_str())
-            )))
-        }
-        (Object::Version(_), "Metadata") => {
-            method!([], |v, _| Ok(Value::str(
-                version(v).map_or("", |v| v.build.as_str())
-            )))
-        }
-        (Object::Version(_), "Original") => {
-            method!([], |v, _| Ok(Value::str(
-                version(v).map_or("", |v| v.original.as_str())
-            )))
-        }
-        (Object::Version(_), "String") => method!([], |v, _| Ok(Value::str(unpack(v).print()))),
-        (Object::Version(_), "Compare") => method!([Type::Any], |v, a| order(version(v), version(&a[0]))
-            .map(|o| Value::int(o as i64))),
-        (Object::Version(_), "Equal") => method!([Type::Any], |v, a| order(version(v), version(&a[0]))
-            .map(|o| Value::Bool(o.is_eq()))),
-        (Object::Version(_), "LessThan") => method!([Type::Any], |v, a| order(version(v), version(&a[0]))
-            .map(|o| Value::Bool(o.is_lt()))),
-        (Object::Version(_), "GreaterThan") => method!([Type::Any], |v, a| order(version(v), version(&a[0]))
-            .map(|o| Value::Bool(o.is_gt()))),
-        (Object::Time(_), "Unix") => method!([], |v, _| Ok(Value::int64(time_of(v).unix()))),
-        (Object::Time(_), "UnixNano") => method!([], |v, _| Ok(Value::int64(time_of(v).nanos as i64))),
-        (Object::Time(_), "Year") => method!([], |v, _| Ok(Value::int(time_of(v).civil().year))),
-        (Object::Time(_), "Month") => method!([], |v, _| Ok(object_value(Object::Month(
-            time_of(v).civil().month
-        )))),
-        (Object::Time(_), "Day") => method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().day)))),
-        (Object::Time(_), "Hour") => method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().hour)))),
-        (Object::Time(_), "Minute") => {
-            method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().minute))))
-        }
-        (Object::Time(_), "Second") => {
-            method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().second))))
-        }
-        (Object::Time(_), "YearDay") => {
-            method!([], |v, _| Ok(Value::int(i64::from(time_of(v).civil().year_day))))
-        }
-        (Object::Time(_), "Weekday") => {
-            method!([], |v, _| Ok(object_value(Object::Weekday(
-                time_of(v).civil().weekday
-            ))))
-        }
-        (Object::Time(_), "UTC") => {
-            method!([], |v, _| Ok(object_value(Object::Time(Time {
-                utc: true,
-                ..time_of(v)
-            }))))
-        }
-        (Object::Time(_), "IsZero") => method!([], |v, _| Ok(Value::Bool(time_of(v).is_zero()))),
-        (Object::Time(_), "String") => method!([], |v, _| Ok(Value::str(time_of(v).to_string()))),
-        (Object::Time(_), "Format") => method!([Type::Str], |v, a| {
-            Ok(Value::str(time_of(v).format(a[0].as_str().unwrap_or_default())))
-        }),
-        (Object::Duration(_) | Object::Month(_) | Object::Weekday(_), "String") => {
-            method!([], |v, _| Ok(Value::str(unpack(v).print())))
-        }
-        (Object::Duration(_), "Seconds") => {
-            method!([], |v, _| Ok(Value::Float(unpack(v).integer() as f64 / 1e9)))
-        }
-        (Object::Duration(_), "Minutes") => {
-            method!([], |v, _| Ok(Value::Float(unpack(v).integer() as f64 / 60e9)))
-        }
-        (Object::Duration(_), "Hours") => {
-            method!([], |v, _| Ok(Value::Float(unpack(v).integer() as f64 / 3600e9)))
-        }
-        (Object::Duration(_), "Milliseconds") => {
-            method!([], |v, _| Ok(Value::int64(unpack(v).integer() / 1_000_000)))
-        }
+        (Object::Time(_), "ISOWeek" | "Zone") => second("int"),
+        (Object::Time(_), "ZoneBounds") => second("time.Time"),
         _ => None,
-    }
-}
-
-fn order(a: Option<&Version>, b: Option<&Version>) -> Result<std::cmp::Ordering, String> {
-    match (a, b) {
-        (Some(a), Some(b)) => Ok(a.order(b)),
-        _ => Err("wrong type for value; expected *semver.Version".into()),
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Source {
     pub name: Arc<str>,
     /// Its text.
     pub text: Arc<str>,
+    /// Whether code points in it stand for bytes that are no UTF-8.
+    pub foreign: bool,
 }
 
 /// A statement.
@@ -39,6 +41,8 @@ pub struct Statement {
 pub enum StatementKind {
     /// Text to copy.
     Text(Arc<str>),
+    /// Text that is no UTF-8.
+    Bytes(Arc<[u8]>),
     /// `{{ pipeline }}`
     Action(Pipe),
     /// `{{ if }}`, `{{ with }}` or `{{ range }}`.
@@ -212,6 +216,7 @@ impl Display for Statement {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
             StatementKind::Text(text) => f.write_str(&crate::value::gofmt::quote(text)),
+            StatementKind::Bytes(bytes) => f.write_str(&crate::value::gofmt::quote_bytes(bytes, '"')),
             StatementKind::Action(pipe) => write!(f, "{{{{{pipe}}}}}"),
             StatementKind::Branch(branch) => {
                 let word = match branch.kind {

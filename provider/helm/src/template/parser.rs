@@ -10,7 +10,7 @@ use super::node::{
 };
 
 /// How deep parentheses and blocks may nest: what is deeper would exhaust the stack of this parser.
-const MAX_DEPTH: usize = 150;
+const MAX_DEPTH: usize = 1_000;
 
 /// A mistake in a template.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -32,11 +32,52 @@ pub type Find = fn(&str) -> Option<&'static Function>;
 /// # Errors
 /// The first mistake, as Go reports it.
 pub fn parse(name: &Arc<str>, text: &Arc<str>, find: Find) -> Result<Vec<Tree>, ParseError> {
-    let (tokens, error) = lexer::tokens(text);
-    let source = Arc::new(Source {
+    let source = Source {
         name: name.clone(),
         text: text.clone(),
-    });
+        foreign: false,
+    };
+    parse_source(source, find)
+}
+
+/// Code points that stand for the bytes of a file that are no UTF-8: `FOREIGN` and the byte.
+const FOREIGN: u32 = 0x10_ff00;
+
+/// A file as text that keeps its foreign bytes, for a [`Source`] that is marked as foreign.
+pub(crate) fn foreign_text(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        let foreign = chunk.invalid().iter();
+        out.extend(foreign.filter_map(|byte| char::from_u32(FOREIGN + u32::from(*byte))));
+    }
+    out
+}
+
+fn is_foreign(c: char) -> bool {
+    u32::from(c) >= FOREIGN
+}
+
+/// The other way.
+fn foreign_bytes(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match u8::try_from(u32::from(c).wrapping_sub(FOREIGN)) {
+            Ok(byte) => out.push(byte),
+            Err(_) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out
+}
+
+/// As [`parse`].
+///
+/// # Errors
+/// As for [`parse`].
+pub(crate) fn parse_source(source: Source, find: Find) -> Result<Vec<Tree>, ParseError> {
+    let source = Arc::new(source);
+    let (name, text) = (&source.name.clone(), &source.text.clone());
+    let (tokens, error) = lexer::tokens(text);
     let mut parser = Parser {
         find,
         source,
@@ -199,6 +240,12 @@ impl Parser {
         let Some(bytes) = crate::value::gofmt::unquote(text) else {
             return self.fail("invalid syntax");
         };
+        let bytes = match String::from_utf8(bytes) {
+            Ok(read) if self.source.foreign && text.starts_with('`') => foreign_bytes(&read),
+            Ok(read) if self.source.foreign => read.replace(is_foreign, "\u{fffd}").into_bytes(),
+            Ok(read) => read.into_bytes(),
+            Err(error) => error.into_bytes(),
+        };
         let literal = match String::from_utf8(bytes) {
             Ok(text) => Literal::Text(text.into()),
             Err(error) => Literal::Bytes(error.into_bytes().into()),
@@ -289,10 +336,18 @@ impl Parser {
     fn statement(&mut self) -> Result<Result<Statement, Ending>> {
         let token = self.next_solid();
         match token.kind {
-            Kind::Text => Ok(Ok(Statement {
-                pos: token.span.start,
-                kind: StatementKind::Text(self.text(&token).into()),
-            })),
+            Kind::Text => {
+                let text = self.text(&token);
+                let kind = if self.source.foreign {
+                    StatementKind::Bytes(foreign_bytes(text).into())
+                } else {
+                    StatementKind::Text(text.into())
+                };
+                Ok(Ok(Statement {
+                    pos: token.span.start,
+                    kind,
+                }))
+            }
             Kind::LeftDelim => {
                 self.action_line = token.line;
                 self.depth += 1;
@@ -406,7 +461,7 @@ impl Parser {
                 if self.depth > MAX_DEPTH {
                     return self.fail("blocks are nested too deeply");
                 }
-                otherwise = Some(vec![self.branch(kind)?]);
+                otherwise = Some(vec![crate::value::deeper(|| self.branch(kind))?]);
                 self.depth -= 1;
             } else {
                 let (body, ending) = self.statements()?;

@@ -181,7 +181,7 @@ fn hex_float(body: &str) -> Option<f64> {
 }
 
 /// Shortest decimal digits of a finite positive float and its decimal exponent (value = 0.d1d2… × 10^exponent).
-fn shortest(value: f64) -> (String, i32) {
+fn shortest(value: impl std::fmt::LowerExp) -> (String, i32) {
     let text = format!("{value:e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
@@ -213,6 +213,22 @@ pub fn format_g(value: f64, large: i32) -> String {
     }
     let text = format!("{}", value.abs());
     format!("{sign}{text}")
+}
+
+/// `strconv.FormatFloat(value, 'g', -1, 32)` of a finite float.
+pub fn format_g32(value: f32) -> String {
+    let (digits, point) = shortest(value.abs());
+    if value == 0.0 || (-4..6).contains(&(point - 1)) {
+        return format!("{value}");
+    }
+    let wide: f64 = format!(
+        "{}{digits}e{}",
+        if value < 0.0 { "-" } else { "" },
+        point - digits.len() as i32
+    )
+    .parse()
+    .unwrap_or_default();
+    format_g(wide, 6)
 }
 
 /// What `%v` prints of a float.

@@ -19,6 +19,15 @@ pub enum Object {
     HelmVersion,
     /// `*semver.Version`
     Version(Version),
+    /// `semver.Version`, as the methods return it that make a new one: Go then does not find those of the pointer.
+    VersionValue(Version),
+    /// `*time.Location`: the offset from UTC in seconds, and whether it is UTC by name, as in [`Time`].
+    Location {
+        /// Seconds.
+        offset: i32,
+        /// UTC by name.
+        utc: bool,
+    },
     /// `time.Time`
     Time(Time),
     /// `time.Duration`, in nanoseconds.
@@ -131,7 +140,7 @@ impl Object {
     /// Go's kind.
     pub fn kind(&self) -> &'static str {
         match self {
-            Object::Capabilities(_) | Object::Version(_) => "ptr",
+            Object::Capabilities(_) | Object::Version(_) | Object::Location { .. } => "ptr",
             Object::Duration(_) => "int64",
             Object::Month(_) | Object::Weekday(_) => "int",
             _ => "struct",
@@ -143,7 +152,8 @@ impl Object {
             Object::Capabilities(_) => "common.Capabilities",
             Object::KubeVersion(_) | Object::KubeVersionCopy(_) => "common.KubeVersion",
             Object::HelmVersion => "version.BuildInfo",
-            Object::Version(_) => "semver.Version",
+            Object::Version(_) | Object::VersionValue(_) => "semver.Version",
+            Object::Location { .. } => "time.Location",
             Object::Time(_) => "time.Time",
             Object::Duration(_) => "time.Duration",
             Object::Month(_) => "time.Month",
@@ -173,7 +183,10 @@ impl Object {
             Object::KubeVersion(v) => v.normalized().to_owned(),
             Object::KubeVersionCopy(v) => v.fields(),
             Object::HelmVersion => format!("{{{HELM_VERSION} {HELM_COMMIT} clean {HELM_GO} {HELM_CLIENT}}}"),
-            Object::Version(v) => v.canonical(),
+            Object::Version(v) | Object::VersionValue(v) => v.canonical(),
+            Object::Location { utc: true, .. } => "UTC".into(),
+            Object::Location { offset: 0, .. } => "Local".into(),
+            Object::Location { .. } => String::new(),
             Object::Time(t) => t.to_string(),
             Object::Duration(n) => time::duration_text(*n),
             Object::Month(n) => time::MONTHS
@@ -244,10 +257,28 @@ impl Object {
             _ => return None,
         })
     }
+    /// Fields under Go's names, in their order, for writers that do not know of JSON; `None` for what is no struct.
+    pub fn go_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        let names: &[&'static str] = match self {
+            Object::Capabilities(_) => &["KubeVersion", "APIVersions", "HelmVersion"],
+            Object::KubeVersion(_) | Object::KubeVersionCopy(_) => &["Version", "Major", "Minor"],
+            Object::HelmVersion => &[
+                "Version",
+                "GitCommit",
+                "GitTreeState",
+                "GoVersion",
+                "KubeClientVersion",
+            ],
+            Object::Certificate { .. } => &["Cert", "Key"],
+            _ => return None,
+        };
+        let field = |name: &&'static str| (*name, self.field(name).unwrap_or_default());
+        Some(names.iter().map(field).collect())
+    }
     /// As a value of plain maps and strings.
     pub fn json(&self) -> Value {
         match self {
-            Object::Version(v) => Value::str(v.canonical()),
+            Object::Version(v) | Object::VersionValue(v) => Value::str(v.canonical()),
             Object::Time(t) => Value::str(t.rfc3339()),
             Object::Duration(_) | Object::Month(_) | Object::Weekday(_) => Value::int64(self.integer()),
             other => {
@@ -294,6 +325,7 @@ pub fn pointer_type(value: &Value) -> &'static str {
         Value::Object(o) => match &**o {
             Object::Capabilities(_) => "*common.Capabilities",
             Object::Version(_) => "*semver.Version",
+            Object::Location { .. } => "*time.Location",
             _ => o.type_name(),
         },
         other => other.type_name(),

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// A semantic version, with what its author wrote.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
     /// Major, minor, patch.
     pub numbers: [u64; 3],
@@ -53,6 +53,53 @@ impl Version {
             pre: pre.into(),
             build: build.into(),
             original: source.into(),
+        })
+    }
+    /// The next major, minor or patch version (0 to 2). The next patch of a pre-release is its release.
+    pub fn incremented(&self, index: usize) -> Version {
+        let mut out = Version {
+            numbers: self.numbers,
+            ..Version::default()
+        };
+        if index < 2 || self.pre.is_empty() {
+            out.numbers[index] = out.numbers[index].wrapping_add(1);
+        }
+        out.numbers[index + 1..].fill(0);
+        out.original = out.canonical();
+        out
+    }
+    /// With another pre-release; empty for none.
+    ///
+    /// # Errors
+    /// What is none, in the library's words.
+    pub fn with_pre(&self, pre: &str) -> Result<Version, String> {
+        for part in pre.split('.') {
+            if part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit()) {
+                return Err("version segment starts with 0".into());
+            }
+            if !part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+                return Err("invalid prerelease string".into());
+            }
+        }
+        Ok(Version {
+            pre: pre.into(),
+            ..self.clone()
+        })
+    }
+    /// With other build metadata; empty for none.
+    ///
+    /// # Errors
+    /// As for [`Version::with_pre`].
+    pub fn with_build(&self, build: &str) -> Result<Version, String> {
+        if !build
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
+        {
+            return Err("invalid metadata string".into());
+        }
+        Ok(Version {
+            build: build.into(),
+            ..self.clone()
         })
     }
     /// The canonical form.

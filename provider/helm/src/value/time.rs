@@ -247,6 +247,7 @@ impl Time {
         let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut nano) =
             (0i64, 1u32, 1u32, 0u32, 0, 0, 0u32);
         let (mut pm, mut offset, mut year_day) = (None, None, None);
+        let mut utc = false;
         let mut rest = value;
         let mut pattern = layout;
         loop {
@@ -342,6 +343,7 @@ impl Time {
                     if zone.starts_with('Z') && rest.starts_with('Z') {
                         rest = &rest[1..];
                         offset = Some(0);
+                        utc = true;
                     } else {
                         let colon = zone.contains(':');
                         let length = if zone.len() == 3 {
@@ -420,11 +422,75 @@ impl Time {
         let seconds = date * 86_400 + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
         let offset = offset.unwrap_or(0);
         let nanos = (i128::from(seconds) - i128::from(offset)) * SECOND + i128::from(nano);
-        Ok(Time {
-            nanos,
-            offset,
-            utc: offset == 0,
-        })
+        Ok(Time { nanos, offset, utc })
+    }
+    /// Years, months and days later; days beyond a month's end run over into the next.
+    pub fn add_date(&self, years: i64, months: i64, days_more: i64) -> Time {
+        let c = self.civil();
+        let month = i64::from(c.month) - 1 + months % 12;
+        let year = c.year.wrapping_add(years).wrapping_add(months / 12) + month.div_euclid(12);
+        // Far beyond any calendar, but within what can be counted.
+        let year = year.clamp(-1_000_000_000, 1_000_000_000);
+        let date = days(year, month.rem_euclid(12) as u32 + 1, 1) - 1 + i64::from(c.day);
+        let local = self.nanos + i128::from(self.offset) * SECOND;
+        let of_day = local.rem_euclid(86_400 * SECOND);
+        let date = i128::from(date) + i128::from(days_more.clamp(-1_000_000_000_000, 1_000_000_000_000));
+        Time {
+            nanos: date * 86_400 * SECOND + of_day - i128::from(self.offset) * SECOND,
+            ..*self
+        }
+    }
+    /// Down to a multiple of a duration since Go's zero time; the time itself where there is no such.
+    pub fn truncate(&self, nanos: i64) -> Time {
+        let nanos = i128::from(nanos);
+        if nanos <= 0 {
+            return *self;
+        }
+        Time {
+            nanos: self.nanos - (self.nanos - ZERO).rem_euclid(nanos),
+            ..*self
+        }
+    }
+    /// To the nearest multiple, halves up.
+    pub fn round(&self, nanos: i64) -> Time {
+        let down = self.truncate(nanos);
+        let rest = self.nanos - down.nanos;
+        if nanos <= 0 || rest * 2 < i128::from(nanos) {
+            return down;
+        }
+        Time {
+            nanos: down.nanos + i128::from(nanos),
+            ..*self
+        }
+    }
+    /// `time.Time.GoString`
+    pub fn go_string(&self) -> String {
+        let c = self.civil();
+        let zone = match (self.utc, self.offset) {
+            (true, _) => "time.UTC",
+            (_, 0) => "time.Local",
+            _ => "time.Location(\"\")",
+        };
+        format!(
+            "time.Date({}, time.{}, {}, {}, {}, {}, {}, {zone})",
+            c.year,
+            MONTHS[(c.month as usize + 11) % 12],
+            c.day,
+            c.hour,
+            c.minute,
+            c.second,
+            c.nano
+        )
+    }
+    /// `time.Time.MarshalBinary`: version, seconds since Go's zero time, nanoseconds, minutes of the zone.
+    pub fn binary(&self) -> Vec<u8> {
+        let since = self.nanos - ZERO;
+        let zone = if self.utc { -1 } else { (self.offset / 60) as i16 };
+        let mut out = vec![1];
+        out.extend((since.div_euclid(SECOND) as i64).to_be_bytes());
+        out.extend((since.rem_euclid(SECOND) as i32).to_be_bytes());
+        out.extend(zone.to_be_bytes());
+        out
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn check(format: &str, text: &str) -> Check {
     match format {
         "regex" => regexes::compile(&Value::str(text))
             .map(|_| ())
-            .map_err(|f| f.message),
+            .map_err(|f| f.message.clone()),
         "date" => date(text),
         "time" => time(text),
         "date-time" => date_time(text),

@@ -6,4 +6,4 @@ mod resolve;
 mod scan;
 
 pub use emit::{emit, emit_pretty};
-pub use parse::{Error, convert_error, parse, parse_documents, parse_head};
+pub use parse::{Error, convert_error, parse, parse_documents, parse_exact, parse_head, text};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::resolve::{Scalar, resolve};
 use super::scan::{Kind, Scanner, placed};
-use crate::value::{Map, Value};
+use crate::value::{IntKind, Map, Value};
 
 /// What is wrong with a text.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -46,6 +46,45 @@ pub fn parse(text: &str) -> Result<Value, Error> {
     Ok(reader.document()?.unwrap_or(Value::Nil))
 }
 
+/// As [`parse`], but integers stay integers: what becomes a string in a Go struct shows all their digits.
+///
+/// # Errors
+/// As for [`parse`].
+pub fn parse_exact(text: &str) -> Result<Value, Error> {
+    check_characters(text)?;
+    let mut reader = Reader::new(text);
+    reader.exact = true;
+    Ok(reader.document()?.unwrap_or(Value::Nil))
+}
+
+/// The text in some bytes.
+///
+/// # Errors
+/// What Go's reader says of bytes that are no UTF-8.
+pub fn text(bytes: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let rest = &bytes[error.valid_up_to()..];
+        let width = match rest.first() {
+            Some(0xc0..=0xdf) => 2,
+            Some(0xe0..=0xef) => 3,
+            Some(0xf0..=0xf7) => 4,
+            _ => return yaml_error("invalid leading UTF-8 octet"),
+        };
+        let trailing = |b: &u8| b & 0xc0 == 0x80;
+        if rest.len() < width {
+            return yaml_error("incomplete UTF-8 octet sequence");
+        }
+        if !rest[1..width].iter().all(trailing) {
+            return yaml_error("invalid trailing UTF-8 octet");
+        }
+        let surrogate = rest[0] == 0xed && rest[1] >= 0xa0;
+        if surrogate || rest[0] >= 0xf4 {
+            return yaml_error("invalid Unicode character");
+        }
+        yaml_error("invalid length of a UTF-8 sequence")
+    })
+}
+
 /// All documents of a text.
 ///
 /// # Errors
@@ -67,11 +106,11 @@ pub fn parse_documents(text: &str) -> Result<Vec<Value>, Error> {
 pub fn parse_head(text: &str) -> Result<Value, Error> {
     check_characters(text)?;
     let mut reader = Reader::new(text);
-    reader.head = true;
+    (reader.head, reader.exact) = (true, true);
     let found = reader.document();
     if reader.anchored {
         // Merges may bring keys of the head from elsewhere.
-        return parse(text);
+        return parse_exact(text);
     }
     Ok(found?.unwrap_or(Value::Nil))
 }
@@ -105,6 +144,8 @@ struct Reader<'t> {
     discarding: bool,
     anchored: bool,
     unfit: Option<Unfit>,
+    /// Integers stay integers.
+    exact: bool,
 }
 
 impl<'t> Reader<'t> {
@@ -119,6 +160,7 @@ impl<'t> Reader<'t> {
             discarding: false,
             anchored: false,
             unfit: None,
+            exact: false,
         }
     }
     fn kind(&mut self) -> Result<&Kind<'t>, Error> {
@@ -127,7 +169,8 @@ impl<'t> Reader<'t> {
     fn document(&mut self) -> Result<Option<Value>, Error> {
         self.anchors.clear();
         self.handles.clear();
-        while *self.kind()? == Kind::DocumentEnd {
+        // Only after a document: before the first one, its end is no content.
+        while self.documents > 0 && *self.kind()? == Kind::DocumentEnd {
             self.scanner.next()?;
         }
         if *self.kind()? == Kind::StreamEnd {
@@ -141,17 +184,19 @@ impl<'t> Reader<'t> {
             }
             self.scanner.next()?;
         }
-        if *self.kind()? == Kind::DocumentStart {
+        let explicit = *self.kind()? == Kind::DocumentStart;
+        if explicit {
             self.scanner.next()?;
         } else if directives || self.documents > 0 {
             let line = self.scanner.peek()?.line;
             return Err(yaml_error(placed(line, "did not find expected <document start>")));
         }
         self.documents += 1;
-        let empty = matches!(
-            self.kind()?,
-            Kind::Directive(_) | Kind::DocumentStart | Kind::DocumentEnd | Kind::StreamEnd
-        );
+        let empty = explicit
+            && matches!(
+                self.kind()?,
+                Kind::Directive(_) | Kind::DocumentStart | Kind::DocumentEnd | Kind::StreamEnd
+            );
         let value = if empty {
             Value::Nil
         } else {
@@ -176,15 +221,19 @@ impl<'t> Reader<'t> {
         }
         value
     }
-    /// Notes that null is no key of JSON.
-    fn no_key(&mut self, value: &Value) {
+    /// Notes what is no key of JSON.
+    fn no_key(&mut self, key: Key, value: &Value) {
         if matches!(self.unfit, Some(Unfit::Key(_))) {
             return;
         }
+        let key = match key {
+            Key::Large(n) => format!("uint64, key: {n:#x}"),
+            _ => "%!s(<nil>), key: <nil>".to_owned(),
+        };
         let shown = crate::value::gofmt::sprintf(b"%#v", std::slice::from_ref(value));
         let message = format!(
-            "unsupported map key of type: %!s(<nil>), key: <nil>, value: {}",
-            String::from_utf8_lossy(&shown)
+            "unsupported map key of type: {key}, value: {}",
+            String::from_utf8_lossy(&shown).replace("map[string]", "map[interface {}]")
         );
         self.unfit = Some(Unfit::Key(Error { message }));
     }
@@ -250,7 +299,7 @@ impl<'t> Reader<'t> {
                         Value::Bool(true)
                     }
                 }
-                Kind::Scalar(text, plain) => self.fit(scalar(tag.as_deref(), &text, plain)?),
+                Kind::Scalar(text, plain) => self.fit(scalar(tag.as_deref(), &text, plain, self.exact)?),
                 _ => Value::Nil,
             },
             Kind::FlowSequenceStart => self.flow_sequence(began, depth)?,
@@ -260,7 +309,7 @@ impl<'t> Reader<'t> {
                 self.sequence(Kind::BlockEnd, false, began, depth)?
             }
             Kind::BlockMappingStart if block => self.mapping(true, began, depth)?,
-            _ if anchor.is_some() || tag.is_some() => scalar(tag.as_deref(), "", true)?,
+            _ if anchor.is_some() || tag.is_some() => scalar(tag.as_deref(), "", true, self.exact)?,
             _ => return self.expected(began, "node content"),
         };
         if let Some(anchor) = anchor {
@@ -336,9 +385,9 @@ impl<'t> Reader<'t> {
                     let closes = |kind: &Kind<'_>| matches!(kind, Kind::FlowEntry | Kind::FlowSequenceEnd);
                     let unfit = self.unfit.take();
                     let name = match self.kind()? {
-                        Kind::Value => Value::Nil,
-                        kind if closes(kind) => Value::Nil,
-                        _ => self.node(false, false, depth + 1)?,
+                        Kind::Value => Key::Null,
+                        kind if closes(kind) => Key::Null,
+                        _ => self.key(false, depth)?,
                     };
                     self.unfit = unfit;
                     let mut value = Value::Nil;
@@ -349,10 +398,11 @@ impl<'t> Reader<'t> {
                         }
                     }
                     let mut entries = BTreeMap::new();
-                    if name.is_nil() {
-                        self.no_key(&value);
-                    } else {
-                        entries.insert(key(&name)?, value);
+                    match name {
+                        Key::Name(name) => {
+                            entries.insert(name, value);
+                        }
+                        name => self.no_key(name, &value),
                     }
                     items.push(Value::Map(Map::new(entries)));
                 }
@@ -363,7 +413,6 @@ impl<'t> Reader<'t> {
     fn mapping(&mut self, block: bool, began: usize, depth: usize) -> Result<Value, Error> {
         self.scanner.next()?;
         let mut entries = BTreeMap::new();
-        let mut merged: Vec<Value> = Vec::new();
         let mut first = true;
         let ends = |kind: &Kind<'_>| match kind {
             Kind::BlockEnd | Kind::Key => block,
@@ -402,14 +451,15 @@ impl<'t> Reader<'t> {
             let discarding = std::mem::take(&mut self.discarding);
             let unfit = self.unfit.take();
             let name = match self.kind()? {
-                Kind::Value => Value::Nil,
-                kind if ends(kind) => Value::Nil,
-                _ => self.node(block, block, depth + 1)?,
+                Kind::Value => Key::Null,
+                kind if ends(kind) => Key::Null,
+                _ => self.key(block, depth)?,
             };
             // As a key, any number is fit: it becomes a string.
             self.unfit = unfit;
-            let wanted =
-                !self.head || depth > 0 || matches!(name.as_str(), Some("apiVersion" | "kind" | "metadata"));
+            let wanted = !self.head
+                || depth > 0
+                || matches!(&name, Key::Name(name) if matches!(&**name, "apiVersion" | "kind" | "metadata"));
             self.discarding = discarding || !wanted;
             let mut value = Value::Nil;
             if (has_key || block) && *self.kind()? == Kind::Value {
@@ -421,38 +471,75 @@ impl<'t> Reader<'t> {
             }
             let dropped = std::mem::replace(&mut self.discarding, discarding);
             if !merge {
-                if name.is_nil() {
-                    self.no_key(&value);
-                } else if !dropped {
-                    entries.insert(key(&name)?, value);
-                } else if !matches!(name, Value::Str(_)) {
-                    key(&name)?;
+                match name {
+                    Key::Name(name) if !dropped => {
+                        entries.insert(name, value);
+                    }
+                    Key::Name(_) => {}
+                    name => self.no_key(name, &value),
                 }
                 continue;
             }
             self.anchored = true;
-            match value {
-                Value::Map(_) => merged.push(value),
-                Value::List(list) => merged.extend(list.items.iter().cloned()),
-                _ => {
+            // What is merged replaces what stands before it, and the first of several the others.
+            let sources = match value {
+                Value::List(list) => list.items.iter().rev().cloned().collect(),
+                other => vec![other],
+            };
+            for source in sources {
+                let Value::Map(source) = source else {
                     return Err(yaml_error(
                         "map merge requires map or sequence of maps as the value",
                     ));
-                }
-            }
-        }
-        for source in merged {
-            let Value::Map(source) = source else {
-                return Err(yaml_error(
-                    "map merge requires map or sequence of maps as the value",
-                ));
-            };
-            for (key, value) in source.snapshot() {
-                entries.entry(key).or_insert(value);
+                };
+                entries.extend(source.snapshot());
             }
         }
         Ok(Value::Map(Map::new(entries)))
     }
+    /// The key of a mapping.
+    fn key(&mut self, block: bool, depth: usize) -> Result<Key, Error> {
+        if !matches!(self.kind()?, Kind::Scalar(..)) {
+            let name = self.node(block, block, depth + 1)?;
+            return if name.is_nil() {
+                Ok(Key::Null)
+            } else {
+                key(&name).map(Key::Name)
+            };
+        }
+        self.count(1)?;
+        let Kind::Scalar(text, plain) = self.scanner.next()?.kind else {
+            return Ok(Key::Null);
+        };
+        Ok(match if plain { resolve(&text) } else { Scalar::Text } {
+            Scalar::Null => Key::Null,
+            Scalar::Int(n) => Key::Name(n.to_string().into()),
+            Scalar::Uint(n) => Key::Large(n),
+            Scalar::Bool(b) => Key::Name(if b { "true" } else { "false" }.into()),
+            Scalar::Float(f) => Key::Name(float_key(f)),
+            Scalar::Timestamp | Scalar::Text | Scalar::Merge => Key::Name(text.as_ref().into()),
+        })
+    }
+}
+
+/// A key as JSON has it: a string.
+enum Key {
+    Name(Arc<str>),
+    /// None for JSON: nothing at all, and an integer beyond `i64`.
+    Null,
+    Large(u64),
+}
+
+/// A float as a key: Go's library writes it with the precision of a `float32`.
+fn float_key(f: f64) -> Arc<str> {
+    if f.is_nan() {
+        return ".nan".into();
+    }
+    let f = f as f32;
+    if f.is_infinite() {
+        return if f > 0.0 { ".inf" } else { "-.inf" }.into();
+    }
+    crate::value::gofmt::format_g32(f).into()
 }
 
 /// Keys become strings, as JSON needs them.
@@ -460,10 +547,9 @@ fn key(key: &Value) -> Result<Arc<str>, Error> {
     Ok(match key {
         Value::Str(s) => s.clone(),
         Value::Bool(b) => b.to_string().into(),
+        Value::Int(..) => crate::value::gofmt::text(key).into(),
         Value::Float(f) if f.fract() == 0.0 && f.abs() < 1e15 => format!("{f}").into(),
-        Value::Float(f) if f.is_nan() => ".nan".into(),
-        Value::Float(f) if f.is_infinite() => if *f > 0.0 { ".inf" } else { "-.inf" }.into(),
-        Value::Float(f) => crate::value::gofmt::format_g(*f, 6).into(),
+        Value::Float(f) => float_key(*f),
         other => {
             let shown = crate::value::gofmt::sprintf(b"%#v", std::slice::from_ref(other));
             return Err(yaml_error(format!(
@@ -474,7 +560,8 @@ fn key(key: &Value) -> Result<Arc<str>, Error> {
     })
 }
 
-fn scalar(tag: Option<&str>, text: &str, plain: bool) -> Result<Value, Error> {
+/// `exact`: integers stay integers.
+fn scalar(tag: Option<&str>, text: &str, plain: bool, exact: bool) -> Result<Value, Error> {
     const PREFIX: &str = "tag:yaml.org,2002:";
     let short = tag.map(|t| t.strip_prefix(PREFIX).unwrap_or(t));
     let resolved = match short {
@@ -509,9 +596,27 @@ fn scalar(tag: Option<&str>, text: &str, plain: bool) -> Result<Value, Error> {
     Ok(match resolved {
         Scalar::Null => Value::Nil,
         Scalar::Bool(b) => Value::Bool(b),
+        Scalar::Int(n) if exact => Value::int64(n),
+        Scalar::Uint(n) if exact => Value::Int(n as i64, IntKind::Uint64),
         Scalar::Int(n) => Value::Float(n as f64),
         Scalar::Uint(n) => Value::Float(n as f64),
         Scalar::Float(f) => Value::Float(f),
         Scalar::Timestamp | Scalar::Text | Scalar::Merge => Value::str(text),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_document_is_no_content_of_the_first() {
+        let said = |text: &str| parse(text).map(|_| ()).map_err(|e| e.message);
+        let expected = |line: &str| Err(format!("yaml: {line}did not find expected node content"));
+        assert_eq!(said("\n...\n"), expected("line 1: "));
+        assert_eq!(said("...\na: 1\n"), expected(""));
+        for text in ["", "---\n...\n", "a: 1\n...\n", "a: 1\n...\n...\n---\nb: 1\n"] {
+            assert!(said(text).is_ok() && parse_documents(text).is_ok(), "{text}");
+        }
+    }
 }

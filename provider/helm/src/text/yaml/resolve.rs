@@ -40,7 +40,7 @@ pub fn resolve(s: &str) -> Scalar {
         _ => {}
     }
     match s.as_bytes()[0] {
-        b'.' if float_shape(s) => s.parse().map_or(Scalar::Text, Scalar::Float),
+        b'.' if float_shape(s) => float(s),
         b'0'..=b'9' | b'+' | b'-' => number(s),
         _ => Scalar::Text,
     }
@@ -60,9 +60,17 @@ fn number(s: &str) -> Scalar {
         return Scalar::Uint(uint);
     }
     if float_shape(&plain) {
-        return plain.parse().map_or(Scalar::Text, Scalar::Float);
+        return float(&plain);
     }
     Scalar::Text
+}
+
+/// Go refuses numbers beyond a float's range, so that they stay text: `62e7450`, a short git hash, is one.
+fn float(s: &str) -> Scalar {
+    match s.parse::<f64>() {
+        Ok(f) if f.is_finite() => Scalar::Float(f),
+        _ => Scalar::Text,
+    }
 }
 
 fn float_shape(s: &str) -> bool {
