@@ -166,7 +166,9 @@ def existing(backend, _account):
         if str(acl.default).lower() != "true" or acl.vpc_id not in backend.vpcs:
             yield entry("network_acl", acl.id)
     for peering in backend.vpc_pcxs.values():
-        yield entry("vpc_peering_connection", peering.id)
+        # Listed as deleted for a while after.
+        if peering._status.code not in ("deleted", "rejected", "expired"):
+            yield entry("vpc_peering_connection", peering.id)
     for prefix_list in backend.managed_prefix_lists.values():
         if not prefix_list.prefix_list_name.startswith("com.amazonaws."):
             yield entry("prefix_list", prefix_list.id, prefix_list.prefix_list_name)
