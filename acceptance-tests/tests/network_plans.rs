@@ -157,7 +157,10 @@ fn may_follow(argument: &str) -> Vec<&'static str> {
         // A subnet whose range is not known may be made anew, with the gateway in it; its address stays.
         "subnets.public" => &[&PARTS, &PUBLIC],
         "subnets.private" => &[&PARTS, &PRIVATE],
-        "nat_gateways" => &[&PARTS, &NATS, &["nat_gateways"]],
+        "nat_gateways" => &[&PARTS, &NATS, &["nat_gateways", "nat_zone"]],
+        "nat_zone" => &[&PARTS, &NATS, &["nat_zone"]],
+        // Another address is another gateway.
+        name if name.starts_with("nat_allocation_ids") => &[&PARTS, &NATS],
         "tags" => &[&PARTS, &["tags_all", "default_tags"]],
         "tags[…]" => &[&["tags_all"]],
         "cluster_name" => &[&["objects", "cluster_name"]],

@@ -90,7 +90,7 @@ impl<F: Fn(&Asked) -> Answer + Send + Sync> HttpConnector for Player<F> {
             Answer::Xml(inside) if action == "GetCallerIdentity" => respond(200, inside),
             Answer::Xml(inside) => respond(
                 200,
-                format!("<{action}Response><requestId>req-1</requestId>{inside}</{action}Response>"),
+                format!("<{action}Response>{inside}<requestId>req-1</requestId></{action}Response>"),
             ),
             Answer::Error(status, code, message) => respond(
                 status,

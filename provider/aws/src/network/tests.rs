@@ -671,7 +671,7 @@ async fn what_others_have_in_a_vpc_is_found_before_it_is_deleted() {
             "DescribeInstances" => "<reservationSet><item><instancesSet><item><instanceId>i-1</instanceId><tagSet><item>\
                 <key>karpenter.sh/nodepool</key><value>general</value></item></tagSet></item></instancesSet></item></reservationSet>"
                 .into(),
-            "DescribeSecurityGroups" => "<securityGroupInfo><item><groupId>sg-0</groupId><groupName>default</groupName></item>\
+            "DescribeSecurityGroups" if asked.get("Filter.1.Name") == "vpc-id" => "<securityGroupInfo><item><groupId>sg-0</groupId><groupName>default</groupName></item>\
                 <item><groupId>sg-1</groupId><groupName>ours</groupName></item></securityGroupInfo>"
                 .into(),
             "DescribeTransitGatewayVpcAttachments" => "<transitGatewayVpcAttachments><item><transitGatewayAttachmentId>tgw-attach-1\
