@@ -39,6 +39,10 @@ fn arguments(schema: &Value) -> Vec<Argument> {
         }
         add(name.clone(), format!("{name} = {LATER}"));
         match attribute["type"][0].as_str() {
+            Some("map") if name == "nat_allocation_ids" => add(
+                format!("{name}[…]"),
+                format!("{name} = {{ \"eu-central-1a\" = {LATER} }}"),
+            ),
             Some("map") => add(
                 format!("{name}[…]"),
                 format!("{name} = {{ known = \"x\", later = {LATER} }}"),

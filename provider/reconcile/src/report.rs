@@ -37,7 +37,11 @@ impl Known {
     #[must_use]
     pub fn of(mut self, graph: &Graph) -> Self {
         self.kinds.extend(graph.kinds());
-        self.declared = graph.objects();
+        // With the user's tags, which `objects` does not show.
+        self.declared = graph
+            .iter()
+            .map(|part| (part.key.clone(), without_nulls(&part.fields)))
+            .collect();
         self.root = graph.root_key().cloned();
         self
     }

@@ -64,7 +64,7 @@ impl<D> Reconciled<D> {
         if let Some(context) = context {
             known.ignore_tags(context.ignored_tags());
         }
-        let mut known = match self.0.graph(model) {
+        let mut known = match self.graph(context, model) {
             Some(graph) => known.of(&graph),
             None => known,
         };
