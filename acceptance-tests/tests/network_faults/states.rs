@@ -178,14 +178,7 @@ fn what_a_killed_process_made_and_shows_late_is_one_in_the_end() {
         );
         account.clear_faults();
         let apply = |resource: &mut Resource, config: &Json| {
-            let mut done = session.apply(resource, config);
-            // Where the first one shows only after another root was made, that one gives way, and its advice is followed.
-            if done
-                .as_ref()
-                .is_err_and(|error| error.to_string().contains("EKB1308"))
-            {
-                done = session.apply(resource, config);
-            }
+            let done = session.apply(resource, config);
             done.unwrap_or_else(|e| panic!("{operation}, lost: {lost}: {e}"));
         };
         apply(&mut resource, &config());
