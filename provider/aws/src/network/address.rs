@@ -15,14 +15,11 @@ use super::nat_gateway::Gateways;
 use super::{INVISIBLE, QUICK};
 
 /// A public IPv4 address that stays the same.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "elastic_ip")]
 pub struct ElasticIp {
     /// Tags beside those of ownership.
     pub tags: Tags,
-}
-
-impl Part for ElasticIp {
-    const KIND: &'static str = "elastic_ip";
 }
 
 pub(crate) struct Addresses {

@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{ResourceType, VpcEndpointType};
 use reconcile::failure::Failure;
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part,
-    Ref, Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Tags,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,73 +18,42 @@ use super::{INVISIBLE, QUICK, pace};
 use crate::failure;
 
 /// A gateway endpoint: routes to S3 or DynamoDB that leave out NAT gateways.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "gateway_endpoint")]
 pub struct GatewayEndpoint {
     /// The VPC it serves.
+    #[part(replace)]
     pub vpc: Ref,
     /// The service's name, for example `com.amazonaws.eu-central-1.s3`.
+    #[part(replace)]
     pub service: String,
     /// The route tables that get its route.
+    #[part(own_entries)]
     pub route_tables: Vec<Ref>,
     /// Tags beside those of ownership.
     pub tags: Tags,
 }
 
-impl Part for GatewayEndpoint {
-    const KIND: &'static str = "gateway_endpoint";
-
-    fn rule(field: &str) -> FieldRule {
-        if matches!(field, "route_tables" | "tags") {
-            FieldRule::OwnEntries
-        } else {
-            FieldRule::Exact
-        }
-    }
-
-    fn remedy(field: &str) -> Remedy {
-        if field == "route_tables" {
-            Remedy::Update
-        } else {
-            Remedy::Replace
-        }
-    }
-}
-
 /// An interface endpoint: addresses of a service within the VPC.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "interface_endpoint")]
 pub struct InterfaceEndpoint {
     /// The VPC it serves.
+    #[part(replace)]
     pub vpc: Ref,
     /// The service's name, for example `com.amazonaws.eu-central-1.ecr.api`.
+    #[part(replace)]
     pub service: String,
     /// The subnets with an address of it: one a zone.
+    #[part(own_entries)]
     pub subnets: Vec<Ref>,
     /// What may reach it.
+    #[part(own_entries)]
     pub security_groups: Vec<Ref>,
     /// The service's usual name resolves to it.
     pub private_dns: bool,
     /// Tags beside those of ownership.
     pub tags: Tags,
-}
-
-impl Part for InterfaceEndpoint {
-    const KIND: &'static str = "interface_endpoint";
-
-    fn rule(field: &str) -> FieldRule {
-        if matches!(field, "subnets" | "security_groups" | "tags") {
-            FieldRule::OwnEntries
-        } else {
-            FieldRule::Exact
-        }
-    }
-
-    fn remedy(field: &str) -> Remedy {
-        if matches!(field, "vpc" | "service") {
-            Remedy::Replace
-        } else {
-            Remedy::Update
-        }
-    }
 }
 
 /// VPC endpoints as AWS lists them, whichever kind asks.

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{FlowLogsResourceType, LogDestinationType, ResourceType, TrafficType};
 use reconcile::failure::Failure;
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref,
-    Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Tags,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -17,26 +16,23 @@ use super::{INVISIBLE, QUICK};
 use crate::failure;
 
 /// A flow log of all traffic of a VPC.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "flow_log")]
 pub struct FlowLog {
     /// The VPC.
+    #[part(replace)]
     pub vpc: Ref,
     /// ARN of the S3 bucket (and folder) that it is written to, …
+    #[part(replace)]
     pub bucket: Option<String>,
     /// … or the log group, …
+    #[part(replace)]
     pub log_group: Option<Ref>,
     /// … with the role that may write there.
+    #[part(replace)]
     pub role: Option<Ref>,
     /// Tags beside those of ownership.
     pub tags: Tags,
-}
-
-impl Part for FlowLog {
-    const KIND: &'static str = "flow_log";
-
-    fn remedy(_: &str) -> Remedy {
-        Remedy::Replace
-    }
 }
 
 pub(crate) struct FlowLogs(pub(crate) Place);

@@ -9,8 +9,7 @@ use futures::try_join;
 use percent_encoding::percent_decode_str;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part,
-    Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Tags,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -24,15 +23,19 @@ use crate::failure::codes;
 use crate::partition::partition;
 
 /// A role with its policies. Policies that others attach are left alone.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "iam_role")]
 pub struct IamRole {
     /// Its name, once in the account: at most 64 characters (IAM `CreateRole`).
+    #[part(replace)]
     pub name: String,
     /// Who may assume it: a policy document.
     pub trust: Value,
     /// Inline policies by name: documents; together at most 10,240 characters.
+    #[part(own_entries)]
     pub policies: BTreeMap<String, Value>,
     /// ARNs of managed policies.
+    #[part(own_entries)]
     pub managed_policies: Vec<String>,
     /// Tags beside those of ownership.
     pub tags: Tags,
@@ -61,26 +64,6 @@ impl IamRole {
             json!({ "Version": "2012-10-17", "Statement": [statement] }),
         );
         self
-    }
-}
-
-impl Part for IamRole {
-    const KIND: &'static str = "iam_role";
-
-    fn rule(field: &str) -> FieldRule {
-        if matches!(field, "policies" | "managed_policies" | "tags") {
-            FieldRule::OwnEntries
-        } else {
-            FieldRule::Exact
-        }
-    }
-
-    fn remedy(field: &str) -> Remedy {
-        if field == "name" {
-            Remedy::Replace
-        } else {
-            Remedy::Update
-        }
     }
 }
 

@@ -15,16 +15,13 @@ use super::vpc::unfinished;
 use super::{INVISIBLE, QUICK, held};
 
 /// An internet gateway, attached.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "internet_gateway")]
 pub struct InternetGateway {
     /// The VPC that it is attached to.
     pub vpc: Ref,
     /// Tags beside those of ownership.
     pub tags: Tags,
-}
-
-impl Part for InternetGateway {
-    const KIND: &'static str = "internet_gateway";
 }
 
 pub(crate) struct InternetGateways(pub(crate) Place);

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Part,
-    Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Part, Tags,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -18,26 +17,16 @@ use crate::failure::codes;
 use crate::partition::partition;
 
 /// A log group.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "log_group")]
 pub struct LogGroup {
     /// Its name, once in account and region: at most 512 characters.
+    #[part(replace)]
     pub name: String,
     /// Days that entries are kept: 1, 3, 5, 7, 14, 30, … (CloudWatch Logs `PutRetentionPolicy`).
     pub retention_days: i64,
     /// Tags beside those of ownership.
     pub tags: Tags,
-}
-
-impl Part for LogGroup {
-    const KIND: &'static str = "log_group";
-
-    fn remedy(field: &str) -> Remedy {
-        if field == "name" {
-            Remedy::Replace
-        } else {
-            Remedy::Update
-        }
-    }
 }
 
 pub(crate) struct LogGroups(pub(crate) Place);

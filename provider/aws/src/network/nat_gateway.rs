@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{ConnectivityType, ResourceType};
 use reconcile::failure::Failure;
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part,
-    Ref, Remedy, Tags, Target,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Tags,
+    Target,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -17,32 +17,20 @@ use super::subnet::no_answer;
 use super::{INVISIBLE, pace};
 
 /// A public NAT gateway in one zone.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "nat_gateway")]
 pub struct NatGateway {
     /// The public subnet it stands in.
+    #[part(replace)]
     pub subnet: Ref,
     /// Its address: ours, or one that the user has allocated.
+    #[part(replace)]
     pub address: Target,
     /// The internet gateway of its VPC: without one AWS makes it fail.
+    #[part(not_compared, replace)]
     pub gateway: Ref,
     /// Tags beside those of ownership.
     pub tags: Tags,
-}
-
-impl Part for NatGateway {
-    const KIND: &'static str = "nat_gateway";
-
-    fn rule(field: &str) -> FieldRule {
-        match field {
-            "gateway" => FieldRule::NotCompared,
-            "tags" => FieldRule::OwnEntries,
-            _ => FieldRule::Exact,
-        }
-    }
-
-    fn remedy(_: &str) -> Remedy {
-        Remedy::Replace
-    }
 }
 
 /// NAT gateways as AWS lists them: asked for by their own kind, and by addresses to know which are in a VPC.

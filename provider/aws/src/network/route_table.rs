@@ -7,8 +7,8 @@ use aws_sdk_ec2::types::ResourceType;
 use futures::future::try_join_all;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Key, Kind, KindTraits, Made, Object,
-    Part, Ref, Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Key, Kind, KindTraits, Made, Object, Part, Ref,
+    Tags,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,36 +19,20 @@ use super::vpc::unfinished;
 use super::{INVISIBLE, QUICK};
 
 /// A route table with the subnets that use it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "route_table")]
 pub struct RouteTable {
     /// The VPC it lies in.
+    #[part(replace)]
     pub vpc: Ref,
     /// The subnets associated with it.
+    #[part(own_entries)]
     pub subnets: Vec<Ref>,
     /// Target by destination (an IPv4 or IPv6 range); the local route is AWS's own.
+    #[part(own_entries)]
     pub routes: BTreeMap<String, Ref>,
     /// Tags beside those of ownership.
     pub tags: Tags,
-}
-
-impl Part for RouteTable {
-    const KIND: &'static str = "route_table";
-
-    fn rule(field: &str) -> FieldRule {
-        if field == "vpc" {
-            FieldRule::Exact
-        } else {
-            FieldRule::OwnEntries
-        }
-    }
-
-    fn remedy(field: &str) -> Remedy {
-        if field == "vpc" {
-            Remedy::Replace
-        } else {
-            Remedy::Update
-        }
-    }
 }
 
 pub(crate) struct RouteTables(pub(crate) Place);

@@ -7,8 +7,7 @@ use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, Resourc
 use ipnet::Ipv4Net;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, FieldRule, Idempotence, Kind, KindTraits, Made, Object, Part,
-    Ref, Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Tags,
 };
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -131,9 +130,11 @@ fn sorted<S: Serializer>(rules: &[Rule], serializer: S) -> Result<S::Ok, S::Erro
 }
 
 /// The default security group of a VPC: comes and goes with it, and lets nothing through.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "default_security_group")]
 pub struct DefaultSecurityGroup {
     /// Its VPC.
+    #[part(replace)]
     pub vpc: Ref,
     /// It has no rules.
     pub closed: bool,
@@ -141,52 +142,24 @@ pub struct DefaultSecurityGroup {
     pub tags: Tags,
 }
 
-impl Part for DefaultSecurityGroup {
-    const KIND: &'static str = "default_security_group";
-
-    fn remedy(field: &str) -> Remedy {
-        if field == "vpc" {
-            Remedy::Replace
-        } else {
-            Remedy::Update
-        }
-    }
-}
-
 /// A security group; what goes out is left as AWS makes it: everything.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "security_group")]
 pub struct SecurityGroup {
     /// Its VPC.
+    #[part(replace)]
     pub vpc: Ref,
     /// Its name, once in the VPC: at most 255 characters, not beginning with `sg-`.
+    #[part(replace)]
     pub name: String,
     /// What it is for; cannot be changed.
+    #[part(replace)]
     pub description: String,
     /// What it lets in.
     #[serde(serialize_with = "sorted")]
     pub ingress: Vec<Rule>,
     /// Tags beside those of ownership.
     pub tags: Tags,
-}
-
-impl Part for SecurityGroup {
-    const KIND: &'static str = "security_group";
-
-    fn rule(field: &str) -> FieldRule {
-        if field == "tags" {
-            FieldRule::OwnEntries
-        } else {
-            FieldRule::Exact
-        }
-    }
-
-    fn remedy(field: &str) -> Remedy {
-        if field == "ingress" {
-            Remedy::Update
-        } else {
-            Remedy::Replace
-        }
-    }
 }
 
 /// Security groups as AWS lists them, whichever kind asks.

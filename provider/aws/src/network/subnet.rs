@@ -5,8 +5,7 @@ use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType};
 use ipnet::Ipv4Net;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref,
-    Remedy, Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Tags,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,30 +15,22 @@ use super::vpc::unfinished;
 use super::{INVISIBLE, held, pace};
 
 /// A subnet.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "subnet")]
 pub struct Subnet {
     /// The VPC it lies in.
+    #[part(replace)]
     pub vpc: Ref,
     /// Name of its availability zone.
+    #[part(replace)]
     pub zone: String,
     /// Its range, /16 to /28 (AWS EC2 `CreateSubnet`).
+    #[part(replace)]
     pub cidr: Ipv4Net,
     /// Instances get public addresses.
     pub public_ips: bool,
     /// Tags beside those of ownership.
     pub tags: Tags,
-}
-
-impl Part for Subnet {
-    const KIND: &'static str = "subnet";
-
-    fn remedy(field: &str) -> Remedy {
-        if field == "public_ips" {
-            Remedy::Update
-        } else {
-            Remedy::Replace
-        }
-    }
 }
 
 pub(crate) struct Subnets(pub(crate) Place);

@@ -7,8 +7,7 @@ use futures::try_join;
 use ipnet::Ipv4Net;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Remedy,
-    Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Tags,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -18,9 +17,11 @@ use super::subnet::no_answer;
 use super::{INVISIBLE, QUICK, held, obstacles};
 
 /// A VPC.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "vpc")]
 pub struct Vpc {
     /// Its range, /16 to /28 (AWS EC2 `CreateVpc`).
+    #[part(replace)]
     pub cidr: Ipv4Net,
     /// Amazon's DNS server answers.
     pub dns_support: bool,
@@ -28,18 +29,6 @@ pub struct Vpc {
     pub dns_hostnames: bool,
     /// Tags beside those of ownership.
     pub tags: Tags,
-}
-
-impl Part for Vpc {
-    const KIND: &'static str = "vpc";
-
-    fn remedy(field: &str) -> Remedy {
-        if field == "cidr" {
-            Remedy::Replace
-        } else {
-            Remedy::Update
-        }
-    }
 }
 
 pub(crate) struct Vpcs(pub(crate) Place);
