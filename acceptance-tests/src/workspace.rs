@@ -11,6 +11,7 @@ use crate::account::Account;
 use crate::cli::Cli;
 use crate::plan::Plan;
 use crate::process::Running;
+use crate::rig::Rig;
 use crate::run::Run;
 use crate::tools;
 
@@ -30,6 +31,15 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    /// Runs the test on every command line that is there, one after the other, each with an account of its own.
+    pub fn on_every_cli(test: impl Fn(&Self, &Account)) {
+        for cli in Cli::all() {
+            eprintln!("-- {} {}", cli.name, cli.version);
+            let account = Rig::shared().account();
+            test(&Self::new(&cli, &account), &account);
+        }
+    }
+
     /// A workspace with the environment `test` and [`Account::REGION`].
     ///
     /// # Panics

@@ -5,16 +5,6 @@ use serde_json::Value;
 
 const ADDRESS: &str = "ekb_network.main";
 
-/// Runs the test on every command line that is there, each with an account of its own.
-fn on_every_cli(test: impl Fn(&Workspace, &Account)) {
-    for cli in Cli::all() {
-        eprintln!("-- {} {}", cli.name, cli.version);
-        let account = Rig::shared().account();
-        let workspace = Workspace::new(&cli, &account);
-        test(&workspace, &account);
-    }
-}
-
 fn network(arguments: &str) -> String {
     format!("resource \"ekb_network\" \"main\" {{\n{arguments}\n}}\n")
 }
@@ -46,7 +36,7 @@ fn strings(value: &Value) -> Vec<&str> {
 
 #[test]
 fn create_update_of_each_argument_and_destroy() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         let cidr = "cidr = \"10.20.0.0/16\"\n";
         write(workspace, cidr);
         let plan = workspace.plan().ok().assert_changes();
@@ -116,7 +106,7 @@ fn create_update_of_each_argument_and_destroy() {
 
 #[test]
 fn only_what_aws_invents_is_unknown_at_the_first_plan() {
-    on_every_cli(|workspace, _| {
+    Workspace::on_every_cli(|workspace, _| {
         write(workspace, "cidr = \"10.20.0.0/16\"\nzone_count = 1");
         let plan = workspace.plan().ok();
         let mut expected = vec![
@@ -159,7 +149,7 @@ fn only_what_aws_invents_is_unknown_at_the_first_plan() {
 
 #[test]
 fn a_destroy_is_not_blocked_by_a_refusal() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         write(workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"");
         workspace.apply().ok();
         // As if an older version had allowed it: what plan refuses today is in the state already.
@@ -187,7 +177,7 @@ fn messages(workspace: &Workspace, run: &acceptance_tests::Run) -> String {
 
 #[test]
 fn mistakes_are_refused_at_plan_before_anything_is_made() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         let cases = [
             ("host bits", "cidr = \"10.20.0.1/16\""),
             ("too large", "cidr = \"10.0.0.0/12\""),
@@ -253,7 +243,7 @@ fn mistakes_are_refused_at_plan_before_anything_is_made() {
 
 #[test]
 fn wrong_credentials_say_what_to_do() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         write(workspace, "cidr = \"10.20.0.0/16\"");
         let mut text = String::new();
         let mut case = |what: &str, workspace: &Workspace| {
@@ -317,7 +307,7 @@ fn wrong_credentials_say_what_to_do() {
 
 #[test]
 fn nothing_is_called_in_validate_and_an_unknown_provider_configuration_is_survived() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         write(workspace, "cidr = \"10.20.0.0/16\"");
         workspace.validate().ok();
         assert_eq!(account.log().len(), 0);
@@ -343,7 +333,7 @@ fn nothing_is_called_in_validate_and_an_unknown_provider_configuration_is_surviv
 
 #[test]
 fn interrupted_in_a_wait_it_ends_at_once_keeps_its_state_and_goes_on() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         // NAT gateways take 100 s of AWS time: 25 s here.
         account.set_time_scale(4.0);
         write(workspace, "cidr = \"10.20.0.0/16\"");
@@ -409,7 +399,7 @@ fn interrupted_in_a_wait_it_ends_at_once_keeps_its_state_and_goes_on() {
 
 #[test]
 fn credentials_appear_nowhere() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         let log = workspace.path().join("trace.log");
         let workspace = Workspace::new(workspace.cli(), account)
             .env("TF_LOG", "TRACE")
@@ -450,7 +440,7 @@ fn credentials_appear_nowhere() {
 
 #[test]
 fn what_was_changed_or_deleted_outside_shows_and_is_mended() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         write(workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"");
         workspace.apply().ok();
         let state = workspace.resource(ADDRESS).unwrap();
@@ -507,7 +497,7 @@ fn what_was_changed_or_deleted_outside_shows_and_is_mended() {
 
 #[test]
 fn imported_by_name_and_by_the_id_of_its_vpc() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         write(
             workspace,
             "cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"\ntags = { team = \"platform\" }",
@@ -542,7 +532,7 @@ fn imported_by_name_and_by_the_id_of_its_vpc() {
 
 #[test]
 fn the_data_source_and_the_function_agree_with_the_resource() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         write(workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"");
         workspace.apply().ok();
         workspace.write("more.tf", "data \"ekb_network\" \"main\" {}\noutput \"found\" { value = data.ekb_network.main.vpc_id }\noutput \"computed\" { value = provider::ekb::subnets(\"10.20.0.0/16\", [\"eu-central-1a\", \"eu-central-1b\", \"eu-central-1c\"]).private }\n");
@@ -564,7 +554,7 @@ fn the_data_source_and_the_function_agree_with_the_resource() {
 
 #[test]
 fn what_others_have_in_a_network_is_said_before_anything_is_destroyed() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         let arguments = "cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"\ninterface_endpoints = [\"sts\"]";
         write(workspace, arguments);
         workspace.apply().ok();

@@ -2,20 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use acceptance_tests::{Account, Cli, Plan, Rig, Workspace};
+use acceptance_tests::{Plan, Workspace};
 use serde_json::Value;
 
 const ADDRESS: &str = "ekb_network.main";
-
-/// Runs the test on every command line that is there, each with an account of its own.
-fn on_every_cli(test: impl Fn(&Workspace, &Account)) {
-    for cli in Cli::all() {
-        eprintln!("-- {} {}", cli.name, cli.version);
-        let account = Rig::shared().account();
-        let workspace = Workspace::new(&cli, &account);
-        test(&workspace, &account);
-    }
-}
 
 /// An argument of `ekb_network`, or one inside of it.
 struct Argument {
@@ -179,7 +169,7 @@ fn may_follow(argument: &str) -> Vec<&'static str> {
 
 #[test]
 fn what_exists_keeps_its_ids_whichever_argument_is_unknown() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         let schema = workspace.schema();
         let consumers = consumers(&outputs(&schema));
         let write = |line: &str, later: bool| {
@@ -260,7 +250,7 @@ fn what_exists_keeps_its_ids_whichever_argument_is_unknown() {
 
 #[test]
 fn an_unknown_argument_is_applied_as_it_was_planned() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         let network = |arguments: &str| {
             format!(
                 "resource \"ekb_network\" \"main\" {{\n cidr = \"10.20.0.0/16\"\n zone_count = 2\n{arguments}\n}}\n"
@@ -298,7 +288,7 @@ fn an_unknown_argument_is_applied_as_it_was_planned() {
 
 #[test]
 fn lists_and_maps_grow_and_shrink_around_known_elements() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         let zones = ["eu-central-1a", "eu-central-1b", "eu-central-1c"];
         let write = |zones: &[&str], more: &str| {
             workspace.write(
@@ -383,7 +373,7 @@ fn lists_and_maps_grow_and_shrink_around_known_elements() {
 
 #[test]
 fn ignored_tags_are_left_alone() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         let network = |tags: &str| {
             format!(
                 "resource \"ekb_network\" \"main\" {{\n cidr = \"10.20.0.0/16\"\n zone_count = 1\n nat_gateways = \"none\"\n tags = {tags}\n}}\n"
@@ -433,7 +423,7 @@ fn ignored_tags_are_left_alone() {
 
 #[test]
 fn the_users_tags_are_shown_nowhere_and_their_drift_is_mended() {
-    on_every_cli(|workspace, account| {
+    Workspace::on_every_cli(|workspace, account| {
         let write = |value: &str, more: &str| {
             workspace.write(
                 "main.tf",
