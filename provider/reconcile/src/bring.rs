@@ -279,13 +279,15 @@ impl Work<'_> {
             return Ok(true);
         }
         if !self.needs_met {
-            let holds = self.holds(object);
-            let (stage, held) = (self.stage, holds.keys().cloned().collect::<Vec<_>>());
+            let (stage, mut holds) = (self.stage, self.holds(object));
             tokio::select! {
                 biased;
                 // What it refers to may have another id by then.
                 end = self.meet_needs() => end?,
-                () = stage.schedule.any_held(&held) => self.let_go(found, holds).await?,
+                held = stage.schedule.first_held(holds.keys()) => {
+                    let what = holds.remove(&held).unwrap_or_default();
+                    self.let_go(found, held, &what).await?;
+                }
             }
             return Ok(false);
         }
@@ -433,18 +435,16 @@ impl Work<'_> {
     }
 
     /// Lets go of what cannot be deleted for as long as this refers to it; what comes in its place, it joins later.
-    async fn let_go(&mut self, found: &Found, holds: BTreeMap<Spot, Vec<Difference>>) -> Result<(), Failure> {
+    async fn let_go(&mut self, found: &Found, held: Spot, what: &[Difference]) -> Result<(), Failure> {
         let doing = self.doing("letting go of what is to be deleted in");
-        for (spot, what) in holds {
-            let call = self.call(&BTreeSet::new(), None, &what);
-            let update = || self.kind.update(self.part, &found.object, &what, &call);
-            match self.attempts(&doing, update).await {
-                // An earlier try whose answer was lost did it.
-                Err(failure) if matches!(failure.class, Class::Exists | Class::NotFound) => {}
-                done => done?,
-            }
-            self.let_go.insert(spot);
+        let call = self.call(&BTreeSet::new(), None, what);
+        let update = || self.kind.update(self.part, &found.object, what, &call);
+        match self.attempts(&doing, update).await {
+            // An earlier try whose answer was lost did it.
+            Err(failure) if matches!(failure.class, Class::Exists | Class::NotFound) => {}
+            done => done?,
         }
+        self.let_go.insert(held);
         self.run.look(self.part.kind, self.run.engine.clock.now()).await
     }
 

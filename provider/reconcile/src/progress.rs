@@ -6,7 +6,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -63,8 +63,13 @@ struct Event<'a> {
 pub struct Progress(Option<Arc<Mutex<Box<dyn Write + Send>>>>);
 
 impl Progress {
-    /// To where the environment says; nowhere but the log without it.
+    /// To where the environment says, opened once in a process; nowhere but the log without it.
     pub fn from_env() -> Self {
+        static OPENED: OnceLock<Progress> = OnceLock::new();
+        OPENED.get_or_init(Self::opened).clone()
+    }
+
+    fn opened() -> Self {
         let Some(place) = std::env::var_os(VARIABLE).filter(|place| !place.is_empty()) else {
             return Self::default();
         };
@@ -99,8 +104,8 @@ impl Progress {
             } => {
                 tracing::info!("{}", sentence(doing, *waited, *usual, *behind));
             }
-            Step::Calling => tracing::debug!(doing, "calling"),
-            Step::Done => {}
+            // The call itself says so.
+            Step::Calling | Step::Done => {}
             Step::Failed { cause } => tracing::debug!(doing, cause, "failed"),
         }
         let Some(sink) = &self.0 else { return };

@@ -57,7 +57,6 @@ pub(crate) async fn reconcile(
             };
         }
     };
-    let deadline = engine.clock.now() + engine.timeout;
     let observation = Observation::look(engine, stages, known).await;
     let refusals = refusals(&observation, allowed, purpose);
     if !refusals.is_empty() {
@@ -68,7 +67,7 @@ pub(crate) async fn reconcile(
             ..Outcome::default()
         };
     }
-    let run = Run::new(observation, deadline);
+    let run = Run::new(observation);
     if let Err(failure) = run.take_over(purpose).await {
         // Without that nothing may be built on it, and no state but the one before may have it.
         return Outcome {
@@ -119,7 +118,6 @@ pub(crate) async fn destroy(
             };
         }
     };
-    let deadline = engine.clock.now() + engine.timeout;
     let observation = engine.observe(graph, known).await;
     match may_destroy(&observation, incarnation) {
         Ok(true) => {}
@@ -139,7 +137,7 @@ pub(crate) async fn destroy(
             };
         }
     }
-    let run = Run::new(observation, deadline);
+    let run = Run::new(observation);
     let obstacles = run.in_the_way().await;
     if !obstacles.is_empty() {
         return Outcome {

@@ -163,24 +163,23 @@ impl Schedule {
         going.map(|(spot, _)| spot)
     }
 
-    /// Waits until the service refuses to delete one of these objects; for ever where it never does.
-    pub async fn any_held(&self, spots: &[Spot]) {
+    /// The first of these objects that the service refuses to delete; waits for ever where there is none.
+    pub async fn first_held(&self, spots: impl Iterator<Item = &Spot>) -> Spot {
         let held = spots
-            .iter()
-            .filter_map(|spot| self.objects.get(spot))
-            .map(|object| {
-                let mut object = object.subscribe();
+            .filter_map(|spot| Some((spot.clone(), self.objects.get(spot)?.subscribe())))
+            .map(|(spot, mut object)| {
                 Box::pin(async move {
                     if object.wait_for(|fate| *fate == Fate::Held).await.is_err() {
-                        std::future::pending().await
+                        std::future::pending::<()>().await;
                     }
+                    spot
                 })
             });
         let held: Vec<_> = held.collect();
         if held.is_empty() {
-            std::future::pending().await
+            return std::future::pending().await;
         }
-        select_all(held).await;
+        select_all(held).await.0
     }
 
     /// Waits until the object is gone; one that nobody deletes counts as gone.

@@ -38,10 +38,10 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub fn new(observation: Observation, deadline: Moment) -> Self {
-        let engine = observation.engine.clone();
+    pub fn new(observation: Observation) -> Self {
+        let engine = observation.engine.begun();
         Self {
-            deadline,
+            deadline: engine.deadline(),
             permits: Semaphore::new(engine.concurrency.max(1)),
             looks: engine
                 .kinds

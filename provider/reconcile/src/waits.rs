@@ -238,11 +238,7 @@ async fn each_kind_of_failure_has_its_own_time() {
     let world = World::new();
     let engine = world.engine();
     let graphs = [nat()];
-    let deadline = world.clock.now() + 4 * 3600 * SECOND;
-    let run = Run::new(
-        Observation::look(&engine, &graphs, &Known::default()).await,
-        deadline,
-    );
+    let run = Run::new(Observation::look(&engine, &graphs, &Known::default()).await);
     let mut patience = Patience::new(&run, 60 * SECOND);
     let failure = |class| Failure::new(class, "making a broker", "no");
     let begun = world.clock.now();
