@@ -358,6 +358,11 @@ impl Observation {
     pub fn report(&self) -> Report {
         let mut report = Report {
             warnings: self.blind.values().cloned().collect(),
+            present: self
+                .answers
+                .values()
+                .flat_map(|answer| answer.ids.iter().cloned())
+                .collect(),
             ..Report::default()
         };
         let nothing = |_: &Key| false;

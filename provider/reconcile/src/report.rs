@@ -90,6 +90,8 @@ pub struct Report {
     pub root: Option<RootTags>,
     /// What was found with the root and says of nobody whose it is: import only.
     pub unclaimed: Vec<Unclaimed>,
+    /// The ids of everything that a look has shown, whosever it is.
+    pub present: BTreeSet<String>,
 }
 
 /// An object that carries no tags of ours and has the place of no part that is known.

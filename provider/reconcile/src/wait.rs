@@ -179,7 +179,7 @@ impl Run {
         }
         let ask = self.sight(|sight| sight.ask(kind));
         let at = self.engine.clock.now();
-        let answer = self.ending().scope(ask_kind(&self.engine, kind, &ask)).await;
+        let answer = ask_kind(&self.engine, kind, &ask).await;
         let failure = answer.as_ref().err().cloned();
         if failure.is_none() {
             *last = Some(at);

@@ -5,7 +5,7 @@ use framework::{Attr, Context, Diagnostic, Diagnostics, Listed, Listing};
 use super::outputs::Remembered;
 use super::place::{no_environment, region_or_default};
 use super::state::Status;
-use super::{Common, Declared, GivenTags, Identity, Reconciled, Surroundings};
+use super::{Common, Declared, GivenTags, Identity, Reconciled, Surroundings, patterns};
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::ownership::{Claim, PREFIX, Phase};
@@ -48,7 +48,7 @@ impl<D> Reconciled<D> {
         let objects = common.objects.known().into_iter().flatten();
         let mut known = Known {
             root: Some(self.0.root_key()),
-            ignore_drift: common.ignore_drift.known().cloned().unwrap_or_default(),
+            ignore_drift: patterns(common),
             ids: ids
                 .filter_map(|(key, id)| Some((Key(key.clone()), id.known()?.clone())))
                 .collect(),
@@ -89,12 +89,9 @@ impl<D> Reconciled<D> {
         let root = self.0.root_key();
         let name = D::name(state).known().map_or("", String::as_str);
         let environment = D::common(state).environment.known().map_or("", String::as_str);
-        let is_there = report.unclaimed.iter().any(|other| other.object.id == asked)
-            || report.drift.iter().any(|said| said.contains(asked))
-            || (report.foreign.iter().chain(&report.warnings)).any(|other| other.cause.contains(asked));
         match report.ids.get(&root) {
             Some(found) if found == asked => Ok(()),
-            Some(found) if !is_there => Err(Diagnostic::error(
+            Some(found) if !report.present.contains(asked) => Err(Diagnostic::error(
                 "EKB2031",
                 format!("There is no such {}", D::TITLE),
                 format!("{asked} does not exist here. {environment}/{name} is {found}."),

@@ -7,7 +7,7 @@ use framework::{Attr, Context, Diagnostic, Diagnostics, Path};
 
 use super::secrets::with_secrets;
 use super::state::Handover;
-use super::{Common, Declared, Reconciled, Surroundings};
+use super::{Common, Declared, Reconciled, Surroundings, patterns};
 use crate::engine::Engine;
 use crate::graph::Graph;
 use crate::part::Owner;
@@ -77,7 +77,7 @@ impl<D> Reconciled<D> {
         engine.cancel = cx.cancel().clone();
         engine.locks = context.locks().clone();
         engine.schema = D::SCHEMA;
-        engine.ignore_drift = common.ignore_drift.known().cloned().unwrap_or_default();
+        engine.ignore_drift = patterns(common);
         engine.adopt = common.adopt.known() == Some(&true);
         engine.timeout = timeout;
         engine.is_patient = D::timeouts(model).is_known();
