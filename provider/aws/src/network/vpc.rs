@@ -239,11 +239,7 @@ impl Kind for Vpcs {
             )
             .await;
         let arn = self.0.arn(vpc.owner_id.as_deref(), "vpc", &id);
-        Ok(Made {
-            id,
-            arn,
-            condition: unfinished(set, Condition::Settled),
-        })
+        Ok(Made::new(id, unfinished(set, Condition::Settled)).arn(arn))
     }
 
     async fn update(
