@@ -48,9 +48,13 @@ impl Engine {
             known: BTreeMap::new(),
             declared: BTreeMap::new(),
             root: None,
+            parents: Vec::new(),
         };
         let engine = self.begun();
-        let looks = self.kinds.iter().map(|(kind, _)| ask_kind(&engine, kind, &ask));
+        // What is found under another is not there without that.
+        let kinds = self.kinds.iter().map(|(kind, _)| kind);
+        let kinds = kinds.filter(|kind| self.kinds.parent(kind).is_none());
+        let looks = kinds.map(|kind| ask_kind(&engine, kind, &ask));
         let mut inventory = Inventory::default();
         for answer in join_all(looks).await {
             let objects = match answer {

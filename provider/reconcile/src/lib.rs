@@ -62,6 +62,8 @@ pub mod engine;
 pub mod failure;
 pub mod foresight;
 pub mod graph;
+#[cfg(test)]
+mod housed;
 pub mod inventory;
 pub mod kinds;
 pub mod locks;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -283,6 +284,8 @@ pub struct Ask {
     pub declared: BTreeMap<Key, Value>,
     /// … or that lie in the root object (structural search for import and for things that carry no tag of ours).
     pub root: Option<String>,
+    /// The objects of [`Kind::parent`] under which to look: at least one where the kind has a parent.
+    pub parents: Vec<Arc<Object>>,
 }
 
 /// What a creating, changing or deleting call is given.
@@ -564,6 +567,15 @@ pub trait Kind: Send + Sync + 'static {
     /// What is lost for good when an object of this kind is deleted, though the part be made again.
     fn loss(&self) -> Loss {
         Loss::Nothing
+    }
+
+    /// The kind of the part under which objects of this kind are listed (the add-ons of a cluster), or through which they are
+    /// reached (what lives in it). It is looked at first, in the same observation: where nothing of it is there, or only what
+    /// is being deleted, nothing of this kind is there either and [`Kind::observe`] is not asked; where it could not be looked
+    /// at, this could not either. One that is being made may not be able to answer yet: then nothing is there, which is no
+    /// failure; one that merely cannot be reached is a failure.
+    fn parent(&self) -> Option<&'static str> {
+        None
     }
 
     /// Whether objects of this kind carry tags. Where not, one belongs to whoever owns what it lies in (its `references`),

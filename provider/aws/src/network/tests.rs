@@ -34,6 +34,7 @@ fn ask() -> Ask {
         known: BTreeMap::new(),
         declared: BTreeMap::new(),
         root: None,
+        parents: Vec::new(),
     }
 }
 
