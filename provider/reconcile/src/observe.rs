@@ -437,9 +437,9 @@ impl Observation {
         }
     }
 
-    /// Compares with another graph what was seen.
-    pub(crate) fn declare(&mut self, graph: Option<Graph>) {
-        self.graphs = graph.into_iter().collect();
+    /// Compares with other graphs what was seen.
+    pub(crate) fn declare(&mut self, stages: Vec<Graph>) {
+        self.graphs = stages;
         self.sort_out();
     }
 

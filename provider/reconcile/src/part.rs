@@ -150,12 +150,23 @@ pub enum FieldRule {
 }
 
 /// What mends a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
     /// A call on the object as it is.
     Update,
     /// Delete and make again.
     Replace,
+    /// Nothing that we would do: the plan ends with an error.
+    Refuse(Refusal),
+}
+
+/// Why a change is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why, for example `AWS EKS does not go back to an earlier version`.
+    pub why: String,
+    /// What the user can do.
+    pub hint: String,
 }
 
 /// What a part should be: a plain struct whose serde fields are the fields that we own.
@@ -175,9 +186,14 @@ pub trait Part: Serialize + Clone + fmt::Debug + Send + Sync + 'static {
         FieldRule::Exact
     }
 
-    /// What mends a difference in the field.
+    /// What mends a difference in the field, whatever the values; where they matter, what they call for at worst.
     fn remedy(_field: &str) -> Remedy {
         Remedy::Update
+    }
+
+    /// What mends this difference: where it depends on the values (a version that only goes up). References are part keys.
+    fn change(field: &str, _is: &Value, _should: &Value) -> Remedy {
+        Self::remedy(field)
     }
 }
 
@@ -611,10 +627,30 @@ mod tests {
         version: Option<u32>,
         #[part(not_compared, replace)]
         snapshot: Option<String>,
+        #[part(change = only_grows)]
+        gigabytes: i64,
         #[serde(skip)]
         #[expect(dead_code, reason = "a field that takes no part")]
         password: String,
         tags: Tags,
+    }
+
+    fn only_grows(is: &Value, should: &Value) -> Remedy {
+        if is.as_i64() <= should.as_i64() {
+            return Remedy::Update;
+        }
+        Remedy::Refuse(Refusal {
+            why: "it cannot shrink".into(),
+            hint: "Give at least what there is.".into(),
+        })
+    }
+
+    #[test]
+    fn what_mends_a_change_may_depend_on_the_values() {
+        let change = |is: i64, should: i64| Volume::change("gigabytes", &is.into(), &should.into());
+        assert_eq!(change(1, 2), Remedy::Update);
+        assert!(matches!(change(2, 1), Remedy::Refuse(_)));
+        assert_eq!(Volume::change("zone", &"a".into(), &"b".into()), Remedy::Replace);
     }
 
     #[test]

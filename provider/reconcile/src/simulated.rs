@@ -145,6 +145,16 @@ impl<const N: usize> Part for Sim<N> {
             Remedy::Update
         }
     }
+
+    fn change(field: &str, is: &Value, should: &Value) -> Remedy {
+        if N != CLUSTER || field != "size" || is.as_u64() <= should.as_u64() {
+            return Self::remedy(field);
+        }
+        Remedy::Refuse(Refusal {
+            why: "a cluster does not go back".into(),
+            hint: format!("Declare {is} or more."),
+        })
+    }
 }
 
 /// What goes wrong at one mutating call.
@@ -853,6 +863,10 @@ impl<const N: usize> Kind for SimKind<N> {
         let (id, world) = (is.id.clone(), &self.0);
         for difference in differences {
             let field = &difference.field;
+            let number = |value: &Value| value.as_u64().unwrap_or_default();
+            if N == CLUSTER && field == "size" && number(&difference.should) > number(&difference.is) + 1 {
+                return Err(Failure::new(Class::Invalid, "updating", "one version at a time"));
+            }
             // As declared, or what is left before something is deleted.
             let should = match (field.as_str(), difference.should.as_object()) {
                 ("routes", Some(routes)) => {

@@ -206,6 +206,21 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     /// fields of parts that serde skips, with their version beside them ([`crate::part::FieldRule::AsApplied`]).
     fn graph(&self, model: &Self::Model) -> Option<Graph>;
 
+    /// The stages on the way there, where it cannot be reached in one (an upgrade over several versions, a setting that
+    /// needs another one first): seen from what is there, so that an interrupted change goes on where it stands. None by
+    /// default. Parts of a stage have the keys of the graph's own; what a stage does not declare stays until the end.
+    ///
+    /// # Errors
+    /// What had to be looked up could not be.
+    async fn steps(
+        &self,
+        _context: &C,
+        _model: &Self::Model,
+        _found: &Report,
+    ) -> Result<Vec<Graph>, Failure> {
+        Ok(Vec::new())
+    }
+
     /// The kinds of all parts that it may have, declared now or not.
     fn kinds(&self, context: &C, region: &str) -> Kinds;
 
@@ -394,7 +409,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 D::timeouts(&planned).create(D::TIMEOUTS.create),
             )
             .await;
-        let (engine, graph) = match prepared {
+        let (engine, way) = match prepared {
             Ok(prepared) => prepared,
             Err(errors) => return Applied::failed(before.into_state(), request.private, errors),
         };
@@ -411,7 +426,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let purpose = Purpose::Create {
             incarnation: incarnation.clone(),
         };
-        let outcome = engine.reconcile(&[graph], &known, &Allowed::All, &purpose).await;
+        let outcome = engine.follow(&way, &known, &Allowed::All, &purpose).await;
         self.applied(planned, before, request.private, outcome, Some(incarnation))
     }
 
@@ -447,14 +462,14 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 D::timeouts(&planned).update(D::TIMEOUTS.update),
             )
             .await;
-        let (engine, graph) = match prepared {
+        let (engine, way) = match prepared {
             Ok(prepared) => prepared,
             Err(errors) => return Applied::failed(Some(request.prior), request.private, errors),
         };
         let context = cx.ready().map(|context| &**context);
         let mut known = Baseline::of(self, context, &request.prior, &request.private).known;
         known.ignore_drift = patterns(D::common(&planned));
-        let allowed = Allowed::of(&graph.changes(&known));
+        let allowed = Allowed::of(&way.target.changes(&known));
         // An imported thing that others made has no incarnation yet: it gets one here.
         let fresh = D::common(&request.prior)
             .incarnation
@@ -466,7 +481,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             .cloned()
             .or_else(|| fresh.clone());
         let outcome = engine
-            .reconcile(&[graph], &known, &allowed, &Purpose::Update { incarnation })
+            .follow(&way, &known, &allowed, &Purpose::Update { incarnation })
             .await;
         let before = Before::Updated(request.prior);
         self.applied(planned, before, request.private, outcome, fresh)
