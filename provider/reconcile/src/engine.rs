@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Moment};
 use crate::failure::Failure;
+use crate::formerly::Formerly;
 use crate::graph::Graph;
 use crate::kinds::Kinds;
 use crate::locks::Locks;
@@ -54,6 +55,8 @@ pub struct Engine {
     pub owner: Owner,
     /// Version of the resource's schema, written to the root; a root with a higher one is refused.
     pub schema: u32,
+    /// Names that earlier versions gave.
+    pub formerly: Formerly,
     /// Patterns of drift to leave alone: `part`, `part: field` or `part: field entry`, `*` for any text.
     pub ignore_drift: Vec<String>,
     /// Whether objects that have the fixed names of parts and carry nobody's tags are taken over.
@@ -81,6 +84,7 @@ impl Engine {
             locks: Locks::default(),
             owner,
             schema: 0,
+            formerly: Formerly::default(),
             ignore_drift: Vec::new(),
             adopt: false,
             concurrency: 10,

@@ -61,6 +61,7 @@ pub mod ending;
 pub mod engine;
 pub mod failure;
 pub mod foresight;
+pub mod formerly;
 pub mod graph;
 #[cfg(test)]
 mod housed;

@@ -248,6 +248,7 @@ impl Observation {
     /// What to ask a kind.
     pub(crate) fn ask(&self, kind: &str) -> Ask {
         let mut ask = Ask {
+            formerly: self.engine.formerly.resources(&self.engine.owner),
             owner: self.engine.owner.clone(),
             known: BTreeMap::new(),
             declared: BTreeMap::new(),

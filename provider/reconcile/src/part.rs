@@ -292,6 +292,8 @@ pub struct Owner {
 /// What [`Kind::observe`] is asked.
 #[derive(Debug, Clone)]
 pub struct Ask {
+    /// Names of resources whose things are this owner's too: those of earlier versions.
+    pub formerly: Vec<String>,
     /// Objects whose tags name this owner (a `resource` that ends in `/*` means every name, for lists) …
     pub owner: Owner,
     /// … or whose ids are known from state, by part …

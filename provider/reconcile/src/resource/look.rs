@@ -74,6 +74,8 @@ impl<D> Reconciled<D> {
         remembered.complete_tags(&mut known, &shared.collect());
         known.kinds.extend(remembered.kinds());
         known.outputs = remembered.outputs();
+        let known = D::FORMERLY.rename(known);
+        let mut known = known;
         if let Some(context) = context {
             known.ignore_tags(context.ignored_tags());
         }

@@ -11,6 +11,7 @@ use super::state::Handover;
 use super::{Common, Declared, Reconciled, Surroundings, patterns};
 use crate::engine::{Engine, Way};
 use crate::failure::Failure;
+use crate::formerly::owner_type;
 use crate::graph::Graph;
 use crate::part::Owner;
 use crate::report::Report;
@@ -74,12 +75,13 @@ impl<D> Reconciled<D> {
         let owner = Owner {
             environment: environment.clone(),
             region: region.clone(),
-            resource: format!("{}/{name}", owner_type::<C, D>()),
+            resource: format!("{}/{name}", owner_type(D::NAME)),
         };
         let mut engine = Engine::new(owner, self.0.kinds(context, region));
         engine.cancel = cx.cancel().clone();
         engine.locks = context.locks().clone();
         engine.schema = D::SCHEMA;
+        engine.formerly = D::FORMERLY;
         engine.ignore_drift = patterns(common);
         engine.adopt = common.adopt.known() == Some(&true);
         engine.timeout = timeout;
@@ -225,9 +227,4 @@ pub(super) async fn settle_place<C: Surroundings>(
     };
     common.account_id = Attr::from_option(Some(account).filter(|id| !id.is_empty()));
     Ok(())
-}
-
-/// The type in the tag `ekb:resource`.
-fn owner_type<C: Surroundings, D: Declared<C>>() -> &'static str {
-    D::NAME.split_once('_').map_or(D::NAME, |(_, name)| name)
 }
