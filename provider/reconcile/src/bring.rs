@@ -162,7 +162,7 @@ impl Work<'_> {
                 }
                 Seen::Absent if self.run.sight(|sight| sight.is_left_out(key)) => return Ok(()),
                 Seen::Absent => {
-                    self.meet_needs().await?;
+                    self.meet_first_needs().await?;
                     self.create().await?;
                     continue;
                 }
@@ -225,6 +225,23 @@ impl Work<'_> {
 
     fn doing(&self, verb: &str) -> String {
         format!("{verb} {} ({})", self.traits.title, self.part.key)
+    }
+
+    /// Waits for what making it takes; what may come later is waited for when it is there.
+    async fn meet_first_needs(&mut self) -> Result<(), Stop> {
+        if self.part.first_needs == self.part.needs {
+            return self.meet_needs().await;
+        }
+        for (key, stage) in &self.part.first_needs {
+            self.stage.schedule.until(key, *stage).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether what it refers to is as far as it has to be.
+    fn is_met(&self, key: &Key) -> bool {
+        let needed = self.part.needs.get(key);
+        self.needs_met || needed.is_none_or(|stage| self.stage.schedule.has_reached(key, *stage))
     }
 
     async fn meet_needs(&mut self) -> Result<(), Stop> {
@@ -510,8 +527,9 @@ impl Work<'_> {
                 sight.taken(self.part),
             )
         });
+        let ids = ids.into_iter().filter(|(key, _)| self.is_met(key)).collect();
         let mut outputs = BTreeMap::<Key, BTreeMap<String, Value>>::new();
-        for (named, value) in taken {
+        for (named, value) in taken.into_iter().filter(|(named, _)| self.is_met(&named.key)) {
             if let Some(name) = named.output {
                 outputs.entry(named.key).or_default().insert(name, value);
             }
@@ -533,7 +551,7 @@ impl Work<'_> {
             ids,
             outputs,
         };
-        let fields = self.part.resolved(&|named| call.known(named));
+        let fields = self.part.first(self.part.resolved(&|named| call.known(named)));
         call.token = crate::token::token(owner, &self.part.key, &fields, &ownership, predecessors);
         ownership.extend(made.map(made_tag));
         call.ownership = ownership;
@@ -665,7 +683,13 @@ impl Work<'_> {
                 .collect(),
             id: made.id,
             arn: made.arn,
-            condition: made.condition,
+            // What comes later is not there yet, whatever the answer says.
+            condition: match made.condition {
+                Condition::Settled if !self.part.needs.keys().all(|key| self.is_met(key)) => {
+                    Condition::Changing("incomplete".to_owned())
+                }
+                condition => condition,
+            },
             fields: self.part.resolved(&|named| call.known(named)),
             tags,
             outputs: made.outputs,

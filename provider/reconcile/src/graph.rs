@@ -105,6 +105,8 @@ pub(crate) struct Declared {
     marked: Value,
     /// What it needs, and how far along.
     pub needs: BTreeMap<Key, Stage>,
+    /// The same for making it: without what may come later.
+    pub first_needs: BTreeMap<Key, Stage>,
     /// The parts referred to, by top-level field.
     pub referring: BTreeMap<String, BTreeSet<Key>>,
     /// What of others stands in its fields beside ids alone: outputs, and ids within texts.
@@ -115,6 +117,7 @@ pub(crate) struct Declared {
     own_tags: Tags,
     /// The tags that it carries beside its own.
     pub shared: Arc<SharedTags>,
+    is_later: fn(&str) -> bool,
     rule: fn(&str) -> FieldRule,
     remedy: fn(&str) -> Remedy,
     change: fn(&str, &Value, &Value) -> Remedy,
@@ -260,6 +263,14 @@ impl Declared {
         reference::fill(&self.marked, of)
     }
 
+    /// What of it the creating call says for certain: without what may come later.
+    pub fn first(&self, mut fields: Value) -> Value {
+        if let Some(fields) = fields.as_object_mut() {
+            fields.retain(|field, _| !(self.is_later)(field));
+        }
+        fields
+    }
+
     /// Fields as they are, with the outputs by name that stand where they are declared.
     pub fn name_outputs(&self, is: &Value, of: &dyn Fn(&Ref) -> Option<Value>) -> Value {
         if self.takes.is_empty() {
@@ -306,13 +317,19 @@ impl Graph {
                 format!("its key does not have 1 to {KEY_LENGTH} characters"),
             );
         }
-        let mut needs = BTreeMap::new();
+        let (mut needs, mut first_needs) = (BTreeMap::new(), BTreeMap::new());
         let mut referring = BTreeMap::<String, BTreeSet<Key>>::new();
         let mut takes = Vec::new();
         for (field, value) in marked.as_object().into_iter().flatten() {
             for (named, is_alone) in reference::references(value) {
-                let needed = needs.entry(named.key.clone()).or_insert(named.stage);
-                *needed = named.stage.max(*needed);
+                let need = |needs: &mut BTreeMap<Key, Stage>| {
+                    let needed = needs.entry(named.key.clone()).or_insert(named.stage);
+                    *needed = named.stage.max(*needed);
+                };
+                need(&mut needs);
+                if !P::is_later(field) {
+                    need(&mut first_needs);
+                }
                 referring
                     .entry(field.clone())
                     .or_default()
@@ -343,6 +360,8 @@ impl Graph {
             fields,
             marked,
             needs,
+            first_needs,
+            is_later: P::is_later,
             referring,
             takes,
             rule: P::rule,

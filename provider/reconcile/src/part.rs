@@ -191,6 +191,13 @@ pub trait Part: Serialize + Clone + fmt::Debug + Send + Sync + 'static {
         Remedy::Update
     }
 
+    /// Whether the field is completed by [`Kind::update`] where what it refers to is not there yet when the part is made:
+    /// then only the other fields hold up the creation (a route to a gateway that takes its time). [`Call::has`] tells
+    /// [`Kind::create`] what is there. Never in the creating call itself, whose token does not know of it.
+    fn is_later(_field: &str) -> bool {
+        false
+    }
+
     /// What mends this difference: where it depends on the values (a version that only goes up). References are part keys.
     fn change(field: &str, _is: &Value, _should: &Value) -> Remedy {
         Self::remedy(field)
@@ -388,6 +395,11 @@ impl Call {
             doing,
             format!("{why} (a defect of the provider)"),
         )
+    }
+
+    /// Whether what the reference names is as far as it has to be; only in fields that may come later it may not be.
+    pub fn has(&self, part: &Ref) -> bool {
+        self.known(part).is_some()
     }
 
     /// The id of what is meant.
@@ -631,6 +643,8 @@ mod tests {
         snapshot: Option<String>,
         #[part(change = only_grows)]
         gigabytes: i64,
+        #[part(own_entries, later)]
+        mounts: Vec<String>,
         #[serde(skip)]
         #[expect(dead_code, reason = "a field that takes no part")]
         password: String,
@@ -662,6 +676,7 @@ mod tests {
             ["zone", "size", "users", "password_version", "snapshot", "tags"]
                 .map(|field| (field, Volume::rule(field), Volume::remedy(field)))
                 .to_vec();
+        assert!(Volume::is_later("mounts") && !Volume::is_later("users"));
         let expected = [
             ("zone", FieldRule::Exact, Remedy::Replace),
             ("size", FieldRule::Exact, Remedy::Update),

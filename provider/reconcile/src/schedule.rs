@@ -22,6 +22,13 @@ pub(crate) enum Progress {
     Failed,
 }
 
+fn is_enough(progress: Progress, stage: Stage) -> bool {
+    match stage {
+        Stage::Made => matches!(progress, Progress::Made | Progress::Ready),
+        Stage::Ready => progress == Progress::Ready,
+    }
+}
+
 /// What became of an object that is to be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -110,7 +117,14 @@ impl Schedule {
     pub fn is_made(&self, key: &Key) -> bool {
         self.parts
             .get(key)
-            .is_none_or(|part| matches!(*part.borrow(), Progress::Made | Progress::Ready))
+            .is_none_or(|part| is_enough(*part.borrow(), Stage::Made))
+    }
+
+    /// Whether the part is as far; an unknown part counts as being there.
+    pub fn has_reached(&self, key: &Key, stage: Stage) -> bool {
+        self.parts
+            .get(key)
+            .is_none_or(|part| is_enough(*part.borrow(), stage))
     }
 
     pub fn ended(&self, spot: &Spot, fate: Fate) {
@@ -127,15 +141,12 @@ impl Schedule {
 
     /// Waits until the part is as far; an unknown part counts as being there.
     pub async fn until(&self, key: &Key, stage: Stage) -> Result<(), Stop> {
-        let enough = match stage {
-            Stage::Made => Progress::Made,
-            Stage::Ready => Progress::Ready,
-        };
         let Some(part) = self.parts.get(key) else {
             return Ok(());
         };
         let mut part = part.subscribe();
-        match part.wait_for(|progress| *progress >= enough).await {
+        let ended = |progress: &Progress| *progress == Progress::Failed || is_enough(*progress, stage);
+        match part.wait_for(ended).await {
             Ok(progress) if *progress != Progress::Failed => Ok(()),
             _ => Err(Stop::Behind),
         }

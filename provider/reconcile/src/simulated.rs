@@ -146,6 +146,10 @@ impl<const N: usize> Part for Sim<N> {
         }
     }
 
+    fn is_later(field: &str) -> bool {
+        N == ROUTES && field == "routes"
+    }
+
     fn change(field: &str, is: &Value, should: &Value) -> Remedy {
         if N != CLUSTER || field != "size" || is.as_u64() <= should.as_u64() {
             return Self::remedy(field);
@@ -611,9 +615,11 @@ fn resolve<const N: usize>(part: &Sim<N>, call: &Call) -> Result<Map<String, Val
         .iter()
         .map(|part| call.id(part))
         .collect::<Result<Vec<_>, _>>()?;
+    let is_now = |(_, part): &(&String, &Ref)| !Sim::<N>::is_later("routes") || call.has(part);
     let routes = part
         .routes
         .iter()
+        .filter(is_now)
         .map(|(k, part)| Ok((k.clone(), json!(call.id(part)?))))
         .collect::<Result<Map<_, _>, Failure>>()?;
     let mut fields = Map::new();
@@ -770,7 +776,10 @@ impl<const N: usize> Kind for SimKind<N> {
         } else {
             call.tags(&part.tags)
         };
-        let request = json!([fields, tags]);
+        // What may come later is no part of the creating call.
+        let mut first = fields.clone();
+        first.retain(|field, _| !Sim::<N>::is_later(field));
+        let request = json!([first, tags]);
         let made = world.mutate(format!("create {}", call.key), |state, now, fails| {
             state.sweep(now);
             if manner.idempotence == Idempotence::Token

@@ -1,6 +1,6 @@
 //! What waits for what: letting go before something is deleted, new before old, fights, locks, and time-outs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
@@ -303,4 +303,43 @@ async fn a_watcher_is_told_what_is_waited_for() {
     let waiting = of_nat[1];
     assert_eq!(waiting["usual"], 100, "as its kind says");
     assert_eq!(waiting["behind"], 1, "its private routes");
+}
+
+/// What can be completed later does not hold up those who wait for it.
+#[tokio::test(start_paused = true)]
+async fn what_may_come_later_holds_up_nobody() {
+    let mut graph = Graph::new();
+    let vpc = graph.part("vpc", Sim::<VPC>::default());
+    let nat = Sim::<NAT> {
+        within: vec![vpc.made()],
+        ..Sim::default()
+    };
+    let nat = graph.part("nat", nat);
+    let routes = Sim::<ROUTES> {
+        within: vec![vpc.made()],
+        routes: BTreeMap::from([("0.0.0.0/0".to_owned(), nat.ready())]),
+        ..Sim::default()
+    };
+    let routes = graph.part("routes", routes);
+    let endpoint = Sim::<NAT> {
+        within: vec![vpc.made(), routes.made()],
+        ..Sim::default()
+    };
+    graph.part("endpoint", endpoint);
+    let world = World::new();
+    let begun = world.clock.now();
+    let outcome = apply(&world.engine(), &graph, &Known::default(), &create("one")).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    let log = world.with(|state| state.log.clone());
+    let at = |call: &str| log.iter().position(|said| said == call).unwrap();
+    assert!(at("create endpoint") < at("update routes routes"), "{log:?}");
+    let took = world.clock.now().since(begun);
+    assert!(
+        took < SECOND * 120,
+        "both waits at once, not one after the other: {took:?}"
+    );
+    let known = outcome.report.known().of(&graph);
+    assert_eq!(outcome.report.objects, graph.objects());
+    let again = plan_and_apply(&world.engine(), &graph, &graph, &known, Some("one")).await;
+    assert!(again.is_done() && !again.changed);
 }

@@ -28,8 +28,9 @@ pub struct RouteTable {
     /// The subnets associated with it.
     #[part(own_entries)]
     pub subnets: Vec<Ref>,
-    /// Target by destination (an IPv4 or IPv6 range); the local route is AWS's own.
-    #[part(own_entries)]
+    /// Target by destination (an IPv4 or IPv6 range); the local route is AWS's own. A gateway that takes its time does not
+    /// hold up the table, on which others wait.
+    #[part(own_entries, later)]
     pub routes: BTreeMap<String, Ref>,
     /// Tags beside those of ownership.
     pub tags: Tags,
@@ -347,7 +348,6 @@ impl Kind for RouteTables {
 
     async fn create(&self, part: &RouteTable, call: &Call) -> Result<Made, Failure> {
         let ec2 = self.0.ec2().await?;
-        // Resolved first: a table without its routes is of no use.
         let subnets = part
             .subnets
             .iter()
@@ -356,6 +356,7 @@ impl Kind for RouteTables {
         let routes = part
             .routes
             .iter()
+            .filter(|(_, target)| call.has(target))
             .map(|(to, target)| Ok((to, call.id(target)?)))
             .collect::<Result<Vec<_>, Failure>>()?;
         let make = ec2

@@ -10,7 +10,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// compared whole and changed in place, `#[part(…)]` with
 /// - how it is compared: `own_entries`, `not_compared` or `as_applied` (`reconcile::part::FieldRule`);
 /// - what mends a difference: `replace`, where it cannot be changed in place; `change = function`, where it depends on the
-///   values: `fn(is: &Value, should: &Value) -> Remedy`.
+///   values: `fn(is: &Value, should: &Value) -> Remedy`;
+/// - `later`, where the part can be made before what the field refers to is there.
 ///
 /// A field `tags` is always compared by entry and mended in place; a field that serde skips takes no part.
 #[proc_macro_derive(Part, attributes(part))]

@@ -12,6 +12,7 @@ struct Settings {
     rule: Option<TokenStream>,
     remedy: Option<TokenStream>,
     change: Option<Expr>,
+    is_later: bool,
 }
 
 pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
@@ -25,10 +26,12 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
         Fields::Unnamed(_) => return Err(syn::Error::new_spanned(input, "fields need names")),
     };
     let (mut rules, mut remedies, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut later = Vec::new();
     let mut errors: Option<syn::Error> = None;
     for field in fields {
         match settings(field) {
             Ok((name, settings)) => {
+                later.extend(settings.is_later.then(|| name.clone()));
                 rules.extend(settings.rule.map(|rule| quote!(#name => #rule,)));
                 remedies.extend(settings.remedy.map(|remedy| quote!(#name => #remedy,)));
                 changes.extend(
@@ -46,6 +49,13 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     if let Some(errors) = errors {
         return Err(errors);
     }
+    let later = (!later.is_empty()).then(|| {
+        quote! {
+            fn is_later(field: &str) -> bool {
+                [#(#later),*].contains(&field)
+            }
+        }
+    });
     let change = (!changes.is_empty()).then(|| {
         quote! {
             fn change(field: &str, is: &::serde_json::Value, should: &::serde_json::Value) -> ::reconcile::part::Remedy {
@@ -77,6 +87,8 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
             }
 
             #change
+
+            #later
         }
     })
 }
@@ -153,6 +165,7 @@ fn setting(meta: &ParseNestedMeta<'_>, settings: &mut Settings) -> syn::Result<(
             once(&settings.remedy)?;
             settings.remedy = Some(quote!(::reconcile::part::Remedy::Replace));
         }
+        "later" => settings.is_later = true,
         "change" => {
             if settings.change.is_some() {
                 return Err(meta.error("said twice"));
@@ -161,7 +174,7 @@ fn setting(meta: &ParseNestedMeta<'_>, settings: &mut Settings) -> syn::Result<(
         }
         _ => {
             return Err(meta.error(
-                "one of `own_entries`, `not_compared`, `as_applied`, `replace` and `change = …` is expected",
+                "one of `own_entries`, `not_compared`, `as_applied`, `replace`, `later` and `change = …` is expected",
             ));
         }
     }
