@@ -160,6 +160,8 @@ fn may_follow(argument: &str) -> Vec<&'static str> {
         "cluster_name" => &[&["objects", "cluster_name"]],
         name if name.starts_with("private_tiers") => &[&PARTS, &TIERS],
         "s3_endpoint" => &[&PARTS, &["s3_endpoint"]],
+        // It changes no part.
+        "flow_logs.retain_logs" => &[],
         "flow_logs.retention_days" => &[&["objects"]],
         // What is new says nothing about what there is.
         _ => &[&PARTS],

@@ -426,3 +426,80 @@ fn an_explicit_range_moves_to_another_zone() {
     session.destroy(&mut resource).unwrap();
     account.assert_empty();
 }
+
+/// `retain_logs`: the log group outlives flow logs and network, is nobody's, and is taken back by who asks for it.
+#[test]
+fn a_log_group_that_is_retained_outlives_flow_logs_and_network() {
+    let account = Rig::shared().account();
+    let session = Session::new(&account);
+    let logs = |retain: Option<bool>| {
+        let network = with(&config(), "nat_gateways", "none");
+        let logs = json!({ "destination": "cloudwatch", "retain_logs": retain });
+        with(&network, "flow_logs", logs)
+    };
+    let groups = || {
+        let objects = account.objects().into_iter();
+        let groups = objects.filter(|object| object.kind == "log_group");
+        groups.map(|group| group.tags).collect::<Vec<_>>()
+    };
+    let kept = || {
+        let tags = groups().pop().unwrap();
+        tags.contains_key("ekb:kept") && !tags.contains_key("ekb:resource")
+    };
+    let mut resource = Resource::new("ekb_network");
+    session.apply(&mut resource, &logs(Some(true))).unwrap();
+    // Flow logs are removed, and the removal fails at first: the state has lost the argument by then.
+    account.fault(&Fault::deny().on("TagResource"));
+    let without = with(&config(), "nat_gateways", "none");
+    let plan = session.plan(&mut resource, &without).unwrap();
+    let said = format!("{:?}", plan.warnings);
+    assert!(
+        said.contains("EKB2047") && said.contains("flow_log_group") && said.contains("retain_logs"),
+        "{said}"
+    );
+    session.apply_plan(&mut resource, &plan).unwrap_err();
+    account.clear_faults();
+    session.apply(&mut resource, &without).unwrap();
+    assert!(kept(), "{:?}", groups());
+    session.expect_empty(&mut resource, &without).unwrap();
+    // Nobody takes it by the way.
+    let plan = session.plan(&mut resource, &logs(None)).unwrap();
+    assert!(
+        format!("{:?}", plan.warnings).contains("EKB2033"),
+        "{:?}",
+        plan.warnings
+    );
+    let refused = session.apply_plan(&mut resource, &plan).unwrap_err().to_string();
+    assert!(
+        refused.contains("EKB1304") && refused.contains("adopt = true"),
+        "{refused}"
+    );
+    // Whoever would keep it, does; a replacement keeps it for itself.
+    let plan = session.apply(&mut resource, &logs(Some(true))).unwrap();
+    assert!(
+        !format!("{:?}", plan.warnings).contains("EKB2033"),
+        "{:?}",
+        plan.warnings
+    );
+    assert!(!kept(), "{:?}", groups());
+    session.expect_empty(&mut resource, &logs(Some(true))).unwrap();
+    session
+        .apply(&mut resource, &with(&logs(Some(true)), "cidr", "10.30.0.0/16"))
+        .unwrap();
+    session
+        .expect_empty(&mut resource, &with(&logs(Some(true)), "cidr", "10.30.0.0/16"))
+        .unwrap();
+    // A destroy leaves it, and says so.
+    session.destroy(&mut resource).unwrap();
+    assert_eq!(
+        account.counts().into_iter().collect::<Vec<_>>(),
+        [("log_group".to_owned(), 1)]
+    );
+    assert!(kept());
+    let adopting = with(&logs(None), "adopt", true);
+    let mut again = Resource::new("ekb_network");
+    session.apply(&mut again, &adopting).unwrap();
+    session.expect_empty(&mut again, &adopting).unwrap();
+    session.destroy(&mut again).unwrap();
+    account.assert_empty();
+}

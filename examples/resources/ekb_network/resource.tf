@@ -6,6 +6,7 @@ resource "ekb_network" "main" {
   flow_logs = {
     destination    = "cloudwatch"
     retention_days = 14
+    retain_logs    = true
   }
 }
 

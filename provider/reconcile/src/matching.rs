@@ -9,7 +9,7 @@ use crate::duplicates::Spare;
 use crate::failure::{Class, Failure};
 use crate::graph::Declared;
 use crate::observe::{Observation, Spot, Standing};
-use crate::ownership::{PREFIX, RootTags, Whose, made_at};
+use crate::ownership::{KEPT, PREFIX, RootTags, Whose, made_at};
 use crate::part::{Condition, Idempotence, Key, Object};
 
 /// Everything that was found, matched to parts.
@@ -114,9 +114,7 @@ impl Observation {
             }
         }
         self.match_by_structure(&mut claims, &mut unsaid);
-        if self.engine.adopt {
-            self.match_by_name(&mut claims, &mut unsaid);
-        }
+        self.match_by_name(&mut claims, &mut unsaid);
         self.note_standing(&claims);
 
         self.choose(claims, &mut picture);
@@ -265,6 +263,9 @@ impl Observation {
         for (kind, answer) in &self.answers {
             for object in &answer.objects {
                 let spot = (*kind, object.id.clone());
+                if self.let_be.contains(&spot) {
+                    continue;
+                }
                 let dead = object.condition == Condition::Dead;
                 // The look began before this was made: it shows a predecessor of the same name.
                 let newer = self
@@ -384,7 +385,8 @@ impl Observation {
         }
     }
 
-    /// Takes over what has the fixed name of a declared part and carries nobody's tags.
+    /// Takes over what has the fixed name of a declared part and carries nobody's tags: where that is allowed, or this owner
+    /// kept it and would keep it again.
     fn match_by_name(
         &self,
         claims: &mut BTreeMap<Key, Vec<Found>>,
@@ -392,7 +394,12 @@ impl Observation {
     ) {
         unsaid.retain(|(kind, object)| {
             let part = self.named(kind, object).filter(|part| {
+                let is_kept = || {
+                    object.tags.get(KEPT) == Some(&self.engine.owner.kept_tag())
+                        && self.known.kept.contains_key(&part.key)
+                };
                 !is_owned(object)
+                    && (self.engine.adopt || is_kept())
                     && !claims.contains_key(&part.key)
                     && !matches!(object.condition, Condition::Dead | Condition::Deleting)
             });
@@ -499,6 +506,9 @@ impl Observation {
             let title = any_kind.traits().title;
             let cause = match whose {
                 Some(whose) => format!("{title} {} belongs to {whose}", object.id),
+                None if object.tags.contains_key(KEPT) => {
+                    format!("{title} {} was kept when its part went (tag {KEPT})", object.id)
+                }
                 None => format!("{title} {} exists and does not carry our tags", object.id),
             };
             // The root's own id is what an import can take; a name that nobody's tags claim, an apply.
@@ -580,9 +590,10 @@ impl Observation {
     }
 }
 
-/// Whether tags of ownership say anything of whose it is.
+/// Whether tags of ownership say anything of whose it is. What was kept is nobody's.
 pub(crate) fn is_owned(object: &Object) -> bool {
-    object.tags.keys().any(|name| name.starts_with(PREFIX))
+    let mut names = object.tags.keys();
+    names.any(|name| name.starts_with(PREFIX) && name != KEPT)
 }
 
 /// The keys of parts by id and by ARN.

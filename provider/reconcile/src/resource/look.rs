@@ -61,6 +61,7 @@ impl<D> Reconciled<D> {
         let shared = shared.filter_map(|(key, value)| Some((key.clone(), value.known()?.clone())));
         remembered.complete_tags(&mut known, &shared.collect());
         known.kinds.extend(remembered.kinds());
+        known.kept.extend(remembered.kept());
         if let Some(context) = context {
             known.ignore_tags(context.ignored_tags());
         }

@@ -305,6 +305,10 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             if let Some(prior) = plan.prior.as_ref().filter(|prior| !self.is_incomplete(prior)) {
                 self.claim_move(cx, prior, &mut plan.diagnostics);
             }
+            if let Some(prior) = &plan.prior {
+                let known = Baseline::of(self, context, prior, &plan.private).known;
+                self.say_what_a_destroy_keeps::<C>(&known, &mut plan.diagnostics);
+            }
             return;
         };
         let (prior, out) = (plan.prior.as_ref(), &mut plan.diagnostics);

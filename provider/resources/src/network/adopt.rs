@@ -129,6 +129,7 @@ pub fn adopt(model: &mut Network, report: &Report) {
                 .unwrap_or_else(|| "cloudwatch".to_owned())
                 .into(),
             retention_days: Attr::from_option(days.or(Some(14))),
+            retain_logs: Attr::Null,
         })
     } else {
         Attr::Null

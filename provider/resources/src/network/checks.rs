@@ -484,6 +484,7 @@ mod tests {
         let logs = FlowLogs {
             destination: "kinesis".into(),
             retention_days: Attr::Known(14),
+            retain_logs: Attr::Null,
         };
         assert_eq!(
             codes(&Network {
@@ -495,6 +496,7 @@ mod tests {
         let logs = FlowLogs {
             destination: "cloudwatch".into(),
             retention_days: Attr::Known(14),
+            retain_logs: Attr::Null,
         };
         let long = Network {
             name: "x".repeat(60).as_str().into(),
@@ -506,6 +508,7 @@ mod tests {
             flow_logs: Attr::Known(FlowLogs {
                 destination: destination.into(),
                 retention_days,
+                retain_logs: Attr::Null,
             }),
             ..network()
         };
@@ -520,6 +523,7 @@ mod tests {
         let logs = FlowLogs {
             destination: "arn:aws:s3:::".into(),
             retention_days: Attr::Known(15),
+            retain_logs: Attr::Null,
         };
         let wrong = Network {
             flow_logs: Attr::Known(logs),

@@ -404,6 +404,13 @@ fn flow_logs(model: &Network, graph: &mut Graph, vpc: &Handle, tagger: &Tagger<'
     };
     let prefix = tagger.prefix;
     let tags = tagger.tags("flow-logs", &[]);
+    if logs.retain_logs == Attr::Known(true) {
+        graph.keep(
+            "flow_log_group",
+            "`retain_logs` is true. Its tag `ekb:kept` says whose it was; with `retain_logs` or `adopt = true` a network of this \
+             name takes it back",
+        );
+    }
     let unknown = Unknowns::default();
     let mut part = FlowLog {
         vpc: vpc.made(),

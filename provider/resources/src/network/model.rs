@@ -161,4 +161,9 @@ pub struct FlowLogs {
     /// 2192, 2557, 2922, 3288 or 3653.
     #[attribute(optional, computed, default = 14)]
     pub retention_days: Attr<i64>,
+    /// Whether the log group, with its history, stays when flow logs are removed or go elsewhere, or the network is destroyed.
+    /// Nobody owns it then. A network of the same name takes it back where this is true there too, or with `adopt = true`.
+    /// What counts is what was applied last: to have it deleted, apply `false` first.
+    #[attribute(optional)]
+    pub retain_logs: Attr<bool>,
 }
