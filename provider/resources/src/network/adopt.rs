@@ -1,6 +1,6 @@
 //! What a network that is there means: its parts, where others built it, and the arguments that follow from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws::network::{GatewayEndpoint, InterfaceEndpoint, NatGateway, RouteTable, Subnet};
 use framework::Attr;
@@ -75,6 +75,10 @@ pub fn adopt(model: &mut Network, report: &Report) {
     let text = |key: &str, name: &str| field(key, name).and_then(|value| value.as_str().map(str::to_owned));
 
     model.cidr = Attr::from_option(text("vpc", "cidr").and_then(|cidr| cidr.parse().ok()));
+    let secondary: BTreeSet<Ipv4Net> = field("vpc", "secondary_cidrs")
+        .and_then(|ranges| serde_json::from_value(ranges).ok())
+        .unwrap_or_default();
+    model.secondary_cidrs = Attr::from_option((!secondary.is_empty()).then_some(secondary));
     let public = ranges(report, "public_subnet");
     let private = ranges(report, "private_subnet");
     let mut zones: Vec<String> = public.keys().chain(private.keys()).cloned().collect();
@@ -104,6 +108,7 @@ pub fn adopt(model: &mut Network, report: &Report) {
     }
     .into();
     model.private_tiers = super::tiers::adopt(model, &zones, report);
+    model.interface_endpoint_zones = super::endpoints::adopt(&zones, report);
     model.nat_zone = match positions(report, "nat_gateway").as_slice() {
         [zone] if zones.len() > 1 => zone.clone().into(),
         _ => Attr::Null,

@@ -15,11 +15,13 @@ use reconcile::resource::{Common, Declared, DefaultTimeouts, Outputs};
 pub mod adopt;
 pub mod checks;
 pub mod data_source;
+pub mod endpoints;
 pub mod functions;
 pub mod graph;
 pub mod layout;
 pub mod list;
 pub mod model;
+pub mod ranges;
 pub mod tiers;
 
 use crate::platform::Platform;
@@ -38,7 +40,11 @@ impl Declared<Platform> for NetworkResource {
 
     const NAME: &'static str = "ekb_network";
     const TITLE: &'static str = "network";
-    const LOOKS_UP: &'static [&'static str] = &["ec2:DescribeAvailabilityZones"];
+    const LOOKS_UP: &'static [&'static str] = &[
+        "ec2:DescribeAvailabilityZones",
+        "ec2:DescribeVpcEndpointServices",
+        "ec2:DescribeSubnets",
+    ];
     const TIMEOUTS: DefaultTimeouts = DefaultTimeouts {
         create: Duration::from_secs(30 * 60),
         read: Duration::from_secs(10 * 60),
@@ -91,6 +97,8 @@ impl Declared<Platform> for NetworkResource {
         checks::warn_of_retention(config, out);
         self.complete_zones(context, config, prior, planned, out).await;
         complete_nat(config, prior, planned);
+        endpoints::look_up(context, prior, planned, out).await;
+        ranges::look_up(context, prior, planned, out).await;
         let zones = graph::zones(planned);
         let nets = |which: fn(&graph::ZoneNets) -> Attr<Ipv4Net>| match &zones {
             Some(zones) => Attr::Known(

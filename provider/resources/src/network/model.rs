@@ -20,6 +20,10 @@ pub struct Network {
     /// warning: shared ones (100.64.0.0/10, 198.18.0.0/15), and public ones that you own.
     #[attribute(required, replace)]
     pub cidr: Attr<Ipv4Net>,
+    /// Further IPv4 ranges of the VPC, /16 to /28: for subnets that are given explicitly, in `subnets` and `private_tiers` or made
+    /// elsewhere. AWS combines only some ranges (Amazon VPC user guide, "VPC CIDR blocks"), and at first allows four of them.
+    #[attribute(optional)]
+    pub secondary_cidrs: Attr<BTreeSet<Ipv4Net>>,
     /// Names of the availability zones. Default: those of `subnets`, else the first zones of the region that EKS can use,
     /// `zone_count` of them; looked up once and kept.
     #[attribute(optional, computed, conflicts("zone_count"))]
@@ -60,6 +64,10 @@ pub struct Network {
     /// AWS services reached by an interface endpoint in every private subnet, for example `ecr.api`.
     #[attribute(optional, validate(pattern("^[a-z0-9-]+([.][a-z0-9-]+)*$")))]
     pub interface_endpoints: Attr<BTreeSet<String>>,
+    /// Zones of the interface endpoint of a service, for services that AWS does not offer in all zones of the network, or to
+    /// pay for fewer addresses. Services that are not named here have an address in every zone.
+    #[attribute(optional)]
+    pub interface_endpoint_zones: Attr<BTreeMap<String, Attr<BTreeSet<String>>>>,
     /// Flow logs of the VPC.
     #[attribute(optional)]
     pub flow_logs: Attr<FlowLogs>,

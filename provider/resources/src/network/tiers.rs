@@ -177,6 +177,7 @@ pub fn check(model: &Network, out: &mut Diagnostics) {
         );
     };
     let zones = zones(model);
+    let ranges = super::ranges::all(model);
     let mut taken: BTreeMap<u32, &String> = BTreeMap::new();
     let used: BTreeSet<u32> = tiers
         .values()
@@ -237,11 +238,12 @@ pub fn check(model: &Network, out: &mut Diagnostics) {
                     format!("Take one of its zones: {}.", there.join(", ")),
                 );
             }
-            let (Attr::Known(net), Attr::Known(cidr)) = (net, model.cidr) else {
+            let (Attr::Known(net), Some(ranges)) = (net, &ranges) else {
                 continue;
             };
             let whole = net.trunc();
-            if !cidr.contains(&whole) || whole.prefix_len() > 28 {
+            if !ranges.iter().any(|range| range.contains(&whole)) || whole.prefix_len() > 28 {
+                let cidr = super::ranges::text(ranges);
                 refuse(
                     at(),
                     format!("{net} is no part of {cidr} of /28 or larger."),
