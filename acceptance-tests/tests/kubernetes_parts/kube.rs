@@ -381,11 +381,7 @@ impl<const N: usize> Kind for Kube<N> {
             },
             _ => failure,
         })?;
-        Ok(Made {
-            condition: self.object(&made, None).condition,
-            id: part.name.clone(),
-            arn: None,
-        })
+        Ok(Made::new(&part.name, self.object(&made, None).condition))
     }
 
     async fn update(

@@ -15,8 +15,11 @@ use crate::kinds::AnyKind;
 use crate::matching::{Found, Seen};
 use crate::observe::{Spot, Standing};
 use crate::ownership::{KEPT, RootTags, made_at, made_tag, missing_tags, new_tags};
-use crate::part::{Call, Condition, Difference, Idempotence, Key, KindTraits, Made, Object, Remedy, Tags};
+use crate::part::{
+    Call, Condition, Difference, Idempotence, Key, KindTraits, Made, Object, Ref, Remedy, Tags,
+};
 use crate::progress::Step;
+use crate::reference;
 use crate::schedule::{Progress, Schedule, Stop};
 use crate::wait::{Patience, Rhythm, Run};
 
@@ -229,7 +232,35 @@ impl Work<'_> {
             for (key, stage) in &self.part.needs {
                 self.stage.schedule.until(key, *stage).await?;
             }
+            for named in &self.part.takes {
+                self.until_told(named).await?;
+            }
             self.needs_met = true;
+        }
+        Ok(())
+    }
+
+    /// Looks until the part tells the output; that of what cannot be seen is known from the state, or not at all.
+    async fn until_told(&self, named: &Ref) -> Result<(), Failure> {
+        let Some(name) = &named.output else { return Ok(()) };
+        let is_told = || self.run.sight(|sight| sight.output(&named.key, name).is_some());
+        let Some(kind) = self.run.sight(|sight| sight.kind_of(&named.key)) else {
+            return Ok(());
+        };
+        let doing = self.doing("making");
+        let now = self.run.engine.clock.now();
+        let limit = self.traits.invisible_for.max(UPDATE_SHOWS);
+        let mut rhythm = Rhythm::new(self.run, Some(now), Duration::ZERO, limit);
+        while !is_told() {
+            if let Err(failure) = rhythm.look(self.run, kind, &doing).await {
+                if failure.class != Class::TimedOut {
+                    return Err(failure);
+                }
+                let cause = format!("{} does not tell its {name}", named.key);
+                return Err(Failure::new(Class::Other, doing, cause).code("EKB1313").hint(
+                    "Apply again; where it stays so, this is a defect of the provider: please report it.",
+                ));
+            }
         }
         Ok(())
     }
@@ -278,7 +309,12 @@ impl Work<'_> {
         // It was kept when its part went, and is taken back.
         let is_back = object.tags.contains_key(KEPT);
         if differing.is_empty() && missing.is_empty() && !is_back {
-            return Ok(true);
+            if self.needs_met || self.part.takes.is_empty() {
+                return Ok(true);
+            }
+            // What it takes of others may be another value once they are what they should be.
+            self.meet_needs().await?;
+            return Ok(false);
         }
         if !self.needs_met {
             let (stage, mut holds) = (self.stage, self.holds(object));
@@ -336,6 +372,11 @@ impl Work<'_> {
             return Err(fought_over(&self.part.key, &doing, &differing).into());
         }
         let all = what.clone();
+        let taken = self.run.sight(|sight| sight.taken(self.part));
+        for difference in what.iter_mut().filter(|_| !taken.is_empty()) {
+            difference.is = reference::fill_names(&difference.is, &taken);
+            difference.should = reference::fill_names(&difference.should, &taken);
+        }
         let mut set: Tags = missing
             .into_iter()
             .map(|(name, _, should)| (name, should))
@@ -370,7 +411,7 @@ impl Work<'_> {
                 done => {
                     done?;
                     let spot = (self.part.kind, object.id.clone());
-                    let fields = what.iter().map(|what| (&what.field, &what.should));
+                    let fields = all.iter().map(|what| (&what.field, &what.should));
                     self.run
                         .sight(|sight| sight.note_applied(self.part, spot, fields));
                     None
@@ -452,8 +493,8 @@ impl Work<'_> {
 
     /// The name of the lock for a changing call.
     fn lock(&self) -> Option<String> {
-        let ids = self.run.sight(|sight| sight.ids(self.part.needs.keys()));
-        self.kind.lock(&self.part.resolved(&ids))
+        let call = self.call(&BTreeSet::new(), None, &[]);
+        self.kind.lock(&self.part.resolved(&|named| call.known(named)))
     }
 
     /// What a mutating call is given. Where the service knows no token, `made` is put into the tags: the request then
@@ -463,9 +504,18 @@ impl Work<'_> {
             .iter()
             .flat_map(|what| texts(&what.is).into_iter().chain(texts(&what.should)));
         let named: Vec<Key> = named.map(Key::from).collect();
-        let ids = self
-            .run
-            .sight(|sight| sight.ids(self.part.needs.keys().chain(&named)));
+        let (ids, taken) = self.run.sight(|sight| {
+            (
+                sight.ids(self.part.needs.keys().chain(&named)),
+                sight.taken(self.part),
+            )
+        });
+        let mut outputs = BTreeMap::<Key, BTreeMap<String, Value>>::new();
+        for (named, value) in taken {
+            if let Some(name) = named.output {
+                outputs.entry(named.key).or_default().insert(name, value);
+            }
+        }
         let owner = &self.run.engine.owner;
         let root = self
             .stage
@@ -474,22 +524,20 @@ impl Work<'_> {
             .filter(|(root, _)| *root == self.part.key)
             .map(|(_, tags)| tags);
         let mut ownership = new_tags(owner, &self.part.key, root);
-        let token = crate::token::token(
-            owner,
-            &self.part.key,
-            &self.part.resolved(&ids),
-            &ownership,
-            predecessors,
-        );
-        ownership.extend(made.map(made_tag));
-        Call {
+        let mut call = Call {
             key: self.part.key.clone(),
             owner: owner.clone(),
-            ownership,
+            ownership: Tags::new(),
             shared: (*self.part.shared).clone(),
-            token,
+            token: String::new(),
             ids,
-        }
+            outputs,
+        };
+        let fields = self.part.resolved(&|named| call.known(named));
+        call.token = crate::token::token(owner, &self.part.key, &fields, &ownership, predecessors);
+        ownership.extend(made.map(made_tag));
+        call.ownership = ownership;
+        call
     }
 
     /// Makes the part: afterwards it is seen.
@@ -618,9 +666,9 @@ impl Work<'_> {
             id: made.id,
             arn: made.arn,
             condition: made.condition,
-            fields: self.part.resolved(&call.ids),
+            fields: self.part.resolved(&|named| call.known(named)),
             tags,
-            outputs: BTreeMap::new(),
+            outputs: made.outputs,
             detail: Value::Null,
         };
         let key = self.part.key.clone();

@@ -284,6 +284,7 @@ impl Run {
                 let needs = sight.declared(key).map(|part| &part.needs);
                 sight.ids(needs.into_iter().flat_map(BTreeMap::keys))
             }),
+            outputs: BTreeMap::new(),
         };
         let mut patience = Patience::new(self, kind.traits().pace.limit);
         loop {

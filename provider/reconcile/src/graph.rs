@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use framework::Attr;
 use indexmap::IndexMap;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::failure::{Class, Failure};
 use crate::part::{FieldRule, Key, Part, Ref, Remedy, Stage, Tags};
+use crate::reference;
 use crate::shared_tags::{IgnoredTags, SharedTags};
 
 /// Most characters of a part's key: it is the value of a tag.
@@ -79,6 +80,7 @@ impl Handle {
         Ref {
             key: self.0.clone(),
             stage: Stage::Made,
+            output: None,
         }
     }
 
@@ -87,6 +89,7 @@ impl Handle {
         Ref {
             key: self.0.clone(),
             stage: Stage::Ready,
+            output: None,
         }
     }
 }
@@ -98,7 +101,7 @@ pub(crate) struct Declared {
     pub kind: &'static str,
     /// The typed part, for its kind.
     pub part: Arc<dyn Any + Send + Sync>,
-    /// Its fields with references as plain keys: comparable with what is observed.
+    /// Its fields with references as plain keys and outputs by name: comparable with what is observed.
     pub fields: Value,
     /// Its fields with references marked as such, for putting ids in their place.
     marked: Value,
@@ -106,6 +109,8 @@ pub(crate) struct Declared {
     pub needs: BTreeMap<Key, Stage>,
     /// The parts referred to, by top-level field.
     pub referring: BTreeMap<String, BTreeSet<Key>>,
+    /// What of others stands in its fields beside ids alone: outputs, and ids within texts.
+    pub takes: Vec<Ref>,
     /// What of the fields is not known yet, as JSON pointers without the slash at their beginning.
     unknown: BTreeSet<String>,
     /// The tags of its own among those in the fields.
@@ -223,7 +228,7 @@ impl Declared {
     pub fn places_of(&self, key: &Key) -> Vec<String> {
         fn walk(value: &Value, at: &str, key: &Key, places: &mut Vec<String>) {
             match value {
-                Value::Object(map) if reference(map).is_some_and(|(named, _)| named == *key) => {
+                Value::String(text) if reference::alone(text).is_some_and(|named| named.key == *key) => {
                     places.push(at.to_owned())
                 }
                 Value::Object(map) => map.iter().for_each(|(name, value)| {
@@ -242,11 +247,18 @@ impl Declared {
         places
     }
 
-    /// Its fields with ids in place of references; a part without an id stays a key.
-    pub fn resolved(&self, ids: &BTreeMap<Key, String>) -> Value {
-        rewrite(&self.marked, &mut |key, _| {
-            ids.get(key).cloned().unwrap_or_else(|| key.0.clone())
-        })
+    /// Its fields with what stands for references; what is not known keeps its name.
+    pub fn resolved(&self, of: &dyn Fn(&Ref) -> Option<Value>) -> Value {
+        reference::fill(&self.marked, of)
+    }
+
+    /// Fields as they are, with the outputs by name that stand where they are declared.
+    pub fn name_outputs(&self, is: &Value, of: &dyn Fn(&Ref) -> Option<Value>) -> Value {
+        if self.takes.is_empty() {
+            is.clone()
+        } else {
+            reference::name_outputs(&self.marked, is, of)
+        }
     }
 }
 
@@ -287,18 +299,22 @@ impl Graph {
             );
         }
         let mut needs = BTreeMap::new();
-        let fields = rewrite(&marked, &mut |key, stage| {
-            let needed = needs.entry(key.clone()).or_insert(stage);
-            *needed = stage.max(*needed);
-            key.0.clone()
-        });
         let mut referring = BTreeMap::<String, BTreeSet<Key>>::new();
+        let mut takes = Vec::new();
         for (field, value) in marked.as_object().into_iter().flatten() {
-            rewrite(value, &mut |key, _| {
-                referring.entry(field.clone()).or_default().insert(key.clone());
-                String::new()
-            });
+            for (named, is_alone) in reference::references(value) {
+                let needed = needs.entry(named.key.clone()).or_insert(named.stage);
+                *needed = named.stage.max(*needed);
+                referring
+                    .entry(field.clone())
+                    .or_default()
+                    .insert(named.key.clone());
+                if (named.output.is_some() || !is_alone) && !takes.contains(&named) {
+                    takes.push(named);
+                }
+            }
         }
+        let fields = reference::named(&marked);
         self.referring
             .entry(P::KIND)
             .or_default()
@@ -320,6 +336,7 @@ impl Graph {
             marked,
             needs,
             referring,
+            takes,
             rule: P::rule,
             remedy: P::remedy,
         };
@@ -539,32 +556,6 @@ fn defect(key: &Key, cause: String) -> Failure {
         .hint("This is a defect of the provider: please report it.")
 }
 
-/// The value with every reference replaced by a string.
-fn rewrite(value: &Value, replace: &mut impl FnMut(&Key, Stage) -> String) -> Value {
-    match value {
-        Value::Object(map) => {
-            if let Some((key, stage)) = reference(map) {
-                return Value::String(replace(&key, stage));
-            }
-            Value::Object(
-                map.iter()
-                    .map(|(name, value)| (name.clone(), rewrite(value, replace)))
-                    .collect(),
-            )
-        }
-        Value::Array(list) => Value::Array(list.iter().map(|value| rewrite(value, replace)).collect()),
-        other => other.clone(),
-    }
-}
-
-fn reference(map: &Map<String, Value>) -> Option<(Key, Stage)> {
-    let (name, value) = map.iter().next().filter(|_| map.len() == 1)?;
-    let stage = [Stage::Made, Stage::Ready]
-        .into_iter()
-        .find(|stage| stage.mark() == name)?;
-    Some((Key::from(value.as_str()?), stage))
-}
-
 /// The value without members that are null: absent and null are the same to us.
 pub(crate) fn without_nulls(value: &Value) -> Value {
     match value {
@@ -632,8 +623,8 @@ mod tests {
             (Key::from("nat/a"), Stage::Ready),
         ]);
         assert_eq!(part.needs, needs);
-        let ids = BTreeMap::from([(Key::from("vpc"), "vpc-1".to_owned())]);
-        assert_eq!(part.resolved(&ids)["vpc"], "vpc-1");
+        let id = |named: &Ref| (named.key.0 == "vpc").then(|| json!("vpc-1"));
+        assert_eq!(part.resolved(&id)["vpc"], "vpc-1");
     }
 
     #[test]

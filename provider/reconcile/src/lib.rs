@@ -72,6 +72,7 @@ pub mod part;
 pub mod progress;
 #[cfg(test)]
 mod properties;
+mod reference;
 pub mod report;
 pub mod resource;
 mod run;
@@ -85,6 +86,8 @@ mod simulated;
 mod size;
 #[cfg(test)]
 mod sweep;
+#[cfg(test)]
+mod taken;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -14,7 +14,7 @@ use crate::failure::{Class, Failure};
 use crate::graph::{Declared, Graph};
 use crate::matching::{Picture, Seen};
 use crate::ownership::{missing_tags, without_ownership};
-use crate::part::{Ask, Condition, Key, Object};
+use crate::part::{Ask, Condition, Key, Object, Ref};
 use crate::report::{Known, Report, Unclaimed, undeclared_view};
 
 /// Longest time that one look is tried again after being throttled and the like.
@@ -268,6 +268,32 @@ impl Observation {
         }
     }
 
+    /// What the part's object is called by this name; none while it is not known.
+    pub(crate) fn output(&self, key: &Key, name: &str) -> Option<Value> {
+        match self.picture.parts.get(key)? {
+            Seen::Found(found) if name == "arn" => found.object.arn.clone().map(Value::String),
+            Seen::Found(found) => found.object.outputs.get(name).cloned(),
+            Seen::Unseen(_) => self.known.outputs.get(key)?.get(name).cloned(),
+            Seen::Absent | Seen::Foreign(_) => None,
+        }
+    }
+
+    /// What a reference stands for; none while it is not known.
+    pub(crate) fn value(&self, named: &Ref) -> Option<Value> {
+        match &named.output {
+            None => self.id(&named.key).map(Value::String),
+            Some(name) => self.output(&named.key, name),
+        }
+    }
+
+    /// What the part takes of others, as far as it is known.
+    pub(crate) fn taken(&self, part: &Declared) -> Vec<(Ref, Value)> {
+        let taken = part.takes.iter();
+        taken
+            .filter_map(|named| Some((named.clone(), self.value(named)?)))
+            .collect()
+    }
+
     pub(crate) fn ids<'a>(&self, keys: impl Iterator<Item = &'a Key>) -> BTreeMap<Key, String> {
         keys.filter_map(|key| Some((key.clone(), self.id(key)?)))
             .collect()
@@ -318,7 +344,9 @@ impl Observation {
 
     /// The fields of a part's object: references as keys, and what cannot be read as it was last applied.
     fn as_it_is(&self, part: &Declared, object: &Object, replaced: &dyn Fn(&Key) -> bool) -> Value {
-        let mut is = self.keyed(part.kind, Some(part), &object.fields, replaced);
+        let known = |named: &Ref| self.value(named).filter(|_| !replaced(&named.key));
+        let is = part.name_outputs(&object.fields, &known);
+        let mut is = self.keyed(part.kind, Some(part), &is, replaced);
         let applied = self.applied.get(&(part.kind, object.id.clone()));
         for field in part.unreadable() {
             if let Some(fields) = is.as_object_mut() {

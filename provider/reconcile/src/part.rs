@@ -5,10 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::reference;
 use crate::shared_tags::SharedTags;
 
 /// Derives [`Part`] from the struct: `#[part(kind = "subnet")]`, and on fields `#[part(replace)]`, `#[part(own_entries)]`, ….
@@ -56,32 +57,67 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The name under which a reference serialises. No service takes a NUL, so that it is nobody's data.
-    pub(crate) fn mark(self) -> &'static str {
+    /// The word under which a reference is written.
+    pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Made => "\0made",
-            Self::Ready => "\0ready",
+            Self::Made => "made",
+            Self::Ready => "ready",
+        }
+    }
+
+    pub(crate) fn of(word: &str) -> Self {
+        if word == Self::Made.word() {
+            Self::Made
+        } else {
+            Self::Ready
         }
     }
 }
 
-/// A field of a part that stands for another part: an edge of the graph.
+/// A field that stands for another part: an edge of the graph.
 ///
-/// Serialises as an object with the key of the part under a name that stands for the stage; the graph turns that into an
-/// edge and the plain key.
+/// Alone it is the part's id. With [`Ref::output`] it is something else that the service invents, and can also stand inside
+/// of a [`Text`] or a JSON document, in names of entries too: `format!("{}:sub", cluster.ready().output("oidc_issuer"))`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ref {
     /// The part meant.
     pub key: Key,
     /// How far along it has to be before the part that holds this reference is made or updated.
     pub stage: Stage,
+    /// What of it is meant, by its name in [`Object::outputs`], or `arn`; none: its id.
+    pub output: Option<String>,
+}
+
+impl Ref {
+    /// The output of this name in place of the id.
+    #[must_use]
+    pub fn output(self, name: &str) -> Self {
+        Self {
+            output: Some(name.to_owned()),
+            ..self
+        }
+    }
+
+    /// The part's ARN in place of the id.
+    #[must_use]
+    pub fn arn(self) -> Self {
+        self.output("arn")
+    }
 }
 
 impl Serialize for Ref {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(self.stage.mark(), &self.key.0)?;
-        map.end()
+        serializer.collect_str(self)
+    }
+}
+
+/// A text with outputs of other parts in it. A kind gets what stands there from [`Call::text`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+pub struct Text(String);
+
+impl<T: fmt::Display> From<T> for Text {
+    fn from(text: T) -> Self {
+        Self(text.to_string())
     }
 }
 
@@ -218,7 +254,8 @@ pub struct Object {
     /// Ids of the objects it uses (a subnet's VPC; an interface's subnet and groups): they are deleted after it.
     pub references: Vec<String>,
     /// What the service invents beside the id and others need, by name (an address's public IP, an endpoint): for the
-    /// attributes of the resource. It stays the same for as long as the object lives.
+    /// attributes of the resource, and for the fields of other parts ([`Ref::output`]). It stays the same for as long as the
+    /// object lives; what an update changes (a version) is for other parts alone.
     pub outputs: BTreeMap<String, Value>,
     /// What the kind wants to remember for update and delete (association ids, …). Never shown.
     pub detail: Value,
@@ -263,6 +300,8 @@ pub struct Call {
     pub token: String,
     /// Ids of the parts that it refers to, as declared and in the differences that an update is to mend.
     pub ids: BTreeMap<Key, String>,
+    /// Outputs that it refers to, by part.
+    pub outputs: BTreeMap<Key, BTreeMap<String, Value>>,
 }
 
 impl Call {
@@ -271,13 +310,63 @@ impl Call {
     /// # Errors
     /// Where that part is not made: an error in the graph.
     pub fn id(&self, part: &Ref) -> Result<&str, Failure> {
-        self.ids.get(&part.key).map(String::as_str).ok_or_else(|| {
-            Failure::new(
-                crate::failure::Class::Other,
-                format!("resolving {} for {}", part.key, self.key),
-                "that part has no id yet (a defect of the provider)",
-            )
-        })
+        self.ids
+            .get(&part.key)
+            .map(String::as_str)
+            .ok_or_else(|| self.unresolved(part, "that part has no id yet"))
+    }
+
+    /// What the reference stands for, of whatever type.
+    ///
+    /// # Errors
+    /// As for [`Call::id`].
+    pub fn value(&self, part: &Ref) -> Result<Value, Failure> {
+        self.known(part)
+            .ok_or_else(|| self.unresolved(part, "that part does not say it yet"))
+    }
+
+    /// The text with what stands for its references.
+    ///
+    /// # Errors
+    /// As for [`Call::id`].
+    pub fn text(&self, text: &Text) -> Result<String, Failure> {
+        match self.document(&Value::String(text.0.clone()))? {
+            Value::String(text) => Ok(text),
+            other => Ok(other.to_string()),
+        }
+    }
+
+    /// The JSON document with what stands for its references.
+    ///
+    /// # Errors
+    /// As for [`Call::id`].
+    pub fn document(&self, document: &Value) -> Result<Value, Failure> {
+        for (part, _) in reference::references(document) {
+            self.value(&part)?;
+        }
+        Ok(reference::fill(document, &|part| self.known(part)))
+    }
+
+    pub(crate) fn known(&self, part: &Ref) -> Option<Value> {
+        match &part.output {
+            None => self.ids.get(&part.key).cloned().map(Value::String),
+            Some(name) => self.outputs.get(&part.key)?.get(name).cloned(),
+        }
+    }
+
+    fn unresolved(&self, part: &Ref, why: &str) -> Failure {
+        let output = part.output.as_ref().map(|name| format!(".{name}"));
+        let doing = format!(
+            "resolving {}{} for {}",
+            part.key,
+            output.unwrap_or_default(),
+            self.key
+        );
+        Failure::new(
+            crate::failure::Class::Other,
+            doing,
+            format!("{why} (a defect of the provider)"),
+        )
     }
 
     /// The id of what is meant.
@@ -310,6 +399,46 @@ pub struct Made {
     /// it should be. Where another call is needed (attributes, routes), say `Changing`: the engine then looks, and mends
     /// what differs by [`Kind::update`]. `Dead` (an old token) makes the engine call again with another token.
     pub condition: Condition,
+    /// What the answer tells of [`Object::outputs`]; where others refer to more, the engine looks.
+    pub outputs: BTreeMap<String, Value>,
+}
+
+impl Made {
+    /// An object of this id and condition, of which the answer tells nothing else.
+    pub fn new(id: impl Into<String>, condition: Condition) -> Self {
+        Self {
+            id: id.into(),
+            arn: None,
+            condition,
+            outputs: BTreeMap::new(),
+        }
+    }
+
+    /// An object that is all that it should be.
+    pub fn settled(id: impl Into<String>) -> Self {
+        Self::new(id, Condition::Settled)
+    }
+
+    /// An object on its way there.
+    pub fn changing(id: impl Into<String>, word: impl Into<String>) -> Self {
+        Self::new(id, Condition::Changing(word.into()))
+    }
+
+    /// The same with its ARN.
+    #[must_use]
+    pub fn arn(self, arn: Option<impl Into<String>>) -> Self {
+        Self {
+            arn: arn.map(Into::into),
+            ..self
+        }
+    }
+
+    /// The same with something else that the service invented.
+    #[must_use]
+    pub fn output(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.outputs.insert(name.to_owned(), value.into());
+        self
+    }
 }
 
 /// The answer of a deleting call.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use crate::graph::{Graph, Handle};
 use crate::part::{Ref, Tags, key};
@@ -53,6 +54,15 @@ fn plot() -> impl Strategy<Value = Plot> {
     )
 }
 
+/// What it says of what it points at: outputs that stay, and such as an update changes.
+fn note(routes: &BTreeMap<String, Ref>) -> Value {
+    let said = routes.values().map(|nat| {
+        let (url, version) = (nat.clone().output("url"), nat.clone().output("version"));
+        (format!("at {url}"), json!([version, format!("id {nat}")]))
+    });
+    Value::Object(said.collect())
+}
+
 /// The graph as it is first, or changed.
 fn build(plots: &[Plot], changed: bool) -> Graph {
     let mut graph = Graph::new();
@@ -94,13 +104,14 @@ fn build(plots: &[Plot], changed: bool) -> Graph {
             .map(|tag| ("Name".to_owned(), format!("{tag}-{size}")))
             .collect();
         let kind = plot.kind;
+        let note = note(&routes);
         let (secret, secret_version) = (format!("hunter{size}").into(), Some(size));
         let name = matches!(kind, ROLE | CLUSTER).then(|| format!("dev-{index}"));
         let key = key("part", index);
         macro_rules! part {
             ($($kind:ident)*) => {
                 match kind {
-                    $($kind => graph.part(key, Sim::<$kind> { name, size, cidr, within, routes, secret, secret_version, tags }),)*
+                    $($kind => graph.part(key, Sim::<$kind> { name, size, cidr, within, routes, secret, secret_version, note, tags }),)*
                     other => unreachable!("no kind {other}"),
                 }
             };

@@ -19,6 +19,8 @@ pub struct Known {
     /// Their fields when they were last read or applied (`objects` of the state): of fields with foreign entries, the
     /// entries that are ours.
     pub objects: BTreeMap<Key, Value>,
+    /// What services invented of them ([`Object::outputs`] and `arn`), for parts that cannot be looked at.
+    pub outputs: BTreeMap<Key, BTreeMap<String, Value>>,
     /// Their kinds. Where missing, the graph says it, else the key's text up to `/`.
     pub kinds: BTreeMap<Key, String>,
     /// Their fields as the state's arguments have them, where all of them have been made: what differs from these is
@@ -118,9 +120,11 @@ pub struct Unclaimed {
 impl Report {
     /// This report as what the state says.
     pub fn known(&self) -> Known {
+        let invented = |(key, object): (&Key, &Object)| (key.clone(), object.outputs.clone());
         Known {
             ids: self.ids.clone(),
             objects: self.objects.clone(),
+            outputs: self.found.iter().map(invented).collect(),
             kinds: self.kinds.clone(),
             kept: self.kept.clone(),
             ..Known::default()

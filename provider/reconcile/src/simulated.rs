@@ -108,6 +108,8 @@ pub struct Sim<const N: usize> {
     pub secret: Secret<String>,
     /// What stands for the secret; unknown to the service.
     pub secret_version: Option<u32>,
+    /// A document with outputs of others in it.
+    pub note: Value,
     pub tags: Tags,
 }
 
@@ -422,6 +424,8 @@ impl World {
                     let mut text = Value::Object(thing.fields.clone()).to_string();
                     for (id, key) in &keys {
                         text = text.replace(&format!("\"{id}\""), &format!("\"<{key}>\""));
+                        text = text.replace(&format!("\"id {id}\""), &format!("\"id <{key}>\""));
+                        text = text.replace(&format!("https://{id}.sim"), &format!("<url of {key}>"));
                     }
                     let fields: Value = serde_json::from_str(&text).unwrap();
                     let mut tags = thing.tags.clone();
@@ -543,7 +547,12 @@ impl Thing {
             fields,
             tags: self.tags.clone(),
             references: self.strings(),
-            outputs: BTreeMap::from([("serial".to_owned(), json!(self.id.rsplit('-').next()))]),
+            outputs: BTreeMap::from([
+                ("serial".to_owned(), json!(self.id.rsplit('-').next())),
+                ("url".to_owned(), json!(format!("https://{}.sim", self.id))),
+                // What an update changes.
+                ("version".to_owned(), self.fields["size"].clone()),
+            ]),
             detail: Value::Null,
         }
     }
@@ -572,6 +581,7 @@ fn resolve<const N: usize>(part: &Sim<N>, call: &Call) -> Result<Map<String, Val
     fields.insert("cidr".into(), json!(part.cidr));
     fields.insert("within".into(), json!(within));
     fields.insert("routes".into(), Value::Object(routes));
+    fields.insert("note".into(), call.document(&part.note)?);
     Ok(fields)
 }
 
@@ -720,11 +730,7 @@ impl<const N: usize> Kind for SimKind<N> {
                 } else {
                     thing.condition(now)
                 };
-                return Ok(Made {
-                    id: thing.id.clone(),
-                    arn: None,
-                    condition,
-                });
+                return Ok(Made::new(&thing.id, condition));
             }
             let mut live = state.things.values().filter(|thing| thing.kind == N);
             if part.name.is_some() && live.any(|thing| thing.fields.get("name") == Some(&json!(part.name))) {
@@ -778,11 +784,7 @@ impl<const N: usize> Kind for SimKind<N> {
                 Condition::Changing("pending".into())
             };
             state.things.insert(id.clone(), thing);
-            Ok(Made {
-                id,
-                arn: None,
-                condition,
-            })
+            Ok(Made::new(id, condition))
         });
         let made = made.await;
         world.with(|state| state.busy -= 1);

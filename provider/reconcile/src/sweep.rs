@@ -7,6 +7,7 @@ use crate::graph::Graph;
 use crate::part::Key;
 use crate::report::{Known, Outcome};
 use crate::simulated::{FAULTS, Fault, ROLE, SUBNET, Sim, VPC, World};
+use crate::taken::issued;
 use crate::tests::{apply, create, made_in, network, plan_and_apply, texts};
 use crate::waits::held;
 
@@ -205,6 +206,16 @@ async fn update_survives_faults_while_reads_lag_behind() {
 /// A network whose zones and sizes change.
 fn networks() -> (Graph, Graph) {
     (network(&["a", "b"], 1), network(&["b", "c"], 2))
+}
+
+/// Outputs of one part in the fields of another.
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_survives_every_fault_at_every_call() {
+    let graphs = (issued("dev", 1), issued("new", 2));
+    sweep_create(Duration::ZERO, &FAULTS, &graphs.0, 3).await;
+    sweep_create(LAG, &LAGGING, &graphs.0, 3).await;
+    sweep_update(Duration::ZERO, &FAULTS, &graphs, 3).await;
+    sweep_update(LAG, &LAGGING, &graphs, 3).await;
 }
 
 /// What is replaced while others refer to it, and what cannot carry tags.

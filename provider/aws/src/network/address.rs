@@ -132,11 +132,7 @@ impl Kind for Addresses {
             .send();
         let doing = format!("allocating elastic IP address ({})", call.key);
         let answer = self.place.aws.call("ec2:AllocateAddress", doing, make).await?;
-        Ok(Made {
-            id: answer.allocation_id.unwrap_or_default(),
-            arn: None,
-            condition: Condition::Settled,
-        })
+        Ok(Made::settled(answer.allocation_id.unwrap_or_default()))
     }
 
     async fn update(&self, _: &ElasticIp, _: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {

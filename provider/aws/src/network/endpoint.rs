@@ -180,11 +180,7 @@ impl Endpoints {
             Condition::Deleting => Condition::Dead,
             other => other,
         };
-        Ok(Made {
-            id: made.id,
-            arn: made.arn,
-            condition,
-        })
+        Ok(Made::new(made.id, condition).arn(made.arn))
     }
 
     async fn modify(

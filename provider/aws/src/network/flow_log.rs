@@ -169,11 +169,7 @@ impl Kind for FlowLogs {
             .into_iter()
             .next()
             .ok_or_else(|| no_answer(call))?;
-        Ok(Made {
-            id,
-            arn: None,
-            condition: Condition::Settled,
-        })
+        Ok(Made::settled(id))
     }
 
     async fn update(&self, _: &FlowLog, _: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {

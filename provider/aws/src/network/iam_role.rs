@@ -325,11 +325,7 @@ impl Kind for IamRoles {
             Ok(())
         };
         let condition = unfinished(finish.await, Condition::Settled);
-        Ok(Made {
-            id: part.name.clone(),
-            arn: answer.role.map(|role| role.arn),
-            condition,
-        })
+        Ok(Made::new(&part.name, condition).arn(answer.role.map(|role| role.arn)))
     }
 
     async fn update(

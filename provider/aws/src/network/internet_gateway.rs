@@ -164,11 +164,7 @@ impl Kind for InternetGateways {
             .and_then(|gateway| self.object(gateway))
             .ok_or_else(|| no_answer(call))?;
         let attached = self.attach(&made.id, vpc).await;
-        Ok(Made {
-            id: made.id,
-            arn: made.arn,
-            condition: unfinished(attached, Condition::Settled),
-        })
+        Ok(Made::new(made.id, unfinished(attached, Condition::Settled)).arn(made.arn))
     }
 
     async fn update(

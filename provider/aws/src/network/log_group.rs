@@ -166,11 +166,7 @@ impl Kind for LogGroups {
         let doing = format!("creating log group {} ({})", part.name, call.key);
         self.0.aws.call("logs:CreateLogGroup", doing, make).await?;
         let kept = self.keep(&part.name, part.retention_days).await;
-        Ok(Made {
-            id: part.name.clone(),
-            arn: Some(arn),
-            condition: unfinished(kept, Condition::Settled),
-        })
+        Ok(Made::new(&part.name, unfinished(kept, Condition::Settled)).arn(Some(arn)))
     }
 
     async fn update(&self, part: &LogGroup, is: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {

@@ -179,11 +179,7 @@ impl Kind for NatGateways {
             Condition::Deleting => Condition::Dead,
             other => other,
         };
-        Ok(Made {
-            id: made.id,
-            arn: None,
-            condition,
-        })
+        Ok(Made::new(made.id, condition))
     }
 
     async fn update(&self, _: &NatGateway, _: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {

@@ -379,11 +379,7 @@ impl Kind for RouteTables {
             Ok(())
         };
         let condition = unfinished(finish.await, Condition::Settled);
-        Ok(Made {
-            condition,
-            arn: made.arn,
-            id: made.id,
-        })
+        Ok(Made::new(made.id, condition).arn(made.arn))
     }
 
     async fn update(

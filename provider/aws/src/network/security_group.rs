@@ -374,11 +374,7 @@ impl Kind for DefaultGroups {
             Ok(())
         };
         let condition = unfinished(closed, Condition::Settled);
-        Ok(Made {
-            id: id.to_owned(),
-            arn: self.0.arn(&group),
-            condition,
-        })
+        Ok(Made::new(id, condition).arn(self.0.arn(&group)))
     }
 
     async fn update(
@@ -500,11 +496,7 @@ impl Kind for SecurityGroups {
             .await?;
         let id = answer.group_id.unwrap_or_default();
         let authorized = self.0.authorize(&id, &part.ingress).await;
-        Ok(Made {
-            condition: unfinished(authorized, Condition::Settled),
-            arn: answer.security_group_arn,
-            id,
-        })
+        Ok(Made::new(id, unfinished(authorized, Condition::Settled)).arn(answer.security_group_arn))
     }
 
     async fn update(

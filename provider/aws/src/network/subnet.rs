@@ -216,11 +216,7 @@ impl Kind for Subnets {
         } else {
             Ok(())
         };
-        Ok(Made {
-            condition: unfinished(set, made.condition),
-            id: made.id,
-            arn: made.arn,
-        })
+        Ok(Made::new(made.id, unfinished(set, made.condition)).arn(made.arn))
     }
 
     async fn update(&self, part: &Subnet, is: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {

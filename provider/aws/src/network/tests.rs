@@ -48,6 +48,7 @@ fn call(ids: &[(&str, &str)]) -> Call {
             .iter()
             .map(|(key, id)| (Key::from(*key), (*id).to_owned()))
             .collect(),
+        outputs: BTreeMap::new(),
     }
 }
 
@@ -55,6 +56,7 @@ fn made(key: &str) -> Ref {
     Ref {
         key: key.into(),
         stage: Stage::Made,
+        output: None,
     }
 }
 

@@ -102,8 +102,8 @@ impl Vpcs {
     }
 
     fn object(&self, vpc: aws_sdk_ec2::types::Vpc, (support, hostnames): Attributes) -> Option<Object> {
-        let id = vpc.vpc_id?;
         let further = further_ranges(&vpc);
+        let id = vpc.vpc_id?;
         let moving = further.iter().find(|range| range.state.ends_with("ing"));
         let condition = match (vpc.state.as_ref().map(|state| state.as_str()), moving) {
             (Some("pending"), _) => Condition::Changing("pending".into()),
@@ -343,11 +343,7 @@ impl Kind for Vpcs {
             Condition::Changing("associating".into())
         };
         let arn = self.0.arn(vpc.owner_id.as_deref(), "vpc", &id);
-        Ok(Made {
-            id,
-            arn,
-            condition: unfinished(set, condition),
-        })
+        Ok(Made::new(id, unfinished(set, condition)).arn(arn))
     }
 
     async fn update(

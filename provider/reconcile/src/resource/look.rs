@@ -62,6 +62,7 @@ impl<D> Reconciled<D> {
         remembered.complete_tags(&mut known, &shared.collect());
         known.kinds.extend(remembered.kinds());
         known.kept.extend(remembered.kept());
+        known.outputs = remembered.outputs();
         if let Some(context) = context {
             known.ignore_tags(context.ignored_tags());
         }

@@ -171,6 +171,18 @@ impl Remembered {
         parts.filter_map(|(key, invented)| Some((key.clone(), invented.kept.clone()?)))
     }
 
+    /// What services invented of the parts.
+    pub(super) fn outputs(&self) -> BTreeMap<Key, BTreeMap<String, Value>> {
+        let all = self.parts.iter().map(|(key, invented)| {
+            let arn = invented.arn.clone().map(|arn| ("arn".to_owned(), arn.into()));
+            (
+                key.clone(),
+                invented.outputs.clone().into_iter().chain(arn).collect(),
+            )
+        });
+        all.collect()
+    }
+
     /// What is to be remembered of what was found; what could not be looked at stays.
     pub(super) fn after(self, report: &Report) -> Self {
         let one = |(key, id): (&Key, &String)| {

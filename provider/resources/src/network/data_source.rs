@@ -1,6 +1,6 @@
 //! The data source `ekb_network`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use framework::{Attr, Context, DataSource, Diagnostic, Diagnostics, Model};
@@ -32,6 +32,9 @@ pub struct NetworkData {
     /// IPv4 range of the VPC.
     #[attribute(computed)]
     pub cidr: Attr<Ipv4Net>,
+    /// Further ranges of the VPC.
+    #[attribute(computed)]
+    pub secondary_cidrs: Attr<BTreeSet<Ipv4Net>>,
     /// Availability zones.
     #[attribute(computed)]
     pub availability_zones: Attr<Vec<String>>,
@@ -123,6 +126,7 @@ impl DataSource<Platform> for NetworkDataSource {
             arn: network.arn,
             vpc_id: network.vpc_id,
             cidr: network.cidr,
+            secondary_cidrs: network.secondary_cidrs,
             availability_zones: network.availability_zones,
             public_subnet_ids: network.public_subnet_ids,
             public_subnet_ids_by_zone: network.public_subnet_ids_by_zone,

@@ -98,7 +98,7 @@ impl Declared<Platform> for NetworkResource {
         self.complete_zones(context, config, prior, planned, out).await;
         complete_nat(config, prior, planned);
         endpoints::look_up(context, prior, planned, out).await;
-        ranges::look_up(context, prior, planned, out).await;
+        ranges::check_removal(context, prior, planned, out).await;
         let zones = graph::zones(planned);
         let nets = |which: fn(&graph::ZoneNets) -> Attr<Ipv4Net>| match &zones {
             Some(zones) => Attr::Known(

@@ -121,15 +121,15 @@ pub fn check(model: &Network, out: &mut Diagnostics) {
     }
 }
 
-/// Refuses to take away a range in which others have subnets: looked up only where a range goes. Subnets of ours that stay
-/// are refused for themselves.
-pub async fn look_up(
+/// Refuses to take away a range in which subnets are to stay: this network's own, which the arguments tell, and those of
+/// others, which are looked for only where a range goes.
+pub async fn check_removal(
     context: Option<&Platform>,
     prior: Option<&Network>,
     planned: &Network,
     out: &mut Diagnostics,
 ) {
-    let (Some(context), Some(prior), Some(ranges)) = (context, prior, all(planned)) else {
+    let (Some(prior), Some(ranges)) = (prior, all(planned)) else {
         return;
     };
     let before = prior.secondary_cidrs.known().cloned().unwrap_or_default();
@@ -137,52 +137,130 @@ pub async fn look_up(
         .into_iter()
         .filter(|range| !ranges.contains(range))
         .collect();
-    let (Attr::Known(vpc), Attr::Known(region), false) =
-        (&prior.vpc_id, &prior.common.region, going.is_empty())
-    else {
-        return;
-    };
     // With another first range all of it goes, and is in the way for itself.
-    if prior.cidr != planned.cidr {
+    if going.is_empty() || prior.cidr != planned.cidr {
         return;
     }
-    let ours: BTreeSet<&String> = prior
-        .common
-        .ids
-        .known()
+    let goes = |net: &Ipv4Net| {
+        let holds = |range: &Ipv4Net| range.contains(net);
+        going.iter().any(holds) && !ranges.iter().any(holds)
+    };
+    let mut staying: Vec<String> = super::tiers::all_subnets(planned)
         .into_iter()
-        .flatten()
-        .filter_map(|(_, id)| id.known())
+        .filter(|(_, net)| goes(net))
+        .map(|(name, net)| format!("{name} ({net})"))
         .collect();
-    // Who may not look is told by the apply.
-    let mut lodgers = context
-        .aws
-        .subnets_in(region, vpc, &going)
-        .await
-        .unwrap_or_default();
-    lodgers.retain(|lodger| !ours.contains(&lodger.id));
-    if lodgers.is_empty() {
+    if let (Some(context), Attr::Known(vpc), Attr::Known(region)) =
+        (context, &prior.vpc_id, &prior.common.region)
+    {
+        let ids = prior.common.ids.known().into_iter().flatten();
+        let ours: BTreeSet<&String> = ids.filter_map(|(_, id)| id.known()).collect();
+        // Who may not look is told by the apply.
+        let lodgers = context
+            .aws
+            .subnets_in(region, vpc, &going)
+            .await
+            .unwrap_or_default();
+        let others = lodgers.iter().filter(|lodger| !ours.contains(&lodger.id));
+        staying.extend(others.map(|lodger| {
+            let name = if lodger.name.is_empty() {
+                String::new()
+            } else {
+                format!(" \"{}\"", lodger.name)
+            };
+            format!(
+                "{}{name} ({}), which is not this network's",
+                lodger.id, lodger.cidr
+            )
+        }));
+    }
+    if staying.is_empty() {
         return;
     }
-    let names = lodgers.iter().map(|lodger| {
-        let name = if lodger.name.is_empty() {
-            String::new()
-        } else {
-            format!(" \"{}\"", lodger.name)
-        };
-        format!("{}{name} ({})", lodger.id, lodger.cidr)
-    });
     out.push(
         Diagnostic::error(
             "EKB2126",
             "Range in use",
             format!(
-                "{} cannot be taken from {vpc}: in it lie subnets that are not this network's: {}.",
+                "{} cannot be taken away: in it lie {}.",
                 text(&going),
-                names.collect::<Vec<_>>().join(", ")
+                staying.join(", ")
             ),
         )
-        .hint("Remove these subnets first, or leave the range in `secondary_cidrs`.")
+        .hint("Remove these subnets, or leave the range in `secondary_cidrs`.")
         .at(Path::from(ARGUMENT)),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusals(first: &str, further: &[&str]) -> Vec<String> {
+        let network = Network {
+            cidr: Attr::Known(first.parse().unwrap()),
+            secondary_cidrs: Attr::Known(further.iter().map(|net| net.parse().unwrap()).collect()),
+            ..Network::default()
+        };
+        let mut out = Diagnostics::new();
+        check(&network, &mut out);
+        out.into_iter()
+            .map(|refusal| format!("{} {}", refusal.detail, refusal.hint))
+            .collect()
+    }
+
+    #[test]
+    fn ranges_that_aws_combines() {
+        for (first, further) in [
+            (
+                "10.20.0.0/16",
+                vec![
+                    "10.21.0.0/16",
+                    "10.0.0.0/24",
+                    "100.64.0.0/16",
+                    "52.94.0.0/20",
+                    "10.99.0.0/28",
+                ],
+            ),
+            ("10.0.0.0/16", vec!["10.1.0.0/16", "100.64.0.0/16"]),
+            ("172.20.0.0/16", vec!["172.21.0.0/16"]),
+            ("192.168.0.0/20", vec!["192.168.16.0/20"]),
+            ("198.19.0.0/20", vec!["198.19.16.0/20", "100.64.0.0/16"]),
+            ("100.64.0.0/16", vec!["100.65.0.0/16"]),
+        ] {
+            assert_eq!(refusals(first, &further), [""; 0], "{first} {further:?}");
+        }
+    }
+
+    #[test]
+    fn ranges_that_it_does_not() {
+        for (first, further, says) in [
+            ("10.20.0.0/16", "10.20.128.0/20", "overlaps 10.20.0.0/16"),
+            ("10.20.0.0/16", "10.0.0.0/15", "allows /16 to /28"),
+            ("10.20.0.0/16", "10.21.0.0/29", "allows /16 to /28"),
+            ("10.20.0.0/16", "10.21.0.1/24", "Write 10.21.0.0/24."),
+            ("10.20.0.0/16", "169.254.0.0/20", "refuses"),
+            ("10.20.0.0/16", "172.20.0.0/16", "of the same block"),
+            ("172.20.0.0/16", "192.168.0.0/20", "of the same block"),
+            ("172.20.0.0/16", "172.31.0.0/20", "172.31.0.0/16"),
+            ("100.64.0.0/16", "10.0.0.0/20", "of the same block"),
+            ("198.19.0.0/20", "10.7.0.0/20", "of the same block"),
+            ("10.20.0.0/16", "198.19.0.0/20", "198.19.0.0/16 cannot"),
+            (
+                "10.1.0.0/16",
+                "10.0.0.0/20",
+                "no part of 10.0.0.0/16 beside 10.1.0.0/16",
+            ),
+        ] {
+            let said = refusals(first, &[further]);
+            assert!(
+                said.len() == 1 && said[0].contains(says),
+                "{first} {further}: {said:?}"
+            );
+        }
+        assert_eq!(
+            refusals("10.20.0.0/16", &["10.30.0.0/16", "10.30.1.0/24"]).len(),
+            1
+        );
+    }
 }
