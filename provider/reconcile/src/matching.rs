@@ -10,7 +10,7 @@ use crate::failure::{Class, Failure};
 use crate::graph::Declared;
 use crate::observe::{Observation, Spot, Standing};
 use crate::ownership::{KEPT, PREFIX, RootTags, Whose, made_at};
-use crate::part::{Condition, Idempotence, Key, Object};
+use crate::part::{Condition, FieldRule, Idempotence, Key, Object, Remedy};
 
 /// Everything that was found, matched to parts.
 #[derive(Default)]
@@ -439,7 +439,7 @@ impl Observation {
                     if part.kind != *kind || claims.contains_key(&part.key) {
                         continue;
                     }
-                    let named = self.is_referred_to(part, object, claims);
+                    let named = self.is_referred_to(part, object, claims) && can_stay(part, object);
                     let same = || {
                         let names = names_of(claims.values().filter_map(|found| found.first()));
                         let fields = replace(&object.fields, &|text| names.get(text));
@@ -588,6 +588,18 @@ impl Observation {
         });
         Value::Object(replaced_fields.collect())
     }
+}
+
+/// Whether the object can become the part without being made anew: others may rely on what they built. Fields that refer
+/// to parts are left out: they are why it was looked at.
+fn can_stay(part: &Declared, object: &Object) -> bool {
+    let fields = part.fields.as_object().into_iter().flatten();
+    let mut fixed = fields.filter(|(field, _)| {
+        part.remedy(field) == Remedy::Replace
+            && part.rule(field) != FieldRule::NotCompared
+            && !part.referring.contains_key(*field)
+    });
+    fixed.all(|(field, value)| object.fields.get(field).unwrap_or(&Value::Null) == value)
 }
 
 /// Whether tags of ownership say anything of whose it is. What was kept is nobody's.

@@ -234,6 +234,12 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What of others an import leaves alone, and what an apply does beside it: the user is told. Only after an import by the
+    /// root's id.
+    fn left_alone(&self, _report: &Report) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Sets arguments that are one field of AWS to its real value, where it is there: so a plan shows a difference as
     /// that of the argument, and `ignore_changes` leaves it alone. All else is said by `objects` and `drift`.
     /// True where any was changed.

@@ -177,6 +177,10 @@ impl Declared<Platform> for NetworkResource {
         adopt::recognise(report)
     }
 
+    fn left_alone(&self, report: &Report) -> Vec<String> {
+        adopt::left_alone(report)
+    }
+
     fn read_arguments(&self, model: &mut Network, report: &Report) -> bool {
         let (Attr::Known(logs), Some(days)) = (&mut model.flow_logs, adopt::retention_days(report)) else {
             return false;
