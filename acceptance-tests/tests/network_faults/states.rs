@@ -454,7 +454,7 @@ fn a_log_group_that_is_retained_outlives_flow_logs_and_network() {
     let plan = session.plan(&mut resource, &without).unwrap();
     let said = format!("{:?}", plan.warnings);
     assert!(
-        said.contains("EKB2047") && said.contains("flow_log_group") && said.contains("retain_logs"),
+        said.contains("EKB2051") && said.contains("flow_log_group") && said.contains("retain_logs"),
         "{said}"
     );
     session.apply_plan(&mut resource, &plan).unwrap_err();

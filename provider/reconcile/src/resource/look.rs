@@ -26,11 +26,23 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let mut graph = self.0.graph(model)?;
+        Some(self.with_tags(context, model, self.0.graph(model)?))
+    }
+
+    /// The graph with the user's tags and without ignored ones.
+    pub(super) fn with_tags<C: Surroundings>(
+        &self,
+        context: Option<&C>,
+        model: &D::Model,
+        mut graph: Graph,
+    ) -> Graph
+    where
+        D: Declared<C>,
+    {
         let nothing = IgnoredTags::default();
         let ignored = context.map_or(&nothing, |context| context.ignored_tags());
         graph.share_tags(&D::common(model).tags_all, ignored);
-        Some(graph)
+        graph
     }
 
     /// What the state says of the parts.
@@ -63,6 +75,8 @@ impl<D> Reconciled<D> {
         known.kinds.extend(remembered.kinds());
         known.kept.extend(remembered.kept());
         known.outputs = remembered.outputs();
+        let known = D::FORMERLY.rename(known);
+        let mut known = known;
         if let Some(context) = context {
             known.ignore_tags(context.ignored_tags());
         }
@@ -172,7 +186,7 @@ impl<D> Reconciled<D> {
             .await;
         let mut report = observation.report();
         if imported.is_none() && self.0.read_arguments(&mut state, &report) {
-            observation.declare(self.graph(Some(context), &state));
+            observation.declare(self.graph(Some(context), &state).into_iter().collect());
             report = observation.report();
         } else if imported.is_some() && report.ids.len() > seen {
             // What is found by a fixed name and not by tags (a log group) shows only once the name is known.

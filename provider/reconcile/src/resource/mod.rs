@@ -15,6 +15,7 @@ use framework::{
 
 use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::formerly::Formerly;
 use crate::graph::Graph;
 use crate::kinds::Kinds;
 use crate::locks::Locks;
@@ -164,6 +165,13 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     const TITLE: &'static str;
     /// Version of its graph's form, written on the root object; newer ones are refused.
     const SCHEMA: u32 = 1;
+    /// Version of its state's form ([`Resource::VERSION`]).
+    const VERSION: i64 = 0;
+    /// Names that earlier versions gave to it and to its parts. What bears them is kept, and tagged anew.
+    const FORMERLY: Formerly = Formerly {
+        names: &[],
+        parts: &[],
+    };
     /// IAM actions of what it looks up beside its parts (zones, versions).
     const LOOKS_UP: &'static [&'static str] = &[];
     /// Time-outs where the user sets none.
@@ -179,6 +187,14 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     fn name_mut(model: &mut Self::Model) -> &mut Attr<String>;
     /// Its time-outs.
     fn timeouts(model: &Self::Model) -> &Attr<Timeouts>;
+
+    /// Turns a state of the version into one of the next version, as [`Resource::upgrade`] does.
+    ///
+    /// # Errors
+    /// Where the state cannot be read.
+    fn upgrade(&self, version: i64, _state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {
+        Err(framework::no_upgrade(Self::NAME, version))
+    }
 
     /// Checks what is planned, each refusal at the path of its argument. Pure; values may be unknown. Refusals of
     /// arguments that do not change are dropped: a plan without changes, and so a destroy, is never blocked.
@@ -205,6 +221,21 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     /// Write-only attributes are there when something is applied, and null at plan, refresh and destroy: they belong in
     /// fields of parts that serde skips, with their version beside them ([`crate::part::FieldRule::AsApplied`]).
     fn graph(&self, model: &Self::Model) -> Option<Graph>;
+
+    /// The stages on the way there, where it cannot be reached in one (an upgrade over several versions, a setting that
+    /// needs another one first): seen from what is there, so that an interrupted change goes on where it stands. None by
+    /// default. Parts of a stage have the keys of the graph's own; what a stage does not declare stays until the end.
+    ///
+    /// # Errors
+    /// What had to be looked up could not be.
+    async fn steps(
+        &self,
+        _context: &C,
+        _model: &Self::Model,
+        _found: &Report,
+    ) -> Result<Vec<Graph>, Failure> {
+        Ok(Vec::new())
+    }
 
     /// The kinds of all parts that it may have, declared now or not.
     fn kinds(&self, context: &C, region: &str) -> Kinds;
@@ -271,7 +302,7 @@ impl Baseline {
         state: &D::Model,
         private: &PrivateState,
     ) -> Self {
-        let remembered = remembered(private);
+        let remembered = remembered::<C, D>(private);
         Self {
             known: reconciled.known(context, state, &remembered),
             remembered,
@@ -284,8 +315,10 @@ fn patterns(common: &Common) -> Vec<String> {
     common.ignore_drift.known().cloned().unwrap_or_default()
 }
 
-fn remembered(private: &PrivateState) -> Remembered {
-    private.get_json(REMEMBERED).unwrap_or_default()
+/// What the private state says, by the keys of this version.
+fn remembered<C: Surroundings, D: Declared<C>>(private: &PrivateState) -> Remembered {
+    let remembered: Remembered = private.get_json(REMEMBERED).unwrap_or_default();
+    remembered.renamed(&D::FORMERLY)
 }
 
 #[async_trait]
@@ -294,6 +327,12 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
     type Identity = Identity;
 
     const NAME: &'static str = D::NAME;
+    const VERSION: i64 = D::VERSION;
+    const FORMER_NAMES: &'static [&'static str] = D::FORMERLY.names;
+
+    fn upgrade(&self, version: i64, state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {
+        self.0.upgrade(version, state)
+    }
 
     async fn plan(&self, cx: &Context<C>, plan: &mut Plan<D::Model>) {
         let context = cx.ready().map(|context| &**context);
@@ -404,12 +443,12 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 D::timeouts(&planned).create(D::TIMEOUTS.create),
             )
             .await;
-        let (engine, graph) = match prepared {
+        let (engine, way) = match prepared {
             Ok(prepared) => prepared,
             Err(errors) => return Applied::failed(before.into_state(), request.private, errors),
         };
         let context = cx.ready().map(|context| &**context);
-        let remembered = remembered(&request.private);
+        let remembered = remembered::<C, D>(&request.private);
         let known = before
             .state()
             .map(|state| self.known(context, state, &remembered));
@@ -421,7 +460,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let purpose = Purpose::Create {
             incarnation: incarnation.clone(),
         };
-        let outcome = engine.reconcile(&[graph], &known, &Allowed::All, &purpose).await;
+        let outcome = engine.follow(&way, &known, &Allowed::All, &purpose).await;
         self.applied(planned, before, request.private, outcome, Some(incarnation))
     }
 
@@ -431,7 +470,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         private.remove(IMPORTED);
         let looked = match cx.configured() {
             Ok(context) => {
-                let remembered = remembered(&private);
+                let remembered = remembered::<C, D>(&private);
                 self.look(cx, context, request.state.clone(), &remembered, imported)
                     .await
             }
@@ -457,14 +496,14 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 D::timeouts(&planned).update(D::TIMEOUTS.update),
             )
             .await;
-        let (engine, graph) = match prepared {
+        let (engine, way) = match prepared {
             Ok(prepared) => prepared,
             Err(errors) => return Applied::failed(Some(request.prior), request.private, errors),
         };
         let context = cx.ready().map(|context| &**context);
         let mut known = Baseline::of(self, context, &request.prior, &request.private).known;
         known.ignore_drift = patterns(D::common(&planned));
-        let allowed = Allowed::of(&graph.changes(&known));
+        let allowed = Allowed::of(&way.target.changes(&known));
         // An imported thing that others made has no incarnation yet: it gets one here.
         let fresh = D::common(&request.prior)
             .incarnation
@@ -476,7 +515,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             .cloned()
             .or_else(|| fresh.clone());
         let outcome = engine
-            .reconcile(&[graph], &known, &allowed, &Purpose::Update { incarnation })
+            .follow(&way, &known, &allowed, &Purpose::Update { incarnation })
             .await;
         let before = Before::Updated(request.prior);
         self.applied(planned, before, request.private, outcome, fresh)

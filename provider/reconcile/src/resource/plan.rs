@@ -253,7 +253,17 @@ impl<D> Reconciled<D> {
             .zip(region)
             .map(|(context, region)| self.0.kinds(context, region));
         let (mut said, mut refused, mut stays) = (Vec::new(), Vec::new(), Vec::new());
-        for going in graph.foresee(&baseline.known).going() {
+        let foresight = graph.foresee(&baseline.known);
+        out.extend(foresight.refused().into_iter().map(|(key, sentences, refusal)| {
+            let summary = format!("A change of the {} is refused", D::TITLE);
+            Diagnostic::error(
+                "EKB2047",
+                summary,
+                format!("{key}: {sentences}: {}.", refusal.why),
+            )
+            .hint(refusal.hint)
+        }));
+        for going in foresight.going() {
             let kind = kinds.as_ref().and_then(|kinds| kinds.get(&going.kind));
             let loss = kind.map_or(Loss::Nothing, |kind| kind.loss());
             let title = kind.map_or(going.kind.as_str(), |kind| kind.traits().title);
@@ -304,7 +314,7 @@ impl<D> Reconciled<D> {
         D: Declared<C>,
     {
         let summary = format!("Parts of the {} stay", D::TITLE);
-        Diagnostic::warning("EKB2047", summary, stays.join("\n"))
+        Diagnostic::warning("EKB2051", summary, stays.join("\n"))
     }
 
     /// What cannot be, where it is new: what stays as it was is never refused, so that a destroy is not blocked.

@@ -45,7 +45,7 @@ impl<D> Reconciled<D> {
     {
         let mut messages: Diagnostics = outcome.report.warnings.iter().map(Failure::warning).collect();
         messages.extend(outcome.kept.iter().map(kept));
-        let mut remembered = super::remembered(&private);
+        let mut remembered = super::remembered::<C, D>(&private);
         if outcome.is_done() {
             remembered.forget_tags();
             let objects = D::common(&state).objects.clone();
