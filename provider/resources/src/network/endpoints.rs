@@ -181,7 +181,7 @@ pub fn adopt(network: &[String], report: &Report) -> Attr<BTreeMap<String, Attr<
             };
             let zones: BTreeSet<String> = subnets.iter().filter_map(zone).collect();
             let is_partial = !zones.is_empty() && zones.len() < network.len();
-            is_partial.then(|| (service, Attr::Known(zones)))
+            is_partial.then_some((service, Attr::Known(zones)))
         });
     let chosen: BTreeMap<_, _> = chosen.collect();
     Attr::from_option((!chosen.is_empty()).then_some(chosen))
