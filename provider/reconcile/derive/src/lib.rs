@@ -1,5 +1,6 @@
 //! The derive that reads from a struct how its fields are compared and what mends a difference.
 
+mod managed;
 mod part;
 
 use proc_macro::TokenStream;
@@ -18,4 +19,11 @@ pub fn part(input: TokenStream) -> TokenStream {
     part::expand(&input)
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
+}
+
+/// Makes a model that of a declared resource (`reconcile::resource::Managed`): by its fields `name`, `timeouts` and `common`.
+#[proc_macro_derive(Managed)]
+pub fn managed(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    managed::expand(&input).into()
 }

@@ -24,6 +24,7 @@ use crate::part::Key;
 use crate::report::{Allowed, Known, Report, Unclaimed};
 use crate::shared_tags::IgnoredTags;
 
+mod found;
 mod look;
 mod messages;
 mod outputs;
@@ -34,8 +35,10 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use look::{find, list};
+pub use found::{All, Data, ListConfig, Looked, offer};
 pub use outputs::Outputs;
+/// Derives [`Managed`].
+pub use reconcile_derive::Managed;
 
 use look::Imported;
 use messages::kept;
@@ -153,11 +156,26 @@ pub struct DefaultTimeouts {
     pub delete: Duration,
 }
 
+/// The model of a declared resource: `#[derive(Model, Managed, Default, …)]` on a struct with the fields `name`, `timeouts`
+/// and a flattened `common`.
+pub trait Managed: Model + Default + Clone + std::fmt::Debug + Send + Sync + 'static {
+    /// What every declared resource has.
+    fn common(&self) -> &Common;
+    /// The same, to be changed.
+    fn common_mut(&mut self) -> &mut Common;
+    /// Its name within the environment.
+    fn name(&self) -> &Attr<String>;
+    /// The same, to be changed.
+    fn name_mut(&mut self) -> &mut Attr<String>;
+    /// Its time-outs.
+    fn timeouts(&self) -> &Attr<Timeouts>;
+}
+
 /// A resource that is a graph of parts.
 #[async_trait]
 pub trait Declared<C: Surroundings>: Send + Sync + 'static {
-    /// Its arguments and attributes; `common()` of it is a flattened [`Common`].
-    type Model: Model;
+    /// Its arguments and attributes.
+    type Model: Managed;
 
     /// Its full name, for example `ekb_network`; without the prefix the type in the tag `ekb:resource`.
     const NAME: &'static str;
@@ -177,17 +195,6 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     /// Time-outs where the user sets none.
     const TIMEOUTS: DefaultTimeouts;
 
-    /// The common attributes.
-    fn common(model: &Self::Model) -> &Common;
-    /// The common attributes, to be changed.
-    fn common_mut(model: &mut Self::Model) -> &mut Common;
-    /// Its name within the environment.
-    fn name(model: &Self::Model) -> &Attr<String>;
-    /// Its name, to be changed.
-    fn name_mut(model: &mut Self::Model) -> &mut Attr<String>;
-    /// Its time-outs.
-    fn timeouts(model: &Self::Model) -> &Attr<Timeouts>;
-
     /// Turns a state of the version into one of the next version, as [`Resource::upgrade`] does.
     ///
     /// # Errors
@@ -203,14 +210,16 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     /// Sets the computed attributes that follow from arguments. Looks up only what the prior state does not have, and
     /// what hardly ever changes (zones); what cannot be known yet stays unknown. Without a context the provider's
     /// configuration is not known yet.
+    /// By default there are none.
     async fn complete(
         &self,
-        context: Option<&C>,
-        config: &Self::Model,
-        prior: Option<&Self::Model>,
-        planned: &mut Self::Model,
-        out: &mut Diagnostics,
-    );
+        _context: Option<&C>,
+        _config: &Self::Model,
+        _prior: Option<&Self::Model>,
+        _planned: &mut Self::Model,
+        _out: &mut Diagnostics,
+    ) {
+    }
 
     /// The parts that follow from the attributes; `None` while one that all of them follow from is not known. Pure.
     ///
@@ -280,9 +289,6 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
 
     /// Sets the arguments from what is there: import and data source.
     fn adopt(&self, model: &mut Self::Model, report: &Report);
-
-    /// An empty model.
-    fn blank() -> Self::Model;
 }
 
 /// [`Declared`] as a resource of the framework.
@@ -365,7 +371,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Some(graph) => {
                 let mut baseline = prior.map(|prior| Baseline::of(self, context, prior, &plan.private));
                 if let Some(baseline) = &mut baseline {
-                    baseline.known.ignore_drift = patterns(D::common(planned));
+                    baseline.known.ignore_drift = patterns(Managed::common(planned));
                 }
                 self.plan_parts(&graph, baseline.as_ref(), planned, out);
                 if let Some(baseline) = baseline.as_ref().filter(|_| plan.replace.is_empty()) {
@@ -378,7 +384,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 }
             }
             None => {
-                let common = D::common_mut(planned);
+                let common = Managed::common_mut(planned);
                 common.objects = Attr::Unknown;
                 common.ids = Attr::Unknown;
                 self.0.outputs(planned, &Outputs::unknown());
@@ -392,7 +398,8 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let is_unchanged = prior.is_some_and(|prior| prior.encode() == planned.encode());
         let changed = format!("changed/{}", self.place(planned));
         if plan.kind != PlanKind::Replace
-            && let (Attr::Known(name), Attr::Known(region)) = (D::name(planned), &D::common(planned).region)
+            && let (Attr::Known(name), Attr::Known(region)) =
+                (Managed::name(planned), &Managed::common(planned).region)
             && {
                 let is_first = cx.claim(&self.place(planned));
                 if !is_unchanged {
@@ -440,7 +447,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 cx,
                 &request.config,
                 &planned,
-                D::timeouts(&planned).create(D::TIMEOUTS.create),
+                Managed::timeouts(&planned).create(D::TIMEOUTS.create),
             )
             .await;
         let (engine, way) = match prepared {
@@ -455,7 +462,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let known = known.unwrap_or_default();
         let begun = before
             .state()
-            .and_then(|state| D::common(state).incarnation.known().cloned());
+            .and_then(|state| Managed::common(state).incarnation.known().cloned());
         let incarnation = begun.unwrap_or_else(|| Clock::from_env().id());
         let purpose = Purpose::Create {
             incarnation: incarnation.clone(),
@@ -493,7 +500,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 cx,
                 &request.config,
                 &planned,
-                D::timeouts(&planned).update(D::TIMEOUTS.update),
+                Managed::timeouts(&planned).update(D::TIMEOUTS.update),
             )
             .await;
         let (engine, way) = match prepared {
@@ -502,14 +509,14 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         };
         let context = cx.ready().map(|context| &**context);
         let mut known = Baseline::of(self, context, &request.prior, &request.private).known;
-        known.ignore_drift = patterns(D::common(&planned));
+        known.ignore_drift = patterns(Managed::common(&planned));
         let allowed = Allowed::of(&way.target.changes(&known));
         // An imported thing that others made has no incarnation yet: it gets one here.
-        let fresh = D::common(&request.prior)
+        let fresh = Managed::common(&request.prior)
             .incarnation
             .is_null()
             .then(|| Clock::from_env().id());
-        let incarnation = D::common(&request.prior)
+        let incarnation = Managed::common(&request.prior)
             .incarnation
             .known()
             .cloned()
@@ -539,14 +546,14 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         if let Err(error) = self.same_account(context, &prior).await {
             return Applied::failed(Some(prior), request.private, error);
         }
-        let timeout = D::timeouts(&prior).delete(D::TIMEOUTS.delete);
+        let timeout = Managed::timeouts(&prior).delete(D::TIMEOUTS.delete);
         let engine = match self.engine(cx, context, &prior, timeout) {
             Ok(engine) => engine,
             Err(error) => return Applied::failed(Some(prior), request.private, error),
         };
         let baseline = Baseline::of(self, Some(&**context), &prior, &request.private);
         let graph = self.graph(Some(&**context), &prior);
-        let incarnation = D::common(&prior).incarnation.known().cloned();
+        let incarnation = Managed::common(&prior).incarnation.known().cloned();
         let outcome = engine
             .destroy(graph.as_ref(), &baseline.known, incarnation.as_deref())
             .await;
@@ -582,7 +589,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             private.set_json(REMEMBERED, &baseline.remembered.after(&outcome.report));
         }
         if outcome.changed {
-            D::common_mut(&mut state).status = Status::of::<C, D>(&state).destroyed_in_part().attr();
+            Managed::common_mut(&mut state).status = Status::of::<C, D>(&state).destroyed_in_part().attr();
         }
         Applied::failed(Some(state), private, messages)
     }
@@ -626,9 +633,9 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 }
             }
         };
-        let mut state = D::blank();
-        *D::name_mut(&mut state) = Attr::from_option(name);
-        let common = D::common_mut(&mut state);
+        let mut state = D::Model::default();
+        *Managed::name_mut(&mut state) = Attr::from_option(name);
+        let common = Managed::common_mut(&mut state);
         common.environment = Attr::from_option(environment.or(ours));
         common.region = match region_or_default(&**context, region).await {
             Ok(region) => region.into(),
@@ -640,11 +647,12 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
     }
 
     fn identity(&self, state: &D::Model) -> Option<Identity> {
-        let common = D::common(state);
-        let known = common.environment.is_known() && D::name(state).is_known() && common.region.is_known();
+        let common = Managed::common(state);
+        let known =
+            common.environment.is_known() && Managed::name(state).is_known() && common.region.is_known();
         known.then(|| Identity {
             environment: common.environment.clone(),
-            name: D::name(state).clone(),
+            name: Managed::name(state).clone(),
             region: common.region.clone(),
         })
     }

@@ -8,7 +8,7 @@ use framework::{Attr, Context, Diagnostic, Diagnostics, Path};
 
 use super::secrets::with_secrets;
 use super::state::Handover;
-use super::{Common, Declared, Reconciled, Surroundings, patterns};
+use super::{Common, Declared, Managed, Reconciled, Surroundings, patterns};
 use crate::engine::{Engine, Way};
 use crate::failure::Failure;
 use crate::formerly::owner_type;
@@ -33,9 +33,9 @@ impl<D> Reconciled<D> {
         let text = |attr: &Attr<String>| attr.known().cloned().unwrap_or_default();
         format!(
             "{}/{}/{}",
-            text(&D::common(model).region),
+            text(&Managed::common(model).region),
             D::NAME,
-            text(D::name(model))
+            text(Managed::name(model))
         )
     }
 
@@ -49,11 +49,11 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let common = D::common(model);
+        let common = Managed::common(model);
         let (Some(environment), Some(region), Some(name)) = (
             common.environment.known(),
             common.region.known(),
-            D::name(model).known(),
+            Managed::name(model).known(),
         ) else {
             return Err(Diagnostic::error(
                 "EKB2010",
@@ -85,7 +85,7 @@ impl<D> Reconciled<D> {
         engine.ignore_drift = patterns(common);
         engine.adopt = common.adopt.known() == Some(&true);
         engine.timeout = timeout;
-        engine.is_patient = D::timeouts(model).is_known();
+        engine.is_patient = Managed::timeouts(model).is_known();
         Ok(engine)
     }
 
@@ -98,12 +98,12 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let region = D::common(model).region.known().map(String::as_str);
+        let region = Managed::common(model).region.known().map(String::as_str);
         let account = context
             .account(region)
             .await
             .map_err(|failure| failure.diagnostic())?;
-        match D::common(model).account_id.known() {
+        match Managed::common(model).account_id.known() {
             Some(known) if !account.is_empty() && !known.is_empty() && *known != account => {
                 Err(Diagnostic::error(
                     "EKB2012",
