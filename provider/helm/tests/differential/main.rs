@@ -53,22 +53,21 @@ fn run(program: &Path, chart: &Path) -> Outcome {
     out
 }
 
+fn setting(name: &str, default: u64) -> u64 {
+    let set = std::env::var(name).ok();
+    set.and_then(|v| v.parse().ok()).unwrap_or(default)
+}
+
 /// Runs the batches: a batch is values, and templates which see those values and nothing of each other.
 fn batches(
     mut batch: impl FnMut(&mut Generator) -> Vec<(String, Vec<String>)>,
     messages: Messages,
     at_least: usize,
 ) {
-    let number = |name: &str, default: u64| {
-        std::env::var(name)
-            .ok()
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(default)
-    };
-    let seed = number("HELM_FUZZ_SEED", 1);
+    let seed = setting("HELM_FUZZ_SEED", 1);
     let mut findings = Vec::new();
     let mut compared = 0;
-    for round in 0..number("HELM_FUZZ_ROUNDS", 1) {
+    for round in 0..setting("HELM_FUZZ_ROUNDS", 1) {
         let mut generator = Generator(seed.wrapping_add(round).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         for (values, templates) in batch(&mut generator) {
             compared += compare(&values, templates, messages, &mut findings);
@@ -405,26 +404,42 @@ fn numbered(number: u64) -> Generator {
     Generator(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
+/// Cases for the command line: 60 a round.
+fn sample(generate: fn(&mut Generator) -> Case) -> Vec<Case> {
+    let seeds = 60 * setting("HELM_FUZZ_SEED", 1)
+        ..60 * (setting("HELM_FUZZ_SEED", 1) + setting("HELM_FUZZ_ROUNDS", 1));
+    seeds.map(|seed| generate(&mut numbered(seed))).collect()
+}
+
 /// The command line, for a sample.
 #[test]
 fn generated_charts_in_charts_are_rendered_as_helm_renders_them() {
-    let generated = (0..60).map(|seed| numbered(seed).case());
-    by_command_line(smallest().map(|(case, ..)| case).chain(generated).collect());
+    by_command_line(
+        smallest()
+            .map(|(case, ..)| case)
+            .chain(sample(Generator::case))
+            .collect(),
+    );
 }
 
 #[test]
 fn generated_arguments_of_set_are_read_as_helm_reads_them() {
-    by_command_line((0..60).map(|seed| numbered(seed).arguments()).collect());
+    by_command_line(sample(Generator::arguments));
 }
 
 #[test]
 fn generated_scalars_are_read_as_helm_reads_them() {
-    by_command_line((0..60).map(|seed| numbered(seed).scalars()).collect());
+    by_command_line(sample(Generator::scalars));
+}
+
+#[test]
+fn generated_manifests_are_read_as_helm_reads_them() {
+    by_command_line(sample(Generator::manifest));
 }
 
 #[test]
 fn generated_values_are_written_as_helm_writes_them() {
-    by_command_line((0..60).map(|seed| numbered(seed).writers()).collect());
+    by_command_line(sample(Generator::writers));
 }
 
 fn by_command_line(cases: Vec<Case>) {
@@ -433,9 +448,14 @@ fn by_command_line(cases: Vec<Case>) {
         let arguments = case.write(work.path());
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let chart = work.path().join("c");
-        let ours = template(oracle::ours(), &chart, &arguments);
+        let asked = |program: &Path| {
+            let mut outcome = template(program, &chart, &arguments);
+            outcome.error = unworded(&outcome.error);
+            outcome
+        };
+        let ours = asked(oracle::ours());
         // Where helm takes Go's maps in whatever order, one of its answers is enough.
-        let mut theirs = (0..4).map(|_| template(&HELM, &chart, &arguments));
+        let mut theirs = (0..4).map(|_| asked(&HELM));
         let equal = |theirs: &Outcome| {
             *theirs == ours
                 || theirs.error.contains("stack overflow") && ours.error.contains("contain themselves")
@@ -522,16 +542,12 @@ fn differing_lines(
 }
 
 fn by_library(generate: fn(&mut Generator) -> Case) {
-    let number = |name: &str, default: usize| {
-        let set = std::env::var(name).ok();
-        set.and_then(|v| v.parse().ok()).unwrap_or(default)
-    };
-    let (seed, wanted) = (number("HELM_FUZZ_SEED", 1), number("HELM_FUZZ_CHARTS", 10_000));
+    let (seed, wanted) = (setting("HELM_FUZZ_SEED", 1), setting("HELM_FUZZ_CHARTS", 10_000));
     let mut library = Library::start();
-    let (mut compared, mut refused, mut random, mut differing) = (0, 0, 0, 0);
+    let (mut compared, mut refused, mut random, mut differing) = (0u64, 0, 0, 0);
     // How many, and the smallest, by what both sides say.
     let mut findings: BTreeMap<[String; 2], (usize, String)> = BTreeMap::new();
-    let mut index = seed as u64 * 1_000_000;
+    let mut index = seed * 1_000_000;
     while compared < wanted {
         let case = generate(&mut numbered(index));
         index += 1;

@@ -233,6 +233,34 @@ impl Generator {
         case.files.insert("templates/a.yaml".into(), template);
         case
     }
+    /// A rendered template with scalars where helm looks, and elsewhere.
+    pub fn manifest(&mut self) -> Case {
+        let mut case = chart();
+        let mut text = String::new();
+        for _ in 0..1 + self.below(2) {
+            let mut scalar = |usual: &str| match self.below(3) {
+                0 => self.yaml_scalar(),
+                _ => usual.to_owned(),
+            };
+            text += &format!(
+                "apiVersion: {}\nkind: {}\nmetadata:\n  name: {}\n  annotations:\n    {}: {}\nv: {}\n",
+                scalar("v1"),
+                scalar("Pod"),
+                scalar("a"),
+                scalar("helm.sh/hook"),
+                scalar("pre-install"),
+                scalar("1"),
+            );
+            text += self.pick(&["---\n", "--- # next\n", "---x\n", "\n---  \n"]);
+        }
+        // Numbers without an end are told before what else is wrong, and helm takes some of them for texts.
+        let text = text.replace(".inf", "inf").replace(".NaN", "NaN");
+        // As a text of the template, so that no action is read in it.
+        let text = serde_json::to_string(&text).unwrap().replace("\\/", "/");
+        case.files
+            .insert("templates/a.yaml".into(), format!("{{{{ {text} }}}}"));
+        case
+    }
     fn json_text(&mut self) -> String {
         let pieces = [
             "1",
