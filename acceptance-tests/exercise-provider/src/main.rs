@@ -5,6 +5,7 @@ mod extras;
 mod functions;
 mod item;
 mod lookup;
+mod platform;
 mod store;
 
 use std::path::PathBuf;
@@ -53,12 +54,15 @@ impl Provider for Exercise {
         Ok(Arc::new(Store {
             directory,
             default_label: config.default_label.unwrap_or_default(),
+            default_tags: Attr::Null,
+            ignored_tags: Default::default(),
+            locks: Default::default(),
         })
         .into())
     }
 
     fn offers(&self) -> Offers<Store> {
-        Offers::new()
+        reconcile::resource::offer(Offers::new(), platform::PlatformResource)
             .resource(item::Items)
             .data_source(lookup::FindItem)
             .function(functions::Describe)

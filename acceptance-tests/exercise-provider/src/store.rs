@@ -3,7 +3,10 @@
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 
-use framework::{AttributeType as _, Diagnostic, Model as _, Path, Value};
+use framework::{Attr, AttributeType as _, Diagnostic, Model as _, Path, Value};
+use reconcile::locks::Locks;
+use reconcile::resource::GivenTags;
+use reconcile::shared_tags::IgnoredTags;
 
 use crate::item::Item;
 
@@ -12,6 +15,9 @@ use crate::item::Item;
 pub struct Store {
     pub directory: PathBuf,
     pub default_label: String,
+    pub default_tags: Attr<GivenTags>,
+    pub ignored_tags: IgnoredTags,
+    pub locks: Locks,
 }
 
 impl Store {

@@ -20,13 +20,12 @@ fn main() -> ExitCode {
 
 /// `terraform-provider-ekb iam-policy [RESOURCE…]`: the IAM policy that these resources need, by default all.
 fn iam_policy(names: Vec<String>) -> ExitCode {
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let names = if names.is_empty() {
-        resources::policy::RESOURCES
+    let names: Vec<&str> = if names.is_empty() {
+        resources::registry::names()
     } else {
-        &names
+        names.iter().map(String::as_str).collect()
     };
-    let (text, code) = match resources::policy::policy(names) {
+    let (text, code) = match resources::policy::policy(&names) {
         Ok(policy) => (format!("{policy:#}\n"), ExitCode::SUCCESS),
         Err(error) => (format!("{error}\n"), ExitCode::FAILURE),
     };

@@ -37,6 +37,7 @@ pub(crate) trait AnyResource<C>: Send + Sync {
     fn identity(&self, state: &Value) -> Option<Value>;
     fn upgrade(&self, version: i64, state: Json) -> Result<Json, Diagnostics>;
     fn upgrade_identity(&self, version: i64, identity: Json) -> Result<Json, Diagnostics>;
+    fn former_names(&self) -> &'static [&'static str];
     fn move_from(&self, source: &MoveSource) -> Option<Applied<Value>>;
 }
 
@@ -334,6 +335,10 @@ impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Erased<R> {
 
     fn upgrade_identity(&self, version: i64, identity: Json) -> Result<Json, Diagnostics> {
         self.0.upgrade_identity(version, identity)
+    }
+
+    fn former_names(&self) -> &'static [&'static str] {
+        R::FORMER_NAMES
     }
 
     fn move_from(&self, source: &MoveSource) -> Option<Applied<Value>> {

@@ -178,7 +178,9 @@ pub use path::Path;
 pub use plugin::About;
 pub use private::PrivateState;
 pub use provider::{Offers, Provider};
-pub use resource::{Applied, Create, Delete, Import, MoveSource, Plan, PlanKind, Read, Resource, Update};
+pub use resource::{
+    Applied, Create, Delete, Import, MoveSource, Plan, PlanKind, Read, Resource, Update, no_upgrade,
+};
 pub use secret::Secret;
 pub use server::{Server, serve};
 pub use timeouts::Timeouts;

@@ -23,6 +23,9 @@ pub trait Resource<C: Send + Sync + 'static>: Send + Sync + 'static {
 
     /// Full name, for example `ekb_network`.
     const NAME: &'static str;
+    /// Names that earlier versions of the provider gave to this resource: a `moved` block leads from one to this, with the
+    /// state upgraded and the private state as it was. Then [`Resource::move_from`] is not asked.
+    const FORMER_NAMES: &'static [&'static str] = &[];
     /// Version of the state's form. Older states pass through [`Resource::upgrade`], one version at a time.
     const VERSION: i64 = 0;
     /// Version of the identity's form.
@@ -97,7 +100,8 @@ pub trait Resource<C: Send + Sync + 'static>: Send + Sync + 'static {
     }
 }
 
-fn no_upgrade(name: &str, version: i64) -> Diagnostics {
+/// The answer of [`Resource::upgrade`] for versions that it does not know.
+pub fn no_upgrade(name: &str, version: i64) -> Diagnostics {
     Diagnostic::error(
         "F204",
         "State cannot be upgraded",

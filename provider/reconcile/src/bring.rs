@@ -16,7 +16,7 @@ use crate::matching::{Found, Seen};
 use crate::observe::{Spot, Standing};
 use crate::ownership::{RootTags, made_at, made_tag, missing_tags, new_tags};
 use crate::part::{
-    Call, Condition, Difference, Idempotence, Key, KindTraits, Made, Object, Ref, Remedy, Tags,
+    Call, Condition, Difference, Idempotence, Key, KindTraits, Made, Object, Ref, Refusal, Remedy, Tags,
 };
 use crate::progress::Step;
 use crate::reference;
@@ -327,16 +327,18 @@ impl Work<'_> {
             }
             return Ok(false);
         }
+        if let Some((found, refusal)) = differing.iter().find_map(|found| Some((found, found.refusal()?))) {
+            return Err(refused(self.doing("changing"), &object.id, found, refusal).into());
+        }
         if let Some(replacing) = differing
             .iter()
             .find(|found| found.difference.remedy == Remedy::Replace)
         {
-            let sentence = replacing
-                .leaves
-                .first()
-                .map(compare::Leaf::sentence)
-                .unwrap_or_default();
-            let cause = format!("{} can be changed only by making it again: {sentence}", object.id);
+            let sentences = replacing.sentences();
+            let cause = format!(
+                "{} can be changed only by making it again: {sentences}",
+                object.id
+            );
             let hint = "Plan and apply again: the plan will show it.";
             return Err(Failure::new(Class::Invalid, self.doing("changing"), cause)
                 .code("EKB1307")
@@ -725,6 +727,14 @@ impl Work<'_> {
 
 fn is_older(other: &Object, ours: &Object) -> bool {
     !matches!(other.condition, Condition::Dead | Condition::Deleting) && made_at(other) < made_at(ours)
+}
+
+/// A change that is not made.
+pub(crate) fn refused(doing: String, id: &str, found: &compare::Found, refusal: &Refusal) -> Failure {
+    let cause = format!("{id}: {}: {}", found.sentences(), refusal.why);
+    Failure::new(Class::Invalid, doing, cause)
+        .code("EKB1314")
+        .hint(&refusal.hint)
 }
 
 /// Something else changes it back, again and again.

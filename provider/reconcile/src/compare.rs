@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::graph::{Declared, without_nulls};
-use crate::part::{Difference, FieldRule, Key};
+use crate::part::{Difference, FieldRule, Key, Refusal, Remedy};
 
 /// Longest value in a sentence.
 const SHOWN: usize = 80;
@@ -29,6 +29,22 @@ pub(crate) struct Leaf {
     should: Option<Value>,
     /// Whether the values are the user's, who may not want to read them in a message.
     hidden: bool,
+}
+
+impl Found {
+    /// All of it in words.
+    pub fn sentences(&self) -> String {
+        let sentences: Vec<String> = self.leaves.iter().map(Leaf::sentence).collect();
+        sentences.join("; ")
+    }
+
+    /// The change that is refused, in words, and why.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match &self.difference.remedy {
+            Remedy::Refuse(refusal) => Some(refusal),
+            Remedy::Update | Remedy::Replace => None,
+        }
+    }
 }
 
 impl Leaf {
@@ -143,7 +159,7 @@ pub(crate) fn differences_from(
         if leaves.is_empty() {
             continue;
         }
-        let remedy = part.remedy(field);
+        let remedy = part.change(field, &is, &should);
         found.push(Found {
             difference: Difference {
                 field: field.clone(),

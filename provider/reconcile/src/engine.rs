@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Moment};
+use crate::failure::Failure;
+use crate::formerly::Formerly;
 use crate::graph::Graph;
 use crate::kinds::Kinds;
 use crate::locks::Locks;
@@ -12,7 +15,30 @@ use crate::observe::Observation;
 use crate::ownership::Purpose;
 use crate::part::{Key, Owner};
 use crate::progress::{Progress, Step};
-use crate::report::{Allowed, Known, Outcome};
+use crate::report::{Allowed, Known, Outcome, Report};
+
+/// The way to what shall be, by stages: where it cannot be reached in one step (an upgrade over several versions), or parts
+/// of it can be declared only when others are there.
+#[async_trait]
+pub trait Way: Send + Sync {
+    /// The stages ahead, seen from what is there when so many are behind. The last one is the target: it stays the same.
+    /// Asked before anything is done (then with an empty report too, for the names to look for) and after each stage.
+    ///
+    /// # Errors
+    /// What had to be looked up for it could not be: nothing more is done.
+    async fn ahead(&self, behind: usize, found: &Report) -> Result<Vec<Graph>, Failure>;
+}
+
+/// Stages that are known beforehand.
+struct Fixed<'a>(&'a [Graph]);
+
+#[async_trait]
+impl Way for Fixed<'_> {
+    async fn ahead(&self, behind: usize, _found: &Report) -> Result<Vec<Graph>, Failure> {
+        let last = self.0.len().saturating_sub(1);
+        Ok(self.0[behind.min(last)..].to_vec())
+    }
+}
 
 /// Brings the parts of one owner to what they should be. Cheap to make: one for each call of a resource.
 #[derive(Clone)]
@@ -29,6 +55,8 @@ pub struct Engine {
     pub owner: Owner,
     /// Version of the resource's schema, written to the root; a root with a higher one is refused.
     pub schema: u32,
+    /// Names that earlier versions gave.
+    pub formerly: Formerly,
     /// Patterns of drift to leave alone: `part`, `part: field` or `part: field entry`, `*` for any text.
     pub ignore_drift: Vec<String>,
     /// Whether objects that have the fixed names of parts and carry nobody's tags are taken over.
@@ -56,6 +84,7 @@ impl Engine {
             locks: Locks::default(),
             owner,
             schema: 0,
+            formerly: Formerly::default(),
             ignore_drift: Vec::new(),
             adopt: false,
             concurrency: 10,
@@ -109,7 +138,18 @@ impl Engine {
         allowed: &Allowed,
         purpose: &Purpose,
     ) -> Outcome {
-        crate::run::reconcile(&self.begun(), stages, known, allowed, purpose).await
+        self.follow(&Fixed(stages), known, allowed, purpose).await
+    }
+
+    /// The same where the stages follow from what is there.
+    pub async fn follow(
+        &self,
+        way: &dyn Way,
+        known: &Known,
+        allowed: &Allowed,
+        purpose: &Purpose,
+    ) -> Outcome {
+        crate::run::reconcile(&self.begun(), way, known, allowed, purpose).await
     }
 
     /// Deletes everything that the owner has.

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use framework::Attr;
 
-use crate::compare::{self, Leaf};
+use crate::compare;
 use crate::graph::{Declared, Graph};
-use crate::part::{FieldRule, Key, Remedy};
+use crate::part::{FieldRule, Key, Refusal, Remedy};
 use crate::report::{Change, Known};
 
 /// What a plan can say of the parts.
@@ -161,6 +161,22 @@ impl Foresight<'_> {
         going.collect()
     }
 
+    /// The changes that are refused, in words: by part.
+    pub fn refused(&self) -> Vec<(Key, String, Refusal)> {
+        let parts = self.graph.iter();
+        let known = parts.filter_map(|part| Some((part, self.known.objects.get(&part.key)?)));
+        let differing = known.flat_map(|(part, is)| {
+            let declared = self.known.declared.get(&part.key).or(Some(is));
+            let ignore = &self.known.ignore_drift;
+            let differing = compare::differences_from(part, is, Some(is), declared, &[], ignore);
+            let certain = differing
+                .into_iter()
+                .filter(|found| !part.is_unknown(&found.difference.field));
+            certain.filter_map(|found| Some((part.key.clone(), found.sentences(), found.refusal()?.clone())))
+        });
+        differing.collect()
+    }
+
     fn fate(&self, part: &Declared) -> Option<Fate> {
         match self.changes.get(&part.key) {
             Some(Change::Replace(_)) => Some(Fate::Replaced(self.why_replaced(part))),
@@ -181,8 +197,7 @@ impl Foresight<'_> {
             .iter()
             .filter(|found| found.difference.remedy == Remedy::Replace);
         if let Some(found) = reasons.find(|found| !part.is_unknown(&found.difference.field)) {
-            let sentences: Vec<String> = found.leaves.iter().map(Leaf::sentence).collect();
-            return sentences.join("; ");
+            return found.sentences();
         }
         let replaced = |key: &&Key| matches!(self.changes.get(*key), Some(Change::Replace(_)));
         let mut referred = part

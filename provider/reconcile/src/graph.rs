@@ -117,6 +117,7 @@ pub(crate) struct Declared {
     pub shared: Arc<SharedTags>,
     rule: fn(&str) -> FieldRule,
     remedy: fn(&str) -> Remedy,
+    change: fn(&str, &Value, &Value) -> Remedy,
 }
 
 impl fmt::Debug for Declared {
@@ -152,6 +153,15 @@ impl Declared {
             Remedy::Update
         } else {
             (self.remedy)(field)
+        }
+    }
+
+    /// What mends this difference.
+    pub fn change(&self, field: &str, is: &Value, should: &Value) -> Remedy {
+        if field == "tags" {
+            Remedy::Update
+        } else {
+            (self.change)(field, is, should)
         }
     }
 
@@ -337,6 +347,7 @@ impl Graph {
             takes,
             rule: P::rule,
             remedy: P::remedy,
+            change: P::change,
         };
         self.root.get_or_insert_with(|| key.clone());
         self.parts.insert(key, Arc::new(declared));

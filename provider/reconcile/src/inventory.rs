@@ -41,6 +41,7 @@ impl Engine {
     pub async fn inventory(&self, root: &Key) -> Inventory {
         let of_type = self.owner.resource.split('/').next().unwrap_or_default();
         let ask = Ask {
+            formerly: self.formerly.types().map(|of| format!("{of}/*")).collect(),
             owner: Owner {
                 resource: format!("{of_type}/*"),
                 ..self.owner.clone()
@@ -48,9 +49,13 @@ impl Engine {
             known: BTreeMap::new(),
             declared: BTreeMap::new(),
             root: None,
+            parents: Vec::new(),
         };
         let engine = self.begun();
-        let looks = self.kinds.iter().map(|(kind, _)| ask_kind(&engine, kind, &ask));
+        // What is found under another is not there without that.
+        let kinds = self.kinds.iter().map(|(kind, _)| kind);
+        let kinds = kinds.filter(|kind| self.kinds.parent(kind).is_none());
+        let looks = kinds.map(|kind| ask_kind(&engine, kind, &ask));
         let mut inventory = Inventory::default();
         for answer in join_all(looks).await {
             let objects = match answer {
@@ -64,7 +69,7 @@ impl Engine {
                 .into_iter()
                 .filter(|object| !matches!(object.condition, Condition::Dead | Condition::Deleting));
             for object in there {
-                let Some((_, name)) = object
+                let Some((of, name)) = object
                     .tags
                     .get(crate::ownership::RESOURCE)
                     .and_then(|resource| resource.split_once('/'))
@@ -72,12 +77,13 @@ impl Engine {
                     continue;
                 };
                 let owner = Owner {
-                    resource: format!("{of_type}/{name}"),
+                    resource: format!("{of}/{name}"),
                     ..self.owner.clone()
                 };
                 let Whose::Ours(key) = owner.whose(&object.tags) else {
                     continue;
                 };
+                let key = self.formerly.key(key);
                 let present = inventory.present.entry(name.to_owned()).or_default();
                 if key == *root {
                     present.phase = RootTags::read(&object.tags).phase;

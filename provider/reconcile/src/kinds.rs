@@ -49,9 +49,11 @@ impl Kinds {
         )
     }
 
-    /// Those of these kinds whose objects have fixed names.
+    /// Those of these kinds whose objects have fixed names in the account, and not only in what they lie in.
     pub(crate) fn named(&self, of: &BTreeSet<&str>) -> Self {
-        let is_named = |kind: &Arc<dyn AnyKind>| kind.traits().idempotence == Idempotence::NaturalKey;
+        let is_named = |kind: &Arc<dyn AnyKind>| {
+            kind.traits().idempotence == Idempotence::NaturalKey && kind.parent().is_none()
+        };
         Self(
             self.0
                 .iter()
@@ -75,6 +77,12 @@ impl Kinds {
         self.0.iter().map(|(name, kind)| (*name, kind))
     }
 
+    /// The kind that is looked at before this one.
+    pub(crate) fn parent(&self, name: &str) -> Option<&'static str> {
+        let parent = self.get(name)?.parent()?;
+        self.0.contains_key(parent).then_some(parent)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<dyn AnyKind>> {
         self.0.get(name)
     }
@@ -89,6 +97,7 @@ pub(crate) trait AnyKind: Send + Sync {
     fn lock(&self, fields: &Value) -> Option<String>;
     fn loss(&self) -> Loss;
     fn carries_tags(&self) -> bool;
+    fn parent(&self) -> Option<&'static str>;
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure>;
     async fn in_the_way(&self, object: &Object, going: &[&Object]) -> Result<(), Failure>;
@@ -145,6 +154,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn carries_tags(&self) -> bool {
         self.kind.carries_tags()
+    }
+
+    fn parent(&self) -> Option<&'static str> {
+        self.kind.parent()
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {

@@ -17,7 +17,7 @@
 //!               refusals       `run`: a foreign name, a complete root (create), another incarnation, what vanished
 //!                  │           since the plan, what the plan did not allow: an error, and nothing is changed.
 //!                  ▼
-//!   ┌── for each stage, until nothing differs ─────────────────────────────────────────────────────────┐
+//!   ┌── for each stage of the way (`engine::Way`), until nothing differs ──────────────────────────────┐
 //!   │  removals   `delete`: replaced, failed, undeclared, duplicates; users before what they use        │
 //!   │  bring      `bring`, one future a part: wait for needs → create / update / wait → made → ready     │
 //!   │  `schedule` is where they wait for each other; `wait` has the looks that all waiting parts of a    │
@@ -61,7 +61,10 @@ pub mod ending;
 pub mod engine;
 pub mod failure;
 pub mod foresight;
+pub mod formerly;
 pub mod graph;
+#[cfg(test)]
+mod housed;
 pub mod inventory;
 pub mod kinds;
 pub mod locks;
@@ -84,6 +87,8 @@ pub mod shared_tags;
 mod simulated;
 #[cfg(test)]
 mod size;
+#[cfg(test)]
+mod stages;
 #[cfg(test)]
 mod sweep;
 #[cfg(test)]

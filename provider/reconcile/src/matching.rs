@@ -9,8 +9,8 @@ use crate::duplicates::Spare;
 use crate::failure::{Class, Failure};
 use crate::graph::Declared;
 use crate::observe::{Observation, Spot, Standing};
-use crate::ownership::{PREFIX, RootTags, Whose, made_at};
-use crate::part::{Condition, Idempotence, Key, Object};
+use crate::ownership::{PREFIX, RESOURCE, RootTags, Whose, made_at};
+use crate::part::{Condition, Idempotence, Key, Object, Owner, Tags};
 
 /// Everything that was found, matched to parts.
 #[derive(Default)]
@@ -98,7 +98,7 @@ impl Observation {
             .collect();
         for (kind, object) in self.present() {
             let by_id = known.get(&(kind, object.id.as_str())).map(|key| (*key).clone());
-            match self.engine.owner.whose(&object.tags) {
+            match self.whose(&object.tags) {
                 Whose::Ours(key) => claims
                     .entry(key.clone())
                     .or_default()
@@ -154,6 +154,24 @@ impl Observation {
             picture.unclaimed = unsaid;
         }
         self.picture = picture;
+    }
+
+    /// Whose an object is, by names of this version or of earlier ones.
+    fn whose(&self, tags: &Tags) -> Whose {
+        let (owner, formerly) = (&self.engine.owner, &self.engine.formerly);
+        let mut former = formerly.resources(owner).into_iter();
+        let whose = match former.find(|name| tags.get(RESOURCE) == Some(name)) {
+            Some(resource) => Owner {
+                resource,
+                ..owner.clone()
+            }
+            .whose(tags),
+            None => owner.whose(tags),
+        };
+        match whose {
+            Whose::Ours(key) => Whose::Ours(formerly.key(key)),
+            other => other,
+        }
     }
 
     /// Puts an object that was just made into the picture.

@@ -142,25 +142,84 @@ impl Observation {
         observation
     }
 
+    /// Looks at the kinds and at all that is found under them: parents first.
     async fn look_at(&mut self, kinds: &[&'static str]) {
-        let looks = kinds.iter().map(|kind| {
-            let (ask, engine) = (self.ask(kind), &self.engine);
-            async move {
-                let at = engine.clock.now();
-                (*kind, at, ask_kind(engine, kind, &ask).await)
+        let mut left: BTreeSet<&'static str> = kinds.iter().copied().collect();
+        loop {
+            let under = self.engine.kinds.iter().map(|(kind, _)| kind);
+            let under = under
+                .filter(|kind| self.parent_in(&left, kind))
+                .collect::<Vec<_>>();
+            let before = left.len();
+            left.extend(under);
+            if left.len() == before {
+                break;
             }
-        });
-        for (kind, at, answer) in join_all(looks).await {
-            self.take(kind, at, answer);
         }
-        self.sort_out();
+        while !left.is_empty() {
+            let wave: Vec<&'static str> = left
+                .iter()
+                .filter(|kind| !self.parent_in(&left, kind))
+                .copied()
+                .collect();
+            left.retain(|kind| !wave.contains(kind));
+            let looks = wave.iter().map(|kind| {
+                let (prospect, engine) = (self.prospect(kind), &self.engine);
+                async move {
+                    let at = engine.clock.now();
+                    (*kind, at, prospect.look(engine, kind).await)
+                }
+            });
+            for (kind, at, answer) in join_all(looks).await {
+                self.take(kind, at, answer);
+            }
+            self.sort_out();
+        }
+    }
+
+    fn parent_in(&self, kinds: &BTreeSet<&'static str>, kind: &str) -> bool {
+        let parent = self.engine.kinds.parent(kind);
+        parent.is_some_and(|parent| parent != kind && kinds.contains(parent))
+    }
+
+    /// What can be said of a kind before it is asked.
+    pub(crate) fn prospect(&self, kind: &str) -> Prospect {
+        let mut ask = self.ask(kind);
+        let Some(parent) = self.engine.kinds.parent(kind) else {
+            return Prospect::Ask(ask);
+        };
+        let found = self.picture.parts.values().filter_map(|seen| match seen {
+            Seen::Found(found) => Some(found),
+            _ => None,
+        });
+        let spares = self.picture.spares.iter().map(|spare| &spare.found);
+        let parents = found.chain(spares).filter(|found| found.kind == parent);
+        let parents =
+            parents.filter(|found| !matches!(found.object.condition, Condition::Dead | Condition::Deleting));
+        ask.parents = parents.map(|found| Arc::clone(&found.object)).collect();
+        match self.blind.get(parent) {
+            _ if !ask.parents.is_empty() => Prospect::Ask(ask),
+            Some(failure) if !self.answers.contains_key(parent) => Prospect::Blind(failure.clone()),
+            _ => Prospect::Nothing,
+        }
     }
 
     /// Notes an answer; [`Observation::sort_out`] makes something of it.
-    pub(crate) fn take(&mut self, kind: &'static str, at: Moment, answer: Result<Vec<Object>, Failure>) {
+    pub(crate) fn take(
+        &mut self,
+        kind: &'static str,
+        at: Moment,
+        answer: Result<Option<Vec<Object>>, Failure>,
+    ) {
         match answer {
             Ok(objects) => {
                 self.blind.remove(kind);
+                if objects.is_none() {
+                    // Gone with what it was in, however lately it was seen.
+                    self.standing
+                        .retain(|(of, _), standing| *of != kind || standing.object.is_none());
+                }
+                let objects = objects.unwrap_or_default();
                 self.answers.insert(
                     kind,
                     Answer {
@@ -189,10 +248,12 @@ impl Observation {
     /// What to ask a kind.
     pub(crate) fn ask(&self, kind: &str) -> Ask {
         let mut ask = Ask {
+            formerly: self.engine.formerly.resources(&self.engine.owner),
             owner: self.engine.owner.clone(),
             known: BTreeMap::new(),
             declared: BTreeMap::new(),
             root: self.root_id(),
+            parents: Vec::new(),
         };
         for ((of, id), standing) in &self.standing {
             if *of == kind
@@ -301,6 +362,7 @@ impl Observation {
                 && !self.chosen.contains_key(&standing.key)
                 && !self.blind.contains_key(kind)
                 && !is_listed(kind, id)
+                && !matches!(self.prospect(kind), Prospect::Nothing)
         });
         missing
             .map(|((kind, _), _)| *kind)
@@ -376,9 +438,9 @@ impl Observation {
         }
     }
 
-    /// Compares with another graph what was seen.
-    pub(crate) fn declare(&mut self, graph: Option<Graph>) {
-        self.graphs = graph.into_iter().collect();
+    /// Compares with other graphs what was seen.
+    pub(crate) fn declare(&mut self, stages: Vec<Graph>) {
+        self.graphs = stages;
         self.sort_out();
     }
 
@@ -534,6 +596,26 @@ fn too_late(last: Option<Failure>, kind: &str) -> Failure {
         request_id: last.and_then(|failure| failure.request_id),
         ..Failure::new(Class::TimedOut, format!("looking at {kind}"), cause)
             .hint("Run it again, or raise the time-out in the block `timeouts` (`read` for refreshing and planning).")
+    }
+}
+
+/// What can be said of a kind before it is asked.
+pub(crate) enum Prospect {
+    Ask(Ask),
+    /// What it is found under is not there.
+    Nothing,
+    /// What it is found under could not be looked at.
+    Blind(Failure),
+}
+
+impl Prospect {
+    /// The objects; none where there is nothing to look under.
+    pub(crate) async fn look(self, engine: &Engine, kind: &str) -> Result<Option<Vec<Object>>, Failure> {
+        match self {
+            Self::Ask(ask) => ask_kind(engine, kind, &ask).await.map(Some),
+            Self::Nothing => Ok(None),
+            Self::Blind(failure) => Err(failure),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -149,12 +150,23 @@ pub enum FieldRule {
 }
 
 /// What mends a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
     /// A call on the object as it is.
     Update,
     /// Delete and make again.
     Replace,
+    /// Nothing that we would do: the plan ends with an error.
+    Refuse(Refusal),
+}
+
+/// Why a change is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why, for example `AWS EKS does not go back to an earlier version`.
+    pub why: String,
+    /// What the user can do.
+    pub hint: String,
 }
 
 /// What a part should be: a plain struct whose serde fields are the fields that we own.
@@ -174,9 +186,14 @@ pub trait Part: Serialize + Clone + fmt::Debug + Send + Sync + 'static {
         FieldRule::Exact
     }
 
-    /// What mends a difference in the field.
+    /// What mends a difference in the field, whatever the values; where they matter, what they call for at worst.
     fn remedy(_field: &str) -> Remedy {
         Remedy::Update
+    }
+
+    /// What mends this difference: where it depends on the values (a version that only goes up). References are part keys.
+    fn change(field: &str, _is: &Value, _should: &Value) -> Remedy {
+        Self::remedy(field)
     }
 }
 
@@ -275,6 +292,8 @@ pub struct Owner {
 /// What [`Kind::observe`] is asked.
 #[derive(Debug, Clone)]
 pub struct Ask {
+    /// Names of resources whose things are this owner's too: those of earlier versions.
+    pub formerly: Vec<String>,
     /// Objects whose tags name this owner (a `resource` that ends in `/*` means every name, for lists) …
     pub owner: Owner,
     /// … or whose ids are known from state, by part …
@@ -283,6 +302,8 @@ pub struct Ask {
     pub declared: BTreeMap<Key, Value>,
     /// … or that lie in the root object (structural search for import and for things that carry no tag of ours).
     pub root: Option<String>,
+    /// The objects of [`Kind::parent`] under which to look: at least one where the kind has a parent.
+    pub parents: Vec<Arc<Object>>,
 }
 
 /// What a creating, changing or deleting call is given.
@@ -566,6 +587,15 @@ pub trait Kind: Send + Sync + 'static {
         Loss::Nothing
     }
 
+    /// The kind of the part under which objects of this kind are listed (the add-ons of a cluster), or through which they are
+    /// reached (what lives in it). It is looked at first, in the same observation: where nothing of it is there, or only what
+    /// is being deleted, nothing of this kind is there either and [`Kind::observe`] is not asked; where it could not be looked
+    /// at, this could not either. One that is being made may not be able to answer yet: then nothing is there, which is no
+    /// failure; one that merely cannot be reached is a failure.
+    fn parent(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether objects of this kind carry tags. Where not, one belongs to whoever owns what it lies in (its `references`),
     /// and is the part that [`Kind::stands_for`] says: [`Kind::observe`] lists what lies in the root.
     fn carries_tags(&self) -> bool {
@@ -599,10 +629,30 @@ mod tests {
         version: Option<u32>,
         #[part(not_compared, replace)]
         snapshot: Option<String>,
+        #[part(change = only_grows)]
+        gigabytes: i64,
         #[serde(skip)]
         #[expect(dead_code, reason = "a field that takes no part")]
         password: String,
         tags: Tags,
+    }
+
+    fn only_grows(is: &Value, should: &Value) -> Remedy {
+        if is.as_i64() <= should.as_i64() {
+            return Remedy::Update;
+        }
+        Remedy::Refuse(Refusal {
+            why: "it cannot shrink".into(),
+            hint: "Give at least what there is.".into(),
+        })
+    }
+
+    #[test]
+    fn what_mends_a_change_may_depend_on_the_values() {
+        let change = |is: i64, should: i64| Volume::change("gigabytes", &is.into(), &should.into());
+        assert_eq!(change(1, 2), Remedy::Update);
+        assert!(matches!(change(2, 1), Remedy::Refuse(_)));
+        assert_eq!(Volume::change("zone", &"a".into(), &"b".into()), Remedy::Replace);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures::future::{join, join_all};
 
-use crate::bring::{Stage, fought_over};
+use crate::bring::{Stage, fought_over, refused};
 use crate::compare;
 use crate::delete::{Removal, order};
-use crate::engine::Engine;
+use crate::engine::{Engine, Way};
 use crate::failure::{Class, Failure};
 use crate::graph::{Declared, Graph};
 use crate::matching::{Found, Seen, is_owned};
@@ -18,54 +18,46 @@ use crate::ownership::{
     Claim, Phase, Purpose, RootTags, belongs_to_another, check_schema, may_adopt, taken_over,
 };
 use crate::part::{Condition, Key, Object, Remedy};
-use crate::report::{Allowed, Known, Outcome};
+use crate::report::{Allowed, Known, Outcome, Report};
 use crate::schedule::{Schedule, Stop};
 use crate::wait::{Patience, Run};
 
 /// Longest time for saying on the root whose it is at the end of a create that failed.
 const LAST_WORD: Duration = Duration::from_secs(30);
+/// Most stages of one change.
+const STAGES: usize = 100;
 /// Most passes over one stage: a second mends what the services changed behind our back, a third is patience.
 const PASSES: u32 = 3;
 
 pub(crate) async fn reconcile(
     engine: &Engine,
-    stages: &[Graph],
+    way: &dyn Way,
     known: &Known,
     allowed: &Allowed,
     purpose: &Purpose,
 ) -> Outcome {
-    let faults: Vec<Failure> = stages
-        .iter()
-        .flat_map(|graph| [graph.check(), graph.check_known()])
-        .filter_map(Result::err)
-        .flatten()
-        .collect();
-    if !faults.is_empty() || stages.is_empty() {
-        return Outcome {
-            errors: faults,
-            refused: true,
-            ..Outcome::default()
-        };
-    }
+    let refused = |report, errors| Outcome {
+        report,
+        errors,
+        refused: true,
+        ..Outcome::default()
+    };
+    let names = match stages(way, 0, &Report::default()).await {
+        Ok(stages) => stages,
+        Err(faults) => return refused(Report::default(), faults),
+    };
     let _guard = match own(engine).await {
         Ok(guard) => guard,
-        Err(failure) => {
-            return Outcome {
-                errors: vec![failure],
-                refused: true,
-                ..Outcome::default()
-            };
-        }
+        Err(failure) => return refused(Report::default(), vec![failure]),
     };
-    let observation = Observation::look(engine, stages, known).await;
+    let mut observation = Observation::look(engine, &names, known).await;
+    match stages(way, 0, &observation.report()).await {
+        Ok(stages) => observation.declare(stages),
+        Err(faults) => return refused(observation.report(), faults),
+    }
     let refusals = refusals(&observation, allowed, purpose);
     if !refusals.is_empty() {
-        return Outcome {
-            report: observation.report(),
-            errors: refusals,
-            refused: true,
-            ..Outcome::default()
-        };
+        return refused(observation.report(), refusals);
     }
     let run = Run::new(observation);
     if let Err(failure) = run.take_over(purpose).await {
@@ -76,18 +68,26 @@ pub(crate) async fn reconcile(
         };
     }
     let mut errors = Vec::new();
-    while errors.is_empty() {
+    for behind in 1.. {
         errors = run.stage(allowed, purpose).await;
         // The last stays: the report is about it.
-        let more = run.sight(|sight| {
-            let more = sight.graphs.len() > 1;
-            if more && errors.is_empty() {
-                sight.graphs.remove(0);
-                sight.sort_out();
+        if !errors.is_empty() || run.sight(|sight| sight.graphs.len() == 1) {
+            break;
+        }
+        let report = run.sight(|sight| sight.report());
+        match stages(way, behind, &report).await {
+            Ok(stages) if behind < STAGES => run.sight(|sight| sight.declare(stages)),
+            Ok(_) => {
+                let cause = format!("there are still stages to go through after {behind}");
+                let doing = format!("changing {}", engine.owner.resource);
+                errors.push((
+                    Key(String::new()),
+                    Failure::new(Class::Other, doing, cause).code("EKB1315"),
+                ));
             }
-            more
-        });
-        if !more {
+            Err(faults) => errors.extend(faults.into_iter().map(|fault| (Key(String::new()), fault))),
+        }
+        if !errors.is_empty() {
             break;
         }
     }
@@ -100,6 +100,20 @@ pub(crate) async fn reconcile(
         errors.push((Key(String::new()), failure));
     }
     run.outcome(errors)
+}
+
+/// The stages ahead, sound and wholly known; at least one.
+async fn stages(way: &dyn Way, behind: usize, found: &Report) -> Result<Vec<Graph>, Vec<Failure>> {
+    let stages = way.ahead(behind, found).await.map_err(|failure| vec![failure])?;
+    let checks = stages
+        .iter()
+        .flat_map(|graph| [graph.check(), graph.check_known()]);
+    let faults: Vec<Failure> = checks.filter_map(Result::err).flatten().collect();
+    if faults.is_empty() && !stages.is_empty() {
+        Ok(stages)
+    } else {
+        Err(faults)
+    }
 }
 
 pub(crate) async fn destroy(
@@ -290,6 +304,17 @@ fn refusals(sight: &Observation, allowed: &Allowed, purpose: &Purpose) -> Vec<Fa
             }
             _ => {}
         }
+    }
+    let nothing = |_: &Key| false;
+    for part in sight.graphs.first().into_iter().flat_map(Graph::iter) {
+        let Some(Seen::Found(found)) = sight.picture.parts.get(&part.key) else {
+            continue;
+        };
+        let differing = sight.differences(part, &found.object, &nothing);
+        refusals.extend(differing.iter().filter_map(|differing| {
+            let doing = format!("changing {}", part.key);
+            Some(refused(doing, &found.object.id, differing, differing.refusal()?))
+        }));
     }
     for (key, (found, sentence)) in replacements(sight).into_iter().chain(leaving(sight)) {
         let is_root = root_key.as_ref() == Some(&key);

@@ -31,6 +31,8 @@ pub struct Manner {
     pub two_calls: bool,
     /// Whether it can carry no tags.
     pub untagged: bool,
+    /// The kind of what it is found under, with which it goes.
+    pub under: Option<&'static str>,
     pub deletion_order: u32,
 }
 
@@ -43,6 +45,7 @@ const fn manner(kind: &'static str, idempotence: Idempotence, create: u64, delet
         lingers: false,
         two_calls: false,
         untagged: false,
+        under: None,
         deletion_order: 0,
     }
 }
@@ -56,7 +59,9 @@ pub const ROLE: usize = 5;
 pub const CLUSTER: usize = 6;
 pub const GATEWAY: usize = 7;
 pub const POLICY: usize = 8;
-pub const MANNERS: [Manner; 9] = [
+pub const ADDON: usize = 9;
+pub const OBJECT: usize = 10;
+pub const MANNERS: [Manner; 11] = [
     Manner {
         two_calls: true,
         deletion_order: 9,
@@ -84,6 +89,15 @@ pub const MANNERS: [Manner; 9] = [
     Manner {
         untagged: true,
         ..manner("policy", Idempotence::NaturalKey, 0, 0)
+    },
+    Manner {
+        under: Some("cluster"),
+        ..manner("addon", Idempotence::NaturalKey, 30, 10)
+    },
+    Manner {
+        under: Some("cluster"),
+        two_calls: true,
+        ..manner("object", Idempotence::NaturalKey, 0, 0)
     },
 ];
 
@@ -130,6 +144,16 @@ impl<const N: usize> Part for Sim<N> {
         } else {
             Remedy::Update
         }
+    }
+
+    fn change(field: &str, is: &Value, should: &Value) -> Remedy {
+        if N != CLUSTER || field != "size" || is.as_u64() <= should.as_u64() {
+            return Self::remedy(field);
+        }
+        Remedy::Refuse(Refusal {
+            why: "a cluster does not go back".into(),
+            hint: format!("Declare {is} or more."),
+        })
     }
 }
 
@@ -213,6 +237,8 @@ pub struct State {
     pub blind: BTreeSet<&'static str>,
     /// Reads do not list what is dead.
     pub hides_dead: bool,
+    /// Kinds that cannot be reached.
+    pub unreachable: BTreeSet<&'static str>,
     /// Kinds that do not answer.
     pub silent: BTreeSet<&'static str>,
     /// Kinds of which waiting has no prospect.
@@ -289,7 +315,9 @@ impl World {
             .with(SimKind::<ROLE>(self.clone()))
             .with(SimKind::<CLUSTER>(self.clone()))
             .with(SimKind::<GATEWAY>(self.clone()))
-            .with(SimKind::<POLICY>(self.clone()));
+            .with(SimKind::<POLICY>(self.clone()))
+            .with(SimKind::<ADDON>(self.clone()))
+            .with(SimKind::<OBJECT>(self.clone()));
         let mut engine = Engine::new(owner(), kinds);
         engine.clock = self.clock.clone();
         engine.cancel = self.cancel.clone();
@@ -487,6 +515,19 @@ impl State {
                 .ends
                 .is_none_or(|ends| ends > now || MANNERS[thing.kind].lingers)
         });
+        let clusters: BTreeSet<String> = self
+            .things
+            .values()
+            .filter(|thing| thing.kind == CLUSTER)
+            .map(|thing| thing.id.clone())
+            .collect();
+        self.things.retain(|_, thing| {
+            let is_within = |id: &Value| clusters.contains(id.as_str().unwrap_or_default());
+            MANNERS[thing.kind].under.is_none()
+                || thing.fields["within"]
+                    .as_array()
+                    .is_some_and(|within| within.iter().any(is_within))
+        });
     }
 }
 
@@ -668,8 +709,26 @@ impl<const N: usize> Kind for SimKind<N> {
                     "not allowed to read",
                 ));
             }
+            if state.unreachable.contains(kind) {
+                return Err(Failure::new(
+                    Class::Transient,
+                    format!("listing {kind}"),
+                    "no route to the cluster",
+                ));
+            }
+            assert_eq!(
+                MANNERS[N].under.is_some(),
+                !ask.parents.is_empty(),
+                "asked without what it is under"
+            );
             let lag = state.lag;
             let asked = |thing: &&Thing| {
+                let usable = |parent: &Arc<Object>| {
+                    parent.condition == Condition::Settled && thing.strings().contains(&parent.id)
+                };
+                if MANNERS[N].under.is_some() && !ask.parents.iter().any(usable) {
+                    return false;
+                }
                 let tagged = ask.owner.tags(&"".into()).iter().all(|(k, v)| {
                     let is = thing.tags.get(k);
                     let begins = |start| is.is_some_and(|is| is.starts_with(start));
@@ -804,6 +863,10 @@ impl<const N: usize> Kind for SimKind<N> {
         let (id, world) = (is.id.clone(), &self.0);
         for difference in differences {
             let field = &difference.field;
+            let number = |value: &Value| value.as_u64().unwrap_or_default();
+            if N == CLUSTER && field == "size" && number(&difference.should) > number(&difference.is) + 1 {
+                return Err(Failure::new(Class::Invalid, "updating", "one version at a time"));
+            }
             // As declared, or what is left before something is deleted.
             let should = match (field.as_str(), difference.should.as_object()) {
                 ("routes", Some(routes)) => {
@@ -912,6 +975,10 @@ impl<const N: usize> Kind for SimKind<N> {
         !MANNERS[N].untagged
     }
 
+    fn parent(&self) -> Option<&'static str> {
+        MANNERS[N].under
+    }
+
     fn lock(&self, fields: &Value) -> Option<String> {
         (N == CLUSTER).then(|| format!("cluster {}", fields["name"]))
     }
@@ -925,7 +992,7 @@ impl<const N: usize> Kind for SimKind<N> {
         match N {
             SUBNET => equal("cidr") && equal("within"),
             POLICY => equal("name") && equal("within"),
-            ROLE | CLUSTER => equal("name"),
+            ROLE | CLUSTER | ADDON | OBJECT => equal("name"),
             GATEWAY => equal("within"),
             ROUTES => equal("routes") && equal("within"),
             // Its address is found by it.

@@ -12,7 +12,7 @@ use crate::clock::Moment;
 use crate::ending::Ending;
 use crate::engine::Engine;
 use crate::failure::{Class, Failure};
-use crate::observe::{Observation, ask_kind};
+use crate::observe::Observation;
 use crate::part::Key;
 use crate::progress::{Reminder, Step};
 use crate::report::Kept;
@@ -177,9 +177,9 @@ impl Run {
         if last.is_some_and(|at| at >= not_before) {
             return Ok(());
         }
-        let ask = self.sight(|sight| sight.ask(kind));
+        let prospect = self.sight(|sight| sight.prospect(kind));
         let at = self.engine.clock.now();
-        let answer = ask_kind(&self.engine, kind, &ask).await;
+        let answer = prospect.look(&self.engine, kind).await;
         let failure = answer.as_ref().err().cloned();
         if failure.is_none() {
             *last = Some(at);

@@ -4,3 +4,4 @@ pub mod network;
 pub mod platform;
 pub mod policy;
 pub mod provider;
+pub mod registry;

@@ -8,8 +8,8 @@ use reconcile::locks::Locks;
 use reconcile::resource::Declared;
 use serde_json::{Value, json};
 
-use crate::network::NetworkResource;
 use crate::platform::Platform;
+use crate::registry::{self, Visitor};
 
 /// What every resource asks: whose credentials these are.
 const ALWAYS: &str = "sts:GetCallerIdentity";
@@ -20,18 +20,20 @@ const ALWAYS: &str = "sts:GetCallerIdentity";
 /// # Errors
 /// The names that are no resource of this provider.
 pub fn policy(resources: &[&str]) -> Result<Value, String> {
-    let (mut reads, mut writes) = (BTreeSet::from([ALWAYS]), BTreeSet::new());
-    for name in resources {
-        match *name {
-            NAME_OF_NETWORK => add(NetworkResource, &mut reads, &mut writes),
-            other => {
-                return Err(format!(
-                    "there is no resource {other}; there are: {}",
-                    RESOURCES.join(", ")
-                ));
-            }
-        }
+    let mut needs = Needs {
+        of: resources,
+        reads: BTreeSet::from([ALWAYS]),
+        writes: BTreeSet::new(),
+    };
+    let there = registry::names();
+    if let Some(other) = resources.iter().find(|name| !there.contains(*name)) {
+        return Err(format!(
+            "there is no resource {other}; there are: {}",
+            there.join(", ")
+        ));
     }
+    registry::visit(&mut needs);
+    let Needs { reads, writes, .. } = needs;
     let (passes, writes): (Vec<&str>, Vec<&str>) =
         writes.into_iter().partition(|action| action.contains(' '));
     let mut statements = vec![
@@ -52,28 +54,31 @@ pub fn policy(resources: &[&str]) -> Result<Value, String> {
     Ok(json!({ "Version": "2012-10-17", "Statement": statements }))
 }
 
-const NAME_OF_NETWORK: &str = <NetworkResource as Declared<Platform>>::NAME;
+/// IAM actions of some resources.
+struct Needs<'a> {
+    of: &'a [&'a str],
+    reads: BTreeSet<&'static str>,
+    writes: BTreeSet<&'static str>,
+}
 
-/// All resources of this provider.
-pub const RESOURCES: &[&str] = &[NAME_OF_NETWORK];
-
-fn add<D: Declared<Platform>>(
-    resource: D,
-    reads: &mut BTreeSet<&'static str>,
-    writes: &mut BTreeSet<&'static str>,
-) {
-    // Kinds say what they call without calling anything.
-    let nowhere = Platform {
-        environment: None,
-        aws: Aws::new(Settings::default()),
-        default_tags: Default::default(),
-        ignored_tags: Default::default(),
-        locks: Locks::default(),
-    };
-    reads.extend(D::LOOKS_UP);
-    for traits in resource.kinds(&nowhere, "us-east-1").traits() {
-        reads.extend(traits.reads);
-        writes.extend(traits.writes);
+impl Visitor for Needs<'_> {
+    fn visit<D: Declared<Platform> + Clone>(&mut self, resource: D) {
+        if !self.of.contains(&D::NAME) {
+            return;
+        }
+        // Kinds say what they call without calling anything.
+        let nowhere = Platform {
+            environment: None,
+            aws: Aws::new(Settings::default()),
+            default_tags: Default::default(),
+            ignored_tags: Default::default(),
+            locks: Locks::default(),
+        };
+        self.reads.extend(D::LOOKS_UP);
+        for traits in resource.kinds(&nowhere, "us-east-1").traits() {
+            self.reads.extend(traits.reads);
+            self.writes.extend(traits.writes);
+        }
     }
 }
 
@@ -83,7 +88,7 @@ mod tests {
 
     #[test]
     fn plan_only_reads_and_roles_are_passed_to_named_services() {
-        let policy = policy(RESOURCES).unwrap();
+        let policy = policy(&registry::names()).unwrap();
         let statement = |index: usize| &policy["Statement"][index];
         let reads = |action: &Value| {
             let (_, call) = action.as_str().unwrap().split_once(':').unwrap();

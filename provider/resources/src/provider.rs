@@ -11,12 +11,10 @@ use framework::timeouts::GoDuration;
 use framework::{Attr, Configured, Diagnostic, Diagnostics, HostInfo, Model, Offers, Path, Provider};
 use reconcile::locks::Locks;
 
-use crate::network::NetworkResource;
-use crate::network::data_source::NetworkDataSource;
 use crate::network::functions::SubnetsFunction;
-use crate::network::list::NetworkList;
 use crate::platform::Platform;
-use reconcile::resource::{GivenTags, Reconciled};
+use crate::registry;
+use reconcile::resource::GivenTags;
 use reconcile::shared_tags::IgnoredTags;
 
 /// The EKB provider declares the EKB platform on AWS: network, cluster, services and data, in about twenty resources.
@@ -325,11 +323,7 @@ impl Provider for Ekb {
     }
 
     fn offers(&self) -> Offers<Platform> {
-        Offers::new()
-            .resource(Reconciled(NetworkResource))
-            .data_source(NetworkDataSource)
-            .function(SubnetsFunction)
-            .list_resource(NetworkList)
+        registry::offers().function(SubnetsFunction)
     }
 }
 

@@ -36,12 +36,13 @@ pub(crate) enum InVpc {
 
 /// The ownership tags, as filters. Whole environments and other resources are left out by AWS itself.
 fn by_owner(ask: &Ask) -> Filters {
+    let resources = [&ask.owner.resource].into_iter().chain(&ask.formerly);
     [
-        ("environment", &ask.owner.environment),
-        ("region", &ask.owner.region),
-        ("resource", &ask.owner.resource),
+        ("environment", vec![ask.owner.environment.clone()]),
+        ("region", vec![ask.owner.region.clone()]),
+        ("resource", resources.cloned().collect()),
     ]
-    .map(|(tag, value)| (format!("tag:ekb:{tag}"), vec![value.clone()]))
+    .map(|(tag, values)| (format!("tag:ekb:{tag}"), values))
     .to_vec()
 }
 

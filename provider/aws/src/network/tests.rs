@@ -30,10 +30,12 @@ fn place(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Place, L
 
 fn ask() -> Ask {
     Ask {
+        formerly: Vec::new(),
         owner: owner(),
         known: BTreeMap::new(),
         declared: BTreeMap::new(),
         root: None,
+        parents: Vec::new(),
     }
 }
 

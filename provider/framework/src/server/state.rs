@@ -10,6 +10,7 @@ use crate::computed_blocks;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::generate;
 use crate::path::Path;
+use crate::private::PrivateState;
 use crate::provider::Provider;
 use crate::resource::{Applied, Import, MoveSource};
 use crate::rules;
@@ -192,11 +193,17 @@ impl<P: Provider> Server<P> {
                 .as_ref()
                 .and_then(|raw| serde_json::from_slice(&raw.json).ok()),
         };
+        let renamed = entry.any.former_names().contains(&source.type_name.as_str());
+        let moved = if renamed {
+            Some(renamed_from(entry, &source)?)
+        } else {
+            entry.any.move_from(&source)
+        };
         let Some(Applied {
             state,
             private,
             diagnostics: said,
-        }) = entry.any.move_from(&source)
+        }) = moved
         else {
             let text = format!(
                 "`{}` of {} cannot become `{}`.",
@@ -246,6 +253,16 @@ impl<P: Provider> Server<P> {
             diagnostics: wire::diagnostics(diagnostics),
         }
     }
+}
+
+/// The state of a resource whose type had another name, in the form of today.
+fn renamed_from<C>(entry: &ResourceEntry<C>, source: &MoveSource) -> Result<Applied<Value>, Diagnostics> {
+    let (name, state) = (&source.type_name, source.state.clone());
+    let json = upgraded(name, source.version, entry.schema.version, state, |v, json| {
+        entry.any.upgrade(v, json)
+    })?;
+    let private = PrivateState::from_wire(&source.private).unwrap_or_default();
+    Ok(Applied::done(stored(entry, json)?, private))
 }
 
 fn unreadable(error: WireError) -> Diagnostics {

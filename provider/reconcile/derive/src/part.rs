@@ -11,6 +11,7 @@ use syn::{Data, DeriveInput, Expr, Field, Fields, LitStr};
 struct Settings {
     rule: Option<TokenStream>,
     remedy: Option<TokenStream>,
+    change: Option<Expr>,
 }
 
 pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
@@ -23,13 +24,18 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
         Fields::Unit => Vec::new(),
         Fields::Unnamed(_) => return Err(syn::Error::new_spanned(input, "fields need names")),
     };
-    let (mut rules, mut remedies) = (Vec::new(), Vec::new());
+    let (mut rules, mut remedies, mut changes) = (Vec::new(), Vec::new(), Vec::new());
     let mut errors: Option<syn::Error> = None;
     for field in fields {
         match settings(field) {
             Ok((name, settings)) => {
                 rules.extend(settings.rule.map(|rule| quote!(#name => #rule,)));
                 remedies.extend(settings.remedy.map(|remedy| quote!(#name => #remedy,)));
+                changes.extend(
+                    settings
+                        .change
+                        .map(|change| quote!(#name => (#change)(is, should),)),
+                );
             }
             Err(error) => match &mut errors {
                 Some(all) => all.combine(error),
@@ -40,6 +46,16 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     if let Some(errors) = errors {
         return Err(errors);
     }
+    let change = (!changes.is_empty()).then(|| {
+        quote! {
+            fn change(field: &str, is: &::serde_json::Value, should: &::serde_json::Value) -> ::reconcile::part::Remedy {
+                match field {
+                    #(#changes)*
+                    _ => Self::remedy(field),
+                }
+            }
+        }
+    });
     let ident = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     Ok(quote! {
@@ -59,6 +75,8 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
                     _ => ::reconcile::part::Remedy::Update,
                 }
             }
+
+            #change
         }
     })
 }
@@ -101,7 +119,7 @@ fn settings(field: &Field) -> syn::Result<(String, Settings)> {
             attribute.parse_nested_meta(|meta| setting(&meta, &mut settings))?;
         }
     }
-    if name == "tags" && (settings.rule.is_some() || settings.remedy.is_some()) {
+    if name == "tags" && (settings.rule.is_some() || settings.remedy.is_some() || settings.change.is_some()) {
         return Err(syn::Error::new_spanned(
             field,
             "`tags` are always compared by entry and mended in place",
@@ -135,10 +153,16 @@ fn setting(meta: &ParseNestedMeta<'_>, settings: &mut Settings) -> syn::Result<(
             once(&settings.remedy)?;
             settings.remedy = Some(quote!(::reconcile::part::Remedy::Replace));
         }
+        "change" => {
+            if settings.change.is_some() {
+                return Err(meta.error("said twice"));
+            }
+            settings.change = Some(meta.value()?.parse()?);
+        }
         _ => {
-            return Err(
-                meta.error("one of `own_entries`, `not_compared`, `as_applied` and `replace` is expected")
-            );
+            return Err(meta.error(
+                "one of `own_entries`, `not_compared`, `as_applied`, `replace` and `change = …` is expected",
+            ));
         }
     }
     Ok(())

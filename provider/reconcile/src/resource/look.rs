@@ -5,7 +5,7 @@ use framework::{Attr, Context, Diagnostic, Diagnostics, Listed, Listing};
 use super::outputs::Remembered;
 use super::place::{no_environment, region_or_default};
 use super::state::Status;
-use super::{Common, Declared, GivenTags, Identity, Reconciled, Surroundings, patterns};
+use super::{Common, Declared, GivenTags, Identity, Managed, Reconciled, Surroundings, patterns};
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::ownership::{Claim, PREFIX, Phase};
@@ -26,11 +26,23 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let mut graph = self.0.graph(model)?;
+        Some(self.with_tags(context, model, self.0.graph(model)?))
+    }
+
+    /// The graph with the user's tags and without ignored ones.
+    pub(super) fn with_tags<C: Surroundings>(
+        &self,
+        context: Option<&C>,
+        model: &D::Model,
+        mut graph: Graph,
+    ) -> Graph
+    where
+        D: Declared<C>,
+    {
         let nothing = IgnoredTags::default();
         let ignored = context.map_or(&nothing, |context| context.ignored_tags());
-        graph.share_tags(&D::common(model).tags_all, ignored);
-        Some(graph)
+        graph.share_tags(&Managed::common(model).tags_all, ignored);
+        graph
     }
 
     /// What the state says of the parts.
@@ -43,7 +55,7 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let common = D::common(model);
+        let common = Managed::common(model);
         let ids = common.ids.known().into_iter().flatten();
         let objects = common.objects.known().into_iter().flatten();
         let mut known = Known {
@@ -62,6 +74,8 @@ impl<D> Reconciled<D> {
         remembered.complete_tags(&mut known, &shared.collect());
         known.kinds.extend(remembered.kinds());
         known.outputs = remembered.outputs();
+        let known = D::FORMERLY.rename(known);
+        let mut known = known;
         if let Some(context) = context {
             known.ignore_tags(context.ignored_tags());
         }
@@ -88,8 +102,11 @@ impl<D> Reconciled<D> {
         D: Declared<C>,
     {
         let root = self.0.root_key();
-        let name = D::name(state).known().map_or("", String::as_str);
-        let environment = D::common(state).environment.known().map_or("", String::as_str);
+        let name = Managed::name(state).known().map_or("", String::as_str);
+        let environment = Managed::common(state)
+            .environment
+            .known()
+            .map_or("", String::as_str);
         match report.ids.get(&root) {
             Some(found) if found == asked => Ok(()),
             Some(found) if !report.present.contains(asked) => Err(Diagnostic::error(
@@ -131,7 +148,7 @@ impl<D> Reconciled<D> {
         D: Declared<C>,
     {
         let account = self.same_account(context, &state).await?;
-        let timeout = D::timeouts(&state).read(D::TIMEOUTS.read);
+        let timeout = Managed::timeouts(&state).read(D::TIMEOUTS.read);
         let engine = self.engine(cx, context, &state, timeout)?.begun();
         let mut known = self.known(Some(context), &state, remembered);
         let mut seen = 0;
@@ -164,7 +181,7 @@ impl<D> Reconciled<D> {
             .await;
         let mut report = observation.report();
         if imported.is_none() && self.0.read_arguments(&mut state, &report) {
-            observation.declare(self.graph(Some(context), &state));
+            observation.declare(self.graph(Some(context), &state).into_iter().collect());
             report = observation.report();
         } else if imported.is_some() && report.ids.len() > seen {
             // What is found by a fixed name and not by tags (a log group) shows only once the name is known.
@@ -188,7 +205,7 @@ impl<D> Reconciled<D> {
         }
         messages.extend(report.foreign.iter().map(Failure::warning));
         self.fill(&mut state, &report, remembered);
-        let common = D::common_mut(&mut state);
+        let common = Managed::common_mut(&mut state);
         if common.account_id.is_null() && !account.is_empty() {
             common.account_id = account.into();
         }
@@ -229,7 +246,7 @@ impl<D> Reconciled<D> {
         let graph = self.0.graph(state);
         let mut shared = shared_tags(report, graph.as_ref());
         shared.retain(|key, _| !context.ignored_tags().contains(key));
-        split_tags(D::common_mut(state), shared, context.default_tags());
+        split_tags(Managed::common_mut(state), shared, context.default_tags());
     }
 }
 
@@ -237,19 +254,19 @@ impl<D> Reconciled<D> {
 ///
 /// # Errors
 /// What the user is told.
-pub async fn find<C: Surroundings, D: Declared<C>>(
+pub(super) async fn find<C: Surroundings, D: Declared<C>>(
     declared: D,
     cx: &Context<C>,
     name: Option<String>,
     region: Option<String>,
 ) -> Result<(Option<D::Model>, Diagnostics), Diagnostics> {
     let context = cx.configured()?;
-    let mut state = D::blank();
-    let common = D::common_mut(&mut state);
+    let mut state = D::Model::default();
+    let common = Managed::common_mut(&mut state);
     common.environment = Attr::from_option(context.environment().map(str::to_owned));
     common.region = region_or_default(&**context, region).await?.into();
     let environment = common.environment.clone();
-    *D::name_mut(&mut state) = name.map_or(environment, Attr::Known);
+    *Managed::name_mut(&mut state) = name.map_or(environment, Attr::Known);
     let looked = Reconciled(declared)
         .look(
             cx,
@@ -268,7 +285,7 @@ pub async fn find<C: Surroundings, D: Declared<C>>(
 ///
 /// # Errors
 /// What the user is told.
-pub async fn list<C: Surroundings, D: Declared<C> + Clone>(
+pub(super) async fn list<C: Surroundings, D: Declared<C> + Clone>(
     declared: D,
     cx: &Context<C>,
     region: Option<String>,
@@ -277,12 +294,12 @@ pub async fn list<C: Surroundings, D: Declared<C> + Clone>(
 ) -> Result<(), Diagnostics> {
     let context = cx.configured()?;
     let environment = context.environment().ok_or_else(no_environment)?;
-    let mut state = D::blank();
-    let common = D::common_mut(&mut state);
+    let mut state = D::Model::default();
+    let common = Managed::common_mut(&mut state);
     common.environment = environment.into();
     common.region = region_or_default(&**context, region).await?.into();
     let reconciled = Reconciled(declared);
-    *D::name_mut(&mut state) = "*".into();
+    *Managed::name_mut(&mut state) = "*".into();
     let engine = reconciled.engine(cx, context, &state, D::TIMEOUTS.read)?;
     let inventory = engine.inventory(&reconciled.0.root_key()).await;
     let mut warnings: Diagnostics = inventory.blind.iter().map(Failure::warning).collect();
@@ -298,11 +315,11 @@ pub async fn list<C: Surroundings, D: Declared<C> + Clone>(
         if !wanted(status) {
             continue;
         }
-        *D::name_mut(&mut state) = name.clone().into();
+        *Managed::name_mut(&mut state) = name.clone().into();
         let identity = Identity {
             environment: environment.into(),
             name: name.clone().into(),
-            region: D::common(&state).region.clone(),
+            region: Managed::common(&state).region.clone(),
         };
         let resource = if found.include_resource() {
             let imported = Some(Imported { root: None });

@@ -15,6 +15,7 @@ use framework::{
 
 use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::formerly::Formerly;
 use crate::graph::Graph;
 use crate::kinds::Kinds;
 use crate::locks::Locks;
@@ -23,6 +24,7 @@ use crate::part::Key;
 use crate::report::{Allowed, Known, Report, Unclaimed};
 use crate::shared_tags::IgnoredTags;
 
+mod found;
 mod look;
 mod messages;
 mod outputs;
@@ -33,8 +35,10 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use look::{find, list};
+pub use found::{All, Data, ListConfig, Looked, offer};
 pub use outputs::Outputs;
+/// Derives [`Managed`].
+pub use reconcile_derive::Managed;
 
 use look::Imported;
 use messages::kept;
@@ -152,11 +156,26 @@ pub struct DefaultTimeouts {
     pub delete: Duration,
 }
 
+/// The model of a declared resource: `#[derive(Model, Managed, Default, …)]` on a struct with the fields `name`, `timeouts`
+/// and a flattened `common`.
+pub trait Managed: Model + Default + Clone + std::fmt::Debug + Send + Sync + 'static {
+    /// What every declared resource has.
+    fn common(&self) -> &Common;
+    /// The same, to be changed.
+    fn common_mut(&mut self) -> &mut Common;
+    /// Its name within the environment.
+    fn name(&self) -> &Attr<String>;
+    /// The same, to be changed.
+    fn name_mut(&mut self) -> &mut Attr<String>;
+    /// Its time-outs.
+    fn timeouts(&self) -> &Attr<Timeouts>;
+}
+
 /// A resource that is a graph of parts.
 #[async_trait]
 pub trait Declared<C: Surroundings>: Send + Sync + 'static {
-    /// Its arguments and attributes; `common()` of it is a flattened [`Common`].
-    type Model: Model;
+    /// Its arguments and attributes.
+    type Model: Managed;
 
     /// Its full name, for example `ekb_network`; without the prefix the type in the tag `ekb:resource`.
     const NAME: &'static str;
@@ -164,21 +183,25 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     const TITLE: &'static str;
     /// Version of its graph's form, written on the root object; newer ones are refused.
     const SCHEMA: u32 = 1;
+    /// Version of its state's form ([`Resource::VERSION`]).
+    const VERSION: i64 = 0;
+    /// Names that earlier versions gave to it and to its parts. What bears them is kept, and tagged anew.
+    const FORMERLY: Formerly = Formerly {
+        names: &[],
+        parts: &[],
+    };
     /// IAM actions of what it looks up beside its parts (zones, versions).
     const LOOKS_UP: &'static [&'static str] = &[];
     /// Time-outs where the user sets none.
     const TIMEOUTS: DefaultTimeouts;
 
-    /// The common attributes.
-    fn common(model: &Self::Model) -> &Common;
-    /// The common attributes, to be changed.
-    fn common_mut(model: &mut Self::Model) -> &mut Common;
-    /// Its name within the environment.
-    fn name(model: &Self::Model) -> &Attr<String>;
-    /// Its name, to be changed.
-    fn name_mut(model: &mut Self::Model) -> &mut Attr<String>;
-    /// Its time-outs.
-    fn timeouts(model: &Self::Model) -> &Attr<Timeouts>;
+    /// Turns a state of the version into one of the next version, as [`Resource::upgrade`] does.
+    ///
+    /// # Errors
+    /// Where the state cannot be read.
+    fn upgrade(&self, version: i64, _state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {
+        Err(framework::no_upgrade(Self::NAME, version))
+    }
 
     /// Checks what is planned, each refusal at the path of its argument. Pure; values may be unknown. Refusals of
     /// arguments that do not change are dropped: a plan without changes, and so a destroy, is never blocked.
@@ -187,14 +210,16 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     /// Sets the computed attributes that follow from arguments. Looks up only what the prior state does not have, and
     /// what hardly ever changes (zones); what cannot be known yet stays unknown. Without a context the provider's
     /// configuration is not known yet.
+    /// By default there are none.
     async fn complete(
         &self,
-        context: Option<&C>,
-        config: &Self::Model,
-        prior: Option<&Self::Model>,
-        planned: &mut Self::Model,
-        out: &mut Diagnostics,
-    );
+        _context: Option<&C>,
+        _config: &Self::Model,
+        _prior: Option<&Self::Model>,
+        _planned: &mut Self::Model,
+        _out: &mut Diagnostics,
+    ) {
+    }
 
     /// The parts that follow from the attributes; `None` while one that all of them follow from is not known. Pure.
     ///
@@ -205,6 +230,21 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     /// Write-only attributes are there when something is applied, and null at plan, refresh and destroy: they belong in
     /// fields of parts that serde skips, with their version beside them ([`crate::part::FieldRule::AsApplied`]).
     fn graph(&self, model: &Self::Model) -> Option<Graph>;
+
+    /// The stages on the way there, where it cannot be reached in one (an upgrade over several versions, a setting that
+    /// needs another one first): seen from what is there, so that an interrupted change goes on where it stands. None by
+    /// default. Parts of a stage have the keys of the graph's own; what a stage does not declare stays until the end.
+    ///
+    /// # Errors
+    /// What had to be looked up could not be.
+    async fn steps(
+        &self,
+        _context: &C,
+        _model: &Self::Model,
+        _found: &Report,
+    ) -> Result<Vec<Graph>, Failure> {
+        Ok(Vec::new())
+    }
 
     /// The kinds of all parts that it may have, declared now or not.
     fn kinds(&self, context: &C, region: &str) -> Kinds;
@@ -243,9 +283,6 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
 
     /// Sets the arguments from what is there: import and data source.
     fn adopt(&self, model: &mut Self::Model, report: &Report);
-
-    /// An empty model.
-    fn blank() -> Self::Model;
 }
 
 /// [`Declared`] as a resource of the framework.
@@ -265,7 +302,7 @@ impl Baseline {
         state: &D::Model,
         private: &PrivateState,
     ) -> Self {
-        let remembered = remembered(private);
+        let remembered = remembered::<C, D>(private);
         Self {
             known: reconciled.known(context, state, &remembered),
             remembered,
@@ -278,8 +315,10 @@ fn patterns(common: &Common) -> Vec<String> {
     common.ignore_drift.known().cloned().unwrap_or_default()
 }
 
-fn remembered(private: &PrivateState) -> Remembered {
-    private.get_json(REMEMBERED).unwrap_or_default()
+/// What the private state says, by the keys of this version.
+fn remembered<C: Surroundings, D: Declared<C>>(private: &PrivateState) -> Remembered {
+    let remembered: Remembered = private.get_json(REMEMBERED).unwrap_or_default();
+    remembered.renamed(&D::FORMERLY)
 }
 
 #[async_trait]
@@ -288,6 +327,12 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
     type Identity = Identity;
 
     const NAME: &'static str = D::NAME;
+    const VERSION: i64 = D::VERSION;
+    const FORMER_NAMES: &'static [&'static str] = D::FORMERLY.names;
+
+    fn upgrade(&self, version: i64, state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {
+        self.0.upgrade(version, state)
+    }
 
     async fn plan(&self, cx: &Context<C>, plan: &mut Plan<D::Model>) {
         let context = cx.ready().map(|context| &**context);
@@ -316,7 +361,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Some(graph) => {
                 let mut baseline = prior.map(|prior| Baseline::of(self, context, prior, &plan.private));
                 if let Some(baseline) = &mut baseline {
-                    baseline.known.ignore_drift = patterns(D::common(planned));
+                    baseline.known.ignore_drift = patterns(Managed::common(planned));
                 }
                 self.plan_parts(&graph, baseline.as_ref(), planned, out);
                 if let Some(baseline) = baseline.as_ref().filter(|_| plan.replace.is_empty()) {
@@ -329,7 +374,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 }
             }
             None => {
-                let common = D::common_mut(planned);
+                let common = Managed::common_mut(planned);
                 common.objects = Attr::Unknown;
                 common.ids = Attr::Unknown;
                 self.0.outputs(planned, &Outputs::unknown());
@@ -343,7 +388,8 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let is_unchanged = prior.is_some_and(|prior| prior.encode() == planned.encode());
         let changed = format!("changed/{}", self.place(planned));
         if plan.kind != PlanKind::Replace
-            && let (Attr::Known(name), Attr::Known(region)) = (D::name(planned), &D::common(planned).region)
+            && let (Attr::Known(name), Attr::Known(region)) =
+                (Managed::name(planned), &Managed::common(planned).region)
             && {
                 let is_first = cx.claim(&self.place(planned));
                 if !is_unchanged {
@@ -391,27 +437,27 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 cx,
                 &request.config,
                 &planned,
-                D::timeouts(&planned).create(D::TIMEOUTS.create),
+                Managed::timeouts(&planned).create(D::TIMEOUTS.create),
             )
             .await;
-        let (engine, graph) = match prepared {
+        let (engine, way) = match prepared {
             Ok(prepared) => prepared,
             Err(errors) => return Applied::failed(before.into_state(), request.private, errors),
         };
         let context = cx.ready().map(|context| &**context);
-        let remembered = remembered(&request.private);
+        let remembered = remembered::<C, D>(&request.private);
         let known = before
             .state()
             .map(|state| self.known(context, state, &remembered));
         let known = known.unwrap_or_default();
         let begun = before
             .state()
-            .and_then(|state| D::common(state).incarnation.known().cloned());
+            .and_then(|state| Managed::common(state).incarnation.known().cloned());
         let incarnation = begun.unwrap_or_else(|| Clock::from_env().id());
         let purpose = Purpose::Create {
             incarnation: incarnation.clone(),
         };
-        let outcome = engine.reconcile(&[graph], &known, &Allowed::All, &purpose).await;
+        let outcome = engine.follow(&way, &known, &Allowed::All, &purpose).await;
         self.applied(planned, before, request.private, outcome, Some(incarnation))
     }
 
@@ -421,7 +467,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         private.remove(IMPORTED);
         let looked = match cx.configured() {
             Ok(context) => {
-                let remembered = remembered(&private);
+                let remembered = remembered::<C, D>(&private);
                 self.look(cx, context, request.state.clone(), &remembered, imported)
                     .await
             }
@@ -444,29 +490,29 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 cx,
                 &request.config,
                 &planned,
-                D::timeouts(&planned).update(D::TIMEOUTS.update),
+                Managed::timeouts(&planned).update(D::TIMEOUTS.update),
             )
             .await;
-        let (engine, graph) = match prepared {
+        let (engine, way) = match prepared {
             Ok(prepared) => prepared,
             Err(errors) => return Applied::failed(Some(request.prior), request.private, errors),
         };
         let context = cx.ready().map(|context| &**context);
         let mut known = Baseline::of(self, context, &request.prior, &request.private).known;
-        known.ignore_drift = patterns(D::common(&planned));
-        let allowed = Allowed::of(&graph.changes(&known));
+        known.ignore_drift = patterns(Managed::common(&planned));
+        let allowed = Allowed::of(&way.target.changes(&known));
         // An imported thing that others made has no incarnation yet: it gets one here.
-        let fresh = D::common(&request.prior)
+        let fresh = Managed::common(&request.prior)
             .incarnation
             .is_null()
             .then(|| Clock::from_env().id());
-        let incarnation = D::common(&request.prior)
+        let incarnation = Managed::common(&request.prior)
             .incarnation
             .known()
             .cloned()
             .or_else(|| fresh.clone());
         let outcome = engine
-            .reconcile(&[graph], &known, &allowed, &Purpose::Update { incarnation })
+            .follow(&way, &known, &allowed, &Purpose::Update { incarnation })
             .await;
         let before = Before::Updated(request.prior);
         self.applied(planned, before, request.private, outcome, fresh)
@@ -490,14 +536,14 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         if let Err(error) = self.same_account(context, &prior).await {
             return Applied::failed(Some(prior), request.private, error);
         }
-        let timeout = D::timeouts(&prior).delete(D::TIMEOUTS.delete);
+        let timeout = Managed::timeouts(&prior).delete(D::TIMEOUTS.delete);
         let engine = match self.engine(cx, context, &prior, timeout) {
             Ok(engine) => engine,
             Err(error) => return Applied::failed(Some(prior), request.private, error),
         };
         let baseline = Baseline::of(self, Some(&**context), &prior, &request.private);
         let graph = self.graph(Some(&**context), &prior);
-        let incarnation = D::common(&prior).incarnation.known().cloned();
+        let incarnation = Managed::common(&prior).incarnation.known().cloned();
         let outcome = engine
             .destroy(graph.as_ref(), &baseline.known, incarnation.as_deref())
             .await;
@@ -533,7 +579,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             private.set_json(REMEMBERED, &baseline.remembered.after(&outcome.report));
         }
         if outcome.changed {
-            D::common_mut(&mut state).status = Status::of::<C, D>(&state).destroyed_in_part().attr();
+            Managed::common_mut(&mut state).status = Status::of::<C, D>(&state).destroyed_in_part().attr();
         }
         Applied::failed(Some(state), private, messages)
     }
@@ -577,9 +623,9 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 }
             }
         };
-        let mut state = D::blank();
-        *D::name_mut(&mut state) = Attr::from_option(name);
-        let common = D::common_mut(&mut state);
+        let mut state = D::Model::default();
+        *Managed::name_mut(&mut state) = Attr::from_option(name);
+        let common = Managed::common_mut(&mut state);
         common.environment = Attr::from_option(environment.or(ours));
         common.region = match region_or_default(&**context, region).await {
             Ok(region) => region.into(),
@@ -591,11 +637,12 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
     }
 
     fn identity(&self, state: &D::Model) -> Option<Identity> {
-        let common = D::common(state);
-        let known = common.environment.is_known() && D::name(state).is_known() && common.region.is_known();
+        let common = Managed::common(state);
+        let known =
+            common.environment.is_known() && Managed::name(state).is_known() && common.region.is_known();
         known.then(|| Identity {
             environment: common.environment.clone(),
-            name: D::name(state).clone(),
+            name: Managed::name(state).clone(),
             region: common.region.clone(),
         })
     }

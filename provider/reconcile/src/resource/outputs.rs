@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::foresight::Foresight;
+use crate::formerly::Formerly;
 use crate::part::{Key, Tags};
 use crate::report::{Known, Report};
 
@@ -185,6 +186,17 @@ impl Remembered {
         Self {
             parts: report.ids.iter().map(one).collect(),
             tags: self.tags,
+        }
+    }
+
+    /// The same by the keys of this version.
+    pub(super) fn renamed(self, formerly: &Formerly) -> Self {
+        let parts = self.parts.into_iter();
+        Self {
+            parts: parts
+                .map(|(key, invented)| (formerly.key(key), invented))
+                .collect(),
+            ..self
         }
     }
 

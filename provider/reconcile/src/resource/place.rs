@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use framework::{Attr, Context, Diagnostic, Diagnostics, Path};
 
 use super::secrets::with_secrets;
 use super::state::Handover;
-use super::{Common, Declared, Reconciled, Surroundings, patterns};
-use crate::engine::Engine;
+use super::{Common, Declared, Managed, Reconciled, Surroundings, patterns};
+use crate::engine::{Engine, Way};
+use crate::failure::Failure;
+use crate::formerly::owner_type;
 use crate::graph::Graph;
 use crate::part::Owner;
+use crate::report::Report;
 
 impl<D> Reconciled<D> {
     /// What destroying halves of this run have left for creating halves.
@@ -29,9 +33,9 @@ impl<D> Reconciled<D> {
         let text = |attr: &Attr<String>| attr.known().cloned().unwrap_or_default();
         format!(
             "{}/{}/{}",
-            text(&D::common(model).region),
+            text(&Managed::common(model).region),
             D::NAME,
-            text(D::name(model))
+            text(Managed::name(model))
         )
     }
 
@@ -45,11 +49,11 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let common = D::common(model);
+        let common = Managed::common(model);
         let (Some(environment), Some(region), Some(name)) = (
             common.environment.known(),
             common.region.known(),
-            D::name(model).known(),
+            Managed::name(model).known(),
         ) else {
             return Err(Diagnostic::error(
                 "EKB2010",
@@ -71,16 +75,17 @@ impl<D> Reconciled<D> {
         let owner = Owner {
             environment: environment.clone(),
             region: region.clone(),
-            resource: format!("{}/{name}", owner_type::<C, D>()),
+            resource: format!("{}/{name}", owner_type(D::NAME)),
         };
         let mut engine = Engine::new(owner, self.0.kinds(context, region));
         engine.cancel = cx.cancel().clone();
         engine.locks = context.locks().clone();
         engine.schema = D::SCHEMA;
+        engine.formerly = D::FORMERLY;
         engine.ignore_drift = patterns(common);
         engine.adopt = common.adopt.known() == Some(&true);
         engine.timeout = timeout;
-        engine.is_patient = D::timeouts(model).is_known();
+        engine.is_patient = Managed::timeouts(model).is_known();
         Ok(engine)
     }
 
@@ -93,12 +98,12 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let region = D::common(model).region.known().map(String::as_str);
+        let region = Managed::common(model).region.known().map(String::as_str);
         let account = context
             .account(region)
             .await
             .map_err(|failure| failure.diagnostic())?;
-        match D::common(model).account_id.known() {
+        match Managed::common(model).account_id.known() {
             Some(known) if !account.is_empty() && !known.is_empty() && *known != account => {
                 Err(Diagnostic::error(
                     "EKB2012",
@@ -114,28 +119,59 @@ impl<D> Reconciled<D> {
         }
     }
 
-    pub(super) async fn prepare<C: Surroundings>(
-        &self,
-        cx: &Context<C>,
+    pub(super) async fn prepare<'a, C: Surroundings>(
+        &'a self,
+        cx: &'a Context<C>,
         config: &D::Model,
         planned: &D::Model,
         timeout: Duration,
-    ) -> Result<(Engine, Graph), Diagnostics>
+    ) -> Result<(Engine, Steps<'a, C, D>), Diagnostics>
     where
         D: Declared<C>,
     {
         let context = cx.configured()?;
         self.same_account(&**context, planned).await?;
         let engine = self.engine(cx, context, planned, timeout)?;
-        let graph = self.graph(Some(&**context), &with_secrets(config, planned)?);
-        let graph = graph.ok_or_else(|| {
+        let model = with_secrets(config, planned)?;
+        let target = self.graph(Some(&**context), &model).ok_or_else(|| {
             Diagnostic::error(
                 "EKB2017",
                 "Arguments are not known",
                 "An argument that the parts follow from is not known at apply.",
             )
         })?;
-        Ok((engine, graph))
+        let steps = Steps {
+            resource: self,
+            context,
+            model,
+            target,
+        };
+        Ok((engine, steps))
+    }
+}
+
+/// The way to what is planned.
+pub(super) struct Steps<'a, C: Surroundings, D: Declared<C>> {
+    resource: &'a Reconciled<D>,
+    context: &'a C,
+    model: D::Model,
+    pub(super) target: Graph,
+}
+
+#[async_trait]
+impl<C: Surroundings, D: Declared<C>> Way for Steps<'_, C, D> {
+    async fn ahead(&self, _behind: usize, found: &Report) -> Result<Vec<Graph>, Failure> {
+        let Self {
+            resource,
+            context,
+            model,
+            target,
+        } = self;
+        let steps = resource.0.steps(context, model, found).await?;
+        let steps = steps
+            .into_iter()
+            .map(|step| resource.with_tags(Some(*context), model, step));
+        Ok(steps.chain([target.clone()]).collect())
     }
 }
 
@@ -191,9 +227,4 @@ pub(super) async fn settle_place<C: Surroundings>(
     };
     common.account_id = Attr::from_option(Some(account).filter(|id| !id.is_empty()));
     Ok(())
-}
-
-/// The type in the tag `ekb:resource`.
-fn owner_type<C: Surroundings, D: Declared<C>>() -> &'static str {
-    D::NAME.split_once('_').map_or(D::NAME, |(_, name)| name)
 }

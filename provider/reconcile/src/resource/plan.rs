@@ -8,7 +8,7 @@ use framework::{Attr, AttributeType, Context, Diagnostic, Diagnostics, Path, Sev
 use super::outputs::{Outputs, Remembered};
 use super::place::settle_place;
 use super::state::Status;
-use super::{Baseline, Common, Declared, GivenTags, Reconciled, Surroundings};
+use super::{Baseline, Common, Declared, GivenTags, Managed, Reconciled, Surroundings};
 use crate::failure::Failure;
 use crate::foresight::{Fate, Going};
 use crate::graph::Graph;
@@ -40,7 +40,8 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let (Attr::Known(name), Attr::Known(region)) = (D::name(model), &D::common(model).region) else {
+        let (Attr::Known(name), Attr::Known(region)) = (Managed::name(model), &Managed::common(model).region)
+        else {
             return;
         };
         if !cx.claim(&format!("move/{region}/{}/{name}", D::NAME)) {
@@ -167,21 +168,21 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let common = D::common_mut(planned);
-        (common.default_tags, common.tags_all) = all_tags(context, &D::common(config).tags);
+        let common = Managed::common_mut(planned);
+        (common.default_tags, common.tags_all) = all_tags(context, &Managed::common(config).tags);
         common.drift = Attr::Known(Vec::new());
         common.status = Status::Complete.attr();
         if common.incarnation.is_null() {
             common.incarnation = Attr::Unknown;
         }
         if prior.is_none() {
-            if D::common(config).region.is_null() {
+            if Managed::common(config).region.is_null() {
                 common.region = Attr::Null;
             }
             settle_place(context, common).await?;
             let environment = common.environment.clone();
-            if D::name(config).is_null() {
-                *D::name_mut(planned) = environment;
+            if Managed::name(config).is_null() {
+                *Managed::name_mut(planned) = environment;
             }
         }
         self.0.complete(context, config, prior, planned, out).await;
@@ -201,7 +202,7 @@ impl<D> Reconciled<D> {
         if let Err(faults) = graph.check() {
             out.extend(faults.iter().map(Failure::diagnostic));
         }
-        let patterns = super::patterns(D::common(planned));
+        let patterns = super::patterns(Managed::common(planned));
         for pattern in graph.idle_patterns(&patterns) {
             out.push(
                 Diagnostic::warning(
@@ -221,7 +222,7 @@ impl<D> Reconciled<D> {
             (&baseline.known, &baseline.remembered)
         });
         let foresight = graph.foresee(known);
-        let common = D::common_mut(planned);
+        let common = Managed::common_mut(planned);
         common.objects = graph.shown();
         common.ids = foresight.ids();
         // What is gone and left alone is not shown.
@@ -248,12 +249,22 @@ impl<D> Reconciled<D> {
     ) where
         D: Declared<C>,
     {
-        let region = D::common(planned).region.known();
+        let region = Managed::common(planned).region.known();
         let kinds = context
             .zip(region)
             .map(|(context, region)| self.0.kinds(context, region));
         let (mut said, mut refused) = (Vec::new(), Vec::new());
-        for going in graph.foresee(&baseline.known).going() {
+        let foresight = graph.foresee(&baseline.known);
+        out.extend(foresight.refused().into_iter().map(|(key, sentences, refusal)| {
+            let summary = format!("A change of the {} is refused", D::TITLE);
+            Diagnostic::error(
+                "EKB2047",
+                summary,
+                format!("{key}: {sentences}: {}.", refusal.why),
+            )
+            .hint(refusal.hint)
+        }));
+        for going in foresight.going() {
             let kind = kinds.as_ref().and_then(|kinds| kinds.get(&going.kind));
             let loss = kind.map_or(Loss::Nothing, |kind| kind.loss());
             let title = kind.map_or(going.kind.as_str(), |kind| kind.traits().title);
@@ -289,7 +300,7 @@ impl<D> Reconciled<D> {
         D: Declared<C>,
     {
         let mut refused = Diagnostics::new();
-        check_tags(D::common(planned), &mut refused);
+        check_tags(Managed::common(planned), &mut refused);
         self.0.check(planned, &mut refused);
         let (before, after) = (prior.map(D::Model::encode), planned.encode());
         let is_new = |refusal: &Diagnostic| match (&before, refusal.path.0.first()) {

@@ -7,7 +7,7 @@ use framework::{Applied, Attr, Diagnostic, Diagnostics, PrivateState};
 
 use super::messages::kept;
 use super::outputs::{Outputs, Remembered};
-use super::{Declared, REMEMBERED, Reconciled, Surroundings};
+use super::{Declared, Managed, REMEMBERED, Reconciled, Surroundings};
 use crate::failure::Failure;
 use crate::part::Key;
 use crate::report::{Outcome, Report};
@@ -19,7 +19,7 @@ impl<D> Reconciled<D> {
         D: Declared<C>,
     {
         self.0.outputs(model, &Outputs::found(report, remembered));
-        let common = D::common_mut(model);
+        let common = Managed::common_mut(model);
         common.ids = Attr::Known(
             report
                 .ids
@@ -45,13 +45,13 @@ impl<D> Reconciled<D> {
     {
         let mut messages: Diagnostics = outcome.report.warnings.iter().map(Failure::warning).collect();
         messages.extend(outcome.kept.iter().map(kept));
-        let mut remembered = super::remembered(&private);
+        let mut remembered = super::remembered::<C, D>(&private);
         if outcome.is_done() {
             remembered.forget_tags();
-            let objects = D::common(&state).objects.clone();
+            let objects = Managed::common(&state).objects.clone();
             self.fill(&mut state, &outcome.report, &remembered);
             private.set_json(REMEMBERED, &remembered.after(&outcome.report));
-            let common = D::common_mut(&mut state);
+            let common = Managed::common_mut(&mut state);
             // What the plan promised; the next refresh says where reality disagrees.
             common.objects = objects;
             common.drift = Attr::Known(Vec::new());
@@ -69,14 +69,14 @@ impl<D> Reconciled<D> {
         self.fill(&mut state, &outcome.report, &remembered);
         if let Some(prior) = before.state() {
             // Of tags that are taken away some may still be there.
-            let tags = D::common(prior).tags_all.known();
+            let tags = Managed::common(prior).tags_all.known();
             remembered.leave_tags(tags.into_iter().flat_map(BTreeMap::keys));
         }
         private.set_json(REMEMBERED, &remembered.after(&outcome.report));
         let is_create = !matches!(before, Before::Updated(_));
-        let common = D::common_mut(&mut state);
+        let common = Managed::common_mut(&mut state);
         common.status = match &before {
-            Before::Updated(prior) => D::common(prior).status.clone(),
+            Before::Updated(prior) => Managed::common(prior).status.clone(),
             Before::Nothing | Before::Continued(_) => Status::Incomplete.attr(),
         };
         if let Some(incarnation) = incarnation {
@@ -126,7 +126,7 @@ impl Status {
 
     /// What the state says; what says nothing counts as complete.
     pub(super) fn of<C: Surroundings, D: Declared<C>>(state: &D::Model) -> Self {
-        let text = D::common(state).status.known();
+        let text = Managed::common(state).status.known();
         let said = text.and_then(|text| Self::ALL.into_iter().find(|status| status.text() == text));
         said.unwrap_or(Self::Complete)
     }

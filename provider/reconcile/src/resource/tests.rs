@@ -12,7 +12,9 @@ use framework::{
 use serde_json::json;
 
 use super::outputs::Remembered;
-use super::{Baseline, Common, Declared, DefaultTimeouts, GivenTags, Outputs, Reconciled, Surroundings};
+use super::{
+    Baseline, Common, Declared, DefaultTimeouts, GivenTags, Managed, Outputs, Reconciled, Surroundings,
+};
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::kinds::Kinds;
@@ -23,7 +25,7 @@ use crate::shared_tags::IgnoredTags;
 use crate::simulated::{ADDRESS, CLUSTER, Fault, NAT, ROUTES, SUBNET, Sim, VPC, World};
 
 /// A small network.
-#[derive(Model, Debug, Clone, Default)]
+#[derive(Model, Managed, Debug, Clone, Default)]
 struct Network {
     /// Its name.
     #[attribute(optional, computed, keep, replace)]
@@ -132,35 +134,8 @@ impl Declared<Surround> for NetworkResource {
         delete: HOUR,
     };
 
-    fn common(model: &Network) -> &Common {
-        &model.common
-    }
-    fn common_mut(model: &mut Network) -> &mut Common {
-        &mut model.common
-    }
-    fn name(model: &Network) -> &Attr<String> {
-        &model.name
-    }
-    fn name_mut(model: &mut Network) -> &mut Attr<String> {
-        &mut model.name
-    }
-    fn timeouts(model: &Network) -> &Attr<Timeouts> {
-        &model.timeouts
-    }
-    fn blank() -> Network {
-        Network::default()
-    }
     fn root_key(&self) -> Key {
         "vpc".into()
-    }
-    async fn complete(
-        &self,
-        _: Option<&Surround>,
-        _: &Network,
-        _: Option<&Network>,
-        _: &mut Network,
-        _: &mut Diagnostics,
-    ) {
     }
     fn graph(&self, model: &Network) -> Option<Graph> {
         let number = |attr: &Attr<i64>| u32::try_from(*attr.known()?).ok();

@@ -4,21 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use framework::{Attr, Diagnostic, Diagnostics, Path, Timeouts};
+use framework::{Attr, Diagnostic, Diagnostics, Path};
 use ipnet::Ipv4Net;
 use reconcile::graph::Graph;
 use reconcile::kinds::Kinds;
 use reconcile::part::{Key, key};
 use reconcile::report::{Report, Unclaimed};
-use reconcile::resource::{Common, Declared, DefaultTimeouts, Outputs};
+use reconcile::resource::{Declared, DefaultTimeouts, Outputs};
 
 pub mod adopt;
 pub mod checks;
-pub mod data_source;
 pub mod functions;
 pub mod graph;
 pub mod layout;
-pub mod list;
 pub mod model;
 pub mod tiers;
 
@@ -45,30 +43,6 @@ impl Declared<Platform> for NetworkResource {
         update: Duration::from_secs(30 * 60),
         delete: Duration::from_secs(30 * 60),
     };
-
-    fn common(model: &Network) -> &Common {
-        &model.common
-    }
-
-    fn common_mut(model: &mut Network) -> &mut Common {
-        &mut model.common
-    }
-
-    fn name(model: &Network) -> &Attr<String> {
-        &model.name
-    }
-
-    fn name_mut(model: &mut Network) -> &mut Attr<String> {
-        &mut model.name
-    }
-
-    fn timeouts(model: &Network) -> &Attr<Timeouts> {
-        &model.timeouts
-    }
-
-    fn blank() -> Network {
-        Network::default()
-    }
 
     fn check(&self, planned: &Network, out: &mut Diagnostics) {
         checks::check(planned, out);

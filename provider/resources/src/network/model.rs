@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use framework::{Attr, Model, Timeouts};
 use ipnet::Ipv4Net;
-use reconcile::resource::Common;
+use reconcile::resource::{Common, Managed};
 
 /// The network of an environment: a VPC with a public and a private subnet in each availability zone, internet and
 /// NAT gateways, routes, and the tags that load balancers and Karpenter look for.
 ///
 /// The subnets are computed from the VPC's range: one slot for each zone letter, so that a zone that comes or goes
 /// moves nothing. See the function [`subnets`](../functions/subnets.md).
-#[derive(Model, Debug, Clone, Default)]
+#[derive(Model, Managed, Debug, Clone, Default)]
 pub struct Network {
     /// Name within the environment. Default: the environment's name.
     #[attribute(optional, computed, keep, replace, validate(pattern("^[a-z][a-z0-9-]*$"), length(1..=40)))]

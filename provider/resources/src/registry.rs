@@ -1,0 +1,43 @@
+//! All resources of the provider: a line each. Resource, data source, list resource and IAM policy follow from it.
+
+use framework::Offers;
+use reconcile::resource::{Declared, offer};
+
+use crate::network::NetworkResource;
+use crate::platform::Platform;
+
+/// What is done with every resource.
+pub(crate) trait Visitor {
+    fn visit<D: Declared<Platform> + Clone>(&mut self, resource: D);
+}
+
+/// Shows all resources to the visitor.
+pub(crate) fn visit(visitor: &mut impl Visitor) {
+    visitor.visit(NetworkResource);
+}
+
+/// All resources, with their data sources and list resources.
+pub(crate) fn offers() -> Offers<Platform> {
+    struct Offering(Offers<Platform>);
+    impl Visitor for Offering {
+        fn visit<D: Declared<Platform> + Clone>(&mut self, resource: D) {
+            self.0 = offer(std::mem::take(&mut self.0), resource);
+        }
+    }
+    let mut all = Offering(Offers::new());
+    visit(&mut all);
+    all.0
+}
+
+/// The names of all resources.
+pub fn names() -> Vec<&'static str> {
+    struct Names(Vec<&'static str>);
+    impl Visitor for Names {
+        fn visit<D: Declared<Platform> + Clone>(&mut self, _resource: D) {
+            self.0.push(D::NAME);
+        }
+    }
+    let mut all = Names(Vec::new());
+    visit(&mut all);
+    all.0
+}
