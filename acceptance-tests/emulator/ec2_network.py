@@ -1,6 +1,8 @@
 """EC2 networking as AWS does it where moto does not: pending states, dependencies, network interfaces of services."""
 
 
+import ipaddress
+
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
@@ -134,6 +136,83 @@ def subnet_deleted(context, _result):
     for acl in backend.network_acls.values():
         acl._associations = {k: a for k, a in acl._associations.items() if a.subnet_id != id}
     backend.tags.pop(id, None)
+
+
+# --- peerings ------------------------------------------------------------------------------------------------------
+
+
+@after("ec2", "DescribeVpcPeeringConnections")
+def peerings_by_filter(context, result):
+    """moto ignores the filters: a peering was listed for both of its ends."""
+    ends = {"requester-vpc-info.vpc-id": "requester_vpc_info", "accepter-vpc-info.vpc-id": "accepter_vpc_info"}
+    found = result["VpcPeeringConnections"]
+    for one in context.params.get("Filters") or context.params.get("Filter") or []:
+        if one["Name"] not in ends:
+            raise NotImplementedError(one["Name"])
+        found = [p for p in found if getattr(p, ends[one["Name"]])["VpcId"] in one["Values"]]
+    return {"VpcPeeringConnections": found}
+
+
+# --- further ranges of a VPC --------------------------------------------------------------------------------------
+
+
+def ranges_of(vpc):
+    return [r for r in vpc._cidr_block_association_set.values()
+            if "." in r["cidr_block"] and r["cidr_block_state"]["state"] != "disassociated"]
+
+
+@before("ec2", "AssociateVpcCidrBlock")
+def associate_range(context):
+    vpc, cidr = context.backend.get_vpc(context.params["VpcId"]), context.params.get("CidrBlock")
+    if not cidr:
+        return
+    network = ipaddress.ip_network(cidr)
+    if not 16 <= network.prefixlen <= 28:
+        raise EC2ClientError("InvalidVpc.Range", f"The CIDR '{cidr}' is invalid.")
+    # Amazon VPC user guide, "IPv4 CIDR block association restrictions".
+    private = [ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
+    first = ipaddress.ip_network(vpc.cidr_block)
+    for block in private:
+        if network.subnet_of(block) and not first.subnet_of(block):
+            raise EC2ClientError("InvalidVpc.Range", f"The CIDR '{cidr}' is restricted. Use a CIDR from the same private address range.")
+    if any(network.overlaps(ipaddress.ip_network(r["cidr_block"])) for r in ranges_of(vpc)):
+        raise EC2ClientError("InvalidVpc.Range", f"The CIDR '{cidr}' conflicts with another CIDR of the VPC.")
+
+
+@after("ec2", "AssociateVpcCidrBlock")
+def range_associated(context, result):
+    for vpc in context.backend.vpcs.values():
+        for range in ranges_of(vpc):
+            if vpc.id == context.params["VpcId"] and range["cidr_block"] == context.params.get("CidrBlock"):
+                range["cidr_block_state"]["state"] = "associating"
+                range["ekb_ready"] = context.now() + SECONDS["vpc.cidr.associated"]
+
+
+@before("ec2", "DisassociateVpcCidrBlock")
+def disassociate_range(context):
+    backend, id = context.backend, context.params["AssociationId"]
+    for vpc in backend.vpcs.values():
+        range = vpc._cidr_block_association_set.get(id)
+        if range is None or range["cidr_block"] == vpc.cidr_block:
+            continue
+        network = ipaddress.ip_network(range["cidr_block"])
+        lodgers = backend.describe_subnets(filters={"vpc-id": [vpc.id]})
+        if any(ipaddress.ip_network(s.cidr_block).subnet_of(network) for s in lodgers):
+            raise EC2ClientError(
+                "InvalidCidrBlock.InUse", f"The vpc CIDR block with association ID {id} may not be disassociated. It is in use.")
+        range["cidr_block_state"]["state"] = "disassociating"
+        range["ekb_ready"] = context.now() + SECONDS["vpc.cidr.disassociated"]
+        shown = {"AssociationId": id, "CidrBlock": range["cidr_block"], "CidrBlockState": {"State": "disassociating"}}
+        return {"VpcId": vpc.id, "CidrBlockAssociation": shown}
+
+
+@before("ec2", "CreateSubnet")
+def subnet_lies_in_a_range(context):
+    vpc = context.backend.get_vpc(context.params["VpcId"])
+    network = ipaddress.ip_network(context.params["CidrBlock"], strict=False)
+    there = [r for r in ranges_of(vpc) if r["cidr_block_state"]["state"] == "associated"]
+    if not any(network.subnet_of(ipaddress.ip_network(r["cidr_block"])) for r in there):
+        raise EC2ClientError("InvalidSubnet.Range", f"The CIDR '{context.params['CidrBlock']}' is invalid.")
 
 
 # --- internet gateways, addresses ----------------------------------------------------------------------------------
@@ -388,6 +467,44 @@ def service_exists(region, name):
     return name.startswith(prefix) and name.removeprefix(prefix) in (*AWS_ENDPOINT_SERVICES, "ecr.api", "ecr.dkr", "s3", "dynamodb", "eks", "ec2", "sts", "logs")
 
 
+# Services that AWS does not offer in every zone.
+WITHOUT_ZONES = {"com.amazonaws.eu-central-1.transcribe": ["eu-central-1c"]}
+
+
+@before("ec2", "DescribeVpcEndpointServices")
+def describe_endpoint_services(context):
+    region = context.call.region
+    zones = [z.name for z in context.backend.describe_availability_zones() if z.zone_type == "availability-zone"]
+    filters = context.params.get("Filters") or context.params.get("Filter") or []
+    wanted = context.params.get("ServiceNames") or []
+    for one in filters:
+        if one["Name"] != "service-name":
+            raise NotImplementedError(one["Name"])
+        wanted = one.get("Values") or one.get("Value") or []
+    names = wanted or [f"com.amazonaws.{region}.{name}" for name in AWS_ENDPOINT_SERVICES]
+    there = [name for name in names if service_exists(region, name)]
+    if len(there) < len(names) and not filters:
+        raise EC2ClientError("InvalidServiceName", f"The Vpc Endpoint Service '{set(names) - set(there)}' does not exist")
+
+    def details(name):
+        kinds = ["Gateway", "Interface"] if name.endswith((".s3", ".dynamodb")) else ["Interface"]
+        offered = [zone for zone in zones if zone not in WITHOUT_ZONES.get(name, [])]
+        return [
+            {"ServiceName": name, "ServiceType": [{"ServiceType": kind}], "AvailabilityZones": offered, "Owner": "amazon"}
+            for kind in kinds
+        ]
+
+    return {"ServiceNames": there, "ServiceDetails": [one for name in there for one in details(name)]}
+
+
+def zones_are_offered(service, subnets):
+    for subnet in subnets:
+        if subnet.availability_zone in WITHOUT_ZONES.get(service, []):
+            raise EC2ClientError(
+                "InvalidParameter",
+                f"The VPC endpoint service {service} does not support the availability zone of the subnet: {subnet.id}.")
+
+
 @before("ec2", "CreateVpcEndpoint")
 def create_vpc_endpoint(context):
     parameters, backend = context.params, context.backend
@@ -398,6 +515,7 @@ def create_vpc_endpoint(context):
         raise EC2ClientError("InvalidServiceName", f"The Vpc Endpoint Service '{service}' does not exist")
     tables = [backend.get_route_table(id).id for id in parameters.get("RouteTableIds") or []]
     subnets = [backend.get_subnet(id) for id in parameters.get("SubnetIds") or []]
+    zones_are_offered(service, subnets)
     private_dns = kind == "Interface" and parameters.get("PrivateDnsEnabled") not in (False, "false")
     groups = list(parameters.get("SecurityGroupIds") or [])
     for group in groups:
@@ -512,6 +630,7 @@ def modify_vpc_endpoint(context):
             backend.enis[eni_id]._group_set = [backend.get_security_group_from_id(g) for g in endpoint.security_group_ids]
     remove_subnets(backend, endpoint, parameters.get("RemoveSubnetIds") or [])
     added = [backend.get_subnet(id) for id in parameters.get("AddSubnetIds") or [] if id not in endpoint.subnet_ids]
+    zones_are_offered(endpoint.service_name, added)
     if added:
         add_subnets(backend, endpoint, added)
         endpoint.state, endpoint.ekb_ready = "pending", context.now() + SECONDS["vpc_endpoint.interface.available"]
@@ -571,6 +690,12 @@ def settle_network(backend, account):
     for vpc in backend.vpcs.values():
         if vpc.state == "pending" and now >= vpc.ekb_ready:
             vpc.state = "available"
+        for id, range in list(vpc._cidr_block_association_set.items()):
+            state = range["cidr_block_state"]
+            if state["state"] == "associating" and now >= range["ekb_ready"]:
+                state["state"] = "associated"
+            elif state["state"] == "disassociating" and now >= range["ekb_ready"]:
+                del vpc._cidr_block_association_set[id]
     for zone in backend.subnets.values():
         for subnet in zone.values():
             if subnet.state == "pending" and now >= subnet.ekb_ready:

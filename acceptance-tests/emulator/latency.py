@@ -5,6 +5,8 @@ Real time = AWS seconds / the account's time scale.
 
 SECONDS = {
     "vpc.available": 2,
+    "vpc.cidr.associated": 3,
+    "vpc.cidr.disassociated": 3,
     "subnet.available": 1,
     "nat_gateway.available": 100,
     "nat_gateway.failed": 20,

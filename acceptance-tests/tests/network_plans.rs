@@ -33,6 +33,10 @@ fn arguments(schema: &Value) -> Vec<Argument> {
                 format!("{name}[…]"),
                 format!("{name} = {{ \"eu-central-1a\" = {LATER} }}"),
             ),
+            Some("map") if name == "interface_endpoint_zones" => add(
+                format!("{name}[…]"),
+                format!("interface_endpoints = [\"sts\"]\n{name} = {{ sts = {LATER} }}"),
+            ),
             Some("map") => add(
                 format!("{name}[…]"),
                 format!("{name} = {{ known = \"x\", later = {LATER} }}"),
@@ -157,9 +161,12 @@ fn may_follow(argument: &str) -> Vec<&'static str> {
         name if name.starts_with("nat_allocation_ids") => &[&PARTS, &NATS],
         "tags" => &[&PARTS, &["tags_all", "default_tags"]],
         "tags[…]" => &[&["tags_all"]],
+        "secondary_cidrs" | "secondary_cidrs[…]" => &[&["objects"]],
         "cluster_name" => &[&["objects", "cluster_name"]],
         name if name.starts_with("private_tiers") => &[&PARTS, &TIERS],
         "s3_endpoint" => &[&PARTS, &["s3_endpoint"]],
+        // It changes no part.
+        "flow_logs.retain_logs" => &[],
         "flow_logs.retention_days" => &[&["objects"]],
         // What is new says nothing about what there is.
         _ => &[&PARTS],

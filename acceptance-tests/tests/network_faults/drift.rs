@@ -13,7 +13,7 @@ use crate::{config, made, with};
 /// A network that has parts of all kinds.
 pub fn everything() -> Json {
     json!({
-        "cidr": "10.20.0.0/16", "zone_count": 1, "tags": { "team": "core" },
+        "cidr": "10.20.0.0/16", "secondary_cidrs": ["100.64.0.0/16"], "zone_count": 1, "tags": { "team": "core" },
         "interface_endpoints": ["ecr.api"], "flow_logs": { "destination": "cloudwatch" },
     })
 }
@@ -106,6 +106,16 @@ impl World {
                 self.ec2(
                     "CreateTags",
                     json!({ "Resources": [id], "Tags": [{ "Key": "team", "Value": "theirs" }] }),
+                );
+            }
+            ("vpc", "secondary_cidrs") => {
+                let vpcs = self.ec2("DescribeVpcs", json!({ "VpcIds": [id] }));
+                let ranges = vpcs["Vpcs"][0]["CidrBlockAssociationSet"].as_array().unwrap();
+                let further = ranges.iter().find(|range| range["CidrBlock"] == "100.64.0.0/16");
+                let association = &further.unwrap()["AssociationId"];
+                self.ec2(
+                    "DisassociateVpcCidrBlock",
+                    json!({ "AssociationId": association }),
                 );
             }
             ("vpc", "dns_support") => {

@@ -426,3 +426,261 @@ fn an_explicit_range_moves_to_another_zone() {
     session.destroy(&mut resource).unwrap();
     account.assert_empty();
 }
+
+/// `retain_logs`: the log group outlives flow logs and network, is nobody's, and is taken back by who asks for it.
+#[test]
+fn a_log_group_that_is_retained_outlives_flow_logs_and_network() {
+    let account = Rig::shared().account();
+    let session = Session::new(&account);
+    let logs = |retain: Option<bool>| {
+        let network = with(&config(), "nat_gateways", "none");
+        let logs = json!({ "destination": "cloudwatch", "retain_logs": retain });
+        with(&network, "flow_logs", logs)
+    };
+    let groups = || {
+        let objects = account.objects().into_iter();
+        let groups = objects.filter(|object| object.kind == "log_group");
+        groups.map(|group| group.tags).collect::<Vec<_>>()
+    };
+    let kept = || {
+        let tags = groups().pop().unwrap();
+        tags.contains_key("ekb:kept") && !tags.contains_key("ekb:resource")
+    };
+    let mut resource = Resource::new("ekb_network");
+    session.apply(&mut resource, &logs(Some(true))).unwrap();
+    // Flow logs are removed, and the removal fails at first: the state has lost the argument by then.
+    account.fault(&Fault::deny().on("TagResource"));
+    let without = with(&config(), "nat_gateways", "none");
+    let plan = session.plan(&mut resource, &without).unwrap();
+    let said = format!("{:?}", plan.warnings);
+    assert!(
+        said.contains("EKB2051") && said.contains("flow_log_group") && said.contains("retain_logs"),
+        "{said}"
+    );
+    session.apply_plan(&mut resource, &plan).unwrap_err();
+    account.clear_faults();
+    session.apply(&mut resource, &without).unwrap();
+    assert!(kept(), "{:?}", groups());
+    session.expect_empty(&mut resource, &without).unwrap();
+    // Nobody takes it by the way.
+    let plan = session.plan(&mut resource, &logs(None)).unwrap();
+    assert!(
+        format!("{:?}", plan.warnings).contains("EKB2033"),
+        "{:?}",
+        plan.warnings
+    );
+    let refused = session.apply_plan(&mut resource, &plan).unwrap_err().to_string();
+    assert!(
+        refused.contains("EKB1304") && refused.contains("adopt = true"),
+        "{refused}"
+    );
+    // Whoever would keep it, does; a replacement keeps it for itself.
+    let plan = session.apply(&mut resource, &logs(Some(true))).unwrap();
+    assert!(
+        !format!("{:?}", plan.warnings).contains("EKB2033"),
+        "{:?}",
+        plan.warnings
+    );
+    assert!(!kept(), "{:?}", groups());
+    session.expect_empty(&mut resource, &logs(Some(true))).unwrap();
+    session
+        .apply(&mut resource, &with(&logs(Some(true)), "cidr", "10.30.0.0/16"))
+        .unwrap();
+    session
+        .expect_empty(&mut resource, &with(&logs(Some(true)), "cidr", "10.30.0.0/16"))
+        .unwrap();
+    // A destroy leaves it, and says so.
+    session.destroy(&mut resource).unwrap();
+    assert_eq!(
+        account.counts().into_iter().collect::<Vec<_>>(),
+        [("log_group".to_owned(), 1)]
+    );
+    assert!(kept());
+    let adopting = with(&logs(None), "adopt", true);
+    let mut again = Resource::new("ekb_network");
+    session.apply(&mut again, &adopting).unwrap();
+    session.expect_empty(&mut again, &adopting).unwrap();
+    session.destroy(&mut again).unwrap();
+    account.assert_empty();
+}
+
+/// Ranges of a VPC as AWS shows them, but the first.
+fn further_ranges(account: &Account, vpc: &str) -> Vec<String> {
+    let vpcs = account.ec2("DescribeVpcs", &json!({ "VpcIds": [vpc] }));
+    let ranges = vpcs["Vpcs"][0]["CidrBlockAssociationSet"].as_array().unwrap();
+    let mut ranges: Vec<String> = ranges
+        .iter()
+        .map(|range| range["CidrBlock"].as_str().unwrap().to_owned())
+        .collect();
+    ranges.retain(|range| *range != vpcs["Vpcs"][0]["CidrBlock"]);
+    ranges.sort();
+    ranges
+}
+
+#[test]
+fn further_ranges_come_go_and_are_left_to_others() {
+    let account = Rig::shared().account();
+    let session = Session::new(&account);
+    let zone = "eu-central-1a";
+    let network = |ranges: &[&str], private: &str, tier: Option<&str>| {
+        let mut config = json!({
+            "cidr": "10.20.0.0/16", "nat_gateways": "none", "interface_endpoints": ["sts"], "secondary_cidrs": ranges,
+            "subnets": { zone: { "private": private } },
+        });
+        if let Some(tier) = tier {
+            config["private_tiers"] = json!({ "pods": { "subnets": { zone: tier } } });
+        }
+        config
+    };
+    let mut resource = Resource::new("ekb_network");
+    for config in [
+        network(&["100.64.0.0/16"], "10.20.0.0/20", Some("100.64.0.0/17")),
+        // Another one, and what lies in the first moves to it; the endpoint lets go meanwhile.
+        network(
+            &["10.21.0.0/16", "100.64.0.0/16"],
+            "100.64.128.0/17",
+            Some("100.64.0.0/17"),
+        ),
+        network(&["10.21.0.0/16"], "10.21.0.0/20", Some("10.21.128.0/20")),
+        // A tier goes with its range.
+        network(
+            &["10.21.0.0/16", "10.22.0.0/16"],
+            "10.21.0.0/20",
+            Some("10.22.0.0/20"),
+        ),
+        network(&["10.21.0.0/16"], "10.21.0.0/20", None),
+    ] {
+        session.apply(&mut resource, &config).unwrap();
+        session.expect_empty(&mut resource, &config).unwrap();
+        let vpc = resource.get("vpc_id").as_str().unwrap();
+        let should: Vec<&str> = config["secondary_cidrs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| r.as_str().unwrap())
+            .collect();
+        assert_eq!(further_ranges(&account, vpc), should);
+    }
+    let vpc = resource.get("vpc_id").as_str().unwrap().to_owned();
+    let config = network(&["10.21.0.0/16"], "10.21.0.0/20", None);
+    // What others add stays, also when ours changes.
+    account.ec2(
+        "AssociateVpcCidrBlock",
+        &json!({ "VpcId": vpc, "CidrBlock": "100.65.0.0/16" }),
+    );
+    session.expect_empty(&mut resource, &config).unwrap();
+    let more = network(&["10.21.0.0/16", "10.22.0.0/16"], "10.21.0.0/20", None);
+    session.apply(&mut resource, &more).unwrap();
+    assert_eq!(
+        further_ranges(&account, &vpc),
+        ["10.21.0.0/16", "10.22.0.0/16", "100.65.0.0/16"]
+    );
+    // An import takes all that there are.
+    for id in ["test/test", vpc.as_str()] {
+        let mut imported = Resource::new("ekb_network");
+        session.import(&mut imported, id).unwrap();
+        assert_eq!(
+            imported.get("secondary_cidrs"),
+            &json!(["10.21.0.0/16", "10.22.0.0/16", "100.65.0.0/16"])
+        );
+    }
+    let refusal = |resource: &mut Resource, config: &Json| match session.plan(resource, config) {
+        Ok(plan) => panic!("it is not refused: {plan}"),
+        Err(error) => error.to_string(),
+    };
+    // A range in which others have subnets is not taken away; which ones, the plan says.
+    let subnet = account.ec2(
+        "CreateSubnet",
+        &json!({ "VpcId": vpc, "CidrBlock": "10.22.0.0/24", "TagSpecifications":
+            [{ "ResourceType": "subnet", "Tags": [{ "Key": "Name", "Value": "theirs" }] }] }),
+    );
+    let subnet = subnet["Subnet"]["SubnetId"].as_str().unwrap();
+    let refused = refusal(&mut resource, &config);
+    assert!(
+        refused.contains("EKB2126") && refused.contains(subnet) && refused.contains("\"theirs\""),
+        "{refused}"
+    );
+    account.ec2("DeleteSubnet", &json!({ "SubnetId": subnet }));
+    // So is one in which ours are to stay.
+    let refused = refusal(&mut resource, &network(&["10.22.0.0/16"], "10.21.0.0/20", None));
+    assert!(
+        refused.contains("EKB2126") && refused.contains("the private subnet of eu-central-1a"),
+        "{refused}"
+    );
+    session.destroy(&mut resource).unwrap();
+    account.assert_empty();
+}
+
+#[test]
+fn an_endpoint_has_addresses_where_its_service_is_offered() {
+    let account = Rig::shared().account();
+    let session = Session::new(&account);
+    let network = |services: &[&str], chosen: Json| {
+        json!({ "cidr": "10.20.0.0/16", "nat_gateways": "none", "availability_zones": ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
+            "interface_endpoints": services,
+            "interface_endpoint_zones": chosen })
+    };
+    let (a, b, c) = ("eu-central-1a", "eu-central-1b", "eu-central-1c");
+    let mut resource = Resource::new("ekb_network");
+    let refused =
+        |resource: &mut Resource, config: &Json| session.plan(resource, config).unwrap_err().to_string();
+    let said = refused(&mut resource, &network(&["transcribe", "sts"], Json::Null));
+    assert!(
+        said.contains("EKB2125")
+            && said.contains("not offer `transcribe` in eu-central-1c, only in eu-central-1a, eu-central-1b")
+            && said.contains(
+                r#"`interface_endpoint_zones = { "transcribe" = ["eu-central-1a", "eu-central-1b"] }`"#
+            ),
+        "{said}"
+    );
+    let said = refused(&mut resource, &network(&["trascribe"], Json::Null));
+    assert!(said.contains("EKB2123") && said.contains("`trascribe`"), "{said}");
+    let said = refused(
+        &mut resource,
+        &network(&["sts"], json!({ "logs": [a], "sts": ["eu-central-1z"] })),
+    );
+    assert!(
+        said.contains("EKB2124") && said.contains("`logs`") && said.contains("eu-central-1z"),
+        "{said}"
+    );
+    let addresses = |resource: &Resource, service: &str| {
+        let id = &resource.get("ids")[format!("interface_endpoint/{service}")];
+        let found = account.ec2("DescribeVpcEndpoints", &json!({ "VpcEndpointIds": [id] }));
+        (
+            id.clone(),
+            found["VpcEndpoints"][0]["SubnetIds"].as_array().unwrap().len(),
+        )
+    };
+    let config = network(&["transcribe", "sts"], json!({ "transcribe": [a, b] }));
+    session.apply(&mut resource, &config).unwrap();
+    session.expect_empty(&mut resource, &config).unwrap();
+    let (id, count) = addresses(&resource, "transcribe");
+    assert_eq!((count, addresses(&resource, "sts").1), (2, 3));
+    // What the state has is not looked up again, also where the service has gone from a zone since.
+    account.clear_log();
+    let tagged = with(&config, "tags", json!({ "a": "1" }));
+    session.plan(&mut resource, &tagged).unwrap();
+    let asked = account
+        .log()
+        .iter()
+        .any(|call| call.operation == "DescribeVpcEndpointServices");
+    assert!(!asked);
+    // It shrinks and grows in place; an import knows its zones.
+    for (chosen, counts) in [
+        (json!({ "transcribe": [b], "sts": [a, c] }), (1, 2)),
+        (json!({ "transcribe": [a, b] }), (2, 3)),
+    ] {
+        let config = network(&["transcribe", "sts"], chosen.clone());
+        session.apply(&mut resource, &config).unwrap();
+        session.expect_empty(&mut resource, &config).unwrap();
+        let now = addresses(&resource, "transcribe");
+        assert_eq!((now.1, addresses(&resource, "sts").1), counts);
+        assert_eq!(now.0, id);
+        let mut imported = Resource::new("ekb_network");
+        session.import(&mut imported, "test/test").unwrap();
+        assert_eq!(imported.get("interface_endpoint_zones"), &chosen);
+        session.expect_empty(&mut imported, &config).unwrap();
+    }
+    session.destroy(&mut resource).unwrap();
+    account.assert_empty();
+}

@@ -264,6 +264,8 @@ const ROWS: &[Row] = &[
         Class::Exists,
     ),
     row("ec2", All, &["Gateway.NotAttached"], &[], Class::NotFound),
+    // hashicorp/terraform#21256: a range that was just added to the VPC is there a moment later.
+    row("ec2", Only(&["CreateSubnet"]), &["InvalidSubnet.Range"], &[], Class::NotYet),
     row("ec2", Making, &["Insufficient*Capacity*"], &[], Class::Transient)
         .hint("AWS has no capacity of that type in that zone now: choose another zone or type, or run again later"),
     // -------------------------------------------------------------------------------------------------------- EKS

@@ -4,6 +4,7 @@
 
 mod client;
 mod credentials;
+mod endpoint_services;
 mod errors;
 mod failure;
 mod http;

@@ -14,7 +14,7 @@ use crate::graph::Declared;
 use crate::kinds::AnyKind;
 use crate::matching::{Found, Seen};
 use crate::observe::{Spot, Standing};
-use crate::ownership::{RootTags, made_at, made_tag, missing_tags, new_tags};
+use crate::ownership::{KEPT, RootTags, made_at, made_tag, missing_tags, new_tags};
 use crate::part::{
     Call, Condition, Difference, Idempotence, Key, KindTraits, Made, Object, Ref, Refusal, Remedy, Tags,
 };
@@ -306,7 +306,9 @@ impl Work<'_> {
         } else {
             Vec::new()
         };
-        if differing.is_empty() && missing.is_empty() {
+        // It was kept when its part went, and is taken back.
+        let is_back = object.tags.contains_key(KEPT);
+        if differing.is_empty() && missing.is_empty() && !is_back {
             if self.needs_met || self.part.takes.is_empty() {
                 return Ok(true);
             }
@@ -381,7 +383,7 @@ impl Work<'_> {
             .into_iter()
             .map(|(name, _, should)| (name, should))
             .collect();
-        let mut remove = Vec::new();
+        let mut remove: Vec<String> = is_back.then(|| KEPT.to_owned()).into_iter().collect();
         what.retain(|difference| {
             if difference.field != "tags" {
                 return true;

@@ -10,7 +10,7 @@ use crate::graph::Graph;
 use crate::kinds::AnyKind;
 use crate::matching::{Found, Seen};
 use crate::observe::{Observation, Spot};
-use crate::ownership::{made_at, new_tags};
+use crate::ownership::{KEPT, PREFIX, made_at, new_tags};
 use crate::part::{Call, Condition, Deleted, Key, Stage, Tags};
 use crate::progress::Step;
 use crate::report::{Kept, Why};
@@ -34,6 +34,8 @@ pub(crate) struct Removal {
     pub is_spare: bool,
     /// It cannot be deleted, since its kind could not be looked at.
     pub blind: Option<Failure>,
+    /// It is not deleted but left to nobody, for this reason.
+    pub kept: Option<String>,
 }
 
 impl Removal {
@@ -46,6 +48,7 @@ impl Removal {
             after_parts: BTreeSet::new(),
             is_spare: false,
             blind: None,
+            kept: None,
         }
     }
 }
@@ -180,9 +183,44 @@ impl Run {
         for key in &removal.after_parts {
             schedule.until(key, Stage::Ready).await?;
         }
+        if let Some(reason) = &removal.kept {
+            return Ok(self.let_be(&removal.found, reason).await?);
+        }
         let spot = removal.found.spot();
         let held = || schedule.held_up(&spot);
         Ok(self.remove(&removal.found, removal.is_spare, &held).await?)
+    }
+
+    /// Leaves the object to nobody: its tags of ownership go, one says who let it go.
+    async fn let_be(&self, found: &Found, reason: &str) -> Result<(), Failure> {
+        let Some(kind) = self.engine.kinds.get(found.kind) else {
+            return Ok(());
+        };
+        let object = &found.object;
+        let title = kind.traits().title;
+        let doing = format!("leaving {title} {} ({}) to nobody", object.id, found.key);
+        if kind.carries_tags() {
+            let set = Tags::from([(KEPT.to_owned(), self.engine.owner.kept_tag())]);
+            let ours = object.tags.keys().filter(|name| name.starts_with(PREFIX));
+            let remove: Vec<String> = ours.filter(|name| *name != KEPT).cloned().collect();
+            let mut patience = Patience::new(self, kind.traits().pace.limit);
+            while let Err(failure) = self.call(&doing, kind.tag(&object.id, &set, &remove)).await {
+                if failure.class == Class::NotFound {
+                    self.gone(found);
+                    return Ok(());
+                }
+                patience.again(self, failure).await?;
+            }
+        }
+        self.keep(Kept {
+            key: found.key.clone(),
+            id: object.id.clone(),
+            why: Why::Kept(reason.to_owned()),
+        });
+        self.sight(|sight| sight.let_be.insert(found.spot()));
+        self.gone(found);
+        self.engine.tell(&found.key, &doing, &Step::Done);
+        Ok(())
     }
 
     /// Deletes one object and waits until it is gone. `held` is told when the service refuses for now.

@@ -42,6 +42,8 @@ pub struct Going {
 pub enum Fate {
     /// It is deleted, as it is no longer declared.
     Removed,
+    /// It is no longer declared and stays, for this reason.
+    Kept(String),
     /// It is deleted and made again, for this reason.
     Replaced(String),
     /// It may be deleted and made again: this field is not known yet, or this part may be made again.
@@ -145,6 +147,8 @@ impl Foresight<'_> {
                     let kind = self.known.kinds.get(key).cloned().unwrap_or_else(by_prefix);
                     let fate = if self.graph.is_open_at(key) {
                         Fate::MayBeRemoved
+                    } else if let Some(reason) = self.kept(key) {
+                        Fate::Kept(reason.clone())
                     } else {
                         Fate::Removed
                     };
@@ -159,6 +163,11 @@ impl Foresight<'_> {
             })
         });
         going.collect()
+    }
+
+    /// Why the part, no longer declared, stays.
+    fn kept(&self, key: &Key) -> Option<&String> {
+        self.graph.kept().get(key).or_else(|| self.known.kept.get(key))
     }
 
     /// The changes that are refused, in words: by part.

@@ -26,6 +26,8 @@ pub struct Graph {
     root: Option<Key>,
     /// Beginnings of keys of which it is not known yet which parts there are.
     open: BTreeSet<String>,
+    /// Parts whose objects stay when they are no longer declared, with the reason.
+    kept: BTreeMap<Key, String>,
     faults: Vec<Failure>,
 }
 
@@ -363,6 +365,18 @@ impl Graph {
     /// may go. What is declared all the same is there.
     pub fn open(&mut self, beginning: &str) {
         self.open.insert(beginning.to_owned());
+    }
+
+    /// Says that the object of this part stays when the part is no longer declared, or all is destroyed: it loses the
+    /// tags of ownership, and only one says who let it go (`ekb:kept`). A later graph of the same owner that keeps the part
+    /// too takes it back; any other one where it may adopt. A part that is replaced is deleted all the same.
+    pub fn keep(&mut self, key: impl Into<Key>, reason: impl Into<String>) {
+        self.kept.insert(key.into(), reason.into());
+    }
+
+    /// The parts that are kept, with the reason.
+    pub(crate) fn kept(&self) -> &BTreeMap<Key, String> {
+        &self.kept
     }
 
     /// Whether a part of this key may come or stay though it is not declared.

@@ -9,8 +9,8 @@ use crate::duplicates::Spare;
 use crate::failure::{Class, Failure};
 use crate::graph::Declared;
 use crate::observe::{Observation, Spot, Standing};
-use crate::ownership::{PREFIX, RESOURCE, RootTags, Whose, made_at};
-use crate::part::{Condition, Idempotence, Key, Object, Owner, Tags};
+use crate::ownership::{KEPT, PREFIX, RESOURCE, RootTags, Whose, made_at};
+use crate::part::{Condition, FieldRule, Idempotence, Key, Object, Owner, Remedy, Tags};
 
 /// Everything that was found, matched to parts.
 #[derive(Default)]
@@ -114,9 +114,7 @@ impl Observation {
             }
         }
         self.match_by_structure(&mut claims, &mut unsaid);
-        if self.engine.adopt {
-            self.match_by_name(&mut claims, &mut unsaid);
-        }
+        self.match_by_name(&mut claims, &mut unsaid);
         self.note_standing(&claims);
 
         self.choose(claims, &mut picture);
@@ -283,6 +281,9 @@ impl Observation {
         for (kind, answer) in &self.answers {
             for object in &answer.objects {
                 let spot = (*kind, object.id.clone());
+                if self.let_be.contains(&spot) {
+                    continue;
+                }
                 let dead = object.condition == Condition::Dead;
                 // The look began before this was made: it shows a predecessor of the same name.
                 let newer = self
@@ -402,7 +403,8 @@ impl Observation {
         }
     }
 
-    /// Takes over what has the fixed name of a declared part and carries nobody's tags.
+    /// Takes over what has the fixed name of a declared part and carries nobody's tags: where that is allowed, or this owner
+    /// kept it and would keep it again.
     fn match_by_name(
         &self,
         claims: &mut BTreeMap<Key, Vec<Found>>,
@@ -410,7 +412,12 @@ impl Observation {
     ) {
         unsaid.retain(|(kind, object)| {
             let part = self.named(kind, object).filter(|part| {
+                let is_kept = || {
+                    object.tags.get(KEPT) == Some(&self.engine.owner.kept_tag())
+                        && self.known.kept.contains_key(&part.key)
+                };
                 !is_owned(object)
+                    && (self.engine.adopt || is_kept())
                     && !claims.contains_key(&part.key)
                     && !matches!(object.condition, Condition::Dead | Condition::Deleting)
             });
@@ -450,7 +457,7 @@ impl Observation {
                     if part.kind != *kind || claims.contains_key(&part.key) {
                         continue;
                     }
-                    let named = self.is_referred_to(part, object, claims);
+                    let named = self.is_referred_to(part, object, claims) && can_stay(part, object);
                     let same = || {
                         let names = names_of(claims.values().filter_map(|found| found.first()));
                         let fields = replace(&object.fields, &|text| names.get(text));
@@ -517,6 +524,9 @@ impl Observation {
             let title = any_kind.traits().title;
             let cause = match whose {
                 Some(whose) => format!("{title} {} belongs to {whose}", object.id),
+                None if object.tags.contains_key(KEPT) => {
+                    format!("{title} {} was kept when its part went (tag {KEPT})", object.id)
+                }
                 None => format!("{title} {} exists and does not carry our tags", object.id),
             };
             // The root's own id is what an import can take; a name that nobody's tags claim, an apply.
@@ -598,9 +608,22 @@ impl Observation {
     }
 }
 
-/// Whether tags of ownership say anything of whose it is.
+/// Whether the object can become the part without being made anew: others may rely on what they built. Fields that refer
+/// to parts are left out: they are why it was looked at.
+fn can_stay(part: &Declared, object: &Object) -> bool {
+    let fields = part.fields.as_object().into_iter().flatten();
+    let mut fixed = fields.filter(|(field, _)| {
+        part.remedy(field) == Remedy::Replace
+            && part.rule(field) != FieldRule::NotCompared
+            && !part.referring.contains_key(*field)
+    });
+    fixed.all(|(field, value)| object.fields.get(field).unwrap_or(&Value::Null) == value)
+}
+
+/// Whether tags of ownership say anything of whose it is. What was kept is nobody's.
 pub(crate) fn is_owned(object: &Object) -> bool {
-    object.tags.keys().any(|name| name.starts_with(PREFIX))
+    let mut names = object.tags.keys();
+    names.any(|name| name.starts_with(PREFIX) && name != KEPT)
 }
 
 /// The keys of parts by id and by ARN.

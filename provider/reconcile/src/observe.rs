@@ -39,6 +39,8 @@ pub struct Observation {
     pub(crate) gone: BTreeMap<Spot, String>,
     /// What we began to delete.
     pub(crate) leaving: BTreeSet<Spot>,
+    /// What was kept when its part went: it is nobody's now.
+    pub(crate) let_be: BTreeSet<Spot>,
     /// What was applied to an object as far as we know, for fields that cannot be read.
     pub(crate) applied: BTreeMap<Spot, Value>,
     /// The object that stands for a part in this run, once decided.
@@ -114,13 +116,18 @@ impl Observation {
     fn blank(engine: &Engine, graphs: &[Graph], known: &Known) -> Self {
         let mut observation = Self {
             engine: engine.clone(),
-            known: known.clone(),
+            known: {
+                let mut known = known.clone();
+                graphs.iter().for_each(|graph| known.keep_as(graph));
+                known
+            },
             graphs: graphs.to_vec(),
             answers: BTreeMap::new(),
             blind: BTreeMap::new(),
             standing: BTreeMap::new(),
             gone: BTreeMap::new(),
             leaving: BTreeSet::new(),
+            let_be: BTreeSet::new(),
             applied: BTreeMap::new(),
             chosen: BTreeMap::new(),
             picture: Picture::default(),
@@ -555,6 +562,8 @@ impl Observation {
                 spare.found.key, spare.found.object.id
             ));
         }
+        report.kept = self.known.kept.clone();
+        report.kept.retain(|key, _| report.ids.contains_key(key));
         report.warnings.extend(self.picture.warnings.iter().cloned());
         report.root = self.picture.root.clone();
         let unclaimed = self.picture.unclaimed.iter();

@@ -11,6 +11,8 @@ const ENVIRONMENT: &str = "ekb:environment";
 const REGION: &str = "ekb:region";
 pub(crate) const RESOURCE: &str = "ekb:resource";
 const PART: &str = "ekb:part";
+/// Of what was kept when its part went: who let it go. It stands alone, so that the object is nobody's.
+pub(crate) const KEPT: &str = "ekb:kept";
 /// Time-ordered id of the creating call, for kinds whose creating call may be sent twice.
 const MADE: &str = "ekb:made";
 const INCARNATION: &str = "ekb:incarnation";
@@ -251,6 +253,11 @@ impl Owner {
             Some(part) if said == 3 => Whose::Ours(Key(part.clone())),
             _ => Whose::Unsaid,
         }
+    }
+
+    /// What the tag [`KEPT`] says of what this owner let go.
+    pub(crate) fn kept_tag(&self) -> String {
+        format!("{}/{}/{}", self.environment, self.region, self.resource)
     }
 
     /// What `import` takes: `environment/name`.

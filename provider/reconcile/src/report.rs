@@ -32,6 +32,9 @@ pub struct Known {
     pub root: Option<Key>,
     /// Whether things without our tags that lie where a part is meant are taken for it: import only.
     pub import: bool,
+    /// Parts whose objects stay when they go, with the reason ([`Graph::keep`]). Who removes a declaration has to know it
+    /// still, and so has whoever goes on with that.
+    pub kept: BTreeMap<Key, String>,
 }
 
 impl Known {
@@ -45,7 +48,14 @@ impl Known {
             .map(|part| (part.key.clone(), without_nulls(&part.fields)))
             .collect();
         self.root = graph.root_key().cloned();
+        self.keep_as(graph);
         self
+    }
+
+    /// Of what the graph declares, the graph alone says what is kept.
+    pub(crate) fn keep_as(&mut self, graph: &Graph) {
+        self.kept.retain(|key, _| graph.get(key).is_none());
+        self.kept.extend(graph.kept().clone());
     }
 
     /// Forgets that tags were applied which are left alone now.
@@ -84,6 +94,8 @@ pub struct Report {
     /// Sentences on what is not as it should be. `part: field entry: missing`, `part: field: is X, should be Y`,
     /// `part: deleted outside`.
     pub drift: Vec<String>,
+    /// Of the parts that are there, those whose objects stay when they go, with the reason.
+    pub kept: BTreeMap<Key, String>,
     /// What could not be looked at, and the like.
     pub warnings: Vec<Failure>,
     /// Declared parts that belong to somebody else.
@@ -114,6 +126,7 @@ impl Report {
             objects: self.objects.clone(),
             outputs: self.found.iter().map(invented).collect(),
             kinds: self.kinds.clone(),
+            kept: self.kept.clone(),
             ..Known::default()
         }
     }

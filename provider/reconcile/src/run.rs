@@ -409,7 +409,10 @@ fn everything(sight: &Observation) -> Vec<Removal> {
     let mut removals = Vec::new();
     for (key, seen) in &sight.picture.parts {
         match seen {
-            Seen::Found(found) => removals.push(Removal::of(found.clone())),
+            Seen::Found(found) => removals.push(Removal {
+                kept: sight.known.kept.get(key).cloned(),
+                ..Removal::of(found.clone())
+            }),
             Seen::Unseen(failure) => {
                 let (Some(id), Some(kind)) = (sight.known.ids.get(key), sight.kind_of(key)) else {
                     continue;
@@ -789,7 +792,10 @@ fn removals(
             && sight.declared(key).is_none()
             && allowed.allows(key)
         {
-            removals.push(Removal::of(found.clone()));
+            removals.push(Removal {
+                kept: sight.known.kept.get(key).cloned(),
+                ..Removal::of(found.clone())
+            });
         }
     }
     for spare in &sight.picture.spares {

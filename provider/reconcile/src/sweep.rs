@@ -7,7 +7,7 @@ use crate::graph::Graph;
 use crate::housed::housed;
 use crate::part::Key;
 use crate::report::{Known, Outcome};
-use crate::simulated::{FAULTS, Fault, World};
+use crate::simulated::{FAULTS, Fault, ROLE, SUBNET, Sim, VPC, World};
 use crate::taken::issued;
 use crate::tests::{apply, create, made_in, network, plan_and_apply, texts};
 use crate::waits::held;
@@ -338,4 +338,117 @@ async fn sweep_destroy(graph: &Graph, least: usize) {
     }
     println!("{cases} cases");
     assert!(cases > least, "{cases}");
+}
+
+/// A VPC, and in the first stage of its life a role that stays when it goes.
+fn with_kept(is_declared: bool) -> Graph {
+    let mut graph = Graph::new();
+    let vpc = graph.part("vpc", Sim::<VPC>::default());
+    graph.part(
+        "subnet",
+        Sim::<SUBNET> {
+            within: vec![vpc.made()],
+            ..Sim::default()
+        },
+    );
+    if is_declared {
+        let role = Sim::<ROLE> {
+            name: Some("logs".into()),
+            ..Sim::default()
+        };
+        graph.part("logs", role);
+        graph.keep("logs", "it shall stay");
+    }
+    graph
+}
+
+/// The tags by which it says whose it is, of the role that was kept.
+fn kept_tags(world: &World) -> Vec<(String, String)> {
+    world.with(|state| {
+        let tags = &state.things["logs"].tags;
+        let own = tags.iter().filter(|(name, _)| name.starts_with("ekb:"));
+        own.map(|(name, value)| (name.clone(), value.clone())).collect()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_survives_every_fault_at_every_call() {
+    let (with, without) = (with_kept(true), with_kept(false));
+    let left = [("ekb:kept".to_owned(), "dev/eu-central-1/network/main".to_owned())];
+    let (origin, origin_known) = made_in(World::hasty(), &with).await;
+    let mut cases = 0;
+    for fault in FAULTS {
+        for (is_destroy, at) in (0..2).flat_map(|at| [(false, at), (true, at)]).chain([(true, 2)]) {
+            let case = format!("{fault:?} at call {at}, destroy {is_destroy}");
+            let (mut world, mut known) = (origin.snapshot(), origin_known.clone());
+            world.plan(at, fault);
+            // The state that a failed update leaves has the new arguments: what is kept it knows all the same.
+            let mut before = with.clone();
+            let mut outcome = None;
+            for _ in 0..2 {
+                outcome = world
+                    .process(async |engine| {
+                        if is_destroy {
+                            engine.destroy(Some(&before), &known, Some("one")).await
+                        } else {
+                            plan_and_apply(&engine, &before, &without, &known, Some("one")).await
+                        }
+                    })
+                    .await;
+                cases += usize::from(world.with(|state| state.fired));
+                world.with(|state| state.fault = None);
+                match &outcome {
+                    Some(outcome) if outcome.is_done() => break,
+                    Some(outcome) if !is_destroy => {
+                        before = without.clone();
+                        known = outcome.report.known().of(&without);
+                    }
+                    Some(outcome) => known = outcome.report.known().of(&with),
+                    None => {}
+                }
+            }
+            let outcome = outcome.unwrap_or_else(|| panic!("{case}: died twice"));
+            assert!(outcome.is_done(), "{case}: {}", texts(&outcome));
+            assert!(!outcome.report.ids.contains_key(&"logs".into()), "{case}");
+            assert_eq!(kept_tags(&world), left, "{case}");
+            let parts = world.picture().len();
+            assert_eq!(parts, if is_destroy { 1 } else { 3 }, "{case}");
+
+            // Whoever keeps it again takes it back; whoever does not, not.
+            let mut other = Graph::new();
+            other.part("vpc", Sim::<VPC>::default());
+            let name = Some("logs".into());
+            other.part(
+                "logs",
+                Sim::<ROLE> {
+                    name,
+                    ..Sim::default()
+                },
+            );
+            if is_destroy {
+                world.restart();
+                let refused = apply(&world.engine(), &other, &Known::default(), &create("two")).await;
+                assert!(
+                    refused.refused && texts(&refused).contains("ekb:kept"),
+                    "{case}: {}",
+                    texts(&refused)
+                );
+                world.plan(at, fault);
+                let outcome = world
+                    .process(async |engine| apply(&engine, &with, &Known::default(), &create("two")).await)
+                    .await;
+                world.with(|state| state.fault = None);
+                if outcome.is_none_or(|outcome| !outcome.is_done()) {
+                    go_on(&case, &mut world, &with).await;
+                }
+                assert!(
+                    kept_tags(&world).iter().any(|(name, _)| name == "ekb:part")
+                        && !kept_tags(&world).iter().any(|(name, _)| name == "ekb:kept"),
+                    "{case}: {:?}",
+                    kept_tags(&world)
+                );
+            }
+        }
+    }
+    assert!(cases > 3 * FAULTS.len(), "{cases}");
 }

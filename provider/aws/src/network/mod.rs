@@ -32,7 +32,7 @@ pub use log_group::LogGroup;
 pub use nat_gateway::NatGateway;
 pub use route_table::RouteTable;
 pub use security_group::{DefaultSecurityGroup, Rule, SecurityGroup};
-pub use subnet::Subnet;
+pub use subnet::{Lodger, Subnet};
 pub use vpc::Vpc;
 
 /// The kinds of all parts of this module in one region.

@@ -10,6 +10,8 @@ use reconcile::part::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::client::Aws;
+
 use super::find::{Filters, InVpc, Place, find, object, pages, some, tags, tags_of_new};
 use super::vpc::unfinished;
 use super::{INVISIBLE, held, pace};
@@ -34,6 +36,45 @@ pub struct Subnet {
 }
 
 pub(crate) struct Subnets(pub(crate) Place);
+
+/// A subnet as a message names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lodger {
+    /// Its id.
+    pub id: String,
+    /// Its range.
+    pub cidr: Ipv4Net,
+    /// Its tag `Name`; empty where it has none.
+    pub name: String,
+}
+
+impl Aws {
+    /// The subnets of the VPC that lie in one of the ranges.
+    ///
+    /// # Errors
+    /// Where the call fails; IAM action `ec2:DescribeSubnets`.
+    pub async fn subnets_in(
+        &self,
+        region: &str,
+        vpc: &str,
+        ranges: &[Ipv4Net],
+    ) -> Result<Vec<Lodger>, Failure> {
+        let in_vpc = vec![("vpc-id".to_owned(), vec![vpc.to_owned()])];
+        let all = Subnets(Place::new(self, region)).describe(in_vpc).await?;
+        let lodgers = all.into_iter().filter_map(|subnet| {
+            let cidr: Ipv4Net = subnet.cidr_block()?.parse().ok()?;
+            let mut named = subnet.tags().iter().filter(|tag| tag.key() == Some("Name"));
+            let name = named.next().and_then(|tag| tag.value()).unwrap_or_default();
+            let is_there = ranges.iter().any(|range| range.contains(&cidr));
+            is_there.then(|| Lodger {
+                id: subnet.subnet_id().unwrap_or_default().to_owned(),
+                cidr,
+                name: name.to_owned(),
+            })
+        });
+        Ok(lodgers.collect())
+    }
+}
 
 impl Subnets {
     async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::Subnet>, Failure> {

@@ -244,6 +244,7 @@ fn declared() -> Graph {
         "vpc",
         Vpc {
             cidr,
+            secondary_cidrs: Vec::new(),
             dns_support: true,
             dns_hostnames: true,
             tags: named("vpc"),
@@ -451,6 +452,7 @@ async fn a_denied_look_is_not_an_absent_part() {
 fn vpc() -> Vpc {
     Vpc {
         cidr: "10.20.0.0/16".parse().unwrap(),
+        secondary_cidrs: Vec::new(),
         dns_support: true,
         dns_hostnames: true,
         tags: named("vpc"),

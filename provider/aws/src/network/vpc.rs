@@ -1,5 +1,7 @@
 //! The VPC: root of a network.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, VpcAttributeName};
 use futures::future::try_join_all;
@@ -10,7 +12,7 @@ use reconcile::part::{
     Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Tags,
 };
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::find::{Filters, InVpc, Place, find, object, pages, tags, tags_of_new};
 use super::subnet::no_answer;
@@ -23,6 +25,9 @@ pub struct Vpc {
     /// Its range, /16 to /28 (AWS EC2 `CreateVpc`).
     #[part(replace)]
     pub cidr: Ipv4Net,
+    /// Further ranges, /16 to /28, beside those that others add (AWS EC2 `AssociateVpcCidrBlock`).
+    #[part(own_entries)]
+    pub secondary_cidrs: Vec<Ipv4Net>,
     /// Amazon's DNS server answers.
     pub dns_support: bool,
     /// Instances get DNS names; interface endpoints with private names and EKS need it.
@@ -97,13 +102,23 @@ impl Vpcs {
     }
 
     fn object(&self, vpc: aws_sdk_ec2::types::Vpc, (support, hostnames): Attributes) -> Option<Object> {
+        let further = further_ranges(&vpc);
         let id = vpc.vpc_id?;
-        let condition = match vpc.state.as_ref().map(|state| state.as_str()) {
-            Some("pending") => Condition::Changing("pending".into()),
+        let moving = further.iter().find(|range| range.state.ends_with("ing"));
+        let condition = match (vpc.state.as_ref().map(|state| state.as_str()), moving) {
+            (Some("pending"), _) => Condition::Changing("pending".into()),
+            (_, Some(range)) => Condition::Changing(format!("{} is {}", range.cidr, range.state)),
             _ => Condition::Settled,
         };
         let arn = self.0.arn(vpc.owner_id.as_deref(), "vpc", &id);
-        let fields = json!({ "cidr": vpc.cidr_block, "dns_support": support, "dns_hostnames": hostnames });
+        let there = further.into_iter().filter(|range| range.state == "associated");
+        let secondary: BTreeSet<String> = there.map(|range| range.cidr).collect();
+        let fields = json!({
+            "cidr": vpc.cidr_block,
+            "secondary_cidrs": secondary,
+            "dns_support": support,
+            "dns_hostnames": hostnames,
+        });
         Some(Object {
             arn,
             ..object(id, condition, fields, tags(vpc.tags), Vec::new())
@@ -138,6 +153,81 @@ impl Vpcs {
     }
 }
 
+/// A range of a VPC beside its first one.
+struct Range {
+    cidr: String,
+    association: String,
+    /// `associating`, `associated`, `disassociating`, `failing`, `failed`; gone ones are left out.
+    state: String,
+}
+
+fn further_ranges(vpc: &aws_sdk_ec2::types::Vpc) -> Vec<Range> {
+    let ranges = vpc.cidr_block_association_set().iter().filter_map(|range| {
+        let state = range.cidr_block_state().and_then(|state| state.state())?.as_str();
+        let cidr = range.cidr_block()?;
+        (Some(cidr) != vpc.cidr_block() && state != "disassociated").then(|| Range {
+            cidr: cidr.to_owned(),
+            association: range.association_id().unwrap_or_default().to_owned(),
+            state: state.to_owned(),
+        })
+    });
+    ranges.collect()
+}
+
+impl Vpcs {
+    async fn add_range(&self, id: &str, cidr: &str) -> Result<(), Failure> {
+        let ec2 = self.0.ec2().await?;
+        let add = ec2.write.associate_vpc_cidr_block().vpc_id(id).cidr_block(cidr);
+        let doing = format!("adding the range {cidr} to VPC {id}");
+        let added = self
+            .0
+            .aws
+            .call("ec2:AssociateVpcCidrBlock", doing, add.send())
+            .await;
+        added.map(|_| ())
+    }
+
+    /// Adds before it takes away: subnets may move from one range to another. What is so already is left: what stands in
+    /// the way of a range that goes (its subnets) makes all of this be tried again.
+    async fn set_ranges(&self, id: &str, difference: &Difference) -> Result<(), Failure> {
+        let vpcs = self
+            .describe(vec![("vpc-id".to_owned(), vec![id.to_owned()])])
+            .await?;
+        let there: Vec<Range> = vpcs.first().map(further_ranges).unwrap_or_default();
+        let ranges = |value: &Value| -> BTreeSet<String> {
+            let list = value.as_array().into_iter().flatten();
+            list.filter_map(|cidr| Some(cidr.as_str()?.to_owned())).collect()
+        };
+        let (is, should) = (ranges(&difference.is), ranges(&difference.should));
+        for cidr in &should {
+            if !there
+                .iter()
+                .any(|range| range.cidr == *cidr && range.state != "failed")
+            {
+                self.add_range(id, cidr).await?;
+            }
+        }
+        let ec2 = self.0.ec2().await?;
+        let goes = |range: &&Range| is.contains(&range.cidr) && !should.contains(&range.cidr);
+        for range in there
+            .iter()
+            .filter(goes)
+            .filter(|range| range.state != "disassociating")
+        {
+            let remove = ec2
+                .write
+                .disassociate_vpc_cidr_block()
+                .association_id(&range.association);
+            let doing = format!("taking the range {} from VPC {id}", range.cidr);
+            self.0
+                .aws
+                .call("ec2:DisassociateVpcCidrBlock", doing, remove.send())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Kind for Vpcs {
     type Part = Vpc;
@@ -154,6 +244,8 @@ impl Kind for Vpcs {
             writes: &[
                 "ec2:CreateVpc",
                 "ec2:ModifyVpcAttribute",
+                "ec2:AssociateVpcCidrBlock",
+                "ec2:DisassociateVpcCidrBlock",
                 "ec2:DeleteVpc",
                 "ec2:CreateTags",
                 "ec2:DeleteTags",
@@ -231,15 +323,27 @@ impl Kind for Vpcs {
         let vpc = answer.vpc.ok_or_else(|| no_answer(call))?;
         let id = vpc.vpc_id.ok_or_else(|| no_answer(call))?;
         // As AWS makes them: support on, names off.
-        let set = self
-            .set(
+        let set = async {
+            self.set(
                 &id,
                 (!part.dns_support).then_some(false),
                 part.dns_hostnames.then_some(true),
             )
-            .await;
+            .await?;
+            for cidr in &part.secondary_cidrs {
+                self.add_range(&id, &cidr.to_string()).await?;
+            }
+            Ok(())
+        };
+        let set = set.await;
+        // A range is there a moment later.
+        let condition = if part.secondary_cidrs.is_empty() {
+            Condition::Settled
+        } else {
+            Condition::Changing("associating".into())
+        };
         let arn = self.0.arn(vpc.owner_id.as_deref(), "vpc", &id);
-        Ok(Made::new(id, unfinished(set, Condition::Settled)).arn(arn))
+        Ok(Made::new(id, unfinished(set, condition)).arn(arn))
     }
 
     async fn update(
@@ -249,6 +353,12 @@ impl Kind for Vpcs {
         differences: &[Difference],
         _: &Call,
     ) -> Result<(), Failure> {
+        let ranges = differences
+            .iter()
+            .find(|difference| difference.field == "secondary_cidrs");
+        if let Some(difference) = ranges {
+            self.set_ranges(&is.id, difference).await?;
+        }
         let differs = |field: &str| differences.iter().any(|difference| difference.field == field);
         self.set(
             &is.id,

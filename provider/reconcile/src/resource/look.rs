@@ -73,6 +73,7 @@ impl<D> Reconciled<D> {
         let shared = shared.filter_map(|(key, value)| Some((key.clone(), value.known()?.clone())));
         remembered.complete_tags(&mut known, &shared.collect());
         known.kinds.extend(remembered.kinds());
+        known.kept.extend(remembered.kept());
         known.outputs = remembered.outputs();
         let known = D::FORMERLY.rename(known);
         let mut known = known;
@@ -165,6 +166,13 @@ impl<D> Reconciled<D> {
             if report.is_empty() {
                 return Ok((None, report.warnings.iter().map(Failure::warning).collect()));
             }
+            if let (false, Some(failure)) = (
+                report.objects.contains_key(&self.0.root_key()),
+                report.warnings.first(),
+            ) {
+                // Arguments of what could not be looked at would be wrong ones.
+                return Err(failure.diagnostic());
+            }
             let recognised = self.0.recognise(&report);
             if !recognised.is_empty() {
                 for (key, part) in recognised {
@@ -204,6 +212,14 @@ impl<D> Reconciled<D> {
             return Ok((None, messages));
         }
         messages.extend(report.foreign.iter().map(Failure::warning));
+        let left = self.0.left_alone(&report);
+        if known.import && !left.is_empty() {
+            let summary = format!("Not all of it has a place in the {}", D::TITLE);
+            let lines: Vec<String> = left.iter().map(|sentence| format!("- {sentence}.")).collect();
+            messages.push(Diagnostic::warning("EKB2048", summary, lines.join("\n")).hint(
+                "It is left as it is. What the next apply changes, the plan shows in `drift` and `objects`.",
+            ));
+        }
         self.fill(&mut state, &report, remembered);
         let common = Managed::common_mut(&mut state);
         if common.account_id.is_null() && !account.is_empty() {

@@ -274,6 +274,12 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What of others an import leaves alone, and what an apply does beside it: the user is told. Only after an import by the
+    /// root's id.
+    fn left_alone(&self, _report: &Report) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Sets arguments that are one field of AWS to its real value, where it is there: so a plan shows a difference as
     /// that of the argument, and `ignore_changes` leaves it alone. All else is said by `objects` and `drift`.
     /// True where any was changed.
@@ -349,6 +355,10 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             // What is incomplete may be a deposed object whose parts the one that is made anew has taken over.
             if let Some(prior) = plan.prior.as_ref().filter(|prior| !self.is_incomplete(prior)) {
                 self.claim_move(cx, prior, &mut plan.diagnostics);
+            }
+            if let Some(prior) = &plan.prior {
+                let known = Baseline::of(self, context, prior, &plan.private).known;
+                self.say_what_a_destroy_keeps::<C>(&known, &mut plan.diagnostics);
             }
             return;
         };

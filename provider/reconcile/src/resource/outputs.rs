@@ -130,6 +130,9 @@ struct Invented {
     /// Its kind: of what is no longer declared, and found by its name alone, nothing else tells.
     #[serde(default)]
     kind: String,
+    /// Why its object stays when the part is no longer declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     arn: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -142,6 +145,7 @@ impl Invented {
         Self {
             id: id.to_owned(),
             kind: report.kinds.get(key).cloned().unwrap_or_default(),
+            kept: report.kept.get(key).cloned(),
             arn: report.arns.get(key).cloned(),
             outputs: object.map(|object| object.outputs.clone()).unwrap_or_default(),
         }
@@ -160,6 +164,12 @@ impl Remembered {
             .iter()
             .filter(|(_, invented)| !invented.kind.is_empty());
         told.map(|(key, invented)| (key.clone(), invented.kind.clone()))
+    }
+
+    /// The parts that are kept when they go, with the reason.
+    pub(super) fn kept(&self) -> impl Iterator<Item = (Key, String)> {
+        let parts = self.parts.iter();
+        parts.filter_map(|(key, invented)| Some((key.clone(), invented.kept.clone()?)))
     }
 
     /// What services invented of the parts.

@@ -253,7 +253,7 @@ impl<D> Reconciled<D> {
         let kinds = context
             .zip(region)
             .map(|(context, region)| self.0.kinds(context, region));
-        let (mut said, mut refused) = (Vec::new(), Vec::new());
+        let (mut said, mut refused, mut stays) = (Vec::new(), Vec::new(), Vec::new());
         let foresight = graph.foresee(&baseline.known);
         out.extend(foresight.refused().into_iter().map(|(key, sentences, refusal)| {
             let summary = format!("A change of the {} is refused", D::TITLE);
@@ -271,7 +271,9 @@ impl<D> Reconciled<D> {
             let invented = baseline.remembered.texts(&going.key, &going.id);
             let text = sentence(&going, title, &invented, loss);
             let is_certain = matches!(going.fate, Fate::Removed | Fate::Replaced(_));
-            if matches!(loss, Loss::Data(_)) && is_certain && !D::allows_data_loss(planned) {
+            if matches!(going.fate, Fate::Kept(_)) {
+                stays.push(text);
+            } else if matches!(loss, Loss::Data(_)) && is_certain && !D::allows_data_loss(planned) {
                 refused.push(text);
             } else {
                 said.push(text);
@@ -281,6 +283,9 @@ impl<D> Reconciled<D> {
             let summary = format!("Parts of the {} are deleted or made anew", D::TITLE);
             out.push(Diagnostic::warning("EKB2045", summary, said.join("\n")));
         }
+        if !stays.is_empty() {
+            out.push(self.say_what_stays(&stays));
+        }
         if !refused.is_empty() {
             let summary = format!("Data of the {} would be lost", D::TITLE);
             out.push(
@@ -288,6 +293,29 @@ impl<D> Reconciled<D> {
                     .hint("Change the arguments back, or set `allow_data_loss = true` if it shall be so."),
             );
         }
+    }
+
+    /// Says in the plan of a destroy which objects will stay.
+    pub(super) fn say_what_a_destroy_keeps<C: Surroundings>(&self, known: &Known, out: &mut Diagnostics)
+    where
+        D: Declared<C>,
+    {
+        let kept = known.kept.iter();
+        let there = kept.filter_map(|(key, reason)| Some((key, known.ids.get(key)?, reason)));
+        let stays: Vec<String> = there
+            .map(|(key, id, reason)| format!("- {key} ({id}) stays: {reason}"))
+            .collect();
+        if !stays.is_empty() {
+            out.push(self.say_what_stays(&stays));
+        }
+    }
+
+    fn say_what_stays<C: Surroundings>(&self, stays: &[String]) -> Diagnostic
+    where
+        D: Declared<C>,
+    {
+        let summary = format!("Parts of the {} stay", D::TITLE);
+        Diagnostic::warning("EKB2051", summary, stays.join("\n"))
     }
 
     /// What cannot be, where it is new: what stays as it was is never refused, so that a destroy is not blocked.
@@ -336,6 +364,7 @@ fn sentence(going: &Going, title: &str, invented: &[String], loss: Loss) -> Stri
         .collect();
     let fate = match &going.fate {
         Fate::Removed => "is deleted: it is no longer declared".to_owned(),
+        Fate::Kept(reason) => format!("stays: {reason}"),
         Fate::Replaced(why) if why.is_empty() => "is deleted and made anew".to_owned(),
         Fate::Replaced(why) => format!("is deleted and made anew: {why}"),
         Fate::MayBeRemoved => "may be deleted: whether it is declared is not known yet".to_owned(),
@@ -344,6 +373,7 @@ fn sentence(going: &Going, title: &str, invented: &[String], loss: Loss) -> Stri
         }
     };
     let lost = match loss {
+        _ if matches!(going.fate, Fate::Kept(_)) => String::new(),
         Loss::Nothing => String::new(),
         Loss::Thing(what) | Loss::Data(what) => {
             let (first, rest) = what.split_at(what.chars().next().map_or(0, char::len_utf8));

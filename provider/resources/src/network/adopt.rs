@@ -1,21 +1,21 @@
 //! What a network that is there means: its parts, where others built it, and the arguments that follow from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aws::network::{GatewayEndpoint, InterfaceEndpoint, NatGateway, RouteTable, Subnet};
+use aws::network::{FlowLog, GatewayEndpoint, InterfaceEndpoint, NatGateway, RouteTable, Subnet};
 use framework::Attr;
 use ipnet::Ipv4Net;
 use reconcile::part::{Key, Part, key};
 use reconcile::report::{Report, Unclaimed};
 
-use super::graph::DISCOVERY;
+use super::graph::{DISCOVERY, flow_log_key};
 use super::layout::layout;
 use super::model::{FlowLogs, Network, Subnets};
 use super::{positions, ranges};
 use aws::partition::short_endpoint_service;
 
 /// The parts that objects without our tags stand for: of each zone its first public and private subnet, the NAT
-/// gateways of those, the endpoints. A subnet is public where it gives public addresses or its routes lead to an
+/// gateways of those, the endpoints, and flow logs to a bucket (those to a log group have other names than ours). A subnet is public where it gives public addresses or its routes lead to an
 /// internet gateway.
 pub fn recognise(report: &Report) -> Vec<(Key, &Unclaimed)> {
     let of_kind = |kind: &'static str| report.unclaimed.iter().filter(move |found| found.kind == kind);
@@ -56,8 +56,73 @@ pub fn recognise(report: &Report) -> Vec<(Key, &Unclaimed)> {
     let s3 = of_kind(GatewayEndpoint::KIND)
         .filter(|found| service(found) == "s3")
         .map(|found| (Key::from("s3_endpoint"), found));
-    let more: Vec<_> = gateways.chain(endpoints).chain(s3).collect();
+    let logs = of_kind(FlowLog::KIND).filter_map(|found| {
+        let bucket = found.object.fields["bucket"].as_str()?;
+        Some((flow_log_key(bucket), found))
+    });
+    let more: Vec<_> = gateways.chain(endpoints).chain(s3).chain(logs.take(1)).collect();
     parts.into_iter().chain(more).collect()
+}
+
+/// What of others has no place in a network of ours, and what an apply does beside it, for the user.
+pub fn left_alone(report: &Report) -> Vec<String> {
+    let text =
+        |found: &Unclaimed, field: &str| found.object.fields[field].as_str().unwrap_or_default().to_owned();
+    let mut said = Vec::new();
+    for found in &report.unclaimed {
+        let why = match found.kind {
+            Subnet::KIND => format!(
+                "subnet {} ({} in {}): there is another one of its sort in the zone, and only one is the network's",
+                found.object.id,
+                text(found, "cidr"),
+                text(found, "zone")
+            ),
+            NatGateway::KIND => format!(
+                "NAT gateway {}: it stands in none of the network's subnets",
+                found.object.id
+            ),
+            FlowLog::KIND => format!(
+                "flow log {}: it writes to the log group {}, which has another name than the network's; `flow_logs` makes one \
+                 beside it",
+                found.object.id,
+                text(found, "log_group")
+            ),
+            GatewayEndpoint::KIND | InterfaceEndpoint::KIND => {
+                format!("VPC endpoint {} for {}", found.object.id, text(found, "service"))
+            }
+            _ => continue,
+        };
+        said.push(why);
+    }
+    let zones: BTreeMap<&str, &str> = report
+        .found
+        .iter()
+        .filter_map(|(key, subnet)| Some((subnet.id.as_str(), key.0.strip_prefix("private_subnet/")?)))
+        .collect();
+    for (key, table) in &report.found {
+        let Some(zone) = key.0.strip_prefix("private_routes/") else {
+            continue;
+        };
+        let subnets = table.fields["subnets"].as_array().into_iter().flatten();
+        let others: Vec<&str> = subnets
+            .filter_map(|subnet| zones.get(subnet.as_str()?).copied())
+            .filter(|other| *other != zone)
+            .collect();
+        if !others.is_empty() {
+            said.push(format!(
+                "route table {} serves several zones: it stays that of {zone}, and the apply makes one for each of {}",
+                table.id,
+                others.join(", ")
+            ));
+        }
+    }
+    let has_endpoints = !positions(report, "interface_endpoint").is_empty();
+    if has_endpoints && !report.ids.contains_key(&Key::from("endpoint_security_group")) {
+        said.push(
+            "security groups of the interface endpoints: they stay, and the apply adds one that lets the VPC in".to_owned(),
+        );
+    }
+    said
 }
 
 /// How long flow logs are kept; none where there is no group of ours, or where it keeps them for ever.
@@ -75,6 +140,10 @@ pub fn adopt(model: &mut Network, report: &Report) {
     let text = |key: &str, name: &str| field(key, name).and_then(|value| value.as_str().map(str::to_owned));
 
     model.cidr = Attr::from_option(text("vpc", "cidr").and_then(|cidr| cidr.parse().ok()));
+    let secondary: BTreeSet<Ipv4Net> = field("vpc", "secondary_cidrs")
+        .and_then(|ranges| serde_json::from_value(ranges).ok())
+        .unwrap_or_default();
+    model.secondary_cidrs = Attr::from_option((!secondary.is_empty()).then_some(secondary));
     let public = ranges(report, "public_subnet");
     let private = ranges(report, "private_subnet");
     let mut zones: Vec<String> = public.keys().chain(private.keys()).cloned().collect();
@@ -103,7 +172,18 @@ pub fn adopt(model: &mut Network, report: &Report) {
         _ => "per_zone",
     }
     .into();
+    // Those of others are taken over with their gateways; ours has one of its own where the user gave none.
+    let given = positions(report, "nat_gateway").into_iter().filter_map(|zone| {
+        let gateway = report.found.get(&key("nat_gateway", &zone))?;
+        let is_ours = gateway.tags.contains_key("ekb:part");
+        let is_given = is_ours && !report.ids.contains_key(&key("nat_address", &zone));
+        let address = gateway.fields["address"].as_str().filter(|_| is_given)?;
+        Some((zone, address.to_owned().into()))
+    });
+    let given: BTreeMap<_, _> = given.collect();
+    model.nat_allocation_ids = Attr::from_option((!given.is_empty()).then_some(given));
     model.private_tiers = super::tiers::adopt(model, &zones, report);
+    model.interface_endpoint_zones = super::endpoints::adopt(&zones, report);
     model.nat_zone = match positions(report, "nat_gateway").as_slice() {
         [zone] if zones.len() > 1 => zone.clone().into(),
         _ => Attr::Null,
@@ -129,6 +209,7 @@ pub fn adopt(model: &mut Network, report: &Report) {
                 .unwrap_or_else(|| "cloudwatch".to_owned())
                 .into(),
             retention_days: Attr::from_option(days.or(Some(14))),
+            retain_logs: Attr::Null,
         })
     } else {
         Attr::Null

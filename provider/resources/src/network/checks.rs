@@ -10,7 +10,7 @@ use aws::partition::short_endpoint_service;
 use super::graph::{flow_logs_role, prefix, public_zones};
 use super::layout::{LayoutError, check_range, is_private, layout};
 use super::model::Network;
-use super::tiers;
+use super::{endpoints, ranges, tiers};
 
 /// Most characters of the name of an IAM role (AWS IAM CreateRole).
 const ROLE_NAME: usize = 64;
@@ -26,9 +26,11 @@ const RETENTION: [i64; 22] = [
 pub fn check(network: &Network, out: &mut Diagnostics) {
     let range_is_good = check_cidr(network, out);
     check_zones(network, range_is_good, out);
-    if let (Attr::Known(subnets), Attr::Known(cidr)) = (&network.subnets, &network.cidr) {
-        check_explicit(subnets, *cidr, out);
+    ranges::check(network, out);
+    if let Attr::Known(subnets) = &network.subnets {
+        check_explicit(subnets, ranges::all(network), out);
     }
+    endpoints::check(network, out);
     tiers::check(network, out);
     check_nat(network, out);
     check_names(network, out);
@@ -286,9 +288,12 @@ fn check_nat(network: &Network, out: &mut Diagnostics) {
 
 fn check_explicit(
     subnets: &std::collections::BTreeMap<String, super::model::Subnets>,
-    cidr: Ipv4Net,
+    ranges: Option<Vec<Ipv4Net>>,
     out: &mut Diagnostics,
 ) {
+    let part_of = ranges
+        .as_ref()
+        .map_or_else(|| "the network's range".to_owned(), |ranges| ranges::text(ranges));
     let mut all: Vec<(String, Ipv4Net)> = Vec::new();
     for (zone, pair) in subnets {
         for (which, net) in [("public", &pair.public), ("private", &pair.private)] {
@@ -309,14 +314,15 @@ fn check_explicit(
                         "{net}, {name}, is a /{}; AWS allows /16 to /28.",
                         net.prefix_len()
                     ),
-                    format!("Choose a part of {cidr} of such a size."),
+                    format!("Choose a part of {part_of} of such a size."),
                 );
                 continue;
             }
-            if !cidr.contains(net) {
+            let lies_in = |range: &Ipv4Net| range.contains(net);
+            if ranges.as_ref().is_some_and(|ranges| !ranges.iter().any(lies_in)) {
                 refuse(
-                    format!("{net}, {name}, lies outside the network's range {cidr}."),
-                    format!("Choose a part of {cidr}."),
+                    format!("{net}, {name}, lies outside the network's range {part_of}."),
+                    format!("Choose a part of {part_of}."),
                 );
                 continue;
             }
@@ -484,6 +490,7 @@ mod tests {
         let logs = FlowLogs {
             destination: "kinesis".into(),
             retention_days: Attr::Known(14),
+            retain_logs: Attr::Null,
         };
         assert_eq!(
             codes(&Network {
@@ -495,6 +502,7 @@ mod tests {
         let logs = FlowLogs {
             destination: "cloudwatch".into(),
             retention_days: Attr::Known(14),
+            retain_logs: Attr::Null,
         };
         let long = Network {
             name: "x".repeat(60).as_str().into(),
@@ -506,6 +514,7 @@ mod tests {
             flow_logs: Attr::Known(FlowLogs {
                 destination: destination.into(),
                 retention_days,
+                retain_logs: Attr::Null,
             }),
             ..network()
         };
@@ -520,6 +529,7 @@ mod tests {
         let logs = FlowLogs {
             destination: "arn:aws:s3:::".into(),
             retention_days: Attr::Known(15),
+            retain_logs: Attr::Null,
         };
         let wrong = Network {
             flow_logs: Attr::Known(logs),

@@ -1,6 +1,6 @@
 //! The parts of a network, and how they hang together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws::network::{
     DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, IamRole, InterfaceEndpoint, InternetGateway,
@@ -14,7 +14,7 @@ use reconcile::part::{Key, Tags, Target, key};
 
 use super::layout::{ZoneSubnets, layout};
 use super::model::{Network, Subnets};
-use super::tiers;
+use super::{endpoints, tiers};
 
 /// Everywhere.
 pub(super) const ANYWHERE: &str = "0.0.0.0/0";
@@ -144,14 +144,18 @@ pub fn graph(model: &Network) -> Option<Graph> {
     };
 
     let mut graph = Graph::new();
-    let vpc = graph.part(
+    let mut unknown = Unknowns::default();
+    let secondary = unknown.take("secondary_cidrs", &model.secondary_cidrs, BTreeSet::new());
+    let vpc = graph.part_with(
         "vpc",
         Vpc {
             cidr,
+            secondary_cidrs: secondary.iter().copied().collect(),
             dns_support: true,
             dns_hostnames: true,
             tags: named("", &[]),
         },
+        unknown,
     );
     graph.part(
         "default_security_group",
@@ -299,28 +303,43 @@ pub fn graph(model: &Network) -> Option<Graph> {
         other => other.known().cloned().unwrap_or_default(),
     };
     if !endpoints.is_empty() {
-        let group = graph.part(
+        let ranges = [cidr].into_iter().chain(secondary);
+        let mut unknown = Unknowns::default();
+        if model.secondary_cidrs.is_unknown() {
+            unknown.note("ingress");
+        }
+        let group = graph.part_with(
             "endpoint_security_group",
             SecurityGroup {
                 vpc: vpc.made(),
                 name: format!("{prefix}-endpoints"),
                 description: "HTTPS from the VPC to its interface endpoints".to_owned(),
-                ingress: vec![aws::network::Rule::tcp(443, cidr, "HTTPS from the VPC")],
+                ingress: ranges
+                    .map(|range| aws::network::Rule::tcp(443, range, "HTTPS from the VPC"))
+                    .collect(),
                 tags: named("endpoints", &[]),
             },
+            unknown,
         );
         for service in endpoints {
+            let mut unknown = of_zones("subnets");
+            let chosen = endpoints::zones_of(model, &service);
+            if chosen.is_unknown() {
+                unknown.note("subnets");
+            }
+            let is_chosen = |zone: &String| chosen.known().is_none_or(|chosen| chosen.contains(zone));
+            let subnets = zones.iter().zip(&private).filter(|(zone, _)| is_chosen(zone));
             graph.part_with(
                 key("interface_endpoint", &service),
                 InterfaceEndpoint {
                     vpc: vpc.made(),
                     service: interface_endpoint_service(region, &service),
-                    subnets: private.iter().map(|subnet| subnet.made()).collect(),
+                    subnets: subnets.map(|(_, subnet)| subnet.made()).collect(),
                     security_groups: vec![group.made()],
                     private_dns: true,
                     tags: named(&service, &[]),
                 },
-                of_zones("subnets"),
+                unknown,
             );
         }
     }
@@ -404,6 +423,13 @@ fn flow_logs(model: &Network, graph: &mut Graph, vpc: &Handle, tagger: &Tagger<'
     };
     let prefix = tagger.prefix;
     let tags = tagger.tags("flow-logs", &[]);
+    if logs.retain_logs == Attr::Known(true) {
+        graph.keep(
+            "flow_log_group",
+            "`retain_logs` is true. Its tag `ekb:kept` says whose it was; with `retain_logs` or `adopt = true` a network of this \
+             name takes it back",
+        );
+    }
     let unknown = Unknowns::default();
     let mut part = FlowLog {
         vpc: vpc.made(),

@@ -80,6 +80,11 @@ pub fn is_private(cidr: Ipv4Net) -> bool {
     within(cidr, &PRIVATE).is_some()
 }
 
+/// The reserved range that the range is a part of.
+pub fn reserved(cidr: Ipv4Net) -> Option<Ipv4Net> {
+    within(cidr, &RESERVED)
+}
+
 /// Checks a VPC's range by itself. What a message suggests passes the other checks.
 ///
 /// # Errors
@@ -88,7 +93,7 @@ pub fn check_range(cidr: Ipv4Net) -> Result<(), LayoutError> {
     if !(16..=24).contains(&cidr.prefix_len()) {
         return Err(LayoutError::Size(cidr));
     }
-    if let Some(reserved) = within(cidr, &RESERVED) {
+    if let Some(reserved) = reserved(cidr) {
         return Err(LayoutError::Reserved(cidr, reserved));
     }
     if cidr.addr() != cidr.network() {

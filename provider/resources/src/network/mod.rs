@@ -14,10 +14,12 @@ use reconcile::resource::{Declared, DefaultTimeouts, Outputs};
 
 pub mod adopt;
 pub mod checks;
+pub mod endpoints;
 pub mod functions;
 pub mod graph;
 pub mod layout;
 pub mod model;
+pub mod ranges;
 pub mod tiers;
 
 use crate::platform::Platform;
@@ -36,7 +38,11 @@ impl Declared<Platform> for NetworkResource {
 
     const NAME: &'static str = "ekb_network";
     const TITLE: &'static str = "network";
-    const LOOKS_UP: &'static [&'static str] = &["ec2:DescribeAvailabilityZones"];
+    const LOOKS_UP: &'static [&'static str] = &[
+        "ec2:DescribeAvailabilityZones",
+        "ec2:DescribeVpcEndpointServices",
+        "ec2:DescribeSubnets",
+    ];
     const TIMEOUTS: DefaultTimeouts = DefaultTimeouts {
         create: Duration::from_secs(30 * 60),
         read: Duration::from_secs(10 * 60),
@@ -65,6 +71,8 @@ impl Declared<Platform> for NetworkResource {
         checks::warn_of_retention(config, out);
         self.complete_zones(context, config, prior, planned, out).await;
         complete_nat(config, prior, planned);
+        endpoints::look_up(context, prior, planned, out).await;
+        ranges::check_removal(context, prior, planned, out).await;
         let zones = graph::zones(planned);
         let nets = |which: fn(&graph::ZoneNets) -> Attr<Ipv4Net>| match &zones {
             Some(zones) => Attr::Known(
@@ -141,6 +149,10 @@ impl Declared<Platform> for NetworkResource {
 
     fn recognise<'a>(&self, report: &'a Report) -> Vec<(Key, &'a Unclaimed)> {
         adopt::recognise(report)
+    }
+
+    fn left_alone(&self, report: &Report) -> Vec<String> {
+        adopt::left_alone(report)
     }
 
     fn read_arguments(&self, model: &mut Network, report: &Report) -> bool {

@@ -20,6 +20,10 @@ pub struct Network {
     /// warning: shared ones (100.64.0.0/10, 198.18.0.0/15), and public ones that you own.
     #[attribute(required, replace)]
     pub cidr: Attr<Ipv4Net>,
+    /// Further IPv4 ranges of the VPC, /16 to /28: for subnets that are given explicitly, in `subnets` and `private_tiers` or made
+    /// elsewhere. AWS combines only some ranges (Amazon VPC user guide, "VPC CIDR blocks"), and at first allows four of them.
+    #[attribute(optional)]
+    pub secondary_cidrs: Attr<BTreeSet<Ipv4Net>>,
     /// Names of the availability zones. Default: those of `subnets`, else the first zones of the region that EKS can use,
     /// `zone_count` of them; looked up once and kept.
     #[attribute(optional, computed, conflicts("zone_count"))]
@@ -60,6 +64,10 @@ pub struct Network {
     /// AWS services reached by an interface endpoint in every private subnet, for example `ecr.api`.
     #[attribute(optional, validate(pattern("^[a-z0-9-]+([.][a-z0-9-]+)*$")))]
     pub interface_endpoints: Attr<BTreeSet<String>>,
+    /// Zones of the interface endpoint of a service, for services that AWS does not offer in all zones of the network, or to
+    /// pay for fewer addresses. Services that are not named here have an address in every zone.
+    #[attribute(optional)]
+    pub interface_endpoint_zones: Attr<BTreeMap<String, Attr<BTreeSet<String>>>>,
     /// Flow logs of the VPC.
     #[attribute(optional)]
     pub flow_logs: Attr<FlowLogs>,
@@ -161,4 +169,9 @@ pub struct FlowLogs {
     /// 2192, 2557, 2922, 3288 or 3653.
     #[attribute(optional, computed, default = 14)]
     pub retention_days: Attr<i64>,
+    /// Whether the log group, with its history, stays when flow logs are removed or go elsewhere, or the network is destroyed.
+    /// Nobody owns it then. A network of the same name takes it back where this is true there too, or with `adopt = true`.
+    /// What counts is what was applied last: to have it deleted, apply `false` first.
+    #[attribute(optional)]
+    pub retain_logs: Attr<bool>,
 }

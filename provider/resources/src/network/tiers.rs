@@ -86,6 +86,27 @@ pub fn ranges(model: &Network) -> Attr<ByTier<Ipv4Net>> {
     tiers.map_or(Attr::Unknown, Attr::Known)
 }
 
+/// The subnets whose ranges are known, as messages name them.
+pub fn all_subnets(model: &Network) -> Vec<(String, Ipv4Net)> {
+    let mut subnets = of_zones(&zones(model));
+    for (tier, nets) in declared(model).unwrap_or_default() {
+        let nets = nets.into_iter().flatten();
+        let known = nets.filter_map(|(zone, net)| Some((zone, net.into_known()?)));
+        subnets.extend(known.map(|(zone, net)| (format!("the subnet of the tier {tier} in {zone}"), net)));
+    }
+    subnets
+}
+
+/// The public and private subnets of the zones.
+fn of_zones(zones: &Option<BTreeMap<String, super::graph::ZoneNets>>) -> Vec<(String, Ipv4Net)> {
+    zones
+        .iter()
+        .flatten()
+        .flat_map(|(zone, nets)| [("public", zone, nets.public), ("private", zone, nets.private)])
+        .filter_map(|(which, zone, net)| Some((format!("the {which} subnet of {zone}"), net.into_known()?)))
+        .collect()
+}
+
 /// What belongs to `tier/zone`, by tier and then by zone.
 pub fn by_tier<T>(flat: Attr<BTreeMap<String, Attr<T>>>) -> Attr<ByTier<T>> {
     flat.map(|flat| {
@@ -177,6 +198,7 @@ pub fn check(model: &Network, out: &mut Diagnostics) {
         );
     };
     let zones = zones(model);
+    let ranges = super::ranges::all(model);
     let mut taken: BTreeMap<u32, &String> = BTreeMap::new();
     let used: BTreeSet<u32> = tiers
         .values()
@@ -185,12 +207,7 @@ pub fn check(model: &Network, out: &mut Diagnostics) {
         .collect();
     let slots_differ = used.len() == tiers.values().filter(|tier| tier.subnets.is_null()).count();
     let has_room = model.cidr.known().is_some_and(|cidr| cidr.prefix_len() <= 20);
-    let mut nets: Vec<(String, Ipv4Net)> = zones
-        .iter()
-        .flatten()
-        .flat_map(|(zone, nets)| [("public", zone, nets.public), ("private", zone, nets.private)])
-        .filter_map(|(which, zone, net)| Some((format!("the {which} subnet of {zone}"), net.into_known()?)))
-        .collect();
+    let mut nets = of_zones(&zones);
     for (name, tier) in tiers {
         let at = || Path::from("private_tiers").key(name.clone());
         let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -237,11 +254,12 @@ pub fn check(model: &Network, out: &mut Diagnostics) {
                     format!("Take one of its zones: {}.", there.join(", ")),
                 );
             }
-            let (Attr::Known(net), Attr::Known(cidr)) = (net, model.cidr) else {
+            let (Attr::Known(net), Some(ranges)) = (net, &ranges) else {
                 continue;
             };
             let whole = net.trunc();
-            if !cidr.contains(&whole) || whole.prefix_len() > 28 {
+            if !ranges.iter().any(|range| range.contains(&whole)) || whole.prefix_len() > 28 {
+                let cidr = super::ranges::text(ranges);
                 refuse(
                     at(),
                     format!("{net} is no part of {cidr} of /28 or larger."),
