@@ -66,7 +66,11 @@ fn create_update_of_each_argument_and_destroy() {
                 "interface endpoints",
                 "interface_endpoints = [\"ecr.api\", \"ecr.dkr\"]",
             ),
-            ("one interface endpoint", "interface_endpoints = [\"ecr.api\"]"),
+            (
+                "one interface endpoint in one zone, and a further range",
+                "interface_endpoints = [\"ecr.api\"]\ninterface_endpoint_zones = { \"ecr.api\" = [\"eu-central-1b\"] }\n\
+                 secondary_cidrs = [\"100.64.0.0/16\"]",
+            ),
             ("flow logs", "flow_logs = { destination = \"cloudwatch\" }"),
             (
                 "flow logs kept longer",
@@ -533,13 +537,17 @@ fn imported_by_name_and_by_the_id_of_its_vpc() {
 #[test]
 fn the_data_source_and_the_function_agree_with_the_resource() {
     Workspace::on_every_cli(|workspace, account| {
-        write(workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"");
+        write(
+            workspace,
+            "cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"\nprivate_tiers = { database = { slot = 1 } }",
+        );
         workspace.apply().ok();
-        workspace.write("more.tf", "data \"ekb_network\" \"main\" {}\noutput \"found\" { value = data.ekb_network.main.vpc_id }\noutput \"computed\" { value = provider::ekb::subnets(\"10.20.0.0/16\", [\"eu-central-1a\", \"eu-central-1b\", \"eu-central-1c\"]).private }\n");
+        workspace.write("more.tf", "output \"tier\" { value = provider::ekb::subnets(\"10.20.0.0/16\", [\"eu-central-1a\", \"eu-central-1b\", \"eu-central-1c\"]).private_tiers[1] }\ndata \"ekb_network\" \"main\" {}\noutput \"found\" { value = data.ekb_network.main.vpc_id }\noutput \"computed\" { value = provider::ekb::subnets(\"10.20.0.0/16\", [\"eu-central-1a\", \"eu-central-1b\", \"eu-central-1c\"]).private }\n");
         workspace.apply().ok();
         let (outputs, state) = (workspace.outputs(), workspace.resource(ADDRESS).unwrap());
         assert_eq!(outputs["found"], state["vpc_id"]);
         assert_eq!(outputs["computed"], state["private_subnets"]);
+        assert_eq!(outputs["tier"], state["private_tier_subnets"]["database"]);
         workspace.write(
             "more.tf",
             "data \"ekb_network\" \"other\" {\n name = \"other\"\n}\n",
@@ -780,7 +788,46 @@ fn flow_logs_that_are_refused_leave_the_old_ones() {
             "cidr = \"10.20.0.0/16\"\nzone_count = 1\nnat_gateways = \"none\"\nflow_logs = {{ destination = \"{destination}\" }}"
         )
     };
+    // An earlier installation left a log group: the plan says so, and it is taken over on request.
+    account
+        .call(
+            "logs",
+            Account::REGION,
+            "CreateLogGroup",
+            &serde_json::json!({ "logGroupName": "/ekb/test/flow-logs" }),
+        )
+        .unwrap();
     write(&workspace, &to("cloudwatch"));
+    let plan = workspace.plan().ok();
+    assert!(plan.run.stdout.contains("EKB2033"), "{}", plan.run);
+    let adopting = |arguments: String| write(&workspace, &format!("{arguments}\nadopt = true"));
+    adopting(to("cloudwatch"));
+    let plan = workspace.plan().ok();
+    assert!(!plan.run.stdout.contains("EKB2033"), "{}", plan.run);
+    workspace.apply().ok();
+    workspace.plan().ok().assert_empty();
+    // Drift that was seen is left alone from the plan on that says so.
+    let retention = serde_json::json!({ "logGroupName": "/ekb/test/flow-logs", "retentionInDays": 90 });
+    account
+        .call("logs", Account::REGION, "PutRetentionPolicy", &retention)
+        .unwrap();
+    let vpc = workspace.resource(ADDRESS).unwrap()["vpc_id"].clone();
+    let tag = serde_json::json!({ "VpcId": vpc, "EnableDnsHostnames": { "Value": false } });
+    account.ec2("ModifyVpcAttribute", &tag);
+    workspace.refresh().ok();
+    workspace.plan().ok().assert_changes();
+    adopting(format!(
+        "{}\nignore_drift = [\"vpc: dns_hostnames\", \"flow_log_group: retention_days\"]",
+        to("cloudwatch").replace("\"cloudwatch\" }", "\"cloudwatch\", retention_days = 90 }")
+    ));
+    workspace.apply().ok();
+    workspace.plan().ok().assert_empty();
+    let attribute = serde_json::json!({ "VpcId": vpc, "Attribute": "enableDnsHostnames" });
+    assert_eq!(
+        account.ec2("DescribeVpcAttribute", &attribute)["EnableDnsHostnames"]["Value"],
+        false
+    );
+    adopting(to("cloudwatch"));
     workspace.apply().ok();
     let bucket = serde_json::json!({ "Bucket": "logs", "CreateBucketConfiguration": { "LocationConstraint": Account::REGION } });
     account
@@ -798,6 +845,11 @@ fn flow_logs_that_are_refused_leave_the_old_ones() {
     account.clear_faults();
     workspace.apply().ok();
     workspace.plan().ok().assert_empty();
+    // A destroy that ends half way says so in the state.
+    account.fault(&Fault::deny().on("DeleteVpc"));
+    let _refused = workspace.destroy().failed();
+    assert_eq!(workspace.resource(ADDRESS).unwrap()["status"], "destroying");
+    account.clear_faults();
     workspace.destroy().ok();
     account.assert_empty();
 }

@@ -30,10 +30,12 @@ type question struct {
 	Files map[string]string `json:"files"`
 	// Contents of the files of `-f`, in their order.
 	Values []string `json:"values"`
-	// Arguments of --set-json, --set and --set-string.
-	SetJSON   []string `json:"set_json"`
-	Set       []string `json:"set"`
-	SetString []string `json:"set_string"`
+	// Arguments of --set-json, --set, --set-string, --set-file (paths of real files) and --set-literal.
+	SetJSON    []string `json:"set_json"`
+	Set        []string `json:"set"`
+	SetString  []string `json:"set_string"`
+	SetFile    []string `json:"set_file"`
+	SetLiteral []string `json:"set_literal"`
 }
 
 type answer struct {
@@ -69,6 +71,20 @@ func user(q question) (map[string]any, error) {
 	for _, value := range q.SetString {
 		if err := strvals.ParseIntoString(value, base); err != nil {
 			return nil, fmt.Errorf("failed parsing --set-string data: %w", err)
+		}
+	}
+	for _, value := range q.SetFile {
+		read := func(path []rune) (any, error) {
+			content, err := os.ReadFile(string(path))
+			return string(content), err
+		}
+		if err := strvals.ParseIntoFile(value, base, read); err != nil {
+			return nil, fmt.Errorf("failed parsing --set-file data: %w", err)
+		}
+	}
+	for _, value := range q.SetLiteral {
+		if err := strvals.ParseLiteralInto(value, base); err != nil {
+			return nil, fmt.Errorf("failed parsing --set-literal data: %w", err)
 		}
 	}
 	return base, nil

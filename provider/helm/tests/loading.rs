@@ -195,3 +195,26 @@ fn archives_that_helm_refuses_are_refused() {
         assert!(!b.error.contains("panicked"), "{what}: {}", b.error);
     }
 }
+
+/// On the stack of a thread, which is what tests run on.
+#[test]
+fn nesting_is_read_written_and_freed() {
+    use helm::text::{json, toml, yaml};
+
+    let nested = |depth: usize, open: &str, close: &str| open.repeat(depth) + &close.repeat(depth);
+    for (open, close) in [("[", "]"), ("{a: ", "}"), ("- ", "")] {
+        let value = yaml::parse(&nested(900, open, close)).unwrap();
+        drop(helm::chart::to_json(&value));
+        assert!(yaml::parse(&nested(1_100, open, close)).is_err());
+    }
+    let value = json::decode(&nested(10_000, "[", "]")).unwrap();
+    let written = json::encode(&value, true).unwrap();
+    assert_eq!(written, nested(10_000, "[", "]"));
+    assert!(yaml::emit(&value).is_ok());
+    let dictionary = helm::value::Map::new(Default::default());
+    dictionary.set("a", helm::value::Value::Map(dictionary.clone()));
+    let endless = helm::value::Value::Map(dictionary.clone());
+    assert!(json::pretty(&endless).is_err() && yaml::emit(&endless).is_err());
+    assert!(toml::encode(&endless).is_err());
+    dictionary.set("a", helm::value::Value::Nil);
+}

@@ -191,7 +191,7 @@ fn load(arguments: &Arguments) -> Result<(Chart, serde_json::Value), Error> {
     ))
 }
 
-fn run(arguments: &Arguments) -> Result<String, Error> {
+fn run(arguments: &Arguments) -> Result<Vec<u8>, Error> {
     let (chart, provenance) = load(arguments)?;
     let user = values(arguments)?;
     let namespace = arguments.namespace.clone().unwrap_or_else(|| "default".into());
@@ -209,29 +209,33 @@ fn run(arguments: &Arguments) -> Result<String, Error> {
     };
     let rendered = renderer.render_values(&user)?;
     if arguments.json {
-        return typed(&rendered, &provenance);
+        return typed(&rendered, &provenance).map(String::into_bytes);
     }
-    let mut out = String::new();
-    let print = |out: &mut String, source: &str, text: &str| {
-        out.push_str(&format!("---\n# Source: {source}\n{text}\n"));
+    let mut out = Vec::new();
+    let print = |out: &mut Vec<u8>, source: &str, text: &[u8]| {
+        out.extend(format!("---\n# Source: {source}\n").bytes());
+        out.extend(text);
+        out.push(b'\n');
     };
     if arguments.include_crds {
         for (source, file) in &rendered.crd_files {
-            print(&mut out, source, &String::from_utf8_lossy(&file.data));
+            print(&mut out, source, &file.data);
         }
     }
     for document in &rendered.documents.manifests {
-        print(&mut out, &document.source, &document.text);
+        print(&mut out, &document.source, document.text.as_bytes());
     }
-    out = format!("{}\n", out.trim());
+    let trimmed = std::str::from_utf8(&out).map_or_else(|_| out.trim_ascii(), |text| text.trim().as_bytes());
+    out = [trimmed, b"\n"].concat();
     if !arguments.no_hooks {
         for hook in &rendered.documents.all_hooks {
-            if !(arguments.skip_tests && hook.is_test()) {
-                print(&mut out, &hook.document.source, &hook.document.text);
+            let test = hook.events.iter().any(|event| event == "test");
+            if !(arguments.skip_tests && test) {
+                print(&mut out, &hook.document.source, hook.document.text.as_bytes());
             }
         }
     }
-    Ok(if out.trim().is_empty() { String::new() } else { out })
+    Ok(out)
 }
 
 fn typed(rendered: &helm::Rendered, provenance: &serde_json::Value) -> Result<String, Error> {
@@ -264,7 +268,7 @@ fn typed(rendered: &helm::Rendered, provenance: &serde_json::Value) -> Result<St
 fn main() -> ExitCode {
     let outcome = arguments().and_then(|arguments| run(&arguments).map_err(|e| e.to_string()));
     match outcome {
-        Ok(out) => match std::io::stdout().lock().write_all(out.as_bytes()) {
+        Ok(out) => match std::io::stdout().lock().write_all(&out) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         },

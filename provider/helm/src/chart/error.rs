@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::template::call::Failure;
-use crate::template::exec::ExecError;
+use crate::template::error::{ExecError, Failure};
 use crate::template::parser::ParseError;
 
 /// Why a chart could not be loaded or rendered.

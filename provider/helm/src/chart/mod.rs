@@ -21,7 +21,7 @@ use crate::chart::values::Defaults;
 use crate::functions;
 use crate::template::node::Tree;
 use crate::template::parser::ParseError;
-use crate::value::{MapType, Value};
+use crate::value::{MapType, Value, deeper};
 
 /// A chart with its subcharts. Cloning is cheap: contents are shared.
 #[derive(Clone, Debug)]
@@ -282,19 +282,22 @@ pub fn to_json(value: &Value) -> Json {
     match value {
         Value::Bool(b) => Json::Bool(*b),
         Value::Int(n, _) => Json::from(*n),
-        Value::Float(f) if f.fract() == 0.0 && f.abs() < 9e15 => Json::from(*f as i64),
+        // Only a float can be minus nothing.
+        Value::Float(f) if f.fract() == 0.0 && f.abs() < 9e15 && f.to_bits() != (-0.0f64).to_bits() => {
+            Json::from(*f as i64)
+        }
         Value::Float(f) => serde_json::Number::from_f64(*f).map_or(Json::Null, Json::Number),
         Value::Str(s) => Json::String(s.to_string()),
         Value::Raw(b) => Json::String(String::from_utf8_lossy(b).into_owned()),
         Value::List(_) | Value::Bytes(_) => {
-            Json::Array(value.items().unwrap_or_default().iter().map(to_json).collect())
+            let items = value.items().unwrap_or_default();
+            Json::Array(deeper(|| items.iter().map(to_json).collect()))
         }
-        Value::Map(map) => Json::Object(
-            map.snapshot()
-                .iter()
-                .map(|(k, v)| (k.to_string(), to_json(v)))
-                .collect(),
-        ),
+        Value::Map(map) => {
+            let entries = map.snapshot();
+            let entries = entries.iter().map(|(k, v)| (k.to_string(), to_json(v)));
+            Json::Object(deeper(|| entries.collect()))
+        }
         Value::Object(object) => to_json(&object.json()),
         Value::Invalid | Value::Nil => Json::Null,
     }

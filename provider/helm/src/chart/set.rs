@@ -1,7 +1,11 @@
 //! `--set` and its kin: values written as `a.b[0].c=1,d={x,y}`.
 
+use std::io::ErrorKind::IsADirectory;
+use std::num::IntErrorKind;
+
 use crate::chart::error::Error;
-use crate::value::{Map, Value};
+use crate::text::json;
+use crate::value::{Map, Value, gofmt};
 
 /// How the right-hand sides are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,231 +39,290 @@ pub fn apply(values: &Map, argument: &str, kind: Kind) -> Result<(), Error> {
         Kind::Literal => "--set-literal",
     };
     if kind == Kind::Json && argument.trim_start().starts_with('{') {
-        let parsed = crate::text::json::decode(argument)
-            .map_err(|e| Error::Values(format!("failed parsing --set-json data JSON: {argument}: {e}")))?;
-        if let Value::Map(parsed) = parsed {
-            crate::chart::values::overlay(values, &parsed);
-        }
+        let Ok(Value::Map(parsed)) = json::decode(argument.trim()) else {
+            return Err(Error::Values(format!(
+                "failed parsing --set-json data JSON: {argument}"
+            )));
+        };
+        crate::chart::values::overlay(values, &parsed);
         return Ok(());
     }
-    let mut parser = Parser {
-        chars: argument.chars().collect(),
-        at: 0,
-        kind,
-    };
-    parser
-        .run(values)
-        .map_err(|e| Error::Values(format!("failed parsing {name} data: {e}")))
+    let mut parser = Parser { rest: argument, kind };
+    loop {
+        match parser.key(values, 0) {
+            Ok(()) => {}
+            Err(Stop::End) => return Ok(()),
+            Err(Stop::Failed(_)) if kind == Kind::Json => {
+                return Err(Error::Values(format!("failed parsing {name} data {argument}")));
+            }
+            Err(Stop::Failed(why)) => {
+                return Err(Error::Values(format!("failed parsing {name} data: {why}")));
+            }
+        }
+    }
 }
 
-struct Parser {
-    chars: Vec<char>,
-    at: usize,
+/// Why reading stops. helm takes an argument that ends too early for one that ends.
+enum Stop {
+    End,
+    Failed(String),
+}
+
+fn failed<T>(why: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Failed(why.into()))
+}
+
+struct Parser<'a> {
+    rest: &'a str,
     kind: Kind,
 }
 
-impl Parser {
-    fn run(&mut self, values: &Map) -> Result<(), String> {
-        while self.at < self.chars.len() {
-            self.key(values, 0)?;
-        }
-        Ok(())
+impl Parser<'_> {
+    fn next(&mut self) -> Option<char> {
+        let mut chars = self.rest.chars();
+        let next = chars.next();
+        self.rest = chars.as_str();
+        next
     }
     /// Reads up to one of the stops; a backslash protects the next character.
     fn until(&mut self, stops: &[char]) -> (String, Option<char>) {
         let mut out = String::new();
-        while let Some(&c) = self.chars.get(self.at) {
-            self.at += 1;
+        while let Some(c) = self.next() {
             if stops.contains(&c) {
                 return (out, Some(c));
             }
             if c == '\\' && self.kind != Kind::Literal {
-                if let Some(&next) = self.chars.get(self.at) {
-                    self.at += 1;
-                    out.push(next);
-                }
+                out.extend(self.next());
             } else {
                 out.push(c);
             }
         }
         (out, None)
     }
-    fn key(&mut self, values: &Map, depth: usize) -> Result<(), String> {
-        if depth > MAX_DEPTH {
-            return Err(format!(
-                "value name nested level is greater than maximum supported nested level of {MAX_DEPTH}"
-            ));
-        }
-        let (key, stop) = self.until(&['=', '[', ',', '.']);
+    fn key(&mut self, values: &Map, depth: usize) -> Result<(), Stop> {
+        let stops: &[char] = if self.kind == Kind::Literal {
+            &['=', '[', '.']
+        } else {
+            &['=', '[', '.', ',']
+        };
+        let (key, stop) = self.until(stops);
+        let no_value = |more: &str| failed(format!("{more} {} has no value", gofmt::quote(&key)));
         match stop {
-            None => {
-                if key.is_empty() {
-                    return Ok(());
-                }
-                Err(format!("key {} has no value", crate::value::gofmt::quote(&key)))
-            }
+            None if key.is_empty() => Err(Stop::End),
+            None => no_value("key"),
             Some('[') => {
-                let Some(index) = self.index()? else { return Ok(()) };
-                let list = match values.get(&key) {
-                    Some(Value::List(list)) => list.items.to_vec(),
-                    _ => Vec::new(),
+                let index = self.index()?;
+                let mut list = match values.get(&key) {
+                    None => Vec::new(),
+                    Some(value) => list_of(&value)?,
                 };
-                let list = self.item(list, index, depth)?;
-                values.set(key, Value::list(list));
-                Ok(())
+                let outcome = self.item(&mut list, index, depth);
+                set(values, key, Value::list(list));
+                outcome
             }
             Some('=') => {
-                let value = self.value()?;
-                values.set(key, value);
-                Ok(())
+                let (value, outcome) = self.value()?;
+                set(values, key, value);
+                outcome
             }
-            Some(',') => {
-                values.set(key.as_str(), Value::str(""));
-                Err(format!(
-                    "key {} has no value (cannot end with ,)",
-                    crate::value::gofmt::quote(&key)
-                ))
-            }
+            Some(',') => failed(format!(
+                "key {} has no value (cannot end with ,)",
+                gofmt::quote(&key)
+            )),
             _ => {
+                let depth = deeper(depth)?;
                 let inner = match values.get(&key) {
+                    None => Map::new(Default::default()),
                     Some(Value::Map(map)) => map,
-                    _ => Map::new(Default::default()),
+                    Some(other) => return no_conversion(&other, "map[string]interface {}"),
                 };
-                self.key(&inner, depth + 1)?;
-                if !key.is_empty() {
-                    if inner.is_empty() {
-                        return Err(format!(
-                            "key map {} has no value",
-                            crate::value::gofmt::quote(&key)
-                        ));
-                    }
-                    values.set(key, Value::Map(inner));
+                let outcome = self.key(&inner, depth);
+                if !inner.is_empty() {
+                    set(values, key, Value::Map(inner));
+                } else if outcome.is_ok() {
+                    return no_value("key map");
                 }
-                Ok(())
+                outcome
             }
         }
     }
-    fn index(&mut self) -> Result<Option<usize>, String> {
+    fn index(&mut self) -> Result<i64, Stop> {
         let (text, stop) = self.until(&[']']);
         if stop.is_none() {
-            // helm takes an index without its bracket for nothing.
-            return Ok(None);
+            return Err(Stop::End);
         }
-        let number: i64 = text.parse().map_err(|_| {
-            format!(
-                "error parsing index: strconv.Atoi: parsing {}: invalid syntax",
-                crate::value::gofmt::quote(&text)
-            )
-        })?;
-        let index = usize::try_from(number).map_err(|_| format!("negative {number} index not allowed"))?;
-        if index > MAX_INDEX {
-            return Err(format!(
-                "index of {index} is greater than maximum supported index of {MAX_INDEX}"
-            ));
-        }
-        Ok(Some(index))
+        text.parse().map_err(|error: std::num::ParseIntError| {
+            let why = match error.kind() {
+                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            let text = gofmt::quote(&text);
+            Stop::Failed(format!(
+                "error parsing index: strconv.Atoi: parsing {text}: {why}"
+            ))
+        })
     }
-    fn item(&mut self, mut list: Vec<Value>, index: usize, depth: usize) -> Result<Vec<Value>, String> {
-        if list.len() <= index {
-            list.resize(index + 1, Value::Nil);
-        }
+    fn item(&mut self, list: &mut Vec<Value>, index: i64, depth: usize) -> Result<(), Stop> {
+        let Ok(index) = usize::try_from(index) else {
+            return failed(format!("negative {index} index not allowed"));
+        };
         let (text, stop) = self.until(&['[', '.', '=']);
         if !text.is_empty() {
-            return Err(format!(
-                "unexpected data at end of array index: {}",
-                crate::value::gofmt::quote(&text)
+            let quoted = text
+                .chars()
+                .map(|c| gofmt::quote_bytes(c.to_string().as_bytes(), '\''));
+            let quoted: Vec<String> = quoted.collect();
+            return failed(format!(
+                "unexpected data at end of array index: [{}]",
+                quoted.join(" ")
             ));
         }
         match stop {
-            None => return Err("key has no value".into()),
-            Some('=') => list[index] = self.value()?,
+            None => Err(Stop::End),
+            Some('=') => {
+                let (value, _) = self.value()?;
+                put(list, index, value)
+            }
             Some('[') => {
-                let Some(inner_index) = self.index()? else {
-                    return Ok(list);
+                let inner_index = self.index()?;
+                let mut inner = match list.get(index) {
+                    None | Some(Value::Nil) => Vec::new(),
+                    Some(existing) => list_of(existing)?,
                 };
-                let inner = match &list[index] {
-                    Value::List(inner) => inner.items.to_vec(),
-                    _ => Vec::new(),
-                };
-                list[index] = Value::list(self.item(inner, inner_index, depth + 1)?);
+                let outcome = self.item(&mut inner, inner_index, depth);
+                if outcome.is_ok() || matches!(list.get(index), Some(Value::List(_))) {
+                    put(list, index, Value::list(inner))?;
+                }
+                outcome
             }
             _ => {
-                let inner = match &list[index] {
-                    Value::Map(map) => map.clone(),
+                let depth = deeper(depth)?;
+                let inner = match list.get(index) {
+                    Some(Value::Map(map)) => map.clone(),
                     _ => Map::new(Default::default()),
                 };
-                self.key(&inner, depth + 1)?;
-                list[index] = Value::Map(inner);
+                if index < list.len() {
+                    list[index] = Value::Map(inner.clone());
+                }
+                self.key(&inner, depth)?;
+                put(list, index, Value::Map(inner))
             }
         }
-        Ok(list)
     }
-    fn value(&mut self) -> Result<Value, String> {
-        match self.kind {
-            Kind::Literal => {
-                let rest: String = self.chars[self.at..].iter().collect();
-                self.at = self.chars.len();
-                return Ok(Value::str(rest));
-            }
+    /// A value, and whether the argument ends with its absence.
+    fn value(&mut self) -> Result<(Value, Result<(), Stop>), Stop> {
+        let kind = self.kind;
+        let value = match kind {
+            Kind::Literal => Value::str(std::mem::take(&mut self.rest)),
+            Kind::Json if self.blank() => Value::Nil,
             Kind::Json => {
-                let rest: String = self.chars[self.at..].iter().collect();
-                let mut stream = serde_json::Deserializer::from_str(&rest).into_iter::<serde_json::Value>();
-                let Some(value) = stream.next() else {
-                    return Ok(Value::Nil);
-                };
-                let value = value.map_err(|_| crate::text::json::decode(&rest).err().unwrap_or_default())?;
-                self.at += rest[..stream.byte_offset()].chars().count();
-                while self
-                    .chars
-                    .get(self.at)
-                    .is_some_and(|c| *c == ',' || c.is_whitespace())
-                {
-                    self.at += 1;
-                }
-                return Ok(Value::from_json(&value));
+                let (value, rest) = json::decode_first(self.rest).map_err(Stop::Failed)?;
+                self.rest = rest;
+                self.blank();
+                value
             }
-            _ => {}
-        }
-        if self.chars.get(self.at) == Some(&'{') && self.kind != Kind::File {
-            self.at += 1;
-            let mut items = Vec::new();
-            loop {
-                let (text, stop) = self.until(&[',', '}']);
-                match stop {
-                    None => return Err("list must terminate with '}'".into()),
-                    Some('}') => {
-                        items.push(self.typed(text)?);
-                        if self.chars.get(self.at) == Some(&',') {
-                            self.at += 1;
-                        }
-                        return Ok(Value::list(items));
+            _ if self.rest.is_empty() => return Ok((Value::str(""), Err(Stop::End))),
+            _ if self.rest.starts_with('{') => {
+                self.next();
+                let mut items = Vec::new();
+                loop {
+                    let (text, stop) = self.until(&[',', '}']);
+                    if stop.is_none() {
+                        return failed("list must terminate with '}'");
                     }
-                    _ => items.push(self.typed(text)?),
+                    items.push(self.typed(text)?);
+                    if stop == Some('}') {
+                        break;
+                    }
                 }
+                self.rest = self.rest.strip_prefix(',').unwrap_or(self.rest);
+                Value::list(items)
             }
-        }
-        let (text, _) = self.until(&[',']);
-        self.typed(text)
+            _ => {
+                let (text, _) = self.until(&[',']);
+                self.typed(text)?
+            }
+        };
+        Ok((value, Ok(())))
     }
-    fn typed(&self, text: String) -> Result<Value, String> {
+    /// Skips blanks and one comma; whether there is nothing before it.
+    fn blank(&mut self) -> bool {
+        self.rest = self.rest.trim_start();
+        let comma = self.rest.strip_prefix(',');
+        self.rest = comma.unwrap_or(self.rest);
+        comma.is_some() || self.rest.is_empty()
+    }
+    fn typed(&self, text: String) -> Result<Value, Stop> {
         match self.kind {
-            Kind::File => {
-                let content = std::fs::read(&text).map_err(|e| format!("open {text}: {e}"))?;
-                Ok(Value::text(content))
-            }
-            Kind::Typed => Ok(match text.to_ascii_lowercase().as_str() {
+            Kind::File => match std::fs::read(&text) {
+                Ok(content) => Ok(Value::text(content)),
+                Err(why) => {
+                    let doing = if why.kind() == IsADirectory {
+                        "read"
+                    } else {
+                        "open"
+                    };
+                    let why = why.to_string().to_lowercase();
+                    let why = why.split(" (os error").next().unwrap_or_default();
+                    failed(format!("{doing} {text}: {why}"))
+                }
+            },
+            // Of the letters that Go folds into others, only this one is in these words.
+            Kind::Typed => Ok(match text.to_ascii_lowercase().replace('ſ', "s").as_str() {
                 "true" => Value::Bool(true),
                 "false" => Value::Bool(false),
                 "null" => Value::Nil,
                 "0" => Value::int64(0),
                 // A leading zero makes it a string: an account number, a mode.
-                _ if !text.starts_with('0') => match text.parse::<i64>() {
-                    Ok(number) if !text.starts_with('+') => Value::int64(number),
-                    _ => Value::str(text),
-                },
-                _ => Value::str(text),
+                _ if text.starts_with('0') => Value::str(text),
+                _ => text.parse().map_or_else(|_| Value::str(text), Value::int64),
             }),
             _ => Ok(Value::str(text)),
         }
     }
+}
+
+/// The depth of what follows a dot.
+fn deeper(depth: usize) -> Result<usize, Stop> {
+    if depth < MAX_DEPTH {
+        return Ok(depth + 1);
+    }
+    failed(format!(
+        "value name nested level is greater than maximum supported nested level of {MAX_DEPTH}"
+    ))
+}
+
+/// An empty key is passed over.
+fn set(values: &Map, key: String, value: Value) {
+    if !key.is_empty() {
+        values.set(key, value);
+    }
+}
+
+fn put(list: &mut Vec<Value>, index: usize, value: Value) -> Result<(), Stop> {
+    if index > MAX_INDEX {
+        return failed(format!(
+            "index of {index} is greater than maximum supported index of {MAX_INDEX}"
+        ));
+    }
+    if list.len() <= index {
+        list.resize(index + 1, Value::Nil);
+    }
+    list[index] = value;
+    Ok(())
+}
+
+fn list_of(value: &Value) -> Result<Vec<Value>, Stop> {
+    match value {
+        Value::List(list) => Ok(list.items.to_vec()),
+        other => no_conversion(other, "[]interface {}"),
+    }
+}
+
+/// What Go says of a value that is of another type.
+fn no_conversion<T>(value: &Value, wanted: &str) -> Result<T, Stop> {
+    let ty = if value.is_nil() { "nil" } else { value.type_name() };
+    failed(format!(
+        "unable to parse key: interface conversion: interface {{}} is {ty}, not {wanted}"
+    ))
 }

@@ -232,7 +232,7 @@ fn integer(value: &Value) -> i64 {
 
 /// Nil, or a map that is.
 fn nil(value: &Value) -> bool {
-    value.is_nil() || matches!(value, Value::Map(map) if map.ty == MapType::NilStr)
+    value.is_nil() || matches!(value, Value::Map(map) if matches!(map.ty, MapType::NilStr | MapType::NilAny))
 }
 
 fn eq(_: &mut Context<'_>, a: &[Value]) -> Outcome {

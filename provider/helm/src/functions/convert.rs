@@ -85,8 +85,14 @@ pub(super) fn empty(value: &Value) -> bool {
     !value.truth()
 }
 
+/// `strconv.Atoi` without its error: what is too large is the largest.
 fn decimal_integer(s: &str) -> i64 {
-    s.parse().unwrap_or(0)
+    s.parse()
+        .unwrap_or_else(|error: std::num::ParseIntError| match error.kind() {
+            std::num::IntErrorKind::PosOverflow => i64::MAX,
+            std::num::IntErrorKind::NegOverflow => i64::MIN,
+            _ => 0,
+        })
 }
 
 /// `1.0` and `1.00` count as whole, `1.5` does not.
@@ -97,11 +103,17 @@ fn without_zero_fraction(s: &str) -> &str {
     }
 }
 
+/// `int64(f)` on the processors on which helm mostly runs: what does not fit is the smallest integer.
+pub(super) fn whole(f: f64) -> i64 {
+    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&f);
+    if fits { f as i64 } else { i64::MIN }
+}
+
 /// As Sprig casts anything to `int64`; what is no number is 0.
 pub(super) fn to_int64(value: &Value) -> i64 {
     match value {
         Value::Int(n, _) => *n,
-        Value::Float(f) => *f as i64,
+        Value::Float(f) => whole(*f),
         Value::Bool(b) => i64::from(*b),
         Value::Str(s) => integer(without_zero_fraction(s)).0.unwrap_or(0),
         Value::Object(o) if o.kind() == "int" => o.integer(),

@@ -120,7 +120,7 @@ fn seconds(number: f64) -> Outcome {
     if number.abs() * 1e9 >= i64::MAX as f64 {
         return Err(Failure::new(format!("duration seconds overflow: {}", shown())));
     }
-    Ok(object(Object::Duration((number * 1e9) as i64)))
+    Ok(object(Object::Duration(super::convert::whole(number * 1e9))))
 }
 
 fn time_of(value: &Value) -> Option<Time> {

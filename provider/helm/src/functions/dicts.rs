@@ -154,7 +154,13 @@ fn dig(_: &mut Context<'_>, a: &[Value]) -> Outcome {
     }
     let mut value = dict.clone();
     for (index, key) in keys.iter().enumerate() {
-        let Value::Map(map @ Map { ty: MapType::Any, .. }) = &value else {
+        let Value::Map(
+            map @ Map {
+                ty: MapType::Any | MapType::NilAny,
+                ..
+            },
+        ) = &value
+        else {
             return Err(conversion(&value, "map[string]interface {}"));
         };
         let Value::Str(key) = key else {

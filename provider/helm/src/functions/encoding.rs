@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Context, Failure, Function, Outcome, Type, function, text};
 use crate::text::{json, toml, yaml};
-use crate::value::{Map, Value};
+use crate::value::{Elem, Map, MapType, Value};
 use Type::{Any, Map as MapParameter, Str};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -42,44 +42,49 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::str(json::encode(&a[0], false)?))
     }),
     function("fromJson", &[Str], |_, a| {
-        Ok(dict_or_error(json::decode(&text(&a[0])), "json"))
+        Ok(dict_or_error(json::decode_partly(&text(&a[0])), "json"))
     }),
     function("mustFromJson", &[Str], |_, a| {
         json::decode(&text(&a[0])).map_err(Failure::new)
     }),
     function("fromJsonArray", &[Str], |_, a| {
-        Ok(list_or_error(json::decode(&text(&a[0])), "json"))
+        Ok(list_or_error(json::decode_partly(&text(&a[0])), "json"))
     }),
     function("toYaml", &[Any], |cx, a| to_yaml(cx, &a[0], false)),
     function("mustToYaml", &[Any], |cx, a| to_yaml(cx, &a[0], true)),
     function("toYamlPretty", &[Any], |_, a| {
-        Ok(Value::str(yaml::emit_pretty(&a[0]).trim_end_matches('\n')))
+        let out = yaml::emit_pretty(&a[0]);
+        Ok(Value::str(out.strip_suffix('\n').unwrap_or(&out)))
     }),
     function("fromYaml", &[Str], |_, a| {
-        Ok(dict_or_error(
-            yaml::parse(&text(&a[0])).map_err(|e| yaml::convert_error(&e)),
-            "yaml",
-        ))
+        Ok(dict_or_error(from_yaml(&text(&a[0])), "yaml"))
     }),
     function("fromYamlArray", &[Str], |_, a| {
-        Ok(list_or_error(
-            yaml::parse(&text(&a[0])).map_err(|e| yaml::convert_error(&e)),
-            "yaml",
-        ))
+        Ok(list_or_error(from_yaml(&text(&a[0])), "yaml"))
     }),
     function("toToml", &[Any], |_, a| {
         if a[0].is_nil() {
             return Err(Failure::new("reflect: call of reflect.Value.Type on zero Value"));
         }
-        Ok(Value::str(toml::encode(&a[0]).unwrap_or_else(|e| e)))
+        Ok(toml::encode(&a[0]).unwrap_or_else(Value::str))
     }),
-    function("mustToToml", &[Any], |_, a| Ok(Value::str(toml::encode(&a[0])?))),
+    function("mustToToml", &[Any], |_, a| Ok(toml::encode(&a[0])?)),
     function("fromToml", &[Str], |_, a| {
-        Ok(dict_or_error(toml::decode(&text(&a[0])), "toml"))
+        Ok(dict_or_error(
+            toml::decode(&text(&a[0])).map(|value| (value, None)),
+            "toml",
+        ))
     }),
     function("urlParse", &[Str], url_parse),
     function("urlJoin", &[MapParameter], url_join),
 ];
+
+fn from_yaml(text: &str) -> Result<(Value, Option<String>), String> {
+    match yaml::parse(text) {
+        Ok(value) => Ok((value, None)),
+        Err(error) => Err(yaml::convert_error(&error)),
+    }
+}
 
 fn marshal(message: String) -> Failure {
     Failure::new(message)
@@ -96,43 +101,54 @@ fn to_yaml(cx: &mut Context<'_>, value: &Value, must: bool) -> Outcome {
     }
 }
 
-/// helm's `fromX`: never fails, but returns a dictionary with the key `Error`.
-fn dict_or_error(value: Result<Value, String>, format: &str) -> Value {
-    let wanted = |value: &Value| match format {
-        "toml" => format!("a table is needed, not {}", value.kind()),
-        _ => format!(
-            "{}: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-            if format == "yaml" {
-                "error unmarshaling JSON: while decoding JSON: json"
+/// helm's `fromX`: never fails, but puts what is wrong into the dictionary, under `Error`.
+fn dict_or_error(value: Result<(Value, Option<String>), String>, format: &str) -> Value {
+    let (map, error) = match value {
+        Ok((Value::Map(map), error)) => (map, error),
+        Ok((Value::Nil | Value::Invalid, None)) => {
+            let map = Map::new(Default::default());
+            // JSON's null makes the map nil.
+            return Value::Map(if format == "json" {
+                map.with_type(MapType::NilAny)
             } else {
-                "json"
-            },
-            json_kind(value)
-        ),
+                map
+            });
+        }
+        Ok((other, _)) => {
+            let error = match format {
+                "toml" => format!("a table is needed, not {}", other.kind()),
+                _ => no_conversion(&other, format, "map[string]interface {}"),
+            };
+            (Map::new(Default::default()), Some(error))
+        }
+        Err(error) => (Map::new(Default::default()), Some(error)),
     };
-    match value {
-        Ok(Value::Map(map)) => Value::Map(map),
-        Ok(Value::Nil | Value::Invalid) => Value::Map(Map::new(Default::default())),
-        Ok(other) => Value::map([("Error", Value::str(wanted(&other)))]),
-        Err(error) => Value::map([("Error", Value::str(error))]),
+    if let Some(error) = error {
+        map.set("Error", Value::str(error));
     }
+    Value::Map(map)
 }
 
-fn list_or_error(value: Result<Value, String>, format: &str) -> Value {
-    match value {
-        Ok(Value::List(list)) => Value::List(list),
-        Ok(Value::Nil | Value::Invalid) => Value::list(Vec::new()),
-        Ok(other) => Value::list(vec![Value::str(format!(
-            "{}: cannot unmarshal {} into Go value of type []interface {{}}",
-            if format == "yaml" {
-                "error unmarshaling JSON: while decoding JSON: json"
-            } else {
-                "json"
-            },
-            json_kind(&other)
-        ))]),
-        Err(error) => Value::list(vec![Value::str(error)]),
-    }
+fn list_or_error(value: Result<(Value, Option<String>), String>, format: &str) -> Value {
+    let error = match value {
+        Ok((list @ Value::List(_), None)) => return list,
+        Ok((Value::Nil | Value::Invalid, None)) if format == "json" => return Value::nil_list(Elem::NilAny),
+        Ok((Value::Nil | Value::Invalid, None)) => return Value::list(Vec::new()),
+        Ok((Value::List(_), Some(error))) | Err(error) => error,
+        Ok((other, _)) => no_conversion(&other, format, "[]interface {}"),
+    };
+    Value::list(vec![Value::str(error)])
+}
+
+fn no_conversion(value: &Value, format: &str, wanted: &str) -> String {
+    let reading = match format {
+        "yaml" => "error unmarshaling JSON: while decoding JSON: json",
+        _ => "json",
+    };
+    format!(
+        "{reading}: cannot unmarshal {} into Go value of type {wanted}",
+        json_kind(value)
+    )
 }
 
 fn json_kind(value: &Value) -> &'static str {

@@ -164,19 +164,19 @@ fn seq(cx: &mut Context<'_>, a: &[Value]) -> Outcome {
         [end] => {
             let end = int(end);
             let step = direction(1, end);
-            numbers(cx, 1, end.saturating_add(step), step)?
+            numbers(cx, 1, end.wrapping_add(step), step)?
         }
         [start, end] => {
             let (start, end) = (int(start), int(end));
             let step = direction(start, end);
-            numbers(cx, start, end.saturating_add(step), step)?
+            numbers(cx, start, end.wrapping_add(step), step)?
         }
         [start, step, end] => {
             let (start, step, end) = (int(start), int(step), int(end));
             if end < start && step > 0 {
                 Vec::new()
             } else {
-                numbers(cx, start, end.saturating_add(direction(start, end)), step)?
+                numbers(cx, start, end.wrapping_add(direction(start, end)), step)?
             }
         }
         _ => Vec::new(),

@@ -23,7 +23,8 @@ use std::sync::LazyLock;
 
 pub(crate) use paths::clean as clean_path;
 
-use crate::template::call::{Context, Failure, Function, Outcome, Run, Special, Type};
+use crate::template::call::{Context, Function, Outcome, Run, Special, Type};
+use crate::template::error::Failure;
 use crate::value::Value;
 
 const fn function(name: &'static str, parameters: &'static [Type], run: Run) -> Function {

@@ -191,10 +191,7 @@ fn string_field(value: Option<Value>, path: &str) -> Result<String, String> {
         None | Some(Value::Nil | Value::Invalid) => Ok(String::new()),
         Some(Value::Str(s)) => Ok(s.to_string()),
         // Go's reader makes strings of scalars where the field is one.
-        Some(v @ (Value::Bool(_) | Value::Float(_))) => Ok(match v {
-            Value::Float(f) if f.fract() == 0.0 => format!("{f}"),
-            v => crate::value::gofmt::text(&v),
-        }),
+        Some(v @ (Value::Bool(_) | Value::Int(..) | Value::Float(_))) => Ok(crate::value::gofmt::text(&v)),
         Some(other) => Err(format!(
             "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go struct field .{path} of type string",
             if matches!(other, Value::List(_)) {
@@ -222,7 +219,7 @@ fn head(text: &str) -> Result<Head, String> {
     };
     let kind_of = |v: &Value| match v {
         Value::Bool(_) => "bool",
-        Value::Float(_) => "number",
+        Value::Int(..) | Value::Float(_) => "number",
         Value::List(_) => "array",
         Value::Map(_) => "object",
         _ => "string",
@@ -246,7 +243,8 @@ fn head(text: &str) -> Result<Head, String> {
                 Some(Value::Map(annotations)) => {
                     let mut list = Vec::new();
                     for (key, value) in annotations.snapshot() {
-                        list.push((key, string_field(Some(value), "metadata.annotations")?));
+                        let text = string_field(Some(value), &format!("metadata.annotations.{key}"))?;
+                        list.push((key, text));
                     }
                     head.annotations = Some(list);
                 }

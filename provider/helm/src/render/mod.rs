@@ -16,7 +16,8 @@ use crate::chart::values;
 use crate::chart::{Chart, File, dependencies};
 use crate::template::call::Context;
 use crate::template::environment::{Asked, Environment, Limits};
-use crate::template::exec::{self, Templates};
+use crate::template::exec;
+use crate::template::node::Templates;
 use crate::template::parser;
 pub use crate::value::object::{Capabilities, KubeVersion};
 use crate::value::object::{Object, object};
@@ -360,8 +361,13 @@ impl<'r> Renderer<'r> {
                 ),
             );
             let mut out = Vec::with_capacity(tree.source.text.len() * 2);
-            exec::execute(&mut context, tree, Value::Map(file.scope.clone()), &mut out)
-                .map_err(Error::Execution)?;
+            exec::execute(
+                &mut context,
+                tree,
+                Value::Map(file.scope.with_type(MapType::Values)),
+                &mut out,
+            )
+            .map_err(Error::Execution)?;
             let out = exec::without_no_value(out);
             outputs.push((file.name.clone(), out));
         }

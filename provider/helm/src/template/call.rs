@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::environment::{Asked, Environment, Limits};
-use super::exec::{ExecError, SharedTemplates};
+use super::error::Failure;
+use super::node::SharedTemplates;
 use crate::value::object::Object;
 use crate::value::{Elem, IntKind, List, Map, MapType, Value};
 
@@ -44,6 +45,8 @@ pub enum Type {
     Bytes,
     /// `sprig.certificate`
     Certificate,
+    /// `io.Writer`, of which templates have none.
+    Writer,
 }
 
 impl Type {
@@ -66,13 +69,21 @@ impl Type {
             Type::Version => "*semver.Version",
             Type::Bytes => "[]uint8",
             Type::Certificate => "sprig.certificate",
+            Type::Writer => "io.Writer",
         }
     }
     /// Whether nil is a value of it.
     pub fn nilable(self) -> bool {
         matches!(
             self,
-            Type::Any | Type::Reflect | Type::Map | Type::List | Type::Location | Type::Version | Type::Bytes
+            Type::Any
+                | Type::Reflect
+                | Type::Map
+                | Type::List
+                | Type::Location
+                | Type::Version
+                | Type::Bytes
+                | Type::Writer
         )
     }
     /// What nil becomes.
@@ -94,7 +105,9 @@ impl Type {
             Type::Uint32 => matches!(value, Value::Int(_, IntKind::Uint32)),
             Type::Float => matches!(value, Value::Float(_)),
             Type::Bool => matches!(value, Value::Bool(_)),
-            Type::Map => matches!(value, Value::Map(m) if matches!(m.ty, MapType::Any | MapType::Values)),
+            Type::Map => {
+                matches!(value, Value::Map(m) if matches!(m.ty, MapType::Any | MapType::NilAny | MapType::Values))
+            }
             Type::List => matches!(
                 value,
                 Value::List(List {
@@ -107,6 +120,7 @@ impl Type {
             Type::Location => matches!(value, Value::Object(o) if matches!(**o, Object::Location { .. })),
             Type::Version => matches!(value, Value::Object(o) if matches!(**o, Object::Version(_))),
             Type::Bytes => matches!(value, Value::Bytes(_)),
+            Type::Writer => false,
             Type::Certificate => {
                 matches!(value, Value::Object(o) if matches!(**o, Object::Certificate { .. }))
             }
@@ -123,49 +137,6 @@ pub enum Special {
     And,
     /// `or`: stops at the first true one.
     Or,
-}
-
-/// Why a function failed.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// Go's message, without that of the failure in a template that the function ran.
-    pub message: String,
-    /// `fail` and `required`: helm reports these apart.
-    pub deliberate: bool,
-    /// The failure in a template that the function ran.
-    pub inner: Option<Box<ExecError>>,
-}
-
-impl Failure {
-    /// An ordinary failure.
-    pub fn new(message: impl Into<String>) -> Self {
-        Failure {
-            message: message.into(),
-            deliberate: false,
-            inner: None,
-        }
-    }
-}
-
-impl Drop for Failure {
-    /// One after the other: templates may include each other more deeply than the stack is.
-    fn drop(&mut self) {
-        let mut inner = self.inner.take();
-        while let Some(mut error) = inner {
-            inner = error.cause.as_mut().and_then(|cause| cause.inner.take());
-        }
-    }
-}
-
-impl From<String> for Failure {
-    fn from(message: String) -> Self {
-        Failure::new(message)
-    }
-}
-impl From<&str> for Failure {
-    fn from(message: &str) -> Self {
-        Failure::new(message)
-    }
 }
 
 /// What a function yields.

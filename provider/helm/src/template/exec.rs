@@ -1,85 +1,18 @@
 //! Carries templates out with Go's semantics: nil rules, references of maps, typed parameters of functions, errors
 //! that name file, line, column and the node.
 
-use std::collections::HashMap;
 use std::fmt::Display;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::methods;
 use super::node::{
     Branch, BranchKind, Command, Expression, ExpressionKind, Literal, Number, Pipe, Source, Statement,
-    StatementKind, Tree,
+    StatementKind, Templates, Tree,
 };
-use crate::template::call::{Context, Failure, Function, Special, Type};
+use crate::template::call::{Context, Function, Special, Type};
+use crate::template::error::{ExecError, Failure};
 use crate::value::object;
 use crate::value::{Elem, IntKind, MapType, Value, deeper};
-
-/// The templates that can call each other, by name.
-pub type Templates = HashMap<Arc<str>, Arc<Tree>>;
-
-/// Where and why a template failed. `Display` prints Go's one-line form; the error of a chart makes helm's of it.
-#[derive(Debug, Clone)]
-pub struct ExecError {
-    /// File of the failing node.
-    pub file: Arc<str>,
-    /// Line, from 1.
-    pub line: usize,
-    /// Byte in the line, from 0.
-    pub column: usize,
-    /// Name of the template that was carried out.
-    pub template: Arc<str>,
-    /// The node, as Go prints it.
-    pub node: String,
-    /// What is wrong; what failed in a template that was called stands in the cause alone.
-    pub message: String,
-    /// The failure inside of a called function.
-    pub cause: Option<Box<Failure>>,
-}
-
-impl Display for ExecError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut error = Some(self);
-        while let Some(at) = error {
-            write!(
-                f,
-                "template: {}:{}:{}: executing {} at <{}>: {}",
-                at.file,
-                at.line,
-                at.column,
-                crate::value::gofmt::quote(&at.template),
-                at.node,
-                at.message
-            )?;
-            error = at.inner();
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ExecError {}
-
-impl ExecError {
-    /// Whether the chart's author wanted the failure (`fail`, `required`).
-    pub fn deliberate(&self) -> bool {
-        self.cause.as_ref().is_some_and(|cause| cause.deliberate)
-    }
-    /// The message of the innermost failure.
-    pub fn innermost(&self) -> &str {
-        let mut error = self;
-        while let Some(inner) = error.inner() {
-            error = inner;
-        }
-        error
-            .cause
-            .as_ref()
-            .map_or(&error.message, |cause| &cause.message)
-    }
-    /// The failure in a template that was called.
-    pub fn inner(&self) -> Option<&ExecError> {
-        self.cause.as_ref()?.inner.as_deref()
-    }
-}
 
 enum Flow {
     Break,
@@ -275,7 +208,7 @@ impl<'t> Run<'_, '_, 't> {
         // What a list of strings or numbers holds is known as that.
         let held = match &value {
             Value::List(list) => matches!(list.elem, Elem::Any | Elem::NilAny),
-            Value::Map(map) => matches!(map.ty, MapType::Any | MapType::Values),
+            Value::Map(map) => matches!(map.ty, MapType::Any | MapType::NilAny | MapType::Values),
             _ => false,
         };
         let mut step = |run: &mut Self, key: Value, item: Value| -> Result<bool, Flow> {
@@ -568,7 +501,9 @@ impl<'t> Run<'_, '_, 't> {
                 Ok(value) => Ok(value),
                 Err(message) => {
                     self.mark(node);
-                    self.fail(format!("error calling {name}: {message}"))
+                    let said = format!("error calling {name}: {message}");
+                    // helm tells a call that failed in one line.
+                    Err(self.error_caused(said, Some(Failure::new(message))))
                 }
             };
         }
@@ -782,9 +717,6 @@ fn string(literal: &Literal) -> Value {
 pub fn find(templates: &Templates, name: &str) -> Option<Arc<Tree>> {
     templates.get(name).cloned()
 }
-
-/// A set of templates that a `tpl` may add to without touching the caller's.
-pub type SharedTemplates = Rc<Templates>;
 
 /// What Go prints for missing values is taken out at the end.
 pub(crate) fn without_no_value(out: Vec<u8>) -> Vec<u8> {

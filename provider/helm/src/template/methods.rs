@@ -7,8 +7,9 @@ use base64::Engine;
 use super::call::Type;
 use super::glob::Glob;
 use crate::text::yaml;
+use crate::value::gofmt::quote;
 use crate::value::object::{Object, file_bytes, pointer_type};
-use crate::value::{Elem, MapType, Value};
+use crate::value::{Elem, Map, MapType, Value};
 
 /// A method: its parameters and what it does.
 pub struct Method {
@@ -45,7 +46,13 @@ pub fn method(receiver: &Value, name: &str) -> Option<&'static Method> {
                 Value::Map(map) => Ok(Value::Map(map.with_type(MapType::Any))),
                 _ => Ok(Value::Nil),
             }),
-            (MapType::Values, "Table") => method!([Type::Str], table),
+            (MapType::Values, "Table") => method!([Type::Str], |v, a| {
+                table(v, a[0].as_str().unwrap_or_default()).map(Value::Map)
+            }),
+            (MapType::Values, "PathValue") => method!([Type::Str], path_value),
+            (MapType::Values, "Encode") => {
+                method!([Type::Writer], |_, _| Err(NIL_POINTER.to_owned()))
+            }
             _ => None,
         },
         Value::List(list) if list.elem == Elem::VersionSet && name == "Has" => {
@@ -109,22 +116,44 @@ fn file(files: &Value, name: &Value) -> Value {
     }
 }
 
-fn table(values: &Value, a: &[Value]) -> Result<Value, String> {
-    let path = a[0].as_str().unwrap_or_default();
-    let mut value = values.clone();
-    for part in path.split('.') {
-        value = match &value {
-            Value::Map(map) => map.get(part).unwrap_or_default(),
-            _ => Value::Invalid,
+/// What Go says of a nil that is no value.
+pub(super) const NIL_POINTER: &str = "runtime error: invalid memory address or nil pointer dereference";
+
+/// The map at a path.
+fn table(values: &Value, path: &str) -> Result<Map, String> {
+    let mut table = values.clone();
+    for key in path.split('.') {
+        let inner = match &table {
+            Value::Map(map) => map.get(key),
+            _ => None,
         };
-        if !matches!(value, Value::Map(_)) {
-            return Err(format!("{} is not a table", crate::value::gofmt::quote(path)));
-        }
+        table = match inner {
+            Some(Value::Map(map)) => Value::Map(map.with_type(MapType::Values)),
+            _ => return Err(format!("{} is not a table", quote(key))),
+        };
     }
-    Ok(match value {
-        Value::Map(map) => Value::Map(map.with_type(MapType::Values)),
-        other => other,
-    })
+    match table {
+        Value::Map(map) => Ok(map),
+        _ => Err(format!("{} is not a table", quote(path))),
+    }
+}
+
+/// What lies at a path, and is no map.
+fn path_value(values: &Value, a: &[Value]) -> Result<Value, String> {
+    let path = a[0].as_str().unwrap_or_default();
+    if path.is_empty() {
+        return Err("YAML path cannot be empty".into());
+    }
+    let (found, key) = match (path.rsplit_once('.'), values) {
+        (Some((outer, key)), _) => (table(values, outer).ok().and_then(|map| map.get(key)), key),
+        (None, Value::Map(map)) => (map.get(path), path),
+        (None, _) => (None, path),
+    };
+    match found {
+        Some(Value::Map(map)) if map.ty == MapType::Any => None,
+        found => found,
+    }
+    .ok_or_else(|| format!("{} is not a value", quote(key)))
 }
 
 fn glob(files: &Value, a: &[Value]) -> Result<Value, String> {

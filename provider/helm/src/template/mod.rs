@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod environment;
+pub mod error;
 pub mod exec;
 pub mod glob;
 pub mod lexer;

@@ -1,6 +1,8 @@
 //! The tree of a template. Positions are byte offsets into its source; printing gives Go's spelling of a node.
 
+use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::template::call::Function;
@@ -244,3 +246,9 @@ impl Display for Statement {
         }
     }
 }
+
+/// The templates that can call each other, by name.
+pub type Templates = HashMap<Arc<str>, Arc<Tree>>;
+
+/// A set of templates that a `tpl` may add to without touching the caller's.
+pub type SharedTemplates = Rc<Templates>;

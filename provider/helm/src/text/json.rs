@@ -1,10 +1,10 @@
 //! JSON as Go writes and reads it.
 
 use crate::value::gofmt;
-use crate::value::{Elem, Value};
+use crate::value::{Elem, MapType, Value, deeper};
 
 /// Deepest nesting: a dictionary can contain itself.
-const MAX_DEPTH: usize = 250;
+const MAX_DEPTH: usize = 10_000;
 
 /// `json.Marshal`, with or without the escapes that make it safe inside of HTML.
 ///
@@ -21,6 +21,8 @@ pub fn encode(value: &Value, html: bool) -> Result<String, String> {
 /// # Errors
 /// As for [`encode`].
 pub fn pretty(value: &Value) -> Result<String, String> {
+    // What has no end is found before it is indented.
+    encode(value, true)?;
     let mut out = String::new();
     write(&mut out, value, true, Some(0), 0)?;
     Ok(out)
@@ -31,77 +33,39 @@ pub fn pretty(value: &Value) -> Result<String, String> {
 /// # Errors
 /// What is wrong with the text.
 pub fn decode(text: &str) -> Result<Value, String> {
-    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text);
-    let json = read(text).or_else(|error| match syntax_error(text) {
-        Some(why) => Err(why),
-        None => read(&without_lone_surrogates(text)).map_err(|_| error.to_string()),
-    })?;
-    Ok(Value::from_json(&json))
-}
-
-/// What Go says of a text that is no JSON: the character at which it gave up, and what it was looking for.
-fn syntax_error(text: &str) -> Option<String> {
-    let mut scanner = Scanner {
-        bytes: text.as_bytes(),
-        done: false,
-    };
-    let read = scanner
-        .value(0)
-        .and_then(|()| scanner.expect(&[], "after top-level value").map(|_| ()));
-    match read {
-        Err(Stop::At(rest, why)) => {
-            let c = rest
-                .utf8_chunks()
-                .next()
-                .and_then(|chunk| chunk.valid().chars().next());
-            let c = c.unwrap_or(char::REPLACEMENT_CHARACTER).to_string();
-            Some(format!(
-                "invalid character {} {why}",
-                gofmt::quote_bytes(c.as_bytes(), '\'')
-            ))
-        }
-        Err(Stop::Escape(bytes)) => {
-            let shown = match std::str::from_utf8(bytes) {
-                Ok(text) if !text.chars().any(|c| c.is_control() || c == '`') => format!("`{text}`"),
-                _ => gofmt::quote_bytes(bytes, '"'),
-            };
-            Some(format!("invalid escape sequence {shown} in string"))
-        }
-        Err(Stop::Depth) => Some("exceeded max depth".into()),
-        Err(Stop::End) if !scanner.done => Some("unexpected end of JSON input".into()),
-        Ok(()) | Err(Stop::End) => None,
+    match decode_partly(text)? {
+        (value, None) => Ok(value),
+        (_, Some(error)) => Err(error),
     }
 }
 
-/// Halves of surrogate pairs, which Go reads as U+FFFD.
-fn without_lone_surrogates(text: &str) -> String {
-    let half = |text: &str| {
-        let digits = text.strip_prefix("\\u")?.get(..4)?;
-        u32::from_str_radix(digits, 16).ok()
-    };
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let pair = matches!(half(rest), Some(0xd800..=0xdbff))
-            && rest
-                .get(6..)
-                .and_then(half)
-                .is_some_and(|n| (0xdc00..=0xdfff).contains(&n));
-        let length = match half(rest) {
-            _ if pair => 12,
-            Some(0xd800..=0xdfff) => {
-                out.push_str("\\ufffd");
-                rest = &rest[6..];
-                continue;
-            }
-            _ => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
-        };
-        out.push_str(&rest[..length]);
-        rest = &rest[length..];
+/// As [`decode`], but numbers that are too large are zero, and the first of them is told beside the value.
+///
+/// # Errors
+/// What is no JSON.
+pub fn decode_partly(text: &str) -> Result<(Value, Option<String>), String> {
+    let mut scanner = Scanner::new(text);
+    let value = scanner.value(0);
+    let read = value.and_then(|value| match scanner.expect(&[], "after top-level value") {
+        Err(Stop::End) => Ok(value),
+        Err(stop) => Err(stop),
+        Ok(_) => Err(Stop::End),
+    });
+    Ok((said(read)?, scanner.too_large))
+}
+
+/// The value with which a text begins, and what follows it.
+///
+/// # Errors
+/// As for [`decode`].
+pub fn decode_first(text: &str) -> Result<(Value, &str), String> {
+    let mut scanner = Scanner::new(text);
+    let value = scanner.value(0);
+    let value = said(value)?;
+    if let Some(error) = scanner.too_large {
+        return Err(error);
     }
-    out + rest
+    Ok((value, &text[text.len() - scanner.bytes.len()..]))
 }
 
 /// Why a text ends before its value does.
@@ -113,14 +77,52 @@ enum Stop<'t> {
     End,
 }
 
+/// The value, or what Go says of a text that is no JSON: the character at which it gave up, and what it was looking for.
+fn said<T>(read: Result<T, Stop<'_>>) -> Result<T, String> {
+    read.map_err(|stop| match stop {
+        Stop::At(rest, why) => {
+            let c = rest
+                .utf8_chunks()
+                .next()
+                .and_then(|chunk| chunk.valid().chars().next());
+            let c = c.unwrap_or(char::REPLACEMENT_CHARACTER).to_string();
+            format!(
+                "invalid character {} {why}",
+                gofmt::quote_bytes(c.as_bytes(), '\'')
+            )
+        }
+        Stop::Escape(bytes) => {
+            let shown = match std::str::from_utf8(bytes) {
+                Ok(text) if !text.chars().any(|c| c.is_control() || c == '`') => format!("`{text}`"),
+                _ => gofmt::quote_bytes(bytes, '"'),
+            };
+            format!("invalid escape sequence {shown} in string")
+        }
+        Stop::Depth => "exceeded max depth".into(),
+        Stop::End => "unexpected end of JSON input".into(),
+    })
+}
+
 /// Reads only as far as the first mistake.
 struct Scanner<'t> {
+    text: &'t str,
+    /// What is not read.
     bytes: &'t [u8],
-    /// Whether the value is read, and nothing may follow.
-    done: bool,
+    /// Keys and indices that lead to the value which is read.
+    path: Vec<String>,
+    /// What is said of the first number that is too large, when all else is well.
+    too_large: Option<String>,
 }
 
 impl<'t> Scanner<'t> {
+    fn new(text: &'t str) -> Self {
+        Scanner {
+            text,
+            bytes: text.as_bytes(),
+            path: Vec::new(),
+            too_large: None,
+        }
+    }
     fn next(&mut self) -> Result<u8, Stop<'t>> {
         let (first, rest) = self.bytes.split_first().ok_or(Stop::End)?;
         self.bytes = rest;
@@ -131,7 +133,6 @@ impl<'t> Scanner<'t> {
     }
     /// One of some characters, after blanks.
     fn expect(&mut self, wanted: &[u8], why: &str) -> Result<u8, Stop<'t>> {
-        self.done = wanted.is_empty();
         loop {
             let here = self.bytes;
             match self.next()? {
@@ -141,7 +142,7 @@ impl<'t> Scanner<'t> {
             }
         }
     }
-    fn value(&mut self, depth: usize) -> Result<(), Stop<'t>> {
+    fn value(&mut self, depth: usize) -> Result<Value, Stop<'t>> {
         if depth > 10_000 {
             return Err(Stop::Depth);
         }
@@ -149,63 +150,95 @@ impl<'t> Scanner<'t> {
         match first {
             b'{' => crate::value::deeper(|| self.object(depth)),
             b'[' => crate::value::deeper(|| self.array(depth)),
-            b'"' => self.string(),
-            b't' => self.word("true"),
-            b'f' => self.word("false"),
-            b'n' => self.word("null"),
+            b'"' => Ok(Value::str(self.string()?)),
+            b't' => self.word("true", Value::Bool(true)),
+            b'f' => self.word("false", Value::Bool(false)),
+            b'n' => self.word("null", Value::Nil),
             first => self.number(first),
         }
     }
-    fn object(&mut self, depth: usize) -> Result<(), Stop<'t>> {
+    fn object(&mut self, depth: usize) -> Result<Value, Stop<'t>> {
         let looking = "looking for beginning of object key string";
+        let mut entries = Vec::new();
         let mut start = self.expect(b"\"}", looking)?;
         while start == b'"' {
-            self.string()?;
+            let key = self.string()?;
             self.expect(b":", "after object key")?;
-            self.value(depth + 1)?;
+            self.path.push(key.replace('~', "~0").replace('/', "~1"));
+            entries.push((key, self.value(depth + 1)?));
+            self.path.pop();
             if self.expect(b",}", "after object key:value pair")? == b'}' {
                 break;
             }
             start = self.expect(b"\"", looking)?;
         }
-        Ok(())
+        Ok(Value::map(entries))
     }
-    fn array(&mut self, depth: usize) -> Result<(), Stop<'t>> {
+    fn array(&mut self, depth: usize) -> Result<Value, Stop<'t>> {
+        let mut items = Vec::new();
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.next()?;
         }
         if self.peek() == Some(b']') {
-            return self.next().map(|_| ());
+            self.next()?;
+            return Ok(Value::list(items));
         }
         loop {
-            self.value(depth + 1)?;
+            self.path.push(items.len().to_string());
+            items.push(self.value(depth + 1)?);
+            self.path.pop();
             if self.expect(b",]", "after array element")? == b']' {
-                return Ok(());
+                return Ok(Value::list(items));
             }
         }
     }
-    fn string(&mut self) -> Result<(), Stop<'t>> {
+    fn string(&mut self) -> Result<String, Stop<'t>> {
+        let mut out = Vec::new();
         loop {
             let here = self.bytes;
             match self.next()? {
-                b'"' => return Ok(()),
+                b'"' => return Ok(String::from_utf8_lossy(&out).into_owned()),
                 b'\\' => match self.next()? {
-                    b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"' => {}
+                    byte @ (b'\\' | b'/' | b'"') => out.push(byte),
+                    b'b' => out.push(8),
+                    b'f' => out.push(12),
+                    b'n' => out.push(b'\n'),
+                    b'r' => out.push(b'\r'),
+                    b't' => out.push(b'\t'),
                     b'u' => {
-                        let digits = &self.bytes[..self.bytes.len().min(4)];
-                        if !digits.iter().all(u8::is_ascii_hexdigit) {
-                            return Err(Stop::Escape(&here[..2 + digits.len()]));
+                        let mut code = self.unit(here)?;
+                        if (0xd800..0xdc00).contains(&code) && self.bytes.starts_with(b"\\u") {
+                            // Half of a pair without the other is U+FFFD, and the next escape stands for itself.
+                            let (here, after) = (self.bytes, &self.bytes[2..]);
+                            self.bytes = after;
+                            match self.unit(here)? {
+                                low @ 0xdc00..0xe000 => {
+                                    code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00)
+                                }
+                                _ => self.bytes = here,
+                            }
                         }
-                        self.bytes = self.bytes.get(4..).ok_or(Stop::End)?;
+                        let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+                        out.extend(c.to_string().bytes());
                     }
                     _ => return Err(Stop::Escape(&here[..2])),
                 },
                 byte if byte < 0x20 => return Err(Stop::At(here, "in string".into())),
-                _ => {}
+                byte => out.push(byte),
             }
         }
     }
-    fn word(&mut self, word: &str) -> Result<(), Stop<'t>> {
+    /// The four digits of an escape that begins with the bytes given.
+    fn unit(&mut self, escape: &'t [u8]) -> Result<u32, Stop<'t>> {
+        let digits = &self.bytes[..self.bytes.len().min(4)];
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(Stop::Escape(&escape[..2 + digits.len()]));
+        }
+        self.bytes = self.bytes.get(4..).ok_or(Stop::End)?;
+        let value = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or(0);
+        Ok(digits.iter().fold(0, |sum, digit| sum * 16 + value(digit)))
+    }
+    fn word(&mut self, word: &str, value: Value) -> Result<Value, Stop<'t>> {
         for wanted in word.bytes().skip(1) {
             let here = self.bytes;
             if self.next()? != wanted {
@@ -213,9 +246,10 @@ impl<'t> Scanner<'t> {
                 return Err(Stop::At(here, why));
             }
         }
-        Ok(())
+        Ok(value)
     }
-    fn number(&mut self, mut first: u8) -> Result<(), Stop<'t>> {
+    fn number(&mut self, mut first: u8) -> Result<Value, Stop<'t>> {
+        let start = self.text.len() - self.bytes.len() - 1;
         if first == b'-' {
             first = self.digit()?;
         }
@@ -235,7 +269,20 @@ impl<'t> Scanner<'t> {
             self.digit()?;
             self.digits();
         }
-        Ok(())
+        let number = &self.text[start..self.text.len() - self.bytes.len()];
+        let value: f64 = number.parse().unwrap_or(f64::INFINITY);
+        if value.is_infinite() {
+            let path: String = self.path.iter().map(|part| format!(".{part}")).collect();
+            let into = match self.path.last() {
+                None => "Go value".to_owned(),
+                Some(index) if index.bytes().all(|b| b.is_ascii_digit()) => path,
+                Some(_) => format!("Go struct field {path}"),
+            };
+            let error = format!("json: cannot unmarshal number {number} into {into} of type float64");
+            self.too_large.get_or_insert(error);
+            return Ok(Value::Float(0.0));
+        }
+        Ok(Value::Float(value))
     }
     fn digit(&mut self) -> Result<u8, Stop<'t>> {
         let here = self.bytes;
@@ -262,7 +309,7 @@ pub fn number(f: f64) -> Result<String, String> {
         // One-digit exponents lose their zero.
         return Ok(text.replace("e-0", "e-").replace("e+0", "e+"));
     }
-    Ok(format!("{f}"))
+    Ok(gofmt::decimal(f))
 }
 
 fn newline(out: &mut String, indent: Option<usize>) {
@@ -288,11 +335,15 @@ fn write(
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Value::Int(..) => out.push_str(&gofmt::text(value)),
         Value::Float(f) => out.push_str(&number(*f)?),
-        Value::Str(s) => string(out, s, html),
-        Value::Raw(b) => string(out, &String::from_utf8_lossy(b), html),
+        Value::Str(s) => string(out, s.as_bytes(), html),
+        Value::Raw(b) => string(out, b, html),
         Value::Bytes(b) => {
             use base64::Engine;
-            string(out, &base64::engine::general_purpose::STANDARD.encode(b), html);
+            string(
+                out,
+                base64::engine::general_purpose::STANDARD.encode(b).as_bytes(),
+                html,
+            );
         }
         Value::List(list) => {
             if list.items.is_empty() {
@@ -309,32 +360,32 @@ fn write(
                     out.push(',');
                 }
                 newline(out, inner);
-                write(out, item, html, inner, depth + 1)?;
+                deeper(|| write(out, item, html, inner, depth + 1))?;
             }
             newline(out, indent);
             out.push(']');
         }
         Value::Map(map) => {
             if map.is_empty() {
-                let nil = map.ty == crate::value::MapType::NilStr;
+                let nil = matches!(map.ty, MapType::NilStr | MapType::NilAny);
                 out.push_str(if nil { "null" } else { "{}" });
                 return Ok(());
             }
             out.push('{');
-            let files = map.ty == crate::value::MapType::Files;
+            let files = map.ty == MapType::Files;
             for (index, (key, item)) in map.snapshot().iter().enumerate() {
                 if index > 0 {
                     out.push(',');
                 }
                 newline(out, inner);
-                string(out, key, html);
+                string(out, key.as_bytes(), html);
                 out.push_str(if indent.is_some() { ": " } else { ":" });
                 let bytes = if files {
                     crate::value::object::file_bytes(item)
                 } else {
                     item.clone()
                 };
-                write(out, &bytes, html, inner, depth + 1)?;
+                deeper(|| write(out, &bytes, html, inner, depth + 1))?;
             }
             newline(out, indent);
             out.push('}');
@@ -348,7 +399,7 @@ fn write(
                         out.push(',');
                     }
                     newline(out, inner);
-                    string(out, key, html);
+                    string(out, key.as_bytes(), html);
                     out.push_str(if indent.is_some() { ": " } else { ":" });
                     write(out, item, html, inner, depth + 1)?;
                 }
@@ -361,9 +412,14 @@ fn write(
     Ok(())
 }
 
-fn string(out: &mut String, s: &str, html: bool) {
+fn string(out: &mut String, text: &[u8], html: bool) {
     out.push('"');
-    for c in s.chars() {
+    characters(out, &crate::value::as_text(text), html);
+    out.push('"');
+}
+
+fn characters(out: &mut String, text: &str, html: bool) {
+    for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
@@ -378,5 +434,4 @@ fn string(out: &mut String, s: &str, html: bool) {
             c => out.push(c),
         }
     }
-    out.push('"');
 }

@@ -165,7 +165,9 @@ pub fn parse_float(text: &str) -> Option<f64> {
         "inf" | "infinity" => f64::INFINITY,
         "nan" => f64::NAN,
         _ if body.starts_with("0x") => hex_float(&body[2..])?,
-        _ if body.starts_with(|c: char| c.is_ascii_digit() || c == '.') => body.parse::<f64>().ok()?,
+        _ if body.starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
+            body.parse::<f64>().ok().filter(|f| f.is_finite())?
+        }
         _ => return None,
     };
     Some(if negative { -magnitude } else { magnitude })
@@ -186,8 +188,42 @@ fn shortest(value: impl std::fmt::LowerExp) -> (String, i32) {
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
     let digits = digits.trim_end_matches('0');
-    let digits = if digits.is_empty() { "0" } else { digits };
-    (digits.to_owned(), exponent.parse::<i32>().unwrap_or(0) + 1)
+    let mut digits = if digits.is_empty() { "0" } else { digits }.to_owned();
+    // Right between two shortest texts, Go takes the even one, Rust the greater.
+    if let (8.., Some(last @ b'3'..=b'9')) = (digits.len(), digits.bytes().last())
+        && last % 2 == 1
+    {
+        let exact = format!("{value:.*e}", digits.len() + 30);
+        let exact: String = exact
+            .chars()
+            .take_while(|c| *c != 'e')
+            .filter(char::is_ascii_digit)
+            .collect();
+        let even = format!("{}{}", &digits[..digits.len() - 1], char::from(last - 1));
+        let between = exact.strip_prefix(&even).and_then(|rest| rest.strip_prefix('5'));
+        if between.is_some_and(|rest| rest.bytes().all(|b| b == b'0')) {
+            digits = even;
+        }
+    }
+    (digits, exponent.parse::<i32>().unwrap_or(0) + 1)
+}
+
+/// `strconv.FormatFloat(value, 'f', -1, 64)` of a finite float.
+pub fn decimal(value: f64) -> String {
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    let (digits, point) = shortest(value.abs());
+    format!("{sign}{}", placed(&digits, point))
+}
+
+/// Digits with the point behind so many of them.
+fn placed(digits: &str, point: i32) -> String {
+    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
+    match usize::try_from(point) {
+        Ok(0) | Err(_) if digits == "0" => "0".into(),
+        Ok(0) | Err(_) => format!("0.{}{digits}", zeros(-point)),
+        Ok(at) if at < digits.len() => format!("{}.{}", &digits[..at], &digits[at..]),
+        Ok(at) => format!("{digits}{}", "0".repeat(at - digits.len())),
+    }
 }
 
 /// `strconv.FormatFloat(value, 'g', -1, 64)`, with the exponent from which on `e` notation is used: six in most places,
@@ -211,8 +247,7 @@ pub fn format_g(value: f64, large: i32) -> String {
         let e_sign = if exponent < 0 { '-' } else { '+' };
         return format!("{sign}{first}{dot}{rest}e{e_sign}{:02}", exponent.abs());
     }
-    let text = format!("{}", value.abs());
-    format!("{sign}{text}")
+    format!("{sign}{}", placed(&digits, point))
 }
 
 /// `strconv.FormatFloat(value, 'g', -1, 32)` of a finite float.
@@ -594,6 +629,7 @@ fn verb_nested(out: &mut Vec<u8>, value: &Value, verb: char, flags: &Flags, dept
             _ => composite(out, value, verb, flags, depth),
         },
         Value::Object(object) => match (&**object, verb) {
+            (_, 'v') if flags.sharp => pad(out, go_syntax(value, depth).as_bytes(), flags, false),
             (_, 'v' | 's') => pad(out, object.print().as_bytes(), flags, false),
             (_, 'q') => pad(out, quote(&object.print()).as_bytes(), flags, false),
             (Object::Duration(d), 'd') => int_verb(out, value, *d, IntKind::Int64, verb, flags),
@@ -659,6 +695,11 @@ fn go_syntax(value: &Value, depth: usize) -> String {
                 .collect();
             format!("{}{{{}}}", value.type_name(), items.join(", "))
         }
+        Value::Object(object) => match &**object {
+            Object::Time(time) => time.go_string(),
+            Object::Duration(_) | Object::Month(_) | Object::Weekday(_) => object.integer().to_string(),
+            _ => text(value),
+        },
         other => text(other),
     }
 }

@@ -5,6 +5,7 @@ pub mod object;
 pub mod semver;
 pub mod time;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
@@ -75,6 +76,8 @@ pub enum MapType {
     Str,
     /// A nil one: empty, but null as JSON.
     NilStr,
+    /// A nil `map[string]interface {}`.
+    NilAny,
     /// `common.Values`: top level values, which have methods.
     Values,
     /// `engine.files`: `map[string][]byte` with the methods of `.Files`.
@@ -197,6 +200,19 @@ pub enum Value {
 /// Runs with enough stack for one more level, whatever the depth.
 pub(crate) fn deeper<T>(run: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(256 << 10, 4 << 20, run)
+}
+
+/// Bytes as text: each that is no UTF-8 is replaced.
+pub(crate) fn as_text(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.into();
+    }
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        out += chunk.valid();
+        out.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    out.into()
 }
 
 impl Map {
@@ -383,7 +399,7 @@ impl Value {
                 Elem::VersionSet => "common.VersionSet",
             },
             Value::Map(m) => match m.ty {
-                MapType::Any => "map[string]interface {}",
+                MapType::Any | MapType::NilAny => "map[string]interface {}",
                 MapType::Str | MapType::NilStr => "map[string]string",
                 MapType::Values => "common.Values",
                 MapType::Files => "engine.files",
@@ -475,9 +491,12 @@ impl Value {
             serde_json::Value::Bool(b) => Value::Bool(*b),
             serde_json::Value::Number(n) => Value::Float(n.as_f64().unwrap_or(f64::NAN)),
             serde_json::Value::String(s) => Value::str(s.as_str()),
-            serde_json::Value::Array(items) => Value::list(items.iter().map(Value::from_json).collect()),
+            serde_json::Value::Array(items) => {
+                Value::list(deeper(|| items.iter().map(Value::from_json).collect()))
+            }
             serde_json::Value::Object(entries) => {
-                Value::map(entries.iter().map(|(k, v)| (k.as_str(), Value::from_json(v))))
+                let entries = entries.iter().map(|(k, v)| (k.as_str(), Value::from_json(v)));
+                deeper(|| Value::map(entries))
             }
         }
     }

@@ -252,7 +252,7 @@ impl Time {
         let mut pattern = layout;
         loop {
             let (before, token, after) = next_token(pattern).unwrap_or((pattern, "", ""));
-            rest = rest.strip_prefix(before).ok_or_else(|| fail(before, rest))?;
+            rest = skip(rest, before).ok_or_else(|| fail(before, rest))?;
             if token.is_empty() {
                 if !rest.is_empty() {
                     return Err(format!(
@@ -290,8 +290,8 @@ impl Time {
                     rest = &rest[length..];
                 }
                 "002" => year_day = Some(digits(3, 3)?),
-                "15" | "03" => hour = digits(2, 2)?,
-                "3" => hour = digits(1, 2)?,
+                "03" => hour = digits(2, 2)?,
+                "3" | "15" => hour = digits(1, 2)?,
                 "04" => minute = digits(2, 2)?,
                 "4" => minute = digits(1, 2)?,
                 "05" | "5" => {
@@ -371,7 +371,9 @@ impl Time {
                 }
                 fraction_token => {
                     let optional = fraction_token.ends_with('9');
-                    if !rest.starts_with(['.', ',']) {
+                    let follows =
+                        rest.starts_with(['.', ',']) && rest[1..].starts_with(|c: char| c.is_ascii_digit());
+                    if !follows {
                         if optional {
                             continue;
                         }
@@ -591,6 +593,22 @@ pub fn duration_text(nanos: i64) -> String {
             }
         }
     }
+}
+
+/// What follows the literal text of a layout. A blank in it stands for any number of them.
+fn skip<'v>(mut value: &'v str, mut literal: &str) -> Option<&'v str> {
+    while let Some(c) = literal.chars().next() {
+        if c == ' ' {
+            if !value.is_empty() && !value.starts_with(' ') {
+                return None;
+            }
+            (literal, value) = (literal.trim_start_matches(' '), value.trim_start_matches(' '));
+        } else {
+            value = value.strip_prefix(c)?;
+            literal = &literal[c.len_utf8()..];
+        }
+    }
+    Some(value)
 }
 
 /// `time.ParseDuration`, in nanoseconds.

@@ -21,6 +21,10 @@ pub struct Case {
     pub set: Vec<String>,
     /// Arguments of `--set-string`.
     pub set_string: Vec<String>,
+    /// Arguments of `--set-file`.
+    pub set_file: Vec<String>,
+    /// Arguments of `--set-literal`.
+    pub set_literal: Vec<String>,
 }
 
 impl Case {
@@ -43,6 +47,8 @@ impl Case {
             ("--set-json", &self.set_json),
             ("--set", &self.set),
             ("--set-string", &self.set_string),
+            ("--set-file", &self.set_file),
+            ("--set-literal", &self.set_literal),
         ] {
             for argument in arguments {
                 out.extend([flag.to_owned(), argument.clone()]);

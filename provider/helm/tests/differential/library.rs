@@ -31,6 +31,8 @@ pub fn ours(case: &Case) -> Rendered {
             (&case.set_json, Kind::Json),
             (&case.set, Kind::Typed),
             (&case.set_string, Kind::String),
+            (&case.set_file, Kind::File),
+            (&case.set_literal, Kind::Literal),
         ] {
             for argument in arguments {
                 helm::set::apply(&all, argument, kind)?;
@@ -101,7 +103,7 @@ impl Library {
         if answer.error.is_empty() {
             Ok(answer.rendered)
         } else {
-            Err(answer.error)
+            Err(answer.error.trim_end().to_owned())
         }
     }
 }

@@ -8,7 +8,9 @@ mod expressions;
 mod library;
 #[path = "../oracle/mod.rs"]
 mod oracle;
+mod sets;
 mod structures;
+mod written;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -51,22 +53,21 @@ fn run(program: &Path, chart: &Path) -> Outcome {
     out
 }
 
+fn setting(name: &str, default: u64) -> u64 {
+    let set = std::env::var(name).ok();
+    set.and_then(|v| v.parse().ok()).unwrap_or(default)
+}
+
 /// Runs the batches: a batch is values, and templates which see those values and nothing of each other.
 fn batches(
     mut batch: impl FnMut(&mut Generator) -> Vec<(String, Vec<String>)>,
     messages: Messages,
     at_least: usize,
 ) {
-    let number = |name: &str, default: u64| {
-        std::env::var(name)
-            .ok()
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(default)
-    };
-    let seed = number("HELM_FUZZ_SEED", 1);
+    let seed = setting("HELM_FUZZ_SEED", 1);
     let mut findings = Vec::new();
     let mut compared = 0;
-    for round in 0..number("HELM_FUZZ_ROUNDS", 1) {
+    for round in 0..setting("HELM_FUZZ_ROUNDS", 1) {
         let mut generator = Generator(seed.wrapping_add(round).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         for (values, templates) in batch(&mut generator) {
             compared += compare(&values, templates, messages, &mut findings);
@@ -398,26 +399,65 @@ fn nulls_globals_and_documents_of_the_smallest_charts() {
     }
 }
 
-/// Of `--set` and its kin other tests ask.
-const ARGUMENTS_REFUSED: &str = "failed parsing --set";
+/// A generator that begins at a number.
+fn numbered(number: u64) -> Generator {
+    Generator(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+/// Cases for the command line: 60 a round.
+fn sample(generate: fn(&mut Generator) -> Case) -> Vec<Case> {
+    let seeds = 60 * setting("HELM_FUZZ_SEED", 1)
+        ..60 * (setting("HELM_FUZZ_SEED", 1) + setting("HELM_FUZZ_ROUNDS", 1));
+    seeds.map(|seed| generate(&mut numbered(seed))).collect()
+}
 
 /// The command line, for a sample.
 #[test]
 fn generated_charts_in_charts_are_rendered_as_helm_renders_them() {
-    let generated = (0..60u64).map(|seed| Generator(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)).case());
-    let cases: Vec<Case> = smallest().map(|(case, ..)| case).chain(generated).collect();
+    by_command_line(
+        smallest()
+            .map(|(case, ..)| case)
+            .chain(sample(Generator::case))
+            .collect(),
+    );
+}
+
+#[test]
+fn generated_arguments_of_set_are_read_as_helm_reads_them() {
+    by_command_line(sample(Generator::arguments));
+}
+
+#[test]
+fn generated_scalars_are_read_as_helm_reads_them() {
+    by_command_line(sample(Generator::scalars));
+}
+
+#[test]
+fn generated_manifests_are_read_as_helm_reads_them() {
+    by_command_line(sample(Generator::manifest));
+}
+
+#[test]
+fn generated_values_are_written_as_helm_writes_them() {
+    by_command_line(sample(Generator::writers));
+}
+
+fn by_command_line(cases: Vec<Case>) {
     let findings = oracle::gather(&cases, |case| {
-        let refused = |outcome: &Outcome| outcome.error.contains(ARGUMENTS_REFUSED);
         let work = tempfile::tempdir().unwrap();
         let arguments = case.write(work.path());
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let chart = work.path().join("c");
-        let ours = template(oracle::ours(), &chart, &arguments);
+        let asked = |program: &Path| {
+            let mut outcome = template(program, &chart, &arguments);
+            outcome.error = unworded(&outcome.error);
+            outcome
+        };
+        let ours = asked(oracle::ours());
         // Where helm takes Go's maps in whatever order, one of its answers is enough.
-        let mut theirs = (0..4).map(|_| template(&HELM, &chart, &arguments));
+        let mut theirs = (0..4).map(|_| asked(&HELM));
         let equal = |theirs: &Outcome| {
             *theirs == ours
-                || refused(theirs)
                 || theirs.error.contains("stack overflow") && ours.error.contains("contain themselves")
         };
         (!theirs.any(|theirs| equal(&theirs))).then(|| {
@@ -439,26 +479,83 @@ fn generated_charts_in_charts_are_rendered_as_helm_renders_them() {
 #[test]
 #[ignore = "the library of helm takes minutes to build"]
 fn generated_charts_in_charts_are_what_the_library_makes_of_them() {
-    let number = |name: &str, default: usize| {
-        let set = std::env::var(name).ok();
-        set.and_then(|v| v.parse().ok()).unwrap_or(default)
-    };
-    let (seed, wanted) = (number("HELM_FUZZ_SEED", 1), number("HELM_FUZZ_CHARTS", 10_000));
+    by_library(Generator::case);
+}
+
+#[test]
+#[ignore = "the library of helm takes minutes to build"]
+fn generated_arguments_of_set_are_what_the_library_makes_of_them() {
+    by_library(Generator::arguments);
+}
+
+#[test]
+#[ignore = "the library of helm takes minutes to build"]
+fn generated_scalars_are_what_the_library_reads() {
+    by_library(Generator::scalars);
+}
+
+#[test]
+#[ignore = "the library of helm takes minutes to build"]
+fn generated_values_are_what_the_library_writes() {
+    by_library(Generator::writers);
+}
+
+/// An error without the words for a text that is no YAML: which of several mistakes is told is not compared.
+fn unworded(error: &str) -> String {
+    let at = error.find("YAML to JSON: yaml: ").unwrap_or(error.len());
+    error[..at].to_owned()
+}
+
+/// Where renders differ, and what the first differing line is called.
+fn differing_lines(
+    theirs: &BTreeMap<String, String>,
+    ours: &BTreeMap<String, String>,
+) -> (String, [String; 2]) {
+    let mut found = String::new();
+    let mut kind = [String::new(), String::new()];
+    let empty = String::new();
+    for name in theirs
+        .keys()
+        .chain(ours.keys().filter(|name| !theirs.contains_key(*name)))
+    {
+        let [theirs, ours] = [theirs, ours].map(|files| files.get(name).unwrap_or(&empty));
+        let length = theirs.lines().count().max(ours.lines().count());
+        let lines = |text: &str| {
+            text.lines()
+                .map(str::to_owned)
+                .chain(std::iter::repeat(String::new()))
+                .take(length)
+                .collect::<Vec<_>>()
+        };
+        for (theirs, ours) in lines(theirs)
+            .iter()
+            .zip(&lines(ours))
+            .filter(|(theirs, ours)| theirs != ours)
+        {
+            if found.is_empty() {
+                kind[0] = theirs.split(':').next().unwrap_or_default().to_owned();
+            }
+            found += &format!("{name}\nhelm {theirs}\nours {ours}\n");
+        }
+    }
+    (found, kind)
+}
+
+fn by_library(generate: fn(&mut Generator) -> Case) {
+    let (seed, wanted) = (setting("HELM_FUZZ_SEED", 1), setting("HELM_FUZZ_CHARTS", 10_000));
     let mut library = Library::start();
-    let (mut compared, mut refused, mut random, mut differing) = (0, 0, 0, 0);
+    let (mut compared, mut refused, mut random, mut differing) = (0u64, 0, 0, 0);
     // How many, and the smallest, by what both sides say.
     let mut findings: BTreeMap<[String; 2], (usize, String)> = BTreeMap::new();
-    let mut index = seed as u64 * 1_000_000;
+    let mut index = seed * 1_000_000;
     while compared < wanted {
-        let case = Generator(index.wrapping_mul(0x9e37_79b9_7f4a_7c15)).case();
+        let case = generate(&mut numbered(index));
         index += 1;
         let theirs = library.render(&case);
-        if theirs.as_ref().is_err_and(|e| e.starts_with(ARGUMENTS_REFUSED)) {
-            continue;
-        }
-        let ours = library::ours(&case);
+        let mistake = |rendered: Rendered| rendered.map_err(|e| unworded(&e));
+        let (theirs, ours) = (mistake(theirs), mistake(library::ours(&case)));
         // Where helm takes Go's maps in whatever order, it is no oracle.
-        if ours != theirs && (0..8).any(|_| library.render(&case) != theirs) {
+        if ours != theirs && (0..8).any(|_| mistake(library.render(&case)) != theirs) {
             random += 1;
             continue;
         }
@@ -466,29 +563,16 @@ fn generated_charts_in_charts_are_what_the_library_makes_of_them() {
         refused += usize::from(theirs.is_err());
         if ours != theirs {
             differing += 1;
-            let start = |rendered: &Rendered| match rendered {
-                Ok(_) => String::new(),
-                Err(e) => e.chars().take(60).collect(),
-            };
-            let case = serde_json::to_string_pretty(&case).unwrap();
-            let mut found = format!("{case}\n");
-            match (&theirs, &ours) {
-                (Ok(theirs), Ok(ours)) => {
-                    for name in theirs
-                        .keys()
-                        .chain(ours.keys().filter(|name| !theirs.contains_key(*name)))
-                    {
-                        let (theirs, ours) = (theirs.get(name), ours.get(name));
-                        if theirs != ours {
-                            found += &format!("{name}\nhelm {theirs:?}\nours {ours:?}\n");
-                        }
-                    }
-                }
+            let start = |text: &str| text.chars().take(60).collect();
+            let (mut found, kind) = match (&theirs, &ours) {
+                (Ok(theirs), Ok(ours)) => differing_lines(theirs, ours),
                 (theirs, ours) => {
-                    found += &format!("helm {:?}\nours {:?}", theirs.as_ref().err(), ours.as_ref().err())
+                    let said = [theirs, ours].map(|r| r.as_ref().err().map_or("rendered", String::as_str));
+                    (format!("helm {}\nours {}\n", said[0], said[1]), said.map(start))
                 }
-            }
-            let (count, smallest) = findings.entry([start(&theirs), start(&ours)]).or_default();
+            };
+            found += &serde_json::to_string_pretty(&case).unwrap();
+            let (count, smallest) = findings.entry(kind).or_default();
             *count += 1;
             if *count == 1 || found.len() < smallest.len() {
                 *smallest = found;

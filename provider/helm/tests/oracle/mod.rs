@@ -37,7 +37,8 @@ impl Outcome {
         let out = command.output().expect("the program runs");
         Outcome {
             success: out.status.success(),
-            output: String::from_utf8_lossy(&out.stdout).trim_end().to_owned(),
+            // What is no text is compared byte by byte, and an empty line is not nothing.
+            output: String::from_utf8(out.stdout).unwrap_or_else(|e| format!("{:?}", e.as_bytes())),
             error: String::from_utf8_lossy(&out.stderr).into_owned(),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use framework::{Arguments, Function, FunctionError, Model};
 use ipnet::Ipv4Net;
 
-use super::layout::layout;
+use super::layout::{TIERS, layout, tier_subnet};
 
 /// Cuts a VPC's range into the subnets that `ekb_network` makes of it.
 pub struct SubnetsFunction;
@@ -28,6 +28,10 @@ pub struct SubnetsResult {
     /// Ranges of the public subnets by zone.
     #[attribute(computed)]
     pub public: BTreeMap<String, Ipv4Net>,
+    /// Ranges of further private tiers by zone, in the order of their `slot`: `private_tiers[0]` is that of a tier without one.
+    /// Empty where the range has no room for them.
+    #[attribute(computed)]
+    pub private_tiers: Vec<BTreeMap<String, Ipv4Net>>,
 }
 
 impl Function for SubnetsFunction {
@@ -36,8 +40,8 @@ impl Function for SubnetsFunction {
 
     const NAME: &'static str = "subnets";
     const SUMMARY: &'static str = "Subnets of a network by zone";
-    const DESCRIPTION: &'static str = "Cuts a VPC's range into the public and private subnets that `ekb_network` \
-        makes of it: one slot for each zone letter (a to f), so that a zone that comes or goes moves nothing.";
+    const DESCRIPTION: &'static str = "Cuts a VPC's range into the public and private subnets, and those of further \
+        private tiers, that `ekb_network` makes of it: one slot for each zone letter (a to f), so that a zone that comes or goes moves nothing.";
 
     fn call(&self, arguments: SubnetsArguments) -> Result<SubnetsResult, FunctionError> {
         let layout = layout(arguments.cidr, arguments.zones.iter().map(String::as_str)).map_err(|error| {
@@ -52,6 +56,15 @@ impl Function for SubnetsFunction {
             public: layout
                 .iter()
                 .map(|(zone, subnets)| (zone.clone(), subnets.public))
+                .collect(),
+            private_tiers: (0..TIERS)
+                .map(|slot| {
+                    let zones = layout.keys();
+                    zones
+                        .filter_map(|zone| Some((zone.clone(), tier_subnet(arguments.cidr, slot, zone)?)))
+                        .collect::<BTreeMap<_, _>>()
+                })
+                .filter(|tier| !tier.is_empty())
                 .collect(),
         })
     }

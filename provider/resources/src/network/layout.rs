@@ -159,11 +159,14 @@ pub fn layout<'a>(
         .collect()
 }
 
+/// How many further tiers there is room for.
+pub const TIERS: u32 = 4;
+
 /// The subnet of a further tier: of the slot (0 to 3), in the zone; `None` where there is no room.
 pub fn tier_subnet(cidr: Ipv4Net, slot: u32, zone: &str) -> Option<Ipv4Net> {
     let length = cidr.prefix_len() + 8;
     let place = 28 * 8 + slot * 8 + self::slot(zone)?;
-    (length <= 28 && slot < 4).then(|| nth(u32::from(cidr.network()), length, place))?
+    (length <= 28 && slot < TIERS).then(|| nth(u32::from(cidr.network()), length, place))?
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ fn version(value: &Value) -> Version {
 fn pointer(value: &Value) -> Result<Version, String> {
     match value {
         Value::Object(_) => Ok(version(value)),
-        _ => Err("runtime error: invalid memory address or nil pointer dereference".into()),
+        _ => Err(super::NIL_POINTER.to_owned()),
     }
 }
 
@@ -102,6 +102,7 @@ fn round(n: i64, to: i64) -> i128 {
 /// A method by name.
 pub(super) fn find(receiver: &Object, name: &str) -> Option<&'static Method> {
     match receiver {
+        Object::Capabilities(_) if name == "Copy" => method!([], |v, _| Ok(v.clone())),
         Object::KubeVersion(_) => match name {
             "String" => method!([], |v, _| text(unpack(v).print())),
             "GitVersion" => method!([], |v, _| Ok(unpack(v).field("Version").unwrap_or_default())),

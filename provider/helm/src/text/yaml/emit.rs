@@ -3,7 +3,8 @@
 use super::resolve::{Scalar, base60, resolve};
 use crate::text::json;
 use crate::value::gofmt;
-use crate::value::{MapType, Value};
+use crate::value::object::{Object, file_bytes};
+use crate::value::{Elem, MapType, Value, as_text, deeper};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ const WIDTH: usize = 80;
 /// Longest key that is written as `key: value`.
 const SIMPLE_KEY: usize = 128;
 /// Deepest nesting: a dictionary can contain itself.
-const MAX_DEPTH: usize = 250;
+const MAX_DEPTH: usize = 10_000;
 
 /// What helm's `toYaml` prints, with the final line end.
 ///
@@ -50,13 +51,13 @@ fn check_characters(value: &Value, depth: usize) -> Result<bool, String> {
         Value::Str(s) => folds = s.contains('\u{85}'),
         Value::List(list) => {
             for item in list.items.iter() {
-                folds |= check_characters(item, depth + 1)?;
+                folds |= deeper(|| check_characters(item, depth + 1))?;
             }
         }
         Value::Map(map) => {
             for (key, item) in map.snapshot() {
                 folds |= check_characters(&Value::Str(key), depth + 1)?;
-                folds |= check_characters(&item, depth + 1)?;
+                folds |= deeper(|| check_characters(&item, depth + 1))?;
             }
         }
         _ => {}
@@ -81,7 +82,7 @@ pub fn emit_pretty(value: &Value) -> String {
         column: 0,
         pretty: true,
     };
-    match check_characters(value, 0).and_then(|_| emitter.document(value)) {
+    match emitter.document(value) {
         Ok(()) => emitter.out,
         Err(_) => String::new(),
     }
@@ -110,11 +111,11 @@ struct Analysis {
 
 impl Emitter {
     fn document(&mut self, value: &Value) -> Result<(), String> {
-        match value {
-            Value::Map(map) if !map.is_empty() => self.mapping(value, 0, 0),
-            Value::List(list) if !list.items.is_empty() => self.sequence(value, 0, 0),
-            other => {
-                self.scalar(other, 2, false, 0)?;
+        match layout(value, self.pretty) {
+            Layout::Mapping => self.mapping(value, 0, 0),
+            Layout::Sequence => self.sequence(value, 0, 0),
+            Layout::Scalar => {
+                self.scalar(value, 2, false)?;
                 self.finish();
                 Ok(())
             }
@@ -139,24 +140,34 @@ impl Emitter {
         self.out.push(c);
         self.column += 1;
     }
+    /// Entries of a mapping, in their order.
+    fn entries(&self, value: &Value) -> Vec<(Arc<str>, Value)> {
+        match value {
+            Value::Map(map) if map.ty == MapType::Files => {
+                let bytes = |(key, item): (Arc<str>, Value)| (key, file_bytes(&item));
+                sorted(map.snapshot().into_iter().map(bytes).collect(), self.pretty)
+            }
+            Value::Map(map) => sorted(map.snapshot(), self.pretty),
+            // The newer emitter writes a struct as it is, the older one what JSON makes of it.
+            Value::Object(object) if self.pretty => {
+                let fields = object.go_fields().unwrap_or_default().into_iter();
+                fields
+                    .map(|(name, item)| (name.to_lowercase().into(), item))
+                    .collect()
+            }
+            Value::Object(object) => self.entries(&object.json()),
+            _ => Vec::new(),
+        }
+    }
     /// Entries of a mapping; the cursor stands where the first key goes.
     fn mapping(&mut self, value: &Value, indent: usize, depth: usize) -> Result<(), String> {
         if depth > MAX_DEPTH {
             return Err("json: unsupported value: encountered a cycle".into());
         }
-        let Value::Map(map) = value else { return Ok(()) };
-        let files = map.ty == MapType::Files;
-        let entries = map.snapshot();
-        let entries = sorted(entries, self.pretty);
-        for (index, (key, item)) in entries.iter().enumerate() {
+        for (index, (key, item)) in self.entries(value).iter().enumerate() {
             if index > 0 {
                 self.indent(indent);
             }
-            let item = &if files {
-                crate::value::object::file_bytes(item)
-            } else {
-                item.clone()
-            };
             let analysis = analyze(key, self.pretty);
             let simple = !analysis.multiline && key.len() <= SIMPLE_KEY;
             if simple {
@@ -180,20 +191,16 @@ impl Emitter {
     }
     /// The value of a key.
     fn entry(&mut self, item: &Value, indent: usize, simple: bool, depth: usize) -> Result<(), String> {
-        match item {
-            Value::Object(object) => {
-                let json = object.json();
-                self.entry(&json, indent, simple, depth + 1)
-            }
-            Value::Map(map) if !map.is_empty() => {
+        match layout(item, self.pretty) {
+            Layout::Mapping => {
                 if simple {
                     self.indent(indent + 2);
                 } else {
                     self.put(" ");
                 }
-                self.mapping(item, indent + 2, depth + 1)
+                deeper(|| self.mapping(item, indent + 2, depth + 1))
             }
-            Value::List(list) if !list.items.is_empty() => {
+            Layout::Sequence => {
                 let inner = if self.pretty || !simple {
                     indent + 2
                 } else {
@@ -204,11 +211,11 @@ impl Emitter {
                 } else {
                     self.put(" ");
                 }
-                self.sequence(item, inner, depth + 1)
+                deeper(|| self.sequence(item, inner, depth + 1))
             }
-            other => {
+            Layout::Scalar => {
                 self.put(" ");
-                self.scalar(other, indent + 2, false, depth)
+                self.scalar(item, indent + 2, false)
             }
         }
     }
@@ -217,31 +224,21 @@ impl Emitter {
         if depth > MAX_DEPTH {
             return Err("json: unsupported value: encountered a cycle".into());
         }
-        let Value::List(list) = value else { return Ok(()) };
-        for (index, item) in list.items.iter().enumerate() {
+        for (index, item) in value.items().unwrap_or_default().iter().enumerate() {
             if index > 0 {
                 self.indent(indent);
             }
             self.put("- ");
-            match item {
-                Value::Map(map) if !map.is_empty() => self.mapping(item, indent + 2, depth + 1)?,
-                Value::List(inner) if !inner.items.is_empty() => {
-                    self.sequence(item, indent + 2, depth + 1)?
-                }
-                Value::Object(object) => {
-                    let json = object.json();
-                    match &json {
-                        Value::Map(_) => self.mapping(&json, indent + 2, depth + 1)?,
-                        json => self.scalar(json, indent + 2, false, depth)?,
-                    }
-                }
-                other => self.scalar(other, indent + 2, false, depth)?,
+            match layout(item, self.pretty) {
+                Layout::Mapping => deeper(|| self.mapping(item, indent + 2, depth + 1))?,
+                Layout::Sequence => deeper(|| self.sequence(item, indent + 2, depth + 1))?,
+                Layout::Scalar => self.scalar(item, indent + 2, false)?,
             }
         }
         self.finish();
         Ok(())
     }
-    fn scalar(&mut self, value: &Value, indent: usize, key: bool, depth: usize) -> Result<(), String> {
+    fn scalar(&mut self, value: &Value, indent: usize, key: bool) -> Result<(), String> {
         match value {
             Value::Invalid | Value::Nil => self.put("null"),
             Value::Bool(b) => self.put(if *b { "true" } else { "false" }),
@@ -251,30 +248,36 @@ impl Emitter {
                 self.put(&text);
             }
             Value::Str(s) => self.text(s, indent, key),
-            Value::Raw(b) => self.text(&String::from_utf8_lossy(b), indent, key),
+            Value::Raw(b) if self.pretty => {
+                use base64::Engine;
+                self.put("!!binary ");
+                let text = base64::engine::general_purpose::STANDARD.encode(b);
+                let lines: Vec<&[u8]> = text.as_bytes().chunks(70).collect();
+                self.text(&String::from_utf8_lossy(&lines.join(&b'\n')), indent, key);
+            }
+            Value::Raw(b) => self.text(&as_text(b), indent, key),
+            Value::Bytes(_) if self.pretty => self.put("[]"),
             Value::Bytes(b) => {
                 use base64::Engine;
                 self.text(&base64::engine::general_purpose::STANDARD.encode(b), indent, key);
             }
+            Value::List(list) if matches!(list.elem, Elem::NilAny | Elem::NilStr) && !self.pretty => {
+                self.put("null");
+            }
             Value::List(_) => self.put("[]"),
-            Value::Map(map) if map.ty == MapType::NilStr && !self.pretty => self.put("null"),
+            Value::Map(map) if matches!(map.ty, MapType::NilStr | MapType::NilAny) && !self.pretty => {
+                self.put("null");
+            }
             Value::Map(_) => self.put("{}"),
-            Value::Object(object)
-                if self.pretty && matches!(**object, crate::value::object::Object::Time(_)) =>
-            {
+            Value::Object(object) if self.pretty && matches!(**object, Object::Time(_)) => {
                 self.put(&json_text(object));
             }
+            Value::Object(object) if self.pretty && matches!(**object, Object::Duration(_)) => {
+                self.text(&object.print(), indent, key);
+            }
             Value::Object(object) => match object.json() {
-                json @ (Value::Map(_) | Value::List(_)) => {
-                    let mut inner = Emitter {
-                        out: String::new(),
-                        column: 0,
-                        pretty: self.pretty,
-                    };
-                    inner.mapping(&json, 0, depth + 1)?;
-                    self.put(inner.out.trim_end_matches('\n'));
-                }
-                json => self.scalar(&json, indent, key, depth + 1)?,
+                Value::Map(_) => self.put("{}"),
+                json => self.scalar(&json, indent, key)?,
             },
         }
         Ok(())
@@ -346,9 +349,11 @@ impl Emitter {
         self.put_char('"');
         let mut spaces = false;
         let last = s.len().saturating_sub(1);
+        // Go looks for the mark of the byte order at the text's beginning, whichever character it is about to write.
+        let marked = s.starts_with('\u{feff}');
         let mut chars = s.char_indices().peekable();
         while let Some((at, c)) = chars.next() {
-            if !printable(c) || is_break(c) || c == '"' || c == '\\' {
+            if marked || !printable(c) || is_break(c) || c == '"' || c == '\\' {
                 let escape = match c {
                     '\0' => "\\0".to_owned(),
                     '\x07' => "\\a".to_owned(),
@@ -422,11 +427,29 @@ impl Emitter {
     }
 }
 
+/// How a value is laid out.
+enum Layout {
+    Mapping,
+    Sequence,
+    Scalar,
+}
+
+fn layout(value: &Value, pretty: bool) -> Layout {
+    match value {
+        Value::Map(map) if !map.is_empty() => Layout::Mapping,
+        Value::Object(object) if object.go_fields().is_some() => Layout::Mapping,
+        Value::List(list) if !list.items.is_empty() => Layout::Sequence,
+        // The newer emitter knows no text of bytes.
+        Value::Bytes(bytes) if pretty && !bytes.is_empty() => Layout::Sequence,
+        _ => Layout::Scalar,
+    }
+}
+
 fn style(s: &str, key: bool, pretty: bool) -> Style {
     let analysis = analyze(s, pretty);
     let wanted = if s.contains('\n') {
         Style::Literal
-    } else if matches!(resolve(s), Scalar::Text | Scalar::Merge) && !base60(s) || pretty && plain_in_pretty(s)
+    } else if matches!(resolve(s), Scalar::Text | Scalar::Merge) && !base60(s) && !(pretty && signed_octal(s))
     {
         Style::Plain
     } else {
@@ -440,13 +463,15 @@ fn style(s: &str, key: bool, pretty: bool) -> Style {
     }
 }
 
-/// The newer emitter knows `<<` as a key only.
-fn plain_in_pretty(_: &str) -> bool {
-    false
+/// `0o-7`: the newer emitter takes it for a number.
+fn signed_octal(s: &str) -> bool {
+    let plain = s.replace('_', "");
+    let digits = plain.strip_prefix("0o").or_else(|| plain.strip_prefix("-0o"));
+    digits.is_some_and(|digits| i64::from_str_radix(digits, 8).is_ok())
 }
 
 /// A time, which the newer emitter does not quote.
-fn json_text(object: &crate::value::object::Object) -> String {
+fn json_text(object: &Object) -> String {
     gofmt::text(&object.json())
 }
 

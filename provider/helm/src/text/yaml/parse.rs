@@ -32,8 +32,9 @@ pub fn convert_error(error: &Error) -> String {
     format!("error converting YAML to JSON: {error}")
 }
 
-/// Deepest nesting, and most nodes after aliases are followed: guards against texts that grow without end.
-const MAX_DEPTH: usize = 250;
+/// Deepest nesting, and most nodes after aliases are followed: guards against texts that grow without end. helm reads ten
+/// times as deep; what holds charts and manifests as JSON is freed by recursion, on the stack of whichever thread.
+const MAX_DEPTH: usize = 1_000;
 const MAX_NODES: usize = 1_000_000;
 
 /// The first document of a text; an empty text is nil.
@@ -62,6 +63,10 @@ pub fn parse_exact(text: &str) -> Result<Value, Error> {
 /// # Errors
 /// What Go's reader says of bytes that are no UTF-8.
 pub fn text(bytes: &[u8]) -> Result<&str, Error> {
+    // What helm cuts into lines no longer has two bytes for each character.
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(yaml_error("incomplete UTF-16 character"));
+    }
     std::str::from_utf8(bytes).map_err(|error| {
         let rest = &bytes[error.valid_up_to()..];
         let width = match rest.first() {
@@ -127,8 +132,10 @@ fn check_characters(text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// What JSON cannot hold. Go finds that only after it has read the document: keys first, then numbers.
+/// What is found only after the document is read: first what a tag or a merge makes impossible, then keys and then numbers
+/// that JSON cannot hold.
 enum Unfit {
+    Value(Error),
     Key(Error),
     Number(Error),
 }
@@ -206,8 +213,23 @@ impl<'t> Reader<'t> {
             self.scanner.next()?;
         }
         match self.unfit.take() {
-            Some(Unfit::Key(error) | Unfit::Number(error)) => Err(error),
+            Some(Unfit::Value(error) | Unfit::Key(error) | Unfit::Number(error)) => Err(error),
             None => Ok(Some(value)),
+        }
+    }
+    /// Notes the first value that cannot be.
+    fn noted<T: Default>(&mut self, found: Result<T, Error>) -> T {
+        found.unwrap_or_else(|error| {
+            if !matches!(self.unfit, Some(Unfit::Value(_))) {
+                self.unfit = Some(Unfit::Value(error));
+            }
+            T::default()
+        })
+    }
+    /// As a key, any number is fit: it becomes a string.
+    fn after_key(&mut self, before: Option<Unfit>) {
+        if !matches!(self.unfit, Some(Unfit::Value(_))) || matches!(before, Some(Unfit::Value(_))) {
+            self.unfit = before;
         }
     }
     /// Notes a number that JSON cannot hold.
@@ -223,7 +245,7 @@ impl<'t> Reader<'t> {
     }
     /// Notes what is no key of JSON.
     fn no_key(&mut self, key: Key, value: &Value) {
-        if matches!(self.unfit, Some(Unfit::Key(_))) {
+        if matches!(self.unfit, Some(Unfit::Value(_) | Unfit::Key(_))) {
             return;
         }
         let key = match key {
@@ -299,7 +321,10 @@ impl<'t> Reader<'t> {
                         Value::Bool(true)
                     }
                 }
-                Kind::Scalar(text, plain) => self.fit(scalar(tag.as_deref(), &text, plain, self.exact)?),
+                Kind::Scalar(text, plain) => {
+                    let value = self.noted(scalar(tag.as_deref(), &text, plain, self.exact));
+                    self.fit(value)
+                }
                 _ => Value::Nil,
             },
             Kind::FlowSequenceStart => self.flow_sequence(began, depth)?,
@@ -309,7 +334,9 @@ impl<'t> Reader<'t> {
                 self.sequence(Kind::BlockEnd, false, began, depth)?
             }
             Kind::BlockMappingStart if block => self.mapping(true, began, depth)?,
-            _ if anchor.is_some() || tag.is_some() => scalar(tag.as_deref(), "", true, self.exact)?,
+            _ if anchor.is_some() || tag.is_some() => {
+                self.noted(scalar(tag.as_deref(), "", true, self.exact))
+            }
             _ => return self.expected(began, "node content"),
         };
         if let Some(anchor) = anchor {
@@ -384,12 +411,16 @@ impl<'t> Reader<'t> {
                     self.scanner.next()?;
                     let closes = |kind: &Kind<'_>| matches!(kind, Kind::FlowEntry | Kind::FlowSequenceEnd);
                     let unfit = self.unfit.take();
+                    let merge = self.is_merge()?;
                     let name = match self.kind()? {
-                        Kind::Value => Key::Null,
-                        kind if closes(kind) => Key::Null,
+                        // helm's library passes over the token that shows that there is no key.
+                        kind if *kind == Kind::Value || closes(kind) => {
+                            self.scanner.next()?;
+                            Key::Null
+                        }
                         _ => self.key(false, depth)?,
                     };
-                    self.unfit = unfit;
+                    self.after_key(unfit);
                     let mut value = Value::Nil;
                     if *self.kind()? == Kind::Value {
                         self.scanner.next()?;
@@ -399,6 +430,7 @@ impl<'t> Reader<'t> {
                     }
                     let mut entries = BTreeMap::new();
                     match name {
+                        _ if merge => self.merge(&mut entries, value),
                         Key::Name(name) => {
                             entries.insert(name, value);
                         }
@@ -446,7 +478,7 @@ impl<'t> Reader<'t> {
             } else if block {
                 return self.expected(began, "key");
             }
-            let merge = matches!(self.kind()?, Kind::Scalar(text, true) if text == "<<");
+            let merge = self.is_merge()?;
             // Keys are kept even then: some kinds of them are errors.
             let discarding = std::mem::take(&mut self.discarding);
             let unfit = self.unfit.take();
@@ -455,8 +487,7 @@ impl<'t> Reader<'t> {
                 kind if ends(kind) => Key::Null,
                 _ => self.key(block, depth)?,
             };
-            // As a key, any number is fit: it becomes a string.
-            self.unfit = unfit;
+            self.after_key(unfit);
             let wanted = !self.head
                 || depth > 0
                 || matches!(&name, Key::Name(name) if matches!(&**name, "apiVersion" | "kind" | "metadata"));
@@ -480,22 +511,42 @@ impl<'t> Reader<'t> {
                 }
                 continue;
             }
-            self.anchored = true;
-            // What is merged replaces what stands before it, and the first of several the others.
-            let sources = match value {
-                Value::List(list) => list.items.iter().rev().cloned().collect(),
-                other => vec![other],
-            };
-            for source in sources {
-                let Value::Map(source) = source else {
-                    return Err(yaml_error(
-                        "map merge requires map or sequence of maps as the value",
-                    ));
-                };
-                entries.extend(source.snapshot());
-            }
+            self.merge(&mut entries, value);
         }
         Ok(Value::Map(Map::new(entries)))
+    }
+    /// Whether the key that follows is `<<`; a tag that says so goes before it.
+    fn is_merge(&mut self) -> Result<bool, Error> {
+        let tagged = match self.kind()?.clone() {
+            Kind::Tag(handle, suffix) => self.full_tag(handle, suffix)? == "tag:yaml.org,2002:merge",
+            _ => false,
+        };
+        let kind = if tagged {
+            &self.scanner.peek_second()?.kind
+        } else {
+            self.kind()?
+        };
+        let merge = matches!(kind, Kind::Scalar(text, plain) if text == "<<" && (*plain || tagged));
+        if merge && tagged {
+            self.scanner.next()?;
+        }
+        Ok(merge)
+    }
+    /// What is merged replaces what stands before it, and the first of several the others.
+    fn merge(&mut self, entries: &mut BTreeMap<Arc<str>, Value>, value: Value) {
+        self.anchored = true;
+        let sources = match value {
+            Value::List(list) => list.items.iter().rev().cloned().collect(),
+            other => vec![other],
+        };
+        for source in sources {
+            match source {
+                Value::Map(source) => entries.extend(source.snapshot()),
+                _ => self.noted(Err(yaml_error(
+                    "map merge requires map or sequence of maps as the value",
+                ))),
+            }
+        }
     }
     /// The key of a mapping.
     fn key(&mut self, block: bool, depth: usize) -> Result<Key, Error> {
@@ -504,7 +555,7 @@ impl<'t> Reader<'t> {
             return if name.is_nil() {
                 Ok(Key::Null)
             } else {
-                key(&name).map(Key::Name)
+                Ok(Key::Name(self.noted(key(&name))))
             };
         }
         self.count(1)?;
@@ -585,11 +636,12 @@ fn scalar(tag: Option<&str>, text: &str, plain: bool, exact: bool) -> Result<Val
         }
         Some("binary") => {
             use base64::Engine;
-            let clean: String = text.split_whitespace().collect();
+            let clean = text.replace(['\r', '\n'], "");
             let bytes = base64::engine::general_purpose::STANDARD
                 .decode(clean)
                 .map_err(|_| yaml_error("!!binary value contains invalid base64 data"))?;
-            return Ok(Value::text(bytes));
+            // On its way through JSON, what is no UTF-8 is lost byte by byte.
+            return Ok(Value::str(&*crate::value::as_text(&bytes)));
         }
         _ => Scalar::Text,
     };

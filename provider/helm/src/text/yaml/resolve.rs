@@ -62,7 +62,13 @@ fn number(s: &str) -> Scalar {
     if float_shape(&plain) {
         return float(&plain);
     }
-    Scalar::Text
+    // Behind this prefix Go reads a number with its sign.
+    let binary = match (plain.strip_prefix("0b"), plain.strip_prefix("-0b")) {
+        (Some(digits), _) => i64::from_str_radix(digits, 2),
+        (None, Some(digits)) => i64::from_str_radix(&format!("-{digits}"), 2),
+        (None, None) => return Scalar::Text,
+    };
+    binary.map_or(Scalar::Text, Scalar::Int)
 }
 
 /// Go refuses numbers beyond a float's range, so that they stay text: `62e7450`, a short git hash, is one.

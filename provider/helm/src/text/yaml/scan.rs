@@ -110,6 +110,13 @@ impl<'t> Scanner<'t> {
         self.taken += 1;
         self.tokens.pop_front().ok_or_else(|| "unexpected end".to_owned())
     }
+    /// The token after the next one.
+    pub(super) fn peek_second(&mut self) -> Result<&Token<'t>> {
+        while self.tokens.len() < 2 {
+            self.fetch()?;
+        }
+        Ok(&self.tokens[1])
+    }
     fn fill(&mut self) -> Result<()> {
         loop {
             if !self.tokens.is_empty() {
@@ -509,6 +516,13 @@ impl<'t> Scanner<'t> {
                 (Some(handle), Some(prefix)) => Some((handle.to_owned(), prefix.to_owned())),
                 _ => return self.fail("did not find expected whitespace"),
             },
+            Some(word)
+                if !word[1..]
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)) =>
+            {
+                return self.fail("found unexpected non-alphabetical character");
+            }
             _ => return self.fail("found unknown directive name"),
         };
         self.push(Kind::Directive(directive));
@@ -546,32 +560,29 @@ impl<'t> Scanner<'t> {
     fn tag(&mut self) -> Result<()> {
         let line = self.line;
         let start = self.at;
-        let uri = |b: u8| b.is_ascii_alphanumeric() || b";/?:@&=+$.!~*'()%_-".contains(&b);
-        let (handle, suffix) = if self.byte(1) == b'<' {
+        self.skip();
+        let (handle, suffix) = if self.byte(0) == b'<' {
             self.skip();
-            self.skip();
-            let from = self.at;
-            while uri(self.byte(0)) || matches!(self.byte(0), b',' | b'[' | b']') {
-                self.skip();
-            }
+            let suffix = self.tag_uri()?;
             if self.byte(0) != b'>' {
                 return self.fail("did not find the expected '>'");
             }
-            let suffix = self.text[from..self.at].to_owned();
             self.skip();
             ("", suffix)
         } else {
-            while uri(self.byte(0)) || self.flow() && matches!(self.byte(0), b'[') {
+            while self.byte(0).is_ascii_alphanumeric() || matches!(self.byte(0), b'_' | b'-') {
                 self.skip();
             }
-            let text = &self.text[start..self.at];
-            match text[1..].find('!') {
-                Some(at) => (&text[..at + 2], text[at + 2..].to_owned()),
-                None => ("!", text[1..].to_owned()),
+            let word = &self.text[start + 1..self.at];
+            if self.byte(0) == b'!' {
+                self.skip();
+                let handle = &self.text[start..self.at];
+                (handle, self.tag_uri()?)
+            } else {
+                ("!", word.to_owned() + &self.tag_rest()?)
             }
         };
-        let ends = self.blank_or_end(0) || self.flow() && self.byte(0) == b',';
-        if !ends {
+        if !self.blank_or_end(0) {
             return self.fail("did not find expected whitespace or line break");
         }
         self.tokens.push_back(Token {
@@ -579,6 +590,41 @@ impl<'t> Scanner<'t> {
             line,
         });
         Ok(())
+    }
+
+    /// The address of a tag.
+    fn tag_uri(&mut self) -> Result<String> {
+        let uri = self.tag_rest()?;
+        if uri.is_empty() {
+            return self.fail("did not find expected tag URI");
+        }
+        Ok(uri)
+    }
+    /// What may be in a tag. Brackets and commas belong to it in a flow, too.
+    fn tag_rest(&mut self) -> Result<String> {
+        let mut out = Vec::new();
+        loop {
+            match self.byte(0) {
+                b'%' => {
+                    let digit = |byte: u8| char::from(byte).to_digit(16);
+                    let (Some(high), Some(low)) = (digit(self.byte(1)), digit(self.byte(2))) else {
+                        return self.fail("did not find URI escaped octet");
+                    };
+                    out.push((high * 16 + low) as u8);
+                    self.skip();
+                    self.skip();
+                }
+                byte if byte.is_ascii_alphanumeric() || b";/?:@&=+$,.!~*'()[]_-".contains(&byte) => {
+                    out.push(byte)
+                }
+                _ => break,
+            }
+            self.skip();
+        }
+        match String::from_utf8(out) {
+            Ok(out) => Ok(out),
+            Err(_) => self.fail("found an incorrect leading UTF-8 octet"),
+        }
     }
 
     fn block_scalar(&mut self, literal: bool) -> Result<()> {
@@ -745,7 +791,6 @@ impl<'t> Scanner<'t> {
             b' ' => (' ', 0),
             b'"' => ('"', 0),
             b'\'' => ('\'', 0),
-            b'/' => ('/', 0),
             b'\\' => ('\\', 0),
             b'N' => ('\u{85}', 0),
             b'_' => ('\u{a0}', 0),
