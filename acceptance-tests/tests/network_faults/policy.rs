@@ -20,7 +20,7 @@ const WITHIN_OTHERS: [&str; 3] = [
 const RARE: [&str; 3] = [
     // Its role has policies of its own only; the kind serves roles that have managed ones.
     "iam:AttachRolePolicy",
-    // Interfaces that a deleted load balancer or cluster left behind (rig_aws, aws::network::tests).
+    // Interfaces that a deleted load balancer or cluster left behind (rig_aws, aws::ec2::tests).
     "ec2:DescribeNetworkInterfaces",
     "ec2:DeleteNetworkInterface",
 ];

@@ -4,12 +4,15 @@
 
 mod client;
 mod credentials;
+pub mod ec2;
 mod endpoint_services;
 mod errors;
 mod failure;
 mod http;
+pub mod iam;
+mod kind;
 mod limiter;
-pub mod network;
+pub mod logs;
 pub mod partition;
 #[cfg(test)]
 mod played;

@@ -208,7 +208,7 @@ mod tests {
         let (aws, log) = aws(settings(), |_| Answer::Lost);
         assert_eq!(aws.region().as_deref(), Some("eu-central-1"));
         aws.connect().await.unwrap();
-        drop(crate::network::kinds(&aws, "eu-central-1"));
+        drop(crate::ec2::kinds(&aws, "eu-central-1"));
         assert_eq!(log.actions(), [""; 0]);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::network::{FlowLog, GatewayEndpoint, InterfaceEndpoint, NatGateway, RouteTable, Subnet};
+use aws::ec2::{FlowLog, GatewayEndpoint, InterfaceEndpoint, NatGateway, RouteTable, Subnet};
 use framework::Attr;
 use ipnet::Ipv4Net;
 use reconcile::part::{Key, Part, key};

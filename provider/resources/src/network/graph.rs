@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::network::{
-    DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, IamRole, InterfaceEndpoint, InternetGateway,
-    LogGroup, NatGateway, RouteTable, SecurityGroup, Subnet, Vpc,
+use aws::ec2::{
+    DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway,
+    NatGateway, RouteTable, SecurityGroup, Subnet, Vpc,
 };
+use aws::iam::IamRole;
+use aws::logs::LogGroup;
 use aws::partition::{gateway_endpoint_service, interface_endpoint_service, principal};
 use framework::Attr;
 use ipnet::Ipv4Net;
@@ -315,7 +317,7 @@ pub fn graph(model: &Network) -> Option<Graph> {
                 name: format!("{prefix}-endpoints"),
                 description: "HTTPS from the VPC to its interface endpoints".to_owned(),
                 ingress: ranges
-                    .map(|range| aws::network::Rule::tcp(443, range, "HTTPS from the VPC"))
+                    .map(|range| aws::ec2::Rule::tcp(443, range, "HTTPS from the VPC"))
                     .collect(),
                 tags: named("endpoints", &[]),
             },

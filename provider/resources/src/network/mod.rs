@@ -95,7 +95,9 @@ impl Declared<Platform> for NetworkResource {
     }
 
     fn kinds(&self, context: &Platform, region: &str) -> Kinds {
-        aws::network::kinds(&context.aws, region)
+        aws::ec2::kinds(&context.aws, region)
+            .and(aws::iam::kinds(&context.aws, region))
+            .and(aws::logs::kinds(&context.aws, region))
     }
 
     fn outputs(&self, model: &mut Network, from: &Outputs<'_>) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::network::{RouteTable, Subnet};
+use aws::ec2::{RouteTable, Subnet};
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 use ipnet::Ipv4Net;
 use reconcile::graph::{Graph, Handle, Unknowns};

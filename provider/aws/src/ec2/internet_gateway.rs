@@ -9,10 +9,9 @@ use reconcile::part::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::find::{Filters, InVpc, Place, find, object, pages, tags, tags_of_new};
-use super::subnet::no_answer;
-use super::vpc::unfinished;
-use super::{INVISIBLE, QUICK, held};
+use super::find::{Filters, InVpc, find, pages, tags, tags_of_new};
+use super::held;
+use crate::kind::{INVISIBLE, Place, QUICK, no_answer, object, unfinished};
 
 /// An internet gateway, attached.
 #[derive(Debug, Clone, Serialize, Part)]

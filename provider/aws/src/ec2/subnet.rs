@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::client::Aws;
 
-use super::find::{Filters, InVpc, Place, find, object, pages, some, tags, tags_of_new};
-use super::vpc::unfinished;
-use super::{INVISIBLE, held, pace};
+use super::find::{Filters, InVpc, find, pages, tags, tags_of_new};
+use super::held;
+use crate::kind::{INVISIBLE, Place, no_answer, object, pace, some, unfinished};
 
 /// A subnet.
 #[derive(Debug, Clone, Serialize, Part)]
@@ -246,14 +246,4 @@ impl Kind for Subnets {
             other => other.map(|_| Deleted::Gone),
         }
     }
-}
-
-/// AWS said yes and nothing else: only looking tells.
-pub(crate) fn no_answer(call: &Call) -> Failure {
-    Failure::new(
-        Class::Unknown,
-        format!("creating {}", call.key),
-        "AWS answered without the object",
-    )
-    .code(crate::failure::codes::NO_ANSWER)
 }

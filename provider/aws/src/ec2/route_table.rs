@@ -7,16 +7,13 @@ use aws_sdk_ec2::types::ResourceType;
 use futures::future::try_join_all;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Key, Kind, KindTraits, Made, Object, Part, Ref,
-    Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Tags,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::find::{Filters, InVpc, Place, find, object, pages, tags, tags_of_new};
-use super::subnet::no_answer;
-use super::vpc::unfinished;
-use super::{INVISIBLE, QUICK};
+use super::find::{Filters, InVpc, find, pages, tags, tags_of_new};
+use crate::kind::{INVISIBLE, Place, QUICK, gone, id_of, list_changes, no_answer, object, unfinished};
 
 /// A route table with the subnets that use it.
 #[derive(Debug, Clone, Serialize, Part)]
@@ -267,36 +264,6 @@ fn associations(table: &aws_sdk_ec2::types::RouteTable) -> BTreeMap<String, Stri
         .filter(live)
         .filter_map(pair)
         .collect()
-}
-
-/// Not there is as good as removed.
-pub(crate) fn gone(result: Result<(), Failure>) -> Result<(), Failure> {
-    match result {
-        Err(failure) if failure.class == Class::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-/// The id that an entry of a difference stands for: entries are part keys, or ids where no part is known.
-pub(crate) fn id_of<'a>(entry: &'a str, call: &'a Call) -> &'a str {
-    call.ids.get(&Key(entry.to_owned())).map_or(entry, String::as_str)
-}
-
-/// Entries of a list in a difference, as ids: those to add and those to remove.
-pub(crate) fn list_changes<'a>(difference: &'a Difference, call: &'a Call) -> (Vec<&'a str>, Vec<&'a str>) {
-    let entries = |value: &'a Value| -> Vec<&'a str> {
-        value
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(|entry| id_of(entry, call))
-            .collect()
-    };
-    let (is, should) = (entries(&difference.is), entries(&difference.should));
-    let add = should.iter().filter(|id| !is.contains(id)).copied().collect();
-    let remove = is.iter().filter(|id| !should.contains(id)).copied().collect();
-    (add, remove)
 }
 
 #[async_trait]

@@ -12,10 +12,9 @@ use reconcile::part::{
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::find::{Filters, InVpc, Place, Together, find, object, pages, some, tags, tags_of_new};
-use super::route_table::gone;
-use super::vpc::unfinished;
-use super::{INVISIBLE, QUICK, held, pace};
+use super::find::{Filters, InVpc, Together, find, pages, tags, tags_of_new};
+use super::held;
+use crate::kind::{INVISIBLE, Place, QUICK, gone, object, pace, some, unfinished};
 
 /// What a group lets in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,24 +1,17 @@
 //! What all kinds of EC2 objects share: finding them in few calls, tags, ARNs.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared, join_all};
 use reconcile::failure::Failure;
-use reconcile::part::{Ask, Condition, Object, Tags};
-use serde_json::Value;
+use reconcile::part::{Ask, Tags};
 
-use crate::client::{Aws, Clients};
+use crate::client::Clients;
+use crate::kind::Place;
 use crate::partition::partition;
-
-/// Where parts of a kind are made: a region of the configured AWS.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    pub(crate) aws: Aws,
-    pub(crate) region: Arc<str>,
-}
 
 /// Filters of a describing call: name and values.
 pub(crate) type Filters = Vec<(String, Vec<String>)>;
@@ -108,7 +101,7 @@ macro_rules! pages {
     ($place:expr, $action:literal, $doing:expr, $call:ident, $set_filters:ident, $items:ident, $filters:expr, $size:literal) => {{
         let place = $place;
         let ec2 = place.ec2().await?;
-        let filters = $crate::network::find::filters($filters);
+        let filters = $crate::ec2::find::filters($filters);
         let mut items = Vec::new();
         let mut next: Option<String> = None;
         loop {
@@ -138,13 +131,6 @@ pub(crate) fn filters(filters: Filters) -> Vec<Filter> {
 }
 
 impl Place {
-    pub(crate) fn new(aws: &Aws, region: &str) -> Self {
-        Self {
-            aws: aws.in_region(region),
-            region: region.into(),
-        }
-    }
-
     pub(crate) async fn ec2(&self) -> Result<Clients<aws_sdk_ec2::Client>, Failure> {
         self.aws.ec2(&self.region).await
     }
@@ -204,41 +190,6 @@ pub(crate) fn tags(list: Option<Vec<Tag>>) -> Tags {
         .into_iter()
         .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
         .collect()
-}
-
-/// An observed object, with its tags among the fields but for those of ownership.
-pub(crate) fn object(
-    id: String,
-    condition: Condition,
-    mut fields: Value,
-    tags: Tags,
-    references: Vec<String>,
-) -> Object {
-    let own: BTreeMap<&String, &String> = tags.iter().filter(|(key, _)| !key.starts_with("ekb:")).collect();
-    fields["tags"] = serde_json::json!(own);
-    Object {
-        id,
-        arn: None,
-        condition,
-        fields,
-        tags,
-        references,
-        outputs: BTreeMap::new(),
-        detail: Value::Null,
-    }
-}
-
-/// Outputs of an object: those that there are, by name.
-pub(crate) fn outputs<const N: usize>(named: [(&str, Option<String>); N]) -> BTreeMap<String, Value> {
-    let there = named
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
-    there.collect()
-}
-
-/// The parts that an answer gives, without those that are absent.
-pub(crate) fn some<T>(parts: impl IntoIterator<Item = Option<T>>) -> Vec<T> {
-    parts.into_iter().flatten().collect()
 }
 
 /// The same look asked for by two kinds at once is one call.

@@ -10,9 +10,10 @@ use futures::join;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{Object, Tags};
 
-use super::find::{Filters, Place, filters, pages, tags};
+use super::find::{Filters, filters, pages, tags};
 use super::held::{self, Prospect};
 use crate::failure::codes;
+use crate::kind::Place;
 
 /// Most things that a message names.
 const NAMED: usize = 12;

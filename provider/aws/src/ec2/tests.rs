@@ -28,6 +28,14 @@ fn place(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Place, L
     (Place::new(&aws, "eu-central-1"), log)
 }
 
+/// What a network is made of.
+fn all_kinds(aws: &Aws) -> Kinds {
+    let region = "eu-central-1";
+    kinds(aws, region)
+        .and(crate::iam::kinds(aws, region))
+        .and(crate::logs::kinds(aws, region))
+}
+
 fn ask() -> Ask {
     Ask {
         formerly: Vec::new(),
@@ -340,7 +348,7 @@ fn declared() -> Graph {
 async fn a_network_as_declared_shows_no_drift_in_twelve_calls() {
     let (aws, log) = aws(settings(), network);
     let graph = declared();
-    let engine = Engine::new(owner(), kinds(&aws, "eu-central-1"));
+    let engine = Engine::new(owner(), all_kinds(&aws));
     let before = engine.observe(Some(&graph), &Known::default()).await.report();
     let known = before.known().of(&graph);
     let first = log.all().len();
@@ -384,7 +392,7 @@ async fn what_differs_is_told() {
         other => other,
     });
     let graph = declared();
-    let engine = Engine::new(owner(), kinds(&aws, "eu-central-1"));
+    let engine = Engine::new(owner(), all_kinds(&aws));
     let drift = engine
         .observe(Some(&graph), &Known::default())
         .await
@@ -822,9 +830,9 @@ fn kinds_state_every_action_they_call() {
         include_str!("endpoint.rs"),
         include_str!("flow_log.rs"),
         include_str!("held.rs"),
-        include_str!("iam_role.rs"),
+        include_str!("../iam/role.rs"),
         include_str!("internet_gateway.rs"),
-        include_str!("log_group.rs"),
+        include_str!("../logs/group.rs"),
         include_str!("nat_gateway.rs"),
         include_str!("obstacles.rs"),
         include_str!("route_table.rs"),
@@ -834,7 +842,7 @@ fn kinds_state_every_action_they_call() {
         include_str!("find.rs"),
     ];
     let (aws, _) = aws(settings(), |_| Answer::Lost);
-    let kinds = kinds(&aws, "eu-central-1");
+    let kinds = all_kinds(&aws);
     let stated: BTreeSet<&str> = kinds
         .traits()
         .flat_map(|kind| kind.reads.iter().chain(kind.writes))

@@ -10,9 +10,9 @@ use reconcile::part::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::find::{Filters, InVpc, Place, filters, find, object, outputs, tags, tags_of_new};
+use super::find::{Filters, InVpc, filters, find, tags, tags_of_new};
 use super::nat_gateway::Gateways;
-use super::{INVISIBLE, QUICK};
+use crate::kind::{INVISIBLE, Place, QUICK, object, outputs};
 
 /// A public IPv4 address that stays the same.
 #[derive(Debug, Clone, Serialize, Part)]

@@ -9,11 +9,8 @@ use reconcile::part::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::find::{Place, object};
-use super::route_table::gone;
-use super::vpc::unfinished;
-use super::{INVISIBLE, QUICK};
 use crate::failure::codes;
+use crate::kind::{INVISIBLE, Place, QUICK, gone, names, object, unfinished};
 use crate::partition::partition;
 
 /// A log group.
@@ -108,16 +105,6 @@ impl LogGroups {
 fn arn_of(group: &aws_sdk_cloudwatchlogs::types::LogGroup) -> Option<String> {
     let arn = group.log_group_arn().or(group.arn())?;
     Some(arn.trim_end_matches(":*").to_owned())
-}
-
-/// The fixed names to look for: of what is declared and of what is known (their ids are names).
-pub(crate) fn names(ask: &Ask) -> std::collections::BTreeSet<String> {
-    let declared = ask
-        .declared
-        .values()
-        .filter_map(|fields| fields["name"].as_str())
-        .map(str::to_owned);
-    declared.chain(ask.known.values().cloned()).collect()
 }
 
 #[async_trait]

@@ -11,11 +11,9 @@ use reconcile::part::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::find::{Filters, InVpc, Place, Together, find, object, pages, some, tags, tags_of_new};
-use super::route_table::list_changes;
-use super::subnet::no_answer;
-use super::{INVISIBLE, QUICK, pace};
+use super::find::{Filters, InVpc, Together, find, pages, tags, tags_of_new};
 use crate::failure;
+use crate::kind::{INVISIBLE, Place, QUICK, list_changes, no_answer, object, pace, some};
 
 /// A gateway endpoint: routes to S3 or DynamoDB that leave out NAT gateways.
 #[derive(Debug, Clone, Serialize, Part)]

@@ -12,9 +12,8 @@ use reconcile::part::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::find::{Filters, InVpc, Place, Together, find, object, outputs, pages, some, tags, tags_of_new};
-use super::subnet::no_answer;
-use super::{INVISIBLE, pace};
+use super::find::{Filters, InVpc, Together, find, pages, tags, tags_of_new};
+use crate::kind::{INVISIBLE, Place, no_answer, object, outputs, pace, some};
 
 /// A public NAT gateway in one zone.
 #[derive(Debug, Clone, Serialize, Part)]

@@ -5,9 +5,10 @@ use futures::join;
 use reconcile::failure::Failure;
 use reconcile::part::Object;
 
-use super::find::{Place, pages};
+use super::find::pages;
 use super::obstacles::{self, Ours};
 use crate::Aws;
+use crate::kind::Place;
 
 /// Whether something goes by itself once its owner has gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,9 +14,9 @@ use reconcile::part::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::find::{Filters, InVpc, Place, find, object, pages, tags, tags_of_new};
-use super::subnet::no_answer;
-use super::{INVISIBLE, QUICK, held, obstacles};
+use super::find::{Filters, InVpc, find, pages, tags, tags_of_new};
+use super::{held, obstacles};
+use crate::kind::{INVISIBLE, Place, QUICK, no_answer, object, unfinished};
 
 /// A VPC.
 #[derive(Debug, Clone, Serialize, Part)]
@@ -389,17 +389,6 @@ impl Kind for Vpcs {
                 Err(held::explain(&self.0, failure, held::Within::Vpc, &object.id, object).await)
             }
             other => other.map(|_| Deleted::Gone),
-        }
-    }
-}
-
-/// The condition of a new object after the calls that finish it: where they failed, the engine looks and mends.
-pub(crate) fn unfinished(finish: Result<(), Failure>, condition: Condition) -> Condition {
-    match finish {
-        Ok(()) => condition,
-        Err(failure) => {
-            tracing::debug!(%failure, "made, but not finished");
-            Condition::Changing("being set up".into())
         }
     }
 }

@@ -9,11 +9,10 @@ use reconcile::part::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::find::{Filters, InVpc, Place, find, object, pages, some, tags, tags_of_new};
-use super::iam_role::role_arn;
-use super::subnet::no_answer;
-use super::{INVISIBLE, QUICK};
+use super::find::{Filters, InVpc, find, pages, tags, tags_of_new};
 use crate::failure;
+use crate::iam::role::role_arn;
+use crate::kind::{INVISIBLE, Place, QUICK, no_answer, object, some};
 
 /// A flow log of all traffic of a VPC.
 #[derive(Debug, Clone, Serialize, Part)]

@@ -14,12 +14,8 @@ use reconcile::part::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::find::{Place, object};
-use super::log_group::names;
-use super::route_table::{gone, list_changes};
-use super::vpc::unfinished;
-use super::{INVISIBLE, pace};
 use crate::failure::codes;
+use crate::kind::{INVISIBLE, Place, gone, list_changes, names, object, pace, unfinished};
 use crate::partition::partition;
 
 /// A role with its policies. Policies that others attach are left alone.
