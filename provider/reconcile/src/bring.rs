@@ -10,7 +10,7 @@ use crate::clock::Moment;
 use crate::compare;
 use crate::delete::outlook;
 use crate::failure::{Class, Failure};
-use crate::graph::Declared;
+use crate::graph::Node;
 use crate::kinds::AnyKind;
 use crate::matching::{Found, Seen};
 use crate::observe::{Spot, Standing};
@@ -30,8 +30,8 @@ const ROUNDS: u32 = 6;
 /// Shortest time that an update may take to show in reads.
 const UPDATE_SHOWS: Duration = Duration::from_secs(10);
 
-/// What the parts of one stage share.
-pub(crate) struct Stage<'a> {
+/// What the parts of one pass over a stage share.
+pub(crate) struct Pass<'a> {
     pub schedule: &'a Schedule,
     /// Parts that are made again, with the object that goes.
     pub replaced: BTreeMap<Key, Spot>,
@@ -48,8 +48,8 @@ pub(crate) struct Stage<'a> {
 /// Work on one part.
 struct Work<'a> {
     run: &'a Run,
-    stage: &'a Stage<'a>,
-    part: &'a Arc<Declared>,
+    pass: &'a Pass<'a>,
+    part: &'a Arc<Node>,
     kind: &'a Arc<dyn AnyKind>,
     traits: &'a KindTraits,
     /// When this run made it.
@@ -74,13 +74,13 @@ struct Work<'a> {
 
 impl Run {
     /// Brings the part to what it should be, and says how far it has come.
-    pub async fn bring(&self, part: &Arc<Declared>, stage: &Stage<'_>) -> Result<(), Stop> {
+    pub async fn bring(&self, part: &Arc<Node>, pass: &Pass<'_>) -> Result<(), Stop> {
         let end = match self.engine.kinds.get(part.kind) {
             Some(kind) => {
                 let traits = kind.traits();
                 let mut work = Work {
                     run: self,
-                    stage,
+                    pass,
                     part,
                     kind,
                     traits,
@@ -112,7 +112,7 @@ impl Run {
         if failed.is_some() || end.is_ok() {
             self.engine.tell(&part.key, part.kind, &Step::end(failed));
         }
-        stage.schedule.reached(
+        pass.schedule.reached(
             &part.key,
             if end.is_ok() {
                 Progress::Ready
@@ -127,11 +127,11 @@ impl Run {
 impl Work<'_> {
     async fn go(&mut self) -> Result<(), Stop> {
         let key = &self.part.key;
-        if let Some(old) = self.stage.replaced.get(key) {
-            self.stage.schedule.until_gone(old).await?;
+        if let Some(old) = self.pass.replaced.get(key) {
+            self.pass.schedule.until_gone(old).await?;
         }
-        for old in self.stage.excluded.get(key).into_iter().flatten() {
-            self.stage.schedule.until_gone(old).await?;
+        for old in self.pass.excluded.get(key).into_iter().flatten() {
+            self.pass.schedule.until_gone(old).await?;
         }
         loop {
             let seen = self
@@ -172,7 +172,7 @@ impl Work<'_> {
                 Condition::Deleting | Condition::Dead => self.run.remove(&found, false, &|| {}).await?,
                 Condition::Failed(reason) => return Err(self.failed(&found, reason).into()),
                 Condition::Changing(_) => {
-                    self.stage.schedule.reached(key, self.progress_when_found(&found));
+                    self.pass.schedule.reached(key, self.progress_when_found(&found));
                     self.look("waiting for", &found).await?;
                 }
                 Condition::Settled if self.is_doubtful(&found) => self.look("waiting for", &found).await?,
@@ -181,7 +181,7 @@ impl Work<'_> {
                     self.give_way(&found).await?;
                 }
                 Condition::Settled => {
-                    self.stage.schedule.reached(key, self.progress_when_found(&found));
+                    self.pass.schedule.reached(key, self.progress_when_found(&found));
                     if self.settle(&found).await? {
                         return Ok(());
                     }
@@ -194,7 +194,7 @@ impl Work<'_> {
     fn is_doubtful(&self, found: &Found) -> bool {
         let Some(made) = self
             .made
-            .filter(|_| self.stage.is_resumed && self.made_id.is_some())
+            .filter(|_| self.pass.is_resumed && self.made_id.is_some())
         else {
             return false;
         };
@@ -215,9 +215,9 @@ impl Work<'_> {
     }
 
     fn is_root(&self) -> bool {
-        self.stage.is_create
+        self.pass.is_create
             && self
-                .stage
+                .pass
                 .root
                 .as_ref()
                 .is_some_and(|(root, _)| *root == self.part.key)
@@ -232,8 +232,8 @@ impl Work<'_> {
         if self.part.first_needs == self.part.needs {
             return self.meet_needs().await;
         }
-        for (key, stage) in &self.part.first_needs {
-            self.stage.schedule.until(key, *stage).await?;
+        for (key, need) in &self.part.first_needs {
+            self.pass.schedule.until(key, *need).await?;
         }
         Ok(())
     }
@@ -241,13 +241,13 @@ impl Work<'_> {
     /// Whether what it refers to is as far as it has to be.
     fn is_met(&self, key: &Key) -> bool {
         let needed = self.part.needs.get(key);
-        self.needs_met || needed.is_none_or(|stage| self.stage.schedule.has_reached(key, *stage))
+        self.needs_met || needed.is_none_or(|need| self.pass.schedule.has_reached(key, *need))
     }
 
     async fn meet_needs(&mut self) -> Result<(), Stop> {
         if !self.needs_met {
-            for (key, stage) in &self.part.needs {
-                self.stage.schedule.until(key, *stage).await?;
+            for (key, need) in &self.part.needs {
+                self.pass.schedule.until(key, *need).await?;
             }
             for named in &self.part.takes {
                 self.until_told(named).await?;
@@ -305,11 +305,11 @@ impl Work<'_> {
     }
 
     /// The differences as they are now; what is going to be replaced counts as having no id.
-    fn differences(&self, object: &Object) -> Vec<compare::Found> {
+    fn differences(&self, object: &Object) -> Vec<compare::Differing> {
         self.run.sight(|sight| {
             // The id may be the same again (a name), so what tells is whether it was made again.
             let is_replaced =
-                |key: &Key| self.stage.replaced.contains_key(key) && !self.stage.schedule.is_made(key);
+                |key: &Key| self.pass.replaced.contains_key(key) && !self.pass.schedule.is_made(key);
             sight.differences(self.part, object, &is_replaced)
         })
     }
@@ -334,12 +334,12 @@ impl Work<'_> {
             return Ok(false);
         }
         if !self.needs_met {
-            let (stage, mut holds) = (self.stage, self.holds(object));
+            let (pass, mut holds) = (self.pass, self.holds(object));
             tokio::select! {
                 biased;
                 // What it refers to may have another id by then.
                 end = self.meet_needs() => end?,
-                held = stage.schedule.first_held(holds.keys()) => {
+                held = pass.schedule.first_held(holds.keys()) => {
                     let what = holds.remove(&held).unwrap_or_default();
                     self.let_go(found, held, &what).await?;
                 }
@@ -470,7 +470,7 @@ impl Work<'_> {
     fn holds(&self, object: &Object) -> BTreeMap<Spot, Vec<Difference>> {
         let mut holds = BTreeMap::new();
         for spot in self
-            .stage
+            .pass
             .schedule
             .going()
             .filter(|spot| !self.let_go.contains(*spot))
@@ -538,7 +538,7 @@ impl Work<'_> {
         }
         let owner = &self.run.engine.owner;
         let root = self
-            .stage
+            .pass
             .root
             .as_ref()
             .filter(|(root, _)| *root == self.part.key)
@@ -722,7 +722,7 @@ impl Work<'_> {
     /// Two creates at once may both have made a root: the younger gives way before anything is built on it.
     async fn give_way(&mut self, found: &Found) -> Result<(), Failure> {
         let key = &self.part.key;
-        let ours = self.stage.root.as_ref().and_then(|(_, root)| root.at_work());
+        let ours = self.pass.root.as_ref().and_then(|(_, root)| root.at_work());
         if RootTags::read(&found.object.tags).at_work() != ours {
             let cause = format!("another apply made {} at the same time", found.object.id);
             let failure = Failure::new(Class::Exists, self.doing("creating"), cause).code("EKB1308");
@@ -756,7 +756,7 @@ fn is_older(other: &Object, ours: &Object) -> bool {
 }
 
 /// A change that is not made.
-pub(crate) fn refused(doing: String, id: &str, found: &compare::Found, refusal: &Refusal) -> Failure {
+pub(crate) fn refused(doing: String, id: &str, found: &compare::Differing, refusal: &Refusal) -> Failure {
     let cause = format!("{id}: {}: {}", found.sentences(), refusal.why);
     Failure::new(Class::Invalid, doing, cause)
         .code("EKB1314")
@@ -764,7 +764,7 @@ pub(crate) fn refused(doing: String, id: &str, found: &compare::Found, refusal: 
 }
 
 /// Something else changes it back, again and again.
-pub(crate) fn fought_over(key: &Key, doing: &str, differing: &[compare::Found]) -> Failure {
+pub(crate) fn fought_over(key: &Key, doing: &str, differing: &[compare::Differing]) -> Failure {
     let leaves = differing.iter().flat_map(|found| &found.leaves);
     let sentences: Vec<String> = leaves.map(compare::Leaf::sentence).collect();
     let cause = format!(

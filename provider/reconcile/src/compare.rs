@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::graph::{Declared, without_nulls};
+use crate::graph::{Node, without_nulls};
 use crate::part::{Difference, FieldRule, Key, Refusal, Remedy};
 
 /// Longest value in a sentence.
@@ -13,7 +13,7 @@ const SHOWN: usize = 80;
 
 /// A field that is not what it should be, with the places in it.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub(crate) struct Differing {
     pub difference: Difference,
     pub leaves: Vec<Leaf>,
     /// Places that differ and are left alone.
@@ -31,7 +31,7 @@ pub(crate) struct Leaf {
     hidden: bool,
 }
 
-impl Found {
+impl Differing {
     /// All of it in words.
     pub fn sentences(&self) -> String {
         let sentences: Vec<String> = self.leaves.iter().map(Leaf::sentence).collect();
@@ -90,25 +90,25 @@ fn shown(value: &Value) -> String {
 /// a difference is drift (we applied what we want now) or the user's wish; only drift can be ignored. A field that
 /// already is as a later stage wants it is left alone.
 pub(crate) fn differences(
-    part: &Declared,
+    part: &Node,
     is: &Value,
     applied: Option<&Value>,
-    later: &[&Declared],
+    later: &[&Node],
     ignore: &[String],
-) -> Vec<Found> {
+) -> Vec<Differing> {
     differences_from(part, is, applied, applied, later, ignore)
 }
 
 /// The same where it is known what was declared before: a difference from that is drift, whatever the state holds since
 /// drift was seen.
 pub(crate) fn differences_from(
-    part: &Declared,
+    part: &Node,
     is: &Value,
     applied: Option<&Value>,
     declared: Option<&Value>,
-    later: &[&Declared],
+    later: &[&Node],
     ignore: &[String],
-) -> Vec<Found> {
+) -> Vec<Differing> {
     let mut found = Vec::new();
     for (field, should) in part.fields.as_object().into_iter().flatten() {
         let rule = part.rule(field);
@@ -160,7 +160,7 @@ pub(crate) fn differences_from(
             continue;
         }
         let remedy = part.change(field, &is, &should);
-        found.push(Found {
+        found.push(Differing {
             difference: Difference {
                 field: field.clone(),
                 is,
@@ -176,7 +176,7 @@ pub(crate) fn differences_from(
 
 /// The fields of a declared part as they are, for the state: those that we own. What is ignored shows as applied.
 pub(crate) fn view(
-    part: &Declared,
+    part: &Node,
     is: &Value,
     applied: Option<&Value>,
     declared: Option<&Value>,
@@ -355,7 +355,7 @@ pub(crate) fn is_part_ignored(key: &Key, ignore: &[String]) -> bool {
 }
 
 /// Whether the pattern could match something of the parts: a part, a field, or an entry of a field.
-pub(crate) fn could_match<'a>(pattern: &str, mut parts: impl Iterator<Item = &'a Arc<Declared>>) -> bool {
+pub(crate) fn could_match<'a>(pattern: &str, mut parts: impl Iterator<Item = &'a Arc<Node>>) -> bool {
     // What follows the field names an entry, which only what is there can say.
     let field = match pattern.split_once(": ") {
         Some((part, rest)) => format!("{part}: {}", rest.split(' ').next().unwrap_or_default()),

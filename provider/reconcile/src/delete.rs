@@ -11,7 +11,7 @@ use crate::kinds::AnyKind;
 use crate::matching::{Found, Seen};
 use crate::observe::{Observation, Spot};
 use crate::ownership::{KEPT, PREFIX, made_at, new_tags};
-use crate::part::{Call, Condition, Deleted, Key, Stage, Tags};
+use crate::part::{Call, Condition, Deleted, Key, Need, Tags};
 use crate::progress::Step;
 use crate::report::{Kept, Why};
 use crate::schedule::{Fate, Schedule, Stop};
@@ -181,7 +181,7 @@ impl Run {
         }
         schedule.until_order(removal.rank).await?;
         for key in &removal.after_parts {
-            schedule.until(key, Stage::Ready).await?;
+            schedule.until(key, Need::Ready).await?;
         }
         if let Some(reason) = &removal.kept {
             return Ok(self.let_be(&removal.found, reason).await?);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use framework::Attr;
 
 use crate::compare;
-use crate::graph::{Declared, Graph};
+use crate::graph::{Graph, Node};
 use crate::part::{FieldRule, Key, Refusal, Remedy};
 use crate::report::{Change, Known};
 
@@ -80,7 +80,7 @@ impl Graph {
 }
 
 /// The field for which the part may have to be made anew, where these are.
-fn may_be_renewed(part: &Declared, renewed: &BTreeSet<Key>) -> Option<String> {
+fn may_be_renewed(part: &Node, renewed: &BTreeSet<Key>) -> Option<String> {
     let cannot_change =
         |field: &str| part.rule(field) != FieldRule::NotCompared && part.remedy(field) == Remedy::Replace;
     let unknown = part.unknown_fields().find(|field| cannot_change(field));
@@ -186,7 +186,7 @@ impl Foresight<'_> {
         differing.collect()
     }
 
-    fn fate(&self, part: &Declared) -> Option<Fate> {
+    fn fate(&self, part: &Node) -> Option<Fate> {
         match self.changes.get(&part.key) {
             Some(Change::Replace(_)) => Some(Fate::Replaced(self.why_replaced(part))),
             _ if self.renewed.contains(&part.key) => {
@@ -197,7 +197,7 @@ impl Foresight<'_> {
         }
     }
 
-    fn why_replaced(&self, part: &Declared) -> String {
+    fn why_replaced(&self, part: &Node) -> String {
         let Some(is) = self.known.objects.get(&part.key) else {
             return "it failed, or is being deleted".to_owned();
         };

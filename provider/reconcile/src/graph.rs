@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::failure::{Class, Failure};
-use crate::part::{FieldRule, Key, Part, Ref, Remedy, Stage, Tags};
+use crate::part::{FieldRule, Key, Need, Part, Ref, Remedy, Tags};
 use crate::reference;
 use crate::shared_tags::{IgnoredTags, SharedTags};
 
@@ -20,7 +20,7 @@ const KEY_LENGTH: usize = 256;
 /// Parts that belong together, with the edges that follow from their [`Ref`]s.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
-    parts: IndexMap<Key, Arc<Declared>>,
+    parts: IndexMap<Key, Arc<Node>>,
     /// By kind the fields in which any part of it refers to others.
     referring: BTreeMap<&'static str, BTreeSet<String>>,
     root: Option<Key>,
@@ -79,7 +79,7 @@ impl Handle {
     pub fn made(&self) -> Ref {
         Ref {
             key: self.0.clone(),
-            stage: Stage::Made,
+            need: Need::Made,
             output: None,
         }
     }
@@ -88,7 +88,7 @@ impl Handle {
     pub fn ready(&self) -> Ref {
         Ref {
             key: self.0.clone(),
-            stage: Stage::Ready,
+            need: Need::Ready,
             output: None,
         }
     }
@@ -96,7 +96,7 @@ impl Handle {
 
 /// A declared part.
 #[derive(Clone)]
-pub(crate) struct Declared {
+pub(crate) struct Node {
     pub key: Key,
     pub kind: &'static str,
     /// The typed part, for its kind.
@@ -106,9 +106,9 @@ pub(crate) struct Declared {
     /// Its fields with references marked as such, for putting ids in their place.
     marked: Value,
     /// What it needs, and how far along.
-    pub needs: BTreeMap<Key, Stage>,
+    pub needs: BTreeMap<Key, Need>,
     /// The same for making it: without what may come later.
-    pub first_needs: BTreeMap<Key, Stage>,
+    pub first_needs: BTreeMap<Key, Need>,
     /// The parts referred to, by top-level field.
     pub referring: BTreeMap<String, BTreeSet<Key>>,
     /// What of others stands in its fields beside ids alone: outputs, and ids within texts.
@@ -125,9 +125,9 @@ pub(crate) struct Declared {
     change: fn(&str, &Value, &Value) -> Remedy,
 }
 
-impl fmt::Debug for Declared {
+impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Declared")
+        f.debug_struct("Node")
             .field("key", &self.key)
             .field("kind", &self.kind)
             .field("fields", &self.fields)
@@ -135,7 +135,7 @@ impl fmt::Debug for Declared {
     }
 }
 
-impl Declared {
+impl Node {
     /// How the field is compared. Tags are always compared by entry: others put tags on our objects too.
     pub fn rule(&self, field: &str) -> FieldRule {
         if field == "tags" {
@@ -324,9 +324,9 @@ impl Graph {
         let mut takes = Vec::new();
         for (field, value) in marked.as_object().into_iter().flatten() {
             for (named, is_alone) in reference::references(value) {
-                let need = |needs: &mut BTreeMap<Key, Stage>| {
-                    let needed = needs.entry(named.key.clone()).or_insert(named.stage);
-                    *needed = named.stage.max(*needed);
+                let need = |needs: &mut BTreeMap<Key, Need>| {
+                    let needed = needs.entry(named.key.clone()).or_insert(named.need);
+                    *needed = named.need.max(*needed);
                 };
                 need(&mut needs);
                 if !P::is_later(field) {
@@ -352,7 +352,7 @@ impl Graph {
             .into_iter()
             .flatten();
         let own_tags = own_tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-        let declared = Declared {
+        let declared = Node {
             own_tags: own_tags.collect(),
             unknown: unknown.0,
             shared: Arc::default(),
@@ -469,7 +469,7 @@ impl Graph {
         if !self.open.is_empty() {
             return Attr::Unknown;
         }
-        let shown = |part: &Arc<Declared>| match part.shown_if_known() {
+        let shown = |part: &Arc<Node>| match part.shown_if_known() {
             Some(fields) => Attr::Known(fields.to_string()),
             None => Attr::Unknown,
         };
@@ -516,7 +516,7 @@ impl Graph {
             }
         }
         // Kahn's algorithm: what is left when nothing more can be taken lies on a cycle or behind one.
-        let mut left: BTreeMap<&Key, &Arc<Declared>> = self.parts.iter().collect();
+        let mut left: BTreeMap<&Key, &Arc<Node>> = self.parts.iter().collect();
         loop {
             let free: Vec<&Key> = left
                 .iter()
@@ -562,11 +562,11 @@ impl Graph {
         }
     }
 
-    pub(crate) fn get(&self, key: &Key) -> Option<&Arc<Declared>> {
+    pub(crate) fn get(&self, key: &Key) -> Option<&Arc<Node>> {
         self.parts.get(key)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Declared>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.parts.values()
     }
 }
@@ -648,10 +648,7 @@ mod tests {
             "what a plan shows"
         );
         let part = graph.get(&Key::from("routes")).unwrap();
-        let needs = BTreeMap::from([
-            (Key::from("vpc"), Stage::Made),
-            (Key::from("nat/a"), Stage::Ready),
-        ]);
+        let needs = BTreeMap::from([(Key::from("vpc"), Need::Made), (Key::from("nat/a"), Need::Ready)]);
         assert_eq!(part.needs, needs);
         let id = |named: &Ref| (named.key.0 == "vpc").then(|| json!("vpc-1"));
         assert_eq!(part.resolved(&id)["vpc"], "vpc-1");

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::failure::{Class, Failure};
-use crate::graph::Declared;
+use crate::graph::Node;
 use crate::part::{
     Ask, Call, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Part, Tags,
 };
@@ -101,14 +101,9 @@ pub(crate) trait AnyKind: Send + Sync {
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure>;
     async fn in_the_way(&self, object: &Object, going: &[&Object]) -> Result<(), Failure>;
-    async fn create(&self, part: &Declared, call: &Call) -> Result<Made, Failure>;
-    async fn update(
-        &self,
-        part: &Declared,
-        is: &Object,
-        what: &[Difference],
-        call: &Call,
-    ) -> Result<(), Failure>;
+    async fn create(&self, part: &Node, call: &Call) -> Result<Made, Failure>;
+    async fn update(&self, part: &Node, is: &Object, what: &[Difference], call: &Call)
+    -> Result<(), Failure>;
     async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure>;
     async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure>;
 }
@@ -119,7 +114,7 @@ struct Erased<K> {
 }
 
 impl<K: Kind> Erased<K> {
-    fn typed<'a>(&self, part: &'a Declared) -> Result<&'a K::Part, Failure> {
+    fn typed<'a>(&self, part: &'a Node) -> Result<&'a K::Part, Failure> {
         part.part.downcast_ref().ok_or_else(|| {
             let cause = format!(
                 "two types of parts share the kind {} (a defect of the provider)",
@@ -172,13 +167,13 @@ impl<K: Kind> AnyKind for Erased<K> {
         self.kind.outlook(object, waited).await
     }
 
-    async fn create(&self, part: &Declared, call: &Call) -> Result<Made, Failure> {
+    async fn create(&self, part: &Node, call: &Call) -> Result<Made, Failure> {
         self.kind.create(self.typed(part)?, call).await
     }
 
     async fn update(
         &self,
-        part: &Declared,
+        part: &Node,
         is: &Object,
         what: &[Difference],
         call: &Call,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::duplicates::Spare;
 use crate::failure::{Class, Failure};
-use crate::graph::Declared;
+use crate::graph::Node;
 use crate::observe::{Observation, Spot, Standing};
 use crate::ownership::{KEPT, PREFIX, RESOURCE, RootTags, Whose, made_at};
 use crate::part::{Condition, FieldRule, Idempotence, Key, Object, Owner, Remedy, Tags};
@@ -431,7 +431,7 @@ impl Observation {
     }
 
     /// The declared part whose fixed name the object has.
-    fn named(&self, kind: &str, object: &Object) -> Option<&Arc<Declared>> {
+    fn named(&self, kind: &str, object: &Object) -> Option<&Arc<Node>> {
         let any_kind = self.engine.kinds.get(kind)?;
         let mut parts = self.graphs.iter().flat_map(|graph| graph.iter());
         let is_named = any_kind.traits().idempotence == Idempotence::NaturalKey;
@@ -483,7 +483,7 @@ impl Observation {
     }
 
     /// Whether a part that was found has the object's id where its declaration refers to this part.
-    fn is_referred_to(&self, part: &Declared, object: &Object, claims: &BTreeMap<Key, Vec<Found>>) -> bool {
+    fn is_referred_to(&self, part: &Node, object: &Object, claims: &BTreeMap<Key, Vec<Found>>) -> bool {
         claims.iter().any(|(key, found)| {
             let (Some(user), Some(found)) = (self.declared(key), found.first()) else {
                 return false;
@@ -513,7 +513,7 @@ impl Observation {
             let Some(any_kind) = self.engine.kinds.get(kind) else {
                 continue;
             };
-            let same = |part: &&Arc<Declared>| part.kind == kind && any_kind.stands_for(&part.fields, object);
+            let same = |part: &&Arc<Node>| part.kind == kind && any_kind.stands_for(&part.fields, object);
             let meant = self
                 .graphs
                 .iter()
@@ -570,7 +570,7 @@ impl Observation {
     pub(crate) fn keyed(
         &self,
         kind: &str,
-        part: Option<&Declared>,
+        part: Option<&Node>,
         fields: &Value,
         replaced: &dyn Fn(&Key) -> bool,
     ) -> Value {
@@ -610,7 +610,7 @@ impl Observation {
 
 /// Whether the object can become the part without being made anew: others may rely on what they built. Fields that refer
 /// to parts are left out: they are why it was looked at.
-fn can_stay(part: &Declared, object: &Object) -> bool {
+fn can_stay(part: &Node, object: &Object) -> bool {
     let fields = part.fields.as_object().into_iter().flatten();
     let mut fixed = fields.filter(|(field, _)| {
         part.remedy(field) == Remedy::Replace

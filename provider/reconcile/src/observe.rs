@@ -11,7 +11,7 @@ use crate::clock::Moment;
 use crate::compare;
 use crate::engine::Engine;
 use crate::failure::{Class, Failure};
-use crate::graph::{Declared, Graph};
+use crate::graph::{Graph, Node};
 use crate::matching::{Picture, Seen};
 use crate::ownership::{missing_tags, without_ownership};
 use crate::part::{Ask, Condition, Key, Object, Ref};
@@ -288,7 +288,7 @@ impl Observation {
     }
 
     /// The declared part of this key: of this stage, else of the next that has it.
-    pub(crate) fn declared(&self, key: &Key) -> Option<&Arc<Declared>> {
+    pub(crate) fn declared(&self, key: &Key) -> Option<&Arc<Node>> {
         self.graphs.iter().find_map(|graph| graph.get(key))
     }
 
@@ -348,7 +348,7 @@ impl Observation {
     }
 
     /// What the part takes of others, as far as it is known.
-    pub(crate) fn taken(&self, part: &Declared) -> Vec<(Ref, Value)> {
+    pub(crate) fn taken(&self, part: &Node) -> Vec<(Ref, Value)> {
         let taken = part.takes.iter();
         taken
             .filter_map(|named| Some((named.clone(), self.value(named)?)))
@@ -381,12 +381,12 @@ impl Observation {
     /// The differences of a part that was found, from what the graph says. `replaced` parts count as having no id.
     pub(crate) fn differences(
         &self,
-        part: &Declared,
+        part: &Node,
         object: &Object,
         replaced: &dyn Fn(&Key) -> bool,
-    ) -> Vec<compare::Found> {
+    ) -> Vec<compare::Differing> {
         let is = self.as_it_is(part, object, replaced);
-        let later: Vec<&Declared> = self
+        let later: Vec<&Node> = self
             .graphs
             .iter()
             .skip(1)
@@ -405,7 +405,7 @@ impl Observation {
     }
 
     /// The fields of a part's object: references as keys, and what cannot be read as it was last applied.
-    fn as_it_is(&self, part: &Declared, object: &Object, replaced: &dyn Fn(&Key) -> bool) -> Value {
+    fn as_it_is(&self, part: &Node, object: &Object, replaced: &dyn Fn(&Key) -> bool) -> Value {
         let known = |named: &Ref| self.value(named).filter(|_| !replaced(&named.key));
         let is = part.name_outputs(&object.fields, &known);
         let mut is = self.keyed(part.kind, Some(part), &is, replaced);
@@ -420,7 +420,7 @@ impl Observation {
     }
 
     /// Whether the state knows the part as it is declared now: nothing is to be done, as far as one can know unseen.
-    pub(crate) fn is_known_as_declared(&self, part: &Declared) -> bool {
+    pub(crate) fn is_known_as_declared(&self, part: &Node) -> bool {
         let objects = &self.known.objects;
         self.known.ids.contains_key(&part.key)
             && objects.get(&part.key).is_some_and(|is| {
@@ -431,7 +431,7 @@ impl Observation {
     /// Notes that these fields were applied to the object.
     pub(crate) fn note_applied<'a>(
         &mut self,
-        part: &Declared,
+        part: &Node,
         spot: Spot,
         fields: impl Iterator<Item = (&'a String, &'a Value)>,
     ) {

@@ -50,14 +50,14 @@ pub fn key(kind: &str, position: impl fmt::Display) -> Key {
 
 /// How far along a needed part has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
+pub enum Need {
     /// It has an id.
     Made,
     /// It is usable.
     Ready,
 }
 
-impl Stage {
+impl Need {
     /// The word under which a reference is written.
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ pub struct Ref {
     /// The part meant.
     pub key: Key,
     /// How far along it has to be before the part that holds this reference is made or updated.
-    pub stage: Stage,
+    pub need: Need,
     /// What of it is meant, by its name in [`Object::outputs`], or `arn`; none: its id.
     pub output: Option<String>,
 }

@@ -7,15 +7,15 @@
 
 use serde_json::{Map, Value};
 
-use crate::part::{Ref, Stage};
+use crate::part::{Need, Ref};
 
 const MARK: char = '\0';
 
 impl std::fmt::Display for Ref {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (stage, key) = (self.stage.word(), &self.key);
+        let (need, key) = (self.need.word(), &self.key);
         let output = self.output.as_deref().unwrap_or_default();
-        write!(f, "{MARK}{stage}{MARK}{key}{MARK}{output}{MARK}")
+        write!(f, "{MARK}{need}{MARK}{key}{MARK}{output}{MARK}")
     }
 }
 
@@ -42,12 +42,12 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
         if !plain.is_empty() {
             pieces.push(Piece::Plain(plain));
         }
-        let (Some(stage), Some(key), Some(output)) = (rest.next(), rest.next(), rest.next()) else {
+        let (Some(need), Some(key), Some(output)) = (rest.next(), rest.next(), rest.next()) else {
             break;
         };
         pieces.push(Piece::Reference(Ref {
             key: key.into(),
-            stage: Stage::of(stage),
+            need: Need::of(need),
             output: (!output.is_empty()).then(|| output.to_owned()),
         }));
     }
@@ -208,7 +208,7 @@ mod tests {
     fn reference(key: &str, output: Option<&str>) -> Ref {
         Ref {
             key: key.into(),
-            stage: Stage::Ready,
+            need: Need::Ready,
             output: output.map(str::to_owned),
         }
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use futures::future::{join, join_all};
 
-use crate::bring::{Stage, fought_over, refused};
+use crate::bring::{Pass, fought_over, refused};
 use crate::compare;
 use crate::delete::{Removal, order};
 use crate::engine::{Engine, Way};
 use crate::failure::{Class, Failure};
-use crate::graph::{Declared, Graph};
+use crate::graph::{Graph, Node};
 use crate::matching::{Found, Seen, is_owned};
 use crate::observe::{Observation, Spot};
 use crate::ownership::{
@@ -548,7 +548,7 @@ impl Run {
         let root = graph
             .root_key()
             .map(|key| (key.clone(), self.tags_of_new_root(key, purpose)));
-        let stage = Stage {
+        let pass = Pass {
             schedule: &schedule,
             replaced: replaced
                 .into_iter()
@@ -559,9 +559,9 @@ impl Run {
             is_create: matches!(purpose, Purpose::Create { .. }),
             is_resumed: self.sight(|sight| sight.root_id().is_some()),
         };
-        let stage = &stage;
+        let pass = &pass;
         let bringing = join_all(graph.iter().map(|part| async move {
-            match self.bring(part, stage).await {
+            match self.bring(part, pass).await {
                 Err(Stop::Failed(failure)) => Some((part.key.clone(), failure)),
                 Ok(()) | Err(Stop::Behind) => None,
             }
@@ -601,7 +601,7 @@ impl Run {
     /// Looks at what was made and never looked at, since the answer of its creating call sufficed.
     async fn look_at_the_unseen(&self, graph: &Graph) {
         let kinds = self.sight(|sight| {
-            let unseen = |part: &&Arc<Declared>| {
+            let unseen = |part: &&Arc<Node>| {
                 sight
                     .chosen
                     .get(&part.key)
@@ -881,7 +881,7 @@ fn exclusions(
             .push(&removal.found);
     }
     let parts = sight.graphs.first().into_iter().flat_map(Graph::iter);
-    let is_made = |part: &&Arc<Declared>| sight.found(&part.key).is_none_or(|found| found.has_ended());
+    let is_made = |part: &&Arc<Node>| sight.found(&part.key).is_none_or(|found| found.has_ended());
     let made = parts.filter(|part| replaced.contains_key(&part.key) || is_made(part));
     let excluded = made.filter_map(|part| {
         let kind = sight.engine.kinds.get(part.kind)?;
@@ -912,7 +912,7 @@ impl Observation {
     }
 
     /// The first declared part of the stage that differs, with the differences; none of them where it is not there.
-    fn amiss(&self) -> Option<(Key, Vec<compare::Found>)> {
+    fn amiss(&self) -> Option<(Key, Vec<compare::Differing>)> {
         let nothing = |_: &Key| false;
         self.graphs.first()?.iter().find_map(|part| {
             let differing = match self.picture.parts.get(&part.key) {

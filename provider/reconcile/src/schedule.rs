@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::delete::Removal;
 use crate::failure::Failure;
 use crate::observe::Spot;
-use crate::part::{Key, Stage};
+use crate::part::{Key, Need};
 
 /// How far a part has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,10 +22,10 @@ pub(crate) enum Progress {
     Failed,
 }
 
-fn is_enough(progress: Progress, stage: Stage) -> bool {
-    match stage {
-        Stage::Made => matches!(progress, Progress::Made | Progress::Ready),
-        Stage::Ready => progress == Progress::Ready,
+fn is_enough(progress: Progress, need: Need) -> bool {
+    match need {
+        Need::Made => matches!(progress, Progress::Made | Progress::Ready),
+        Need::Ready => progress == Progress::Ready,
     }
 }
 
@@ -117,14 +117,14 @@ impl Schedule {
     pub fn is_made(&self, key: &Key) -> bool {
         self.parts
             .get(key)
-            .is_none_or(|part| is_enough(*part.borrow(), Stage::Made))
+            .is_none_or(|part| is_enough(*part.borrow(), Need::Made))
     }
 
     /// Whether the part is as far; an unknown part counts as being there.
-    pub fn has_reached(&self, key: &Key, stage: Stage) -> bool {
+    pub fn has_reached(&self, key: &Key, need: Need) -> bool {
         self.parts
             .get(key)
-            .is_none_or(|part| is_enough(*part.borrow(), stage))
+            .is_none_or(|part| is_enough(*part.borrow(), need))
     }
 
     pub fn ended(&self, spot: &Spot, fate: Fate) {
@@ -140,12 +140,12 @@ impl Schedule {
     }
 
     /// Waits until the part is as far; an unknown part counts as being there.
-    pub async fn until(&self, key: &Key, stage: Stage) -> Result<(), Stop> {
+    pub async fn until(&self, key: &Key, need: Need) -> Result<(), Stop> {
         let Some(part) = self.parts.get(key) else {
             return Ok(());
         };
         let mut part = part.subscribe();
-        let ended = |progress: &Progress| *progress == Progress::Failed || is_enough(*progress, stage);
+        let ended = |progress: &Progress| *progress == Progress::Failed || is_enough(*progress, need);
         match part.wait_for(ended).await {
             Ok(progress) if *progress != Progress::Failed => Ok(()),
             _ => Err(Stop::Behind),

@@ -6,7 +6,7 @@ use reconcile::engine::Engine;
 use reconcile::failure::Class;
 use reconcile::graph::Graph;
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Key, Kind, Object, Owner, Ref, Remedy, Stage, Tags, key,
+    Ask, Call, Condition, Deleted, Difference, Key, Kind, Need, Object, Owner, Ref, Remedy, Tags, key,
 };
 use reconcile::report::Known;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ fn call(ids: &[(&str, &str)]) -> Call {
 fn made(key: &str) -> Ref {
     Ref {
         key: key.into(),
-        stage: Stage::Made,
+        need: Need::Made,
         output: None,
     }
 }
