@@ -513,6 +513,21 @@ fn imported_by_name_and_by_the_id_of_its_vpc() {
             // Without its state it is an error that says how to get it back, not a second network.
             let refused = workspace.apply().failed();
             assert!(format!("{refused}").contains("import"), "{refused}");
+            // What could be looked at only in part gives no state: a plan would take the rest for gone.
+            let looks = [
+                ("DescribeSubnets", 1),
+                ("DescribeVpcs", 2),
+                ("DescribeSubnets", 2),
+            ];
+            // By its name there are fewer.
+            let many = if id == "test/test" { 1 } else { looks.len() };
+            for (operation, nth) in looks.into_iter().take(many) {
+                account.fault(&Fault::deny().on(operation).nth(nth).always());
+                let imported = workspace.import(ADDRESS, id).failed().to_string();
+                account.clear_faults();
+                assert!(imported.contains("import it again"), "{imported}");
+                assert!(workspace.resource(ADDRESS).is_none(), "{operation} {nth}");
+            }
             workspace.import(ADDRESS, id).ok();
             let after = workspace.resource(ADDRESS).unwrap();
             for name in [
@@ -588,6 +603,17 @@ fn what_others_have_in_a_network_is_said_before_anything_is_destroyed() {
             "{text}"
         );
         assert_eq!(account.counts(), before, "nothing was torn down");
+        // The same where only its zone goes.
+        let less = format!("{arguments}\navailability_zones = [\"eu-central-1a\", \"eu-central-1c\"]");
+        write(workspace, &less);
+        let text = workspace.apply().failed().to_string();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            text.contains(&interface) && text.contains("nothing was changed"),
+            "{text}"
+        );
+        assert_eq!(account.counts(), before, "nothing was torn down");
+        write(workspace, arguments);
         account.remove_foreign_interface(&interface);
 
         let in_vpc = |more: serde_json::Value| {

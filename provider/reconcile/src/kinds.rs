@@ -100,7 +100,7 @@ pub(crate) trait AnyKind: Send + Sync {
     fn parent(&self) -> Option<&'static str>;
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure>;
-    async fn in_the_way(&self, object: &Object, going: &[&Object]) -> Result<(), Failure>;
+    async fn in_the_way(&self, object: &Object, going: &[&Object], ours: &[&Object]) -> Result<(), Failure>;
     async fn create(&self, part: &Node, call: &Call) -> Result<Made, Failure>;
     async fn update(&self, part: &Node, is: &Object, what: &[Difference], call: &Call)
     -> Result<(), Failure>;
@@ -159,8 +159,8 @@ impl<K: Kind> AnyKind for Erased<K> {
         self.kind.observe(ask).await
     }
 
-    async fn in_the_way(&self, object: &Object, going: &[&Object]) -> Result<(), Failure> {
-        self.kind.in_the_way(object, going).await
+    async fn in_the_way(&self, object: &Object, going: &[&Object], ours: &[&Object]) -> Result<(), Failure> {
+        self.kind.in_the_way(object, going, ours).await
     }
 
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure> {

@@ -329,6 +329,11 @@ impl Observation {
         }
     }
 
+    /// Why parts of this one's kind could not be looked at, if so.
+    pub(crate) fn blind_at(&self, key: &Key) -> Option<&Failure> {
+        self.blind.get(self.kind_of(key)?)
+    }
+
     /// What the part's object is called by this name; none while it is not known.
     pub(crate) fn output(&self, key: &Key, name: &str) -> Option<Value> {
         match self.picture.parts.get(key)? {

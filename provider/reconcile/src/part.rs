@@ -561,13 +561,18 @@ pub trait Kind: Send + Sync + 'static {
     /// As for [`Kind::create`]; `NotFound` counts as gone.
     async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure>;
 
-    /// Asked before a destroy deletes anything: what of others will keep this object, or another of `going` (all that the
-    /// destroy deletes), from being deleted. The default finds nothing.
+    /// Asked before a run that deletes objects changes anything: what of others will keep this object, or another of `going`
+    /// (all that the run deletes), from being deleted. `ours` is all that is there of ours. The default finds nothing.
     ///
     /// # Errors
     /// What is in the way: of class `Busy` where it may go by itself (it is waited for, as long as the kind's pace allows),
-    /// else the destroy ends with it and nothing is deleted. Whoever cannot look says `Ok`.
-    async fn in_the_way(&self, _object: &Object, _going: &[&Object]) -> Result<(), Failure> {
+    /// else the run ends with it and nothing is changed. Whoever cannot look says `Ok`.
+    async fn in_the_way(
+        &self,
+        _object: &Object,
+        _going: &[&Object],
+        _ours: &[&Object],
+    ) -> Result<(), Failure> {
         Ok(())
     }
 

@@ -60,6 +60,18 @@ pub(crate) async fn reconcile(
         return refused(observation.report(), refusals);
     }
     let run = Run::new(observation);
+    let going = run.sight(|sight| {
+        let mut replaced = replacements(sight);
+        replaced.retain(|key, _| allowed.allows(key));
+        removals(sight, &replaced, allowed).0
+    });
+    let obstacles = run.in_the_way(&going).await;
+    if !obstacles.is_empty() {
+        return Outcome {
+            refused: true,
+            ..run.outcome(obstacles)
+        };
+    }
     if let Err(failure) = run.take_over(purpose).await {
         // Without that nothing may be built on it, and no state but the one before may have it.
         return Outcome {
@@ -152,7 +164,7 @@ pub(crate) async fn destroy(
         }
     }
     let run = Run::new(observation);
-    let obstacles = run.in_the_way().await;
+    let obstacles = run.in_the_way(&run.sight(|sight| everything(sight))).await;
     if !obstacles.is_empty() {
         return Outcome {
             refused: true,
@@ -452,18 +464,24 @@ fn everything(sight: &Observation) -> Vec<Removal> {
 }
 
 impl Run {
-    /// What of others stands against deleting everything: looked for before anything is deleted, and waited for where it may
+    /// What of others stands against these deletions: looked for before anything is deleted, and waited for where it may
     /// go by itself.
-    async fn in_the_way(&self) -> Vec<(Key, Failure)> {
-        let removals = self.sight(|sight| everything(sight));
-        let going: Vec<&Object> = removals.iter().map(|removal| &*removal.found.object).collect();
-        let going = &going;
+    async fn in_the_way(&self, removals: &[Removal]) -> Vec<(Key, Failure)> {
+        let all = self.sight(|sight| everything(sight));
+        let objects = |removals: &'_ [Removal]| {
+            let objects = removals.iter().map(|removal| Arc::clone(&removal.found.object));
+            objects.collect::<Vec<_>>()
+        };
+        let (going, ours) = (objects(removals), objects(&all));
+        let going: Vec<&Object> = going.iter().map(|object| &**object).collect();
+        let ours: Vec<&Object> = ours.iter().map(|object| &**object).collect();
+        let (going, ours) = (&going, &ours);
         let looks = removals.iter().map(|removal| async move {
             let found = &removal.found;
             let kind = self.engine.kinds.get(found.kind)?;
             let mut patience = Patience::new(self, kind.traits().pace.limit);
             loop {
-                let failure = kind.in_the_way(&found.object, going).await.err()?;
+                let failure = kind.in_the_way(&found.object, going, ours).await.err()?;
                 if let Err(end) = patience.again(self, failure).await {
                     return Some((found.key.clone(), end));
                 }

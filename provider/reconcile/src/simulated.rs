@@ -237,6 +237,8 @@ pub struct State {
     pub refused: BTreeSet<String>,
     /// How long new and changed things are missing from reads.
     pub lag: Duration,
+    /// A kind that may not be read any more after so many looks at anything.
+    pub blind_from: Option<(usize, &'static str)>,
     /// Kinds that may not be read.
     pub blind: BTreeSet<&'static str>,
     /// Reads do not list what is dead.
@@ -247,6 +249,8 @@ pub struct State {
     pub silent: BTreeSet<&'static str>,
     /// Kinds of which waiting has no prospect.
     pub stuck: BTreeSet<&'static str>,
+    /// Something of others is in every subnet.
+    pub lodger: bool,
     /// Something of others is in the way of deleting a VPC until then; the class of failure says whether it may go by itself.
     pub others: Option<(Class, Moment)>,
     /// Creating calls under way now, and at most.
@@ -708,7 +712,9 @@ impl<const N: usize> Kind for SimKind<N> {
                 world.cancel.cancel();
             }
             let kind = MANNERS[N].kind;
-            if state.blind.contains(kind) {
+            let looks = state.looks;
+            if state.blind.contains(kind) || state.blind_from.is_some_and(|(at, of)| of == kind && looks > at)
+            {
                 return Err(Failure::new(
                     Class::Denied,
                     format!("listing {kind}"),
@@ -960,8 +966,15 @@ impl<const N: usize> Kind for SimKind<N> {
         if stuck { Err(failure()) } else { Ok(()) }
     }
 
-    async fn in_the_way(&self, object: &Object, going: &[&Object]) -> Result<(), Failure> {
-        assert!(going.iter().any(|other| other.id == object.id));
+    async fn in_the_way(&self, object: &Object, going: &[&Object], ours: &[&Object]) -> Result<(), Failure> {
+        assert!(going.iter().any(|other| other.id == object.id) && ours.len() >= going.len());
+        if N == SUBNET && self.0.with(|state| state.lodger) {
+            return Err(Failure::new(
+                Class::Stuck,
+                format!("deleting {}", object.id),
+                "an interface of others is in it",
+            ));
+        }
         match self.0.with(|state| state.others) {
             Some((class, until)) if N == VPC && self.0.clock.now() < until => Err(Failure::new(
                 class,

@@ -1415,3 +1415,21 @@ async fn what_is_in_the_way_of_a_destroy_is_said_before_anything_is_deleted() {
     assert!(outcome.is_done(), "{}", texts(&outcome));
     assert!(world.picture().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_the_way_of_an_update_is_said_before_anything_is_changed() {
+    let (before, after) = (network(&["a", "b"], 1), network(&["a"], 2));
+    let (world, known) = made(&before).await;
+    world.with(|state| state.lodger = true);
+    let calls = world.calls();
+    let outcome = plan_and_apply(&world.engine(), &before, &after, &known, Some("one")).await;
+    assert!(
+        texts(&outcome).contains("an interface of others"),
+        "{}",
+        texts(&outcome)
+    );
+    assert!(outcome.refused && world.calls() == calls, "nothing is torn down");
+    world.with(|state| state.lodger = false);
+    let outcome = plan_and_apply(&world.engine(), &before, &after, &known, Some("one")).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+}

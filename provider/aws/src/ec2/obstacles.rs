@@ -664,6 +664,19 @@ pub(crate) async fn before(place: &Place, vpc: &Object, going: &[&Object]) -> Op
     Some(told(Failure::new(Class::Busy, doing, cause), &found))
 }
 
+/// What others have in a subnet that goes while its VPC stays; none where nothing is.
+pub(crate) async fn before_subnet(place: &Place, subnet: &Object, ours: &[&Object]) -> Option<Failure> {
+    let ours = Ours::new(subnet, ours);
+    let mut found = interfaces(place, "subnet-id", &subnet.id, &ours).await;
+    found.retain(|found| found.prospect != Prospect::Leftover);
+    if found.is_empty() {
+        return None;
+    }
+    let doing = format!("looking what is in the way of deleting subnet {}", subnet.id);
+    let cause = "others have things in it, so that AWS would refuse to delete it: nothing was changed";
+    Some(told(Failure::new(Class::Busy, doing, cause), &found))
+}
+
 /// The failure with what is in the way. Class `Stuck` where something of it stays until somebody removes it.
 pub(crate) fn told(mut failure: Failure, found: &[Obstacle]) -> Failure {
     if found.is_empty() {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::client::Aws;
 
 use super::find::{Filters, InVpc, find, pages, tags, tags_of_new};
-use super::held;
+use super::{held, obstacles};
 use crate::kind::{INVISIBLE, Place, no_answer, object, pace, some, unfinished};
 
 /// A subnet.
@@ -174,6 +174,16 @@ impl Kind for Subnets {
             (Some(new), Some(old)) => new.contains(&old) || old.contains(&new),
             _ => false,
         }
+    }
+
+    async fn in_the_way(&self, subnet: &Object, going: &[&Object], ours: &[&Object]) -> Result<(), Failure> {
+        // With its VPC, that has looked at everything.
+        if going.iter().any(|other| subnet.references.contains(&other.id)) {
+            return Ok(());
+        }
+        obstacles::before_subnet(&self.0, subnet, ours)
+            .await
+            .map_or(Ok(()), Err)
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {

@@ -701,7 +701,7 @@ async fn what_others_have_in_a_vpc_is_found_before_it_is_deleted() {
     let objects = ["vpc-1", "nat-1", "sg-1"].map(|id| object(id, json!({}), json!({})));
     let going: Vec<_> = objects.iter().collect();
     let failure = vpc::Vpcs(place)
-        .in_the_way(&objects[0], &going)
+        .in_the_way(&objects[0], &going, &going)
         .await
         .unwrap_err();
     assert_eq!((failure.code, failure.class), ("EKB1121", Class::Stuck));

@@ -268,7 +268,7 @@ impl Kind for Vpcs {
         }
     }
 
-    async fn in_the_way(&self, vpc: &Object, going: &[&Object]) -> Result<(), Failure> {
+    async fn in_the_way(&self, vpc: &Object, going: &[&Object], _: &[&Object]) -> Result<(), Failure> {
         obstacles::before(&self.0, vpc, going).await.map_or(Ok(()), Err)
     }
 

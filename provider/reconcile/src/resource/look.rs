@@ -8,6 +8,7 @@ use super::state::Status;
 use super::{Common, Declared, GivenTags, Identity, Managed, Reconciled, Surroundings, patterns};
 use crate::failure::Failure;
 use crate::graph::Graph;
+use crate::observe::Observation;
 use crate::ownership::{Claim, PREFIX, Phase};
 use crate::part::{Key, Object, Tags};
 use crate::report::{Known, Report};
@@ -18,6 +19,24 @@ use crate::shared_tags::IgnoredTags;
 pub(super) struct Imported {
     /// The root object's id, where the user gave that.
     pub(super) root: Option<String>,
+    /// Whether a state follows from it, of which a plan then believes that it is all there is.
+    pub(super) is_import: bool,
+}
+
+impl Imported {
+    /// Refuses to make a state of what could be looked at only in part: a plan would take the rest for gone or different.
+    fn check(&self, observation: &Observation) -> Result<(), Diagnostic> {
+        match observation.blind.values().next().filter(|_| self.is_import) {
+            Some(failure) => Err(Failure {
+                hint: format!("{} Then import it again.", failure.hint)
+                    .trim_start()
+                    .to_owned(),
+                ..failure.clone()
+            }
+            .diagnostic()),
+            None => Ok(()),
+        }
+    }
 }
 
 impl<D> Reconciled<D> {
@@ -159,19 +178,18 @@ impl<D> Reconciled<D> {
                 known.root = Some(self.0.root_key());
                 known.import = true;
             }
-            let mut report = engine.observe(None, &known).await.report();
+            let observation = engine.observe(None, &known).await;
+            imported.check(&observation)?;
+            let mut report = observation.report();
             if let Some(asked) = &imported.root {
                 self.is_the_one(asked, &state, &report)?;
             }
-            if report.is_empty() {
-                return Ok((None, report.warnings.iter().map(Failure::warning).collect()));
-            }
-            if let (false, Some(failure)) = (
-                report.objects.contains_key(&self.0.root_key()),
-                report.warnings.first(),
-            ) {
-                // Arguments of what could not be looked at would be wrong ones.
+            // Arguments of what could not be looked at would be wrong ones.
+            if let Some(failure) = observation.blind_at(&self.0.root_key()) {
                 return Err(failure.diagnostic());
+            }
+            if report.is_empty() {
+                return Ok((None, Diagnostics::new()));
             }
             let recognised = self.0.recognise(&report);
             if !recognised.is_empty() {
@@ -179,7 +197,9 @@ impl<D> Reconciled<D> {
                     known.ids.insert(key.clone(), part.object.id.clone());
                     known.kinds.insert(key, part.kind.to_owned());
                 }
-                report = engine.observe(None, &known).await.report();
+                let observation = engine.observe(None, &known).await;
+                imported.check(&observation)?;
+                report = observation.report();
             }
             self.adopt(context, &mut state, &report);
             seen = report.ids.len();
@@ -187,6 +207,9 @@ impl<D> Reconciled<D> {
         let mut observation = engine
             .observe(self.graph(Some(context), &state).as_ref(), &known)
             .await;
+        if let Some(imported) = &imported {
+            imported.check(&observation)?;
+        }
         let mut report = observation.report();
         if imported.is_none() && self.0.read_arguments(&mut state, &report) {
             observation.declare(self.graph(Some(context), &state).into_iter().collect());
@@ -194,10 +217,13 @@ impl<D> Reconciled<D> {
         } else if imported.is_some() && report.ids.len() > seen {
             // What is found by a fixed name and not by tags (a log group) shows only once the name is known.
             self.adopt(context, &mut state, &report);
-            report = engine
+            observation = engine
                 .observe(self.graph(Some(context), &state).as_ref(), &known)
-                .await
-                .report();
+                .await;
+            if let Some(imported) = &imported {
+                imported.check(&observation)?;
+            }
+            report = observation.report();
         }
         let root = self.0.root_key();
         if known.ids.contains_key(&root)
@@ -289,7 +315,10 @@ pub(super) async fn find<C: Surroundings, D: Declared<C>>(
             context,
             state,
             &Remembered::default(),
-            Some(Imported { root: None }),
+            Some(Imported {
+                root: None,
+                is_import: false,
+            }),
         )
         .await;
     let (found, messages) = looked?;
@@ -338,7 +367,10 @@ pub(super) async fn list<C: Surroundings, D: Declared<C> + Clone>(
             region: Managed::common(&state).region.clone(),
         };
         let resource = if found.include_resource() {
-            let imported = Some(Imported { root: None });
+            let imported = Some(Imported {
+                root: None,
+                is_import: false,
+            });
             let (resource, said) = reconciled
                 .look(cx, context, state.clone(), &Remembered::default(), imported)
                 .await?;

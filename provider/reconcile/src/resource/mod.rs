@@ -66,7 +66,7 @@ pub struct Common {
     #[attribute(optional)]
     pub tags: Attr<GivenTags>,
     /// Drift to leave alone: patterns for the sentences of `drift`, up to any colon, with `*` for any text. For
-    /// example `private_routes/*: routes`, or `flow_log` for a part that may be missing. `ignore_changes` of a `lifecycle`
+    /// example `private_routes/*: routes`, or `flow_log/*` for a part that may be missing. `ignore_changes` of a `lifecycle`
     /// block, also `all`, keeps arguments only: what was changed outside is mended all the same.
     #[attribute(optional)]
     pub ignore_drift: Attr<Vec<String>>,
@@ -642,7 +642,13 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Err(error) => return fail(error),
         };
         let mut private = PrivateState::new();
-        private.set_json(IMPORTED, &Imported { root });
+        private.set_json(
+            IMPORTED,
+            &Imported {
+                root,
+                is_import: true,
+            },
+        );
         Applied::done(state, private)
     }
 

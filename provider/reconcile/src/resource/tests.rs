@@ -963,3 +963,40 @@ fn null_tags_give_way_to_defaults_and_unknown_ones_make_only_themselves_unknown(
         (Attr::Unknown, Attr::Unknown)
     );
 }
+
+/// An import that could look at a part only would make a state of it which a plan believes: the rest is gone, or different.
+#[tokio::test(start_paused = true)]
+async fn an_import_that_cannot_look_at_everything_fails() {
+    let mut core = Core::new(false);
+    core.apply().await.unwrap();
+    for kind in ["vpc", "subnet", "routes"] {
+        for from_look in [0, 3, 7] {
+            let cx = core.process();
+            let id = framework::Import::Id("dev/dev".to_owned());
+            let stub = core.resource.import(&cx, id).await;
+            core.world.with(|state| {
+                state.looks = 0;
+                state.blind_from = Some((from_look, kind));
+            });
+            let request = Read {
+                state: stub.state.clone().unwrap(),
+                private: stub.private.clone(),
+                identity: None,
+            };
+            let read = core.resource.read(&cx, request).await;
+            let said = format!("{:?}", read.diagnostics);
+            let was_blind = core
+                .world
+                .with(|state| state.blind_from.take().is_some_and(|(at, _)| state.looks > at));
+            assert_eq!(
+                read.diagnostics.has_errors(),
+                was_blind,
+                "{kind} {from_look}: {said}"
+            );
+            assert!(
+                !was_blind || said.contains("import it again") || said.contains("not allowed"),
+                "{said}"
+            );
+        }
+    }
+}
