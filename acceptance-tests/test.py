@@ -43,6 +43,7 @@ NEEDS = {
     "network_faults": CLIS,
     "network_plans": CLIS,
     "network_query": CLIS,
+    "platform": CLIS,
     "rig_cli": CLIS,
     "rig_control_plane": CONTROL_PLANE,
 }
