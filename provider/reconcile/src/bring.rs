@@ -512,8 +512,10 @@ impl Work<'_> {
 
     /// The name of the lock for a changing call.
     fn lock(&self) -> Option<String> {
-        let call = self.call(&BTreeSet::new(), None, &[]);
-        self.kind.lock(&self.part.resolved(&|named| call.known(named)))
+        let fields = self
+            .run
+            .sight(|sight| self.part.resolved(&|named| sight.value(named)));
+        self.kind.lock(&fields)
     }
 
     /// What a mutating call is given. Where the service knows no token, `made` is put into the tags: the request then

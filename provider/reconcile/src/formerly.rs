@@ -69,6 +69,11 @@ impl Formerly {
                 .into_iter()
                 .map(|(key, of)| (self.key(key), of))
                 .collect(),
+            kept: known
+                .kept
+                .into_iter()
+                .map(|(key, why)| (self.key(key), why))
+                .collect(),
             ..known
         }
     }

@@ -4,21 +4,13 @@ use std::time::Duration;
 
 use crate::graph::Graph;
 use crate::report::{Allowed, Change, Known};
-use crate::simulated::{ADDON, CLUSTER, Fault, OBJECT, Sim, VPC, World};
+use crate::simulated::{self, ADDON, Fault, OBJECT, Sim, World};
 use crate::tests::{apply, create, made_in, plan_and_apply, texts, update};
 
 /// A cluster of this name with an add-on and so many objects in it.
 pub fn housed(cluster: &str, objects: usize) -> Graph {
     let mut graph = Graph::new();
-    let vpc = graph.part("vpc", Sim::<VPC>::default());
-    let cluster = graph.part(
-        "cluster",
-        Sim::<CLUSTER> {
-            name: Some(cluster.into()),
-            within: vec![vpc.made()],
-            ..Sim::default()
-        },
-    );
+    let (_, cluster) = simulated::cluster(&mut graph, cluster);
     let addon = graph.part(
         "addon",
         Sim::<ADDON> {

@@ -60,12 +60,9 @@ pub(crate) async fn reconcile(
         return refused(observation.report(), refusals);
     }
     let run = Run::new(observation);
-    let going = run.sight(|sight| {
-        let mut replaced = replacements(sight);
-        replaced.retain(|key, _| allowed.allows(key));
-        removals(sight, &replaced, allowed).0
-    });
-    let obstacles = run.in_the_way(&going).await;
+    let obstacles = run
+        .in_the_way(&run.sight(|sight| deletions(sight, allowed).removals))
+        .await;
     if !obstacles.is_empty() {
         return Outcome {
             refused: true,
@@ -467,6 +464,9 @@ impl Run {
     /// What of others stands against these deletions: looked for before anything is deleted, and waited for where it may
     /// go by itself.
     async fn in_the_way(&self, removals: &[Removal]) -> Vec<(Key, Failure)> {
+        if removals.is_empty() {
+            return Vec::new();
+        }
         let all = self.sight(|sight| everything(sight));
         let objects = |removals: &'_ [Removal]| {
             let objects = removals.iter().map(|removal| Arc::clone(&removal.found.object));
@@ -548,14 +548,12 @@ impl Run {
     }
 
     async fn pass(&self, allowed: &Allowed, purpose: &Purpose) -> Vec<(Key, Failure)> {
-        let (graph, removals, excluded, replaced) = self.sight(|sight| {
-            let mut replaced = replacements(sight);
-            // What turned out so only now, of what was there before, is left to the next plan.
-            replaced.retain(|key, _| allowed.allows(key) || !sight.known.ids.contains_key(key));
-            let graph = sight.graphs[0].clone();
-            let (removals, excluded) = removals(sight, &replaced, allowed);
-            (graph, removals, excluded, replaced)
-        });
+        let (graph, deletions) = self.sight(|sight| (sight.graphs[0].clone(), deletions(sight, allowed)));
+        let Deletions {
+            removals,
+            excluded,
+            replaced,
+        } = deletions;
         for (key, (found, why)) in &replaced {
             if let Condition::Failed(_) = &found.object.condition {
                 let cause = format!("{} is deleted and made again: {why}", found.object.id);
@@ -791,6 +789,27 @@ impl Run {
             changed,
             ..Outcome::default()
         }
+    }
+}
+
+/// What a pass deletes.
+struct Deletions {
+    removals: Vec<Removal>,
+    /// By part that is to be made, the objects of others that go first.
+    excluded: BTreeMap<Key, BTreeSet<Spot>>,
+    /// Parts that are made again, with the reason.
+    replaced: BTreeMap<Key, (Found, String)>,
+}
+
+fn deletions(sight: &Observation, allowed: &Allowed) -> Deletions {
+    let mut replaced = replacements(sight);
+    // What turned out so only now, of what was there before, is left to the next plan.
+    replaced.retain(|key, _| allowed.allows(key) || !sight.known.ids.contains_key(key));
+    let (removals, excluded) = removals(sight, &replaced, allowed);
+    Deletions {
+        removals,
+        excluded,
+        replaced,
     }
 }
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, Moment};
 use crate::engine::Engine;
 use crate::failure::{Class, Failure};
+use crate::graph::{Graph, Handle};
 use crate::kinds::Kinds;
 use crate::part::*;
 
@@ -506,6 +507,18 @@ impl World {
     pub fn calls(&self) -> usize {
         self.with(|state| state.calls)
     }
+}
+
+/// A VPC and a cluster of this name in it.
+pub fn cluster(graph: &mut Graph, name: &str) -> (Handle, Handle) {
+    let vpc = graph.part("vpc", Sim::<VPC>::default());
+    let cluster = Sim::<CLUSTER> {
+        name: Some(name.into()),
+        within: vec![vpc.made()],
+        ..Sim::default()
+    };
+    let cluster = graph.part("cluster", cluster);
+    (vpc, cluster)
 }
 
 pub fn owner() -> Owner {

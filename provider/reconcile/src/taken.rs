@@ -5,22 +5,14 @@ use serde_json::json;
 use crate::graph::Graph;
 use crate::part::{Key, Ref};
 use crate::report::{Allowed, Change, Known};
-use crate::simulated::{CLUSTER, GATEWAY, ROLE, Sim, VPC, World};
+use crate::simulated::{self, GATEWAY, ROLE, Sim, VPC, World};
 use crate::tests::{apply, create, made_in, plan_and_apply, texts, update};
 
 /// A cluster of this name, a template of this size, a role that trusts the cluster's issuer, and a group of nodes that
 /// follows the template.
 pub fn issued(cluster: &str, size: u32) -> Graph {
     let mut graph = Graph::new();
-    let vpc = graph.part("vpc", Sim::<VPC>::default());
-    let cluster = graph.part(
-        "cluster",
-        Sim::<CLUSTER> {
-            name: Some(cluster.into()),
-            within: vec![vpc.made()],
-            ..Sim::default()
-        },
-    );
+    let (vpc, cluster) = simulated::cluster(&mut graph, cluster);
     let template = graph.part(
         "template",
         Sim::<GATEWAY> {
