@@ -133,6 +133,11 @@ def main(url, key):
         if ec2.describe_vpc_attribute(VpcId=vpc, Attribute=attribute)[attribute[0].upper() + attribute[1:]] != {"Value": True}:
             wrong.append(f"{attribute} is not on")
     ec2.describe_vpcs(VpcIds=[vpc], Filters=[{"Name": "tag:Name", "Values": ["vpc"]}])
+    further = ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="100.64.0.0/16")["CidrBlockAssociation"]["AssociationId"]
+    ec2.disassociate_vpc_cidr_block(AssociationId=further)
+    other = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=other)
+    ec2.describe_vpc_peering_connections(Filters=[{"Name": "requester-vpc-info.vpc-id", "Values": [vpc]}])
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24", AvailabilityZone="eu-central-1a",
                                TagSpecifications=tags("subnet"))["Subnet"]["SubnetId"]
     ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
