@@ -1,22 +1,14 @@
 """Eventual consistency on demand: new objects that reads do not show yet (fault action `invisible`)."""
 
+from . import rows, services
 from .extend import error
 
-# What a service says of an object that it does not see; EC2 by the prefix of its id.
-NOT_FOUND = {
-    "vpc": "InvalidVpcID.NotFound",
-    "subnet": "InvalidSubnetID.NotFound",
-    "igw": "InvalidInternetGatewayID.NotFound",
-    "eipalloc": "InvalidAllocationID.NotFound",
-    "nat": "NatGatewayNotFound",
-    "rtb": "InvalidRouteTableID.NotFound",
-    "sg": "InvalidGroup.NotFound",
-    "eni": "InvalidNetworkInterfaceID.NotFound",
-    "vpce": "InvalidVpcEndpointId.NotFound",
-    "fl": "InvalidFlowLogId.NotFound",
-    "iam": "NoSuchEntity",
-}
-NOT_FOUND_DEFAULT = "ResourceNotFoundException"
+
+def not_found(service, id):
+    """What a service says of an object that it does not see; EC2 by the prefix of its id."""
+    kinds = rows.KINDS.get(service, {}).values()
+    codes = [kind.not_found for kind in kinds if kind.not_found and id.split("-", 1)[0] == kind.prefix]
+    return codes[0] if codes else services.of(service).not_found
 
 
 def identities(thing):
@@ -77,8 +69,7 @@ def refuse(context):
     service = context.call.service
     for name in strings({k: v for k, v in context.params.items() if not k.startswith("Filter")}):
         if name in table and (not context.call.mutating or table[name]["writes"]) and is_hidden(context, [name]):
-            code = NOT_FOUND.get(name.split("-", 1)[0] if service == "ec2" else service, NOT_FOUND_DEFAULT)
-            raise error(service, code, f"The ID '{name}' does not exist")
+            raise error(service, not_found(service, name), f"The ID '{name}' does not exist")
 
 
 def without_hidden(context, result):
