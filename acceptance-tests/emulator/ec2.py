@@ -23,10 +23,10 @@ def forget(backend, thing):
 entered("ec2", "*", GONE)(forget)
 
 
-def kind(name, at, parameter, prefix="", not_found="", **more):
+def kind(name, at, parameter, not_found="", **more):
     """Named by `VpcId` or `VpcIds`; tagged in one table of moto's."""
     named = more.pop("named", {parameter: more.get("id", "id"), f"{parameter}s": more.get("id", "id")})
-    return Kind(name, at, named, prefix=prefix, not_found=not_found, tags=tags, **more)
+    return Kind(name, at, named, not_found=not_found, tags=tags, **more)
 
 
 def is_aws(prefix_list):
@@ -36,25 +36,25 @@ def is_aws(prefix_list):
 WITHIN = {"within": ("vpc", "vpc_id")}
 
 rows.add("ec2", [
-    kind("vpc", "vpcs", "VpcId", "vpc", "InvalidVpcID.NotFound"),
+    kind("vpc", "vpcs", "VpcId", "InvalidVpcID.NotFound"),
     kind("vpc_cidr", "vpcs.*._cidr_block_association_set", "AssociationId", id="association_id", state="cidr_block_state.state",
          listed=False),
-    kind("subnet", "subnets.*", "SubnetId", "subnet", "InvalidSubnetID.NotFound"),
-    kind("internet_gateway", "internet_gateways", "InternetGatewayId", "igw", "InvalidInternetGatewayID.NotFound"),
+    kind("subnet", "subnets.*", "SubnetId", "InvalidSubnetID.NotFound"),
+    kind("internet_gateway", "internet_gateways", "InternetGatewayId", "InvalidInternetGatewayID.NotFound"),
     kind("egress_only_internet_gateway", "egress_only_internet_gateways", "EgressOnlyInternetGatewayId"),
-    kind("address", "addresses", "AllocationId", "eipalloc", "InvalidAllocationID.NotFound", id="allocation_id", label="public_ip"),
-    kind("nat_gateway", "nat_gateways", "NatGatewayId", "nat", "NatGatewayNotFound", over=("deleted",),
+    kind("address", "addresses", "AllocationId", "InvalidAllocationID.NotFound", id="allocation_id", label="public_ip"),
+    kind("nat_gateway", "nat_gateways", "NatGatewayId", "NatGatewayNotFound", over=("deleted",),
          failure={"failure_code": "{code}", "failure_message": "{message}"}),
-    kind("route_table", "route_tables", "RouteTableId", "rtb", "InvalidRouteTableID.NotFound", **WITHIN,
+    kind("route_table", "route_tables", "RouteTableId", "InvalidRouteTableID.NotFound", **WITHIN,
          inherent=lambda table: table.main_association_id is not None),
-    kind("security_group", "groups.*", "GroupId", "sg", "InvalidGroup.NotFound", label="name", **WITHIN,
+    kind("security_group", "groups.*", "GroupId", "InvalidGroup.NotFound", label="name", **WITHIN,
          inherent=lambda group: group.is_default),
     kind("network_acl", "network_acls", "NetworkAclId", **WITHIN, inherent=lambda acl: str(acl.default).lower() == "true"),
-    kind("network_interface", "enis", "NetworkInterfaceId", "eni", "InvalidNetworkInterfaceID.NotFound", label="description",
+    kind("network_interface", "enis", "NetworkInterfaceId", "InvalidNetworkInterfaceID.NotFound", label="description",
          state="status"),
-    kind("vpc_endpoint", "vpc_end_points", "VpcEndpointId", "vpce", "InvalidVpcEndpointId.NotFound", label="service_name",
+    kind("vpc_endpoint", "vpc_end_points", "VpcEndpointId", "InvalidVpcEndpointId.NotFound", label="service_name",
          failure={"last_error": {"Code": "{code}", "Message": "{message}"}}),
-    kind("flow_log", "flow_logs", "FlowLogId", "fl", "InvalidFlowLogId.NotFound"),
+    kind("flow_log", "flow_logs", "FlowLogId", "InvalidFlowLogId.NotFound"),
     # Listed as deleted for a while after.
     kind("vpc_peering_connection", "vpc_pcxs", "VpcPeeringConnectionId", state="_status.code", over=("deleted", "rejected", "expired")),
     kind("prefix_list", "managed_prefix_lists", "PrefixListId", label="prefix_list_name", foreign=is_aws),

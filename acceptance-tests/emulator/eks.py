@@ -8,7 +8,7 @@ from . import rows
 from .ec2_network import service_interface
 from .extend import after, before, error
 from .lifecycle import entered
-from .rows import GONE, NOW, Keep, Kind, Refuse, State, Stored, Tagging
+from .rows import GONE, NOW, Keep, Kind, Refuse, State, Stored, Tagging, Unseen
 
 models.DEFAULT_KUBERNETES_VERSION = "1.35"
 models.DEFAULT_AMI_TYPE = "AL2023_x86_64_STANDARD"
@@ -53,6 +53,8 @@ rows.add("eks", [
            state="status", listed=False, within=("cluster", "name"), shows="DescribeUpdate", lists="ListUpdates",
            **absent("No update found for ID: {updateId}")),
     Tagging(),
+    # terraform-provider-aws waits for it when it associates a policy.
+    Unseen("CreateAccessEntry", 2, writes=True),
     # moto forgets these.
     Keep("CreateCluster", "cluster", {
         "accessConfig": {"authenticationMode": "CONFIG_MAP", "bootstrapClusterCreatorAdminPermissions": True},

@@ -144,7 +144,7 @@ def pipeline(original, context):
     token.remember(result)
     if isinstance(result, dict):
         if context.call.mutating:
-            visibility.hide_new(context, result)
+            visibility.hide_new(context, watch.made, result)
         else:
             result = visibility.without_hidden(context, result)
             result = pagination.page(context, result)

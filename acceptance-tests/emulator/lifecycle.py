@@ -6,7 +6,7 @@ no threads. `@entered(service, kind, state)` is for what AWS does besides: a fun
 
 import copy
 
-from . import rows
+from . import rows, visibility
 
 ENTERED = {}
 
@@ -28,6 +28,10 @@ class Watch:
         self.rows = rows.STATES.get((context.service, context.operation), [])
         self.kept = rows.KEPT.get((context.service, context.operation), [])
         names = dict.fromkeys(row.kind for row in [*self.rows, *self.kept])
+        if context.call.mutating and visibility.rule_for(context):
+            names = rows.KINDS[context.service]
+        # What the call made: (kind, object).
+        self.made = []
         self.kinds = [rows.KINDS[context.service][name] for name in names]
         self.there = {kind.name: kind.all(context.backend) for kind in self.kinds}
         self.named = {kind.name: self.places_of(kind) for kind in self.kinds}
@@ -45,8 +49,9 @@ class Watch:
     def over(self):
         for kind in self.kinds:
             there = {id(thing) for thing in self.there[kind.name]}
-            made = [(thing, None, None) for thing in kind.all(self.context.backend) if id(thing) not in there]
-            for thing, place, key in made or self.named[kind.name]:
+            made = [thing for thing in kind.all(self.context.backend) if id(thing) not in there]
+            self.made += [(kind, thing) for thing in made]
+            for thing, place, key in [(thing, None, None) for thing in made] or self.named[kind.name]:
                 for row in self.kept:
                     for name, value in row.parameters.items() if row.kind == kind.name else ():
                         rows.put(thing, name, copy.deepcopy(self.context.params.get(name, value)))

@@ -4,6 +4,7 @@
     Stored   a kind that moto lacks: made, shown, listed, changed and removed from rows alone (stored.py)
     State    what an operation puts an object into, and what it becomes after how many AWS seconds (lifecycle.py)
     Keep     parameters that moto forgets (lifecycle.py)
+    Unseen   what reads do not show at first (visibility.py)
     Refuse   when an operation is refused, with the service's code and message (refusals.py)
     Tagging  the operations that tag objects of any kind of the service by their ARN (stored.py)
 
@@ -45,8 +46,7 @@ class Kind:
     over: tuple = ()
     foreign: object = None
     listed: bool = True
-    # What EC2 says of one that is not visible yet, by the prefix of its ids.
-    prefix: str = ""
+    # What is said of one that is not visible yet, where the service has no one word for it.
     not_found: str = ""
 
     def key(self, thing):
@@ -122,6 +122,15 @@ class Keep:
 
 
 @dataclass(frozen=True, eq=False)
+class Unseen:
+    """For so many AWS seconds reads do not show what the call makes; with `writes`, calls that change do not find it either."""
+
+    operation: str
+    seconds: float
+    writes: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Refuse:
     """All that is said must hold: `states`, `not_in`, `used_by`, `when`."""
 
@@ -152,7 +161,7 @@ class Tagging:
     keys: str = "tagKeys"
 
 
-KINDS, STATES, KEPT, REFUSALS, TAGGING = {}, {}, {}, {}, {}
+KINDS, STATES, KEPT, UNSEEN, REFUSALS, TAGGING = {}, {}, {}, {}, {}, {}
 
 
 def add(service, rows):
@@ -164,6 +173,8 @@ def add(service, rows):
                 STATES.setdefault((service, row.operation), []).append(row)
             case Keep():
                 KEPT.setdefault((service, row.operation), []).append(row)
+            case Unseen():
+                UNSEEN[service, row.operation] = row
             case Refuse():
                 REFUSALS.setdefault(service, []).append(row)
             case Tagging():

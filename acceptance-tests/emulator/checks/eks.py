@@ -65,10 +65,13 @@ def check(checker):
     # Access, and tags of all.
     entry = {"clusterName": "one", "principalArn": role}
     made = eks.create_access_entry(**entry, tags={"g": "h"})["accessEntry"]
+    policy = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+    checker.refused(eks.associate_access_policy, "ResourceNotFoundException", **entry, policyArn=policy, accessScope={"type": "cluster"})
+    checker.same("access entries", eks.list_access_entries(clusterName="one")["accessEntries"], [])
+    checker.advance(2)
     checker.refused(eks.create_access_entry, "ResourceInUseException", **entry)
     eks.update_access_entry(**entry, kubernetesGroups=["readers"])
     checker.same("groups", eks.describe_access_entry(**entry)["accessEntry"]["kubernetesGroups"], ["readers"])
-    policy = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
     eks.associate_access_policy(**entry, policyArn=policy, accessScope={"type": "cluster"})
     checker.refused(eks.associate_access_policy, "ResourceNotFoundException", clusterName="one", principalArn=role + "2",
                     policyArn=policy, accessScope={"type": "cluster"})
@@ -131,6 +134,7 @@ def check(checker):
     eks.create_cluster(**{**request, "clientRequestToken": "w"})
     checker.same("access entries", eks.list_access_entries(clusterName="one")["accessEntries"], [])
     eks.create_access_entry(**entry)
+    checker.advance(2)
     eks.delete_access_entry(**entry)
     checker.same("access entries", eks.list_access_entries(clusterName="one")["accessEntries"], [])
     checker.advance(541)
