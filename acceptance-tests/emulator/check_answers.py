@@ -69,14 +69,17 @@ def check_json(path, value, shape):
              "timestamp": (int, float), "double": (int, float), "float": (int, float)}
     if value is None:
         return
+    if shape.serialization.get("timestampFormat") == "iso8601":
+        kinds["timestamp"] = str
     if not isinstance(value, kinds.get(shape.type_name, object)):
         wrong.append(f"{path}: not a {shape.type_name}: {value!r}")
     elif shape.type_name == "structure":
+        members = {member.serialization.get("name", name): member for name, member in shape.members.items()}
         for name, inner in value.items():
-            if name not in shape.members:
+            if name not in members:
                 wrong.append(f"{path}: no member {name}")
             else:
-                check_json(f"{path}.{name}", inner, shape.members[name])
+                check_json(f"{path}.{name}", inner, members[name])
     elif shape.type_name == "map":
         for name, inner in value.items():
             check_json(f"{path}.{name}", inner, shape.value)
