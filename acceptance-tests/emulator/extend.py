@@ -22,7 +22,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores, get_service_model, method_names_from_class
 
-from .services import SERVICES
+from .services import LACKING, SERVICES
 
 BEFORE, AFTER = {}, {}
 _context = threading.local()
@@ -65,6 +65,10 @@ class Context:
     def backend(self):
         return getattr(self.response, f"{self.service}_backend", None) or self.response.backend
 
+    def backend_of(self, service):
+        """moto's backend of another service in the same region, if there is one by now."""
+        return self.account.backends().get(service, (None, {}))[1].get(self.call.region)
+
     def now(self):
         return self.account.now()
 
@@ -76,7 +80,7 @@ class Context:
 
 def install():
     """Wraps every operation of every extended service. Once per process."""
-    from . import stored
+    from . import plain, stored
 
     # moto looks up the methods of its (large) classes at every call.
     responses.method_names_from_class = functools.lru_cache(method_names_from_class)
@@ -86,9 +90,12 @@ def install():
         for module in row.modules:
             importlib.import_module(f".{module}", __package__)
         stored.hook(service)
-        module, name = row.moto.split(":")
-        response_class = getattr(importlib.import_module(module), name)
-        if get_service_model(service).metadata["protocol"].startswith("rest"):
+        if row.moto == LACKING:
+            response_class = plain.response_class(service)
+        else:
+            module, name = row.moto.split(":")
+            response_class = getattr(importlib.import_module(module), name)
+        if row.moto != LACKING and get_service_model(service).metadata["protocol"].startswith("rest"):
             # moto finds the operation from the service's model, but only in paths that it expects.
             paths = importlib.import_module(module.replace("responses", "urls")).url_paths
             paths.setdefault("{0}/.*", next(iter(paths.values())))

@@ -38,11 +38,13 @@ def holds(row, kind, thing, context):
 
 
 def is_used(use, key, context):
-    user, path = rows.KINDS[context.service][use[0]], use[1]
-    itself = user.named_by(context.backend, context.params)
+    service, _, name = use[0].rpartition(":")
+    user, path = rows.KINDS[service or context.service][name], use[1]
+    backend = context.backend_of(service) if service else context.backend
+    itself = user.named_by(backend, context.params) if backend else []
     return any(
         key in rows.values(thing, path)
-        for thing in user.all(context.backend)
+        for thing in (user.all(backend) if backend else ())
         if not (user.within[1:] == (path,) and user.inherent and user.inherent(thing))
         and rows.one(thing, user.state) not in user.over
         and not any(thing is other for other in itself)

@@ -144,7 +144,8 @@ class Refuse:
     # Its state is one of these (or ABSENT, THERE), or none of those.
     states: tuple = (THERE,)
     not_in: tuple = ()
-    # (kind, path): an object of that kind whose path leads to its key. What the call names itself is no obstacle.
+    # (kind, path): an object of that kind (of another service: `elbv2:listener`) whose path leads to its key. What the call names
+    # itself is no obstacle.
     used_by: tuple = ()
     # Where AWS is not regular: a function of the context and the object.
     when: object = None

@@ -10,7 +10,7 @@ import traceback
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from . import control, credentials, extend, faults, processes, services
+from . import control, credentials, extend, faults, plain, processes, services
 from .accounts import Accounts
 from .call import Call
 
@@ -146,6 +146,8 @@ class Emulator:
 
         try:
             with extend.current(call):
+                if call.service in plain.RESPONSES:
+                    return plain.answer(call)
                 chunks = self.moto(environ, start_response)
                 body = b"".join(chunks)
         except Exception as error:  # what moto cannot do, and our own mistakes: never retried, always seen

@@ -93,6 +93,10 @@ def check(checker):
         eks.untag_resource(resourceArn=arn, tagKeys=["more"])
         checker.same(f"tags of {arn}", eks.list_tags_for_resource(resourceArn=arn)["tags"], is_)
 
+    checker.same("what exists", checker.exists("eks"), [
+        ("access_entry", role, {"g": "h"}), ("addon", "vpc-cni", {"e": "f"}), ("cluster", "one", {"a": "b"}),
+        ("nodegroup", "system", {"c": "d"}), ("pod_identity_association", "aws-node", {})])
+
     # Updates, one after the other.
     checker.refused(eks.update_cluster_version, "InvalidParameterException", name="one", version="1.36")
     update = eks.update_cluster_version(name="one", version="1.35")["update"]["id"]
@@ -140,6 +144,7 @@ def check(checker):
     checker.advance(541)
     eks.delete_cluster(name="one")
     checker.advance(151)
+    checker.same("what exists", checker.exists("eks"), [])
     for subnet in subnets:
         ec2.delete_subnet(SubnetId=subnet)
     ec2.delete_vpc(VpcId=vpc)

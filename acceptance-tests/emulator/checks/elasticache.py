@@ -11,6 +11,7 @@ def check(checker):
     checker.refused(cache.delete_replication_group, "InvalidReplicationGroupState", ReplicationGroupId="one")
     checker.advance(361)
     checker.same("a group", group(), "available")
+    checker.same("what exists", checker.exists("elasticache"), [("replication_group", "one", {"a": "b"})])
     cache.modify_replication_group(ReplicationGroupId="one", ReplicationGroupDescription="e")
     checker.same("a group", group(), "modifying")
     checker.advance(301)

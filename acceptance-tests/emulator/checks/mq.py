@@ -16,6 +16,7 @@ def check(checker):
     checker.refused(mq.update_broker, "BadRequestException", BrokerId=broker, AutoMinorVersionUpgrade=False)
     checker.advance(421)
     checker.same("a broker", (state(), mq.describe_broker(BrokerId=broker)["Tags"]), ("RUNNING", {"a": "b"}))
+    checker.same("what exists", checker.exists("mq"), [("broker", "one", {"a": "b"})])
     mq.reboot_broker(BrokerId=broker)
     checker.same("a broker", state(), "REBOOT_IN_PROGRESS")
     checker.advance(481)
