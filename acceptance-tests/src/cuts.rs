@@ -287,7 +287,7 @@ impl Stage {
         let account = Rig::shared().account();
         let session = Session::new(&account);
         let mut resource = Resource::new(scenario.type_name);
-        let mut calls = BTreeMap::new();
+        let mut calls: BTreeMap<Operation, Vec<String>> = BTreeMap::new();
         let form = |snapshot: &'static str, resource: &Resource| {
             account.snapshot(snapshot);
             Form {

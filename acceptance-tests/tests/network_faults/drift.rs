@@ -453,7 +453,7 @@ fn every_field_is_left_alone_where_the_user_says_so() {
         let mut resource = made.clone();
         world.account.clear_log();
         let left = session.expect_empty(&mut resource, &config).and_then(|()| {
-            let wish = with(&config, "interface_endpoints", json!(["ecr.api", "sts"]));
+            let wish = with(&config, "private_tiers", json!({ "database": {} }));
             session
                 .apply(&mut resource, &wish)
                 .map_err(|e| format!("apply of something else: {e}"))?;
