@@ -69,14 +69,14 @@ fn contract(row: &Row) -> (usize, Vec<String>) {
     let mut stage = Stage::set(row);
     let (needs, sample) = (row.needs(), row.graph(None));
     let create = Act::new("create", &sample);
-    let made = stage.play(&create, "needs", "made");
+    stage.play(&create, "needs", "made");
 
     // Who lost the state finds it again, by tags or by name.
     stage.case("found again", |stage| {
         stage.unchanging(&sample, "needs", |stage| stage.restore("made"))?;
         stage.unchanging(&sample, "made", |stage| stage.restore("made"))
     });
-    stage.looks_denied(&sample, row);
+    stage.looks_denied(&sample);
 
     for field in &row.fields {
         let other = row.graph(field.outside.is_none().then_some(field.name));
@@ -126,6 +126,5 @@ fn contract(row: &Row) -> (usize, Vec<String>) {
             stage.unchanging_as(&needs, &Allowed::All, "made", |stage| stage.restore("deleted"))
         });
     }
-    drop(made);
     stage.end()
 }

@@ -153,13 +153,18 @@ pub fn rows() -> Vec<Row> {
             [
                 ("vpc", |world, log| log.vpc = world.other_vpc().made()),
                 ("bucket", |_, log| {
-                    log.bucket = Some("arn:aws:s3:::flow-logs-of-the-contract".into());
+                    log.bucket = Some("arn:aws:s3:::logs".into());
                     (log.log_group, log.role) = (None, None);
                 }),
                 ("log_group", |world, log| log.log_group = Some(world.log_group("/b").made())),
                 ("role", |world, log| log.role = Some(world.role("b").made())),
                 ("tags", |_, log| mark(&mut log.tags)),
             ],
+        )
+        .beside(
+            "s3",
+            "CreateBucket",
+            json!({ "Bucket": "logs", "CreateBucketConfiguration": { "LocationConstraint": Account::REGION } }),
         ),
         row::<IamRole, _>(
             |_| IamRole {
@@ -200,6 +205,8 @@ pub struct Row {
     pub fields: Vec<Field>,
     /// It cannot be deleted or made alone: it comes and goes with its VPC.
     pub stays: bool,
+    /// What somebody else made beforehand: service, operation, parameters.
+    pub others: Option<(&'static str, &'static str, Value)>,
     declare: Box<dyn Fn(&mut World, Option<&str>) + Send + Sync>,
 }
 
@@ -225,6 +232,7 @@ fn row<P: Part, const N: usize>(sample: fn(&mut World) -> P, others: [(&'static 
         declared: part.as_object().unwrap().keys().cloned().collect(),
         fields: others.iter().map(field).collect(),
         stays: false,
+        others: None,
         declare: Box::new(move |world, changed| {
             let mut part = sample(world);
             for (name, set) in others {
@@ -252,6 +260,13 @@ impl Row {
             outside: Some((operation, parameters)),
         });
         self
+    }
+
+    fn beside(self, service: &'static str, operation: &'static str, parameters: Value) -> Self {
+        Self {
+            others: Some((service, operation, parameters)),
+            ..self
+        }
     }
 
     fn comes_with_its_vpc(self) -> Self {
