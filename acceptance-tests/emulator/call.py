@@ -93,6 +93,9 @@ class Call:
         except OperationNotFoundError:
             return
         if operation.input_shape is not None:
+            # moto's parser gives lists that are not in the query string as empty ones.
+            located = {name: member.serialization.get("location") for name, member in operation.input_shape.members.items()}
+            self.params = {k: v for k, v in self.params.items() if v != [] or located.get(k) != "querystring"}
             report = ParamValidator().validate(self.params, operation.input_shape)
             self.invalid = report.generate_report() if report.has_errors() else None
 

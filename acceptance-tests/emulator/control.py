@@ -23,8 +23,7 @@ import json
 import traceback
 from urllib.parse import parse_qs
 
-from . import ec2_network, objects, outside
-from .latency import SECONDS
+from . import ec2_network, lifecycle, objects, outside
 
 
 def answer(emulator, environ):
@@ -46,7 +45,7 @@ def dispatch(emulator, method, path, query, body):
         case ["GET", "health"]:
             return {"ok": True}
         case ["GET", "latency"]:
-            return SECONDS
+            return lifecycle.seconds()
         case ["POST", "accounts"]:
             id = emulator.accounts.new()
             return {"id": id, "access_key": f"AKIA{id}EKBT"}

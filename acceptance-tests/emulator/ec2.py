@@ -1,188 +1,156 @@
-"""EC2 in general: accounts without a default VPC, zones, tags, filters, the list of what exists."""
+"""EC2: kinds of objects, states, refusals. Where AWS is not regular: ec2_network.py, ec2_endpoints.py."""
 
-import fnmatch
+import ipaddress
 
-from moto.ec2 import utils
-from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models import EC2Backend
-from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
-from moto.ec2.models.core import TaggedEC2Resource
-from moto.ec2.models.security_groups import SecurityGroupRule
-from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
-
-from .extend import before
-from .objects import lister
-
-# --- accounts begin empty -----------------------------------------------------------------------------------------
-
-_create_default_vpc = EC2Backend.create_default_vpc
+from . import rows
+from .extend import error
+from .lifecycle import entered
+from .rows import ABSENT, GONE, THERE, Kind, Refuse, State
 
 
-def create_default_vpc(self):
-    # Called by the backend's constructor, before `default_vpc` is there, and by the operation of that name.
-    return _create_default_vpc(self) if hasattr(self, "default_vpc") else None
+def refused(code, message):
+    return error("ec2", code, message)
 
 
-EC2Backend.create_default_vpc = create_default_vpc
-
-# --- tags and filters ----------------------------------------------------------------------------------------------
-
-
-def get_tags(self):
-    """moto's own looks through the tags of everything."""
-    tags = self.ec2_backend.tags.get(self.id) or {}
-    kind = EC2_PREFIX_TO_RESOURCE.get(get_prefix(self.id), "")
-    return [{"resource_id": self.id, "key": k, "value": v, "resource_type": kind} for k, v in tags.items()]
+def tags(backend, thing):
+    return backend.tags.get(rows.one(thing, "id"))
 
 
-TaggedEC2Resource.get_tags = get_tags
+def forget(backend, thing):
+    backend.tags.pop(rows.one(thing, "id"), None)
 
 
-# Filters by id that moto lacks.
-ID_FILTERS = {"vpc-endpoint-id", "flow-log-id"}
+entered("ec2", "*", GONE)(forget)
 
 
-def is_filter_matching(thing, name, wanted):
-    """AWS's rule: one of the thing's values matches one of the patterns. moto wants all of several values."""
-    value = thing.id if name in ID_FILTERS else thing.get_filter_value(name)
-    wanted = wanted if isinstance(wanted, list) else [wanted]
-    if value is None:
-        return False
-    if isinstance(value, bool):
-        value = str(value).lower()
-    values = [value] if isinstance(value, (str, int)) else list(value)
-    return any(fnmatch.fnmatchcase(str(v), str(pattern)) for v in values for pattern in wanted)
+def kind(name, at, parameter, not_found="", **more):
+    """Named by `VpcId` or `VpcIds`; tagged in one table of moto's."""
+    named = more.pop("named", {parameter: more.get("id", "id"), f"{parameter}s": more.get("id", "id")})
+    return Kind(name, at, named, not_found=not_found, tags=tags, **more)
 
 
-utils.is_filter_matching = is_filter_matching
-
-# Kinds that a creating call may tag; AWS refuses others.
-TAGGED_AS = {
-    "CreateVpc": "vpc",
-    "CreateSubnet": "subnet",
-    "CreateInternetGateway": "internet-gateway",
-    "AllocateAddress": "elastic-ip",
-    "CreateNatGateway": "natgateway",
-    "CreateRouteTable": "route-table",
-    "CreateSecurityGroup": "security-group",
-    "CreateVpcEndpoint": "vpc-endpoint",
-    "CreateFlowLogs": "vpc-flow-log",
-    "CreateNetworkInterface": "network-interface",
-}
+def is_aws(prefix_list):
+    return prefix_list.prefix_list_name.startswith("com.amazonaws.")
 
 
-@before("ec2", *TAGGED_AS)
-def tag_specification(context):
-    for specification in context.params.get("TagSpecifications") or []:
-        kind = specification.get("ResourceType")
-        if kind != TAGGED_AS[context.call.operation]:
-            raise EC2ClientError("InvalidParameterValue", f"'{kind}' is not a valid taggable resource type for this operation.")
-        keys = [tag.get("Key") for tag in specification.get("Tags") or []]
-        if len(keys) != len(set(keys)):
-            raise EC2ClientError("InvalidParameterValue", "Duplicate tag keys are not allowed.")
-        for tag in specification.get("Tags") or []:
-            if tag["Key"].startswith("aws:"):
-                raise EC2ClientError("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
-            if len(tag["Key"]) > 127 or len(tag.get("Value", "")) > 255:
-                raise EC2ClientError("InvalidParameterValue", f"Tag key or value too long: {tag['Key']}")
+WITHIN = {"within": ("vpc", "vpc_id")}
+
+rows.add("ec2", [
+    kind("vpc", "vpcs", "VpcId", "InvalidVpcID.NotFound"),
+    kind("vpc_cidr", "vpcs.*._cidr_block_association_set", "AssociationId", id="association_id", state="cidr_block_state.state",
+         listed=False),
+    kind("subnet", "subnets.*", "SubnetId", "InvalidSubnetID.NotFound"),
+    kind("internet_gateway", "internet_gateways", "InternetGatewayId", "InvalidInternetGatewayID.NotFound"),
+    kind("egress_only_internet_gateway", "egress_only_internet_gateways", "EgressOnlyInternetGatewayId"),
+    kind("address", "addresses", "AllocationId", "InvalidAllocationID.NotFound", id="allocation_id", label="public_ip"),
+    kind("nat_gateway", "nat_gateways", "NatGatewayId", "NatGatewayNotFound", over=("deleted",),
+         failure={"failure_code": "{code}", "failure_message": "{message}"}),
+    kind("route_table", "route_tables", "RouteTableId", "InvalidRouteTableID.NotFound", **WITHIN,
+         inherent=lambda table: table.main_association_id is not None),
+    kind("security_group", "groups.*", "GroupId", "InvalidGroup.NotFound", label="name", **WITHIN,
+         inherent=lambda group: group.is_default),
+    kind("network_acl", "network_acls", "NetworkAclId", **WITHIN, inherent=lambda acl: str(acl.default).lower() == "true"),
+    kind("network_interface", "enis", "NetworkInterfaceId", "InvalidNetworkInterfaceID.NotFound", label="description",
+         state="status"),
+    kind("vpc_endpoint", "vpc_end_points", "VpcEndpointId", "InvalidVpcEndpointId.NotFound", label="service_name",
+         failure={"last_error": {"Code": "{code}", "Message": "{message}"}}),
+    kind("flow_log", "flow_logs", "FlowLogId", "InvalidFlowLogId.NotFound"),
+    # Listed as deleted for a while after.
+    kind("vpc_peering_connection", "vpc_pcxs", "VpcPeeringConnectionId", state="_status.code", over=("deleted", "rejected", "expired")),
+    kind("prefix_list", "managed_prefix_lists", "PrefixListId", label="prefix_list_name", foreign=is_aws),
+    kind("instance", "reservations.*.instances", "InstanceId", state="_state.name", over=("terminated",)),
+    kind("volume", "volumes", "VolumeId"),
+    kind("snapshot", "snapshots", "SnapshotId"),
+    kind("launch_template", "launch_templates", "LaunchTemplateId", label="name"),
+    kind("key_pair", "key_pairs", "KeyName", id="key_name", label="key_name"),
+])
+
+# --- states: operation, kind, then state, AWS seconds, state, … (medians) -------------------------------------------
+
+rows.add("ec2", [
+    State("CreateVpc", "vpc", "pending", 2, "available"),
+    State("DeleteVpc", "vpc", GONE),
+    State("AssociateVpcCidrBlock", "vpc_cidr", "associating", 3, "associated"),
+    State("DisassociateVpcCidrBlock", "vpc_cidr", "disassociating", 3, GONE),
+    State("CreateSubnet", "subnet", "pending", 1, "available"),
+    State("DeleteSubnet", "subnet", GONE),
+    State("DeleteInternetGateway", "internet_gateway", GONE),
+    State("ReleaseAddress", "address", GONE),
+    # A deleted NAT gateway stays listed for about an hour, a failed one too.
+    State("CreateNatGateway", "nat_gateway", "pending", 100, "available", failed=(20, "failed", 3600, GONE)),
+    State("DeleteNatGateway", "nat_gateway", "deleting", 1, "deleted", 3600, GONE, where=("state", "failed")),
+    State("DeleteNatGateway", "nat_gateway", "deleting", 60, "deleted", 3600, GONE),
+    State("DeleteRouteTable", "route_table", GONE),
+    State("DeleteSecurityGroup", "security_group", GONE),
+    State("CreateVpcEndpoint", "vpc_endpoint", "pending", 60, "available", where=("vpc_endpoint_type", "Interface"), failed=(60, "failed")),
+    State("CreateVpcEndpoint", "vpc_endpoint", "pending", 5, "available", where=("vpc_endpoint_type", "Gateway"), failed=(5, "failed")),
+    State("DeleteVpcEndpoints", "vpc_endpoint", "deleting", 60, GONE, where=("vpc_endpoint_type", "Interface")),
+    State("DeleteVpcEndpoints", "vpc_endpoint", "deleting", 5, GONE, where=("vpc_endpoint_type", "Gateway")),
+    State("DeleteFlowLogs", "flow_log", GONE),
+])
+
+# --- refusals -------------------------------------------------------------------------------------------------------
 
 
-# --- zones ---------------------------------------------------------------------------------------------------------
-
-Zone.opt_in_status = property(lambda zone: "opt-in-not-required" if zone.zone_type == "availability-zone" else "opted-in")
-Zone.group_name = property(lambda zone: f"{zone.region_name}-zg-1" if zone.zone_type == "availability-zone" else zone.name[:-1])
-Zone.network_border_group = property(lambda zone: zone.region_name if zone.zone_type == "availability-zone" else zone.name[:-1])
-
-# A local zone that the account has opted in to: shown among the zones, and of no use for a cluster.
-for _region, _city, _zone in [("eu-central-1", "ham", "euc1-ham1-az1"), ("us-east-1", "bos", "use1-bos1-az1")]:
-    RegionsAndZonesBackend.zones[_region].append(
-        Zone(region_name=_region, name=f"{_region}-{_city}-1a", zone_id=_zone, zone_type="local-zone"))
+def has_public_addresses(context, vpc):
+    backend = context.backend
+    return any(a.eni is not None and a.eni.vpc_id == vpc.id for a in backend.addresses) or any(
+        eni.public_ip for eni in backend.enis.values() if eni.vpc_id == vpc.id)
 
 
-# --- snapshots -----------------------------------------------------------------------------------------------------
+def holds_subnets(context, cidr):
+    vpc = next(vpc for vpc in context.backend.vpcs.values() if cidr["association_id"] in vpc._cidr_block_association_set)
+    network = ipaddress.ip_network(cidr["cidr_block"])
+    return cidr["cidr_block"] != vpc.cidr_block and any(
+        ipaddress.ip_network(subnet.cidr_block).subnet_of(network)
+        for zone in context.backend.subnets.values() for subnet in zone.values() if subnet.vpc_id == vpc.id)
 
 
-def copy_rule(self, memo):
-    """moto's own keeps the old backend, also when the whole backend is being copied."""
-    import copy
-
-    new = self.__class__.__new__(self.__class__)
-    memo[id(self)] = new
-    for name, value in self.__dict__.items():
-        if name == "ec2_backend":
-            value = memo.get(id(value), value)
-        elif name == "filters":
-            continue
-        else:
-            value = copy.deepcopy(value, memo)
-        setattr(new, name, value)
-    new.filters = {"group-id": new.filter_group_id, "security-group-rule-id": new.filter_id}
-    return new
+def of_a_service(_context, address):
+    return address.eni is not None and address.eni.requester_managed
 
 
-SecurityGroupRule.__deepcopy__ = copy_rule
+def in_use(_context, address):
+    return address.eni is not None or address.instance is not None
 
 
-# --- what exists ---------------------------------------------------------------------------------------------------
+DEPENDENCIES = "has dependencies and cannot be deleted."
 
-
-@lister("ec2")
-def existing(backend, _account):
-    def tags_of(id):
-        return dict(backend.tags.get(id) or {})
-
-    def entry(kind, id, name=""):
-        tags = tags_of(id)
-        return kind, id, name or tags.get("Name", ""), tags
-
-    for vpc in backend.vpcs.values():
-        yield entry("vpc", vpc.id)
-    for zone in backend.subnets.values():
-        for subnet in zone.values():
-            yield entry("subnet", subnet.id)
-    for gateway in backend.internet_gateways.values():
-        yield entry("internet_gateway", gateway.id)
-    for gateway in backend.egress_only_internet_gateways.values():
-        yield entry("egress_only_internet_gateway", gateway.id)
-    for address in backend.addresses:
-        yield entry("address", address.allocation_id or address.public_ip, address.public_ip)
-    for nat in backend.nat_gateways.values():
-        if nat.state != "deleted":
-            yield entry("nat_gateway", nat.id)
-    for table in backend.route_tables.values():
-        if table.main_association_id is None or table.vpc_id not in backend.vpcs:
-            yield entry("route_table", table.id)
-    for vpc_id, groups in backend.groups.items():
-        for group in groups.values():
-            if not group.is_default or vpc_id not in backend.vpcs:
-                yield entry("security_group", group.id, group.name)
-    for interface in backend.enis.values():
-        yield entry("network_interface", interface.id, interface.description)
-    for endpoint in backend.vpc_end_points.values():
-        yield entry("vpc_endpoint", endpoint.id, endpoint.service_name)
-    for flow_log in backend.flow_logs.values():
-        yield entry("flow_log", flow_log.id)
-    for acl in backend.network_acls.values():
-        if str(acl.default).lower() != "true" or acl.vpc_id not in backend.vpcs:
-            yield entry("network_acl", acl.id)
-    for peering in backend.vpc_pcxs.values():
-        # Listed as deleted for a while after.
-        if peering._status.code not in ("deleted", "rejected", "expired"):
-            yield entry("vpc_peering_connection", peering.id)
-    for prefix_list in backend.managed_prefix_lists.values():
-        if not prefix_list.prefix_list_name.startswith("com.amazonaws."):
-            yield entry("prefix_list", prefix_list.id, prefix_list.prefix_list_name)
-    for reservation in backend.reservations.values():
-        for instance in reservation.instances:
-            if instance._state.name != "terminated":
-                yield entry("instance", instance.id)
-    for volume in backend.volumes.values():
-        yield entry("volume", volume.id)
-    for snapshot in backend.snapshots.values():
-        yield entry("snapshot", snapshot.id)
-    for template in backend.launch_templates.values():
-        yield entry("launch_template", template.id, template.name)
-    for pair in backend.key_pairs.values():
-        yield "key_pair", pair.key_name, pair.key_name, {}
-
-
+rows.add("ec2", [
+    Refuse("DeleteVpc", "DependencyViolation", f"The vpc '{{id}}' {DEPENDENCIES}", "vpc", used_by=(
+        ("subnet", "vpc_id"), ("internet_gateway", "vpc.id"), ("egress_only_internet_gateway", "vpc_id"), ("vpc_endpoint", "vpc_id"),
+        ("security_group", "vpc_id"), ("route_table", "vpc_id"), ("network_acl", "vpc_id"), ("network_interface", "vpc_id"))),
+    Refuse("DisassociateVpcCidrBlock", "InvalidCidrBlock.InUse", "The vpc CIDR block with association ID {AssociationId} may not be "
+           "disassociated. It is in use.", "vpc_cidr", when=holds_subnets),
+    Refuse("DeleteSubnet", "DependencyViolation", f"The subnet '{{id}}' {DEPENDENCIES}", "subnet",
+           used_by=(("network_interface", "subnet_id"),)),
+    Refuse("AttachInternetGateway", "InvalidParameterValue", "Network {VpcId} already has an internet gateway attached", "vpc",
+           used_by=(("internet_gateway", "vpc.id"),)),
+    Refuse("DetachInternetGateway", "DependencyViolation", "Network {VpcId} has some mapped public address(es). Please unmap those "
+           "public address(es) before detaching the gateway.", "vpc", when=has_public_addresses),
+    Refuse("ReleaseAddress", "AuthFailure", "You do not have permission to access the specified resource.", "address",
+           when=of_a_service),
+    Refuse("ReleaseAddress", "InvalidIPAddress.InUse", "Address {public_ip} is in use.", "address", when=in_use),
+    Refuse("DisassociateAddress", "OperationNotPermitted", "You are not allowed to manage 'ela-attach' attachments.", "address",
+           named={"AssociationId": "association_id"}, when=of_a_service),
+    Refuse("DeleteNetworkInterface", "InvalidParameterValue", "Network interface '{id}' is currently in use.", "network_interface",
+           states=("in-use",)),
+    Refuse("DeleteNatGateway", "NatGatewayNotFound", "NAT gateway {NatGatewayId} was not found", "nat_gateway",
+           states=(ABSENT, "deleted")),
+    # Also while it is pending: a route is made when the gateway is available.
+    Refuse(["CreateRoute", "ReplaceRoute"], "InvalidNatGatewayID.NotFound", "The natGateway ID '{NatGatewayId}' does not exist",
+           "nat_gateway", states=(ABSENT, THERE), not_in=("available",)),
+    Refuse("AssociateRouteTable", "Resource.AlreadyAssociated", "the specified association for route table {RouteTableId} conflicts "
+           "with an existing association", "subnet", used_by=(("route_table", "_associations.*"),)),
+    Refuse("DeleteRouteTable", "DependencyViolation", f"The routeTable '{{id}}' {DEPENDENCIES}", "route_table",
+           when=lambda _context, table: table.main_association_id is not None),
+    Refuse("DeleteSecurityGroup", "CannotDelete", "the specified group: \"{id}\" name: \"default\" cannot be deleted by a user",
+           "security_group", when=lambda _context, group: group.is_default),
+    Refuse("DeleteSecurityGroup", "DependencyViolation", "resource {id} has a dependent object", "security_group", used_by=(
+        ("network_interface", "group_set.*.id"), ("security_group", "ingress_rules.*.source_group.GroupId"),
+        ("security_group", "egress_rules.*.source_group.GroupId"))),
+    Refuse("ModifyVpcEndpoint", "InvalidVpcEndpointId.NotFound", "The Vpc Endpoint Id '{VpcEndpointId}' does not exist",
+           "vpc_endpoint", states=(ABSENT, "deleting")),
+    Refuse("ModifyVpcEndpoint", "IncorrectState", "The VPC endpoint {id} is in the pending state and cannot be modified",
+           "vpc_endpoint", states=("pending",)),
+])

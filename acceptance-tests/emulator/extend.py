@@ -1,11 +1,11 @@
 """How the extension hangs into moto.
 
-Every operation of an extended service runs through `pipeline`. A service's file registers functions around moto's own:
+What a service does is rows (rows.py) and, where AWS is not regular, functions around moto's own. Every operation of an extended
+service (services.py) runs through `pipeline`:
 
-    @before("ec2", "DeleteSubnet")        may raise moto's exceptions, or return a result (a dict) in place of moto's
+    @before("ec2", "DeleteSubnet")        may raise `error`, or return a result (a dict) in place of moto's
     @after("ec2", "CreateNatGateway")     sees and may change the result: a dict in the shape of the service's model, whose
                                           values may be moto's objects; what it returns (if anything) takes its place
-    @settle("ec2")                        brings what has a time stamp up to the account's present time; before every call
 
 and for all of an extended service's operations alike: client tokens, objects invisible for a while, pagination.
 """
@@ -15,22 +15,17 @@ import functools
 import importlib
 import json
 import threading
+import uuid
 
 from moto.core import responses
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores, get_service_model, method_names_from_class
 
-BEFORE, AFTER, SETTLE = {}, {}, {}
-_context = threading.local()
+from .services import LACKING, SERVICES
 
-# One line per extended service: model name -> (moto's response class, our modules).
-SERVICES = {
-    "ec2": ("moto.ec2.responses:EC2Response", ["ec2", "ec2_network"]),
-    "iam": ("moto.iam.responses:IamResponse", ["iam"]),
-    "logs": ("moto.logs.responses:LogsResponse", ["logs"]),
-    "sts": ("moto.sts.responses:TokenResponse", []),
-}
+BEFORE, AFTER = {}, {}
+_context = threading.local()
 
 
 def before(service, *operations):
@@ -39,10 +34,6 @@ def before(service, *operations):
 
 def after(service, *operations):
     return lambda function: [AFTER.setdefault((service, o), []).append(function) for o in operations] and function
-
-
-def settle(service):
-    return lambda function: SETTLE.setdefault(service, []).append(function) or function
 
 
 @contextlib.contextmanager
@@ -62,26 +53,52 @@ def error(service, code, message):
 class Context:
     """What a hook gets: the call, its account, its parameters, and moto's backend."""
 
-    def __init__(self, call, response):
-        self.call, self.response, self.account, self.params = call, response, call.account, call.params
+    def __init__(self, service, operation, call, response):
+        self.service, self.operation, self.call, self.response = service, operation, call, response
+        self.account, self.params = call.account, call.params
+        self.uuid = str(uuid.uuid4())
+        # (code, message): what the call makes is to be found failed later. A hook may set it.
+        later = call.fail_later
+        self.failure = (later.get("code", "InternalError"), later.get("message", "")) if later else None
 
     @property
     def backend(self):
-        return getattr(self.response, "ec2_backend", None) or self.response.backend
+        return getattr(self.response, f"{self.service}_backend", None) or self.response.backend
+
+    def backend_of(self, service):
+        """moto's backend of another service in the same region, if there is one by now."""
+        return self.account.backends().get(service, (None, {}))[1].get(self.call.region)
 
     def now(self):
         return self.account.now()
 
+    def names(self):
+        """What texts of rows may name besides parameters and attributes."""
+        partition = getattr(self.backend, "partition", "aws")
+        return {"account": self.account.id, "region": self.call.region, "partition": partition, "uuid": self.uuid}
+
 
 def install():
     """Wraps every operation of every extended service. Once per process."""
+    from . import plain, stored
+
     # moto looks up the methods of its (large) classes at every call.
     responses.method_names_from_class = functools.lru_cache(method_names_from_class)
-    for service, (where, modules) in SERVICES.items():
-        for module in modules:
+    for service, row in SERVICES.items():
+        if not row.moto:
+            continue
+        for module in row.modules:
             importlib.import_module(f".{module}", __package__)
-        module, name = where.split(":")
-        response_class = getattr(importlib.import_module(module), name)
+        stored.hook(service)
+        if row.moto == LACKING:
+            response_class = plain.response_class(service)
+        else:
+            module, name = row.moto.split(":")
+            response_class = getattr(importlib.import_module(module), name)
+        if row.moto != LACKING and get_service_model(service).metadata["protocol"].startswith("rest"):
+            # moto finds the operation from the service's model, but only in paths that it expects.
+            paths = importlib.import_module(module.replace("responses", "urls")).url_paths
+            paths.setdefault("{0}/.*", next(iter(paths.values())))
         for operation in get_service_model(service).operation_names:
             method = camelcase_to_underscores(operation)
             original = getattr(response_class, method, None)
@@ -94,29 +111,30 @@ def wrapped(service, operation, original):
         call = getattr(_context, "call", None)
         if call is None:
             return original(self)
-        return pipeline(service, operation, original, Context(call, self))
+        return pipeline(original, Context(service, operation, call, self))
 
     return method
 
 
-def pipeline(service, operation, original, context):
-    from . import pagination, tokens, visibility
+def pipeline(original, context):
+    from . import lifecycle, pagination, refusals, tokens, visibility
 
-    for function in SETTLE.get(service, []):
-        function(context.backend, context.account)
+    lifecycle.settle(context.account)
     visibility.refuse(context)
-    token = tokens.Token(context, service, operation)
+    token = tokens.Token(context)
     result = token.remembered()
     if result is not None:
         return ActionResult(result)
-    for function in BEFORE.get((service, operation), []):
+    refusals.check(context)
+    watch = lifecycle.Watch(context)
+    for function in BEFORE.get((context.service, context.operation), []):
         result = function(context)
         if result is not None:
             break
     wrap = ActionResult
     if result is None:
         if original is None:
-            raise NotImplementedError(f"{service}:{operation}")
+            raise NotImplementedError(f"{context.service}:{context.operation}")
         result = original(context.response)
         if isinstance(result, ActionResult) and not isinstance(result, EmptyResult):
             result = result.result
@@ -126,14 +144,15 @@ def pipeline(service, operation, original, context):
         else:
             wrap = lambda _changed, answer=result: answer  # noqa: E731  (nothing in it to change)
             result = {}
-    for function in AFTER.get((service, operation), []):
+    watch.over()
+    for function in AFTER.get((context.service, context.operation), []):
         changed = function(context, result)
         result = result if changed is None else changed
     token.remember(result)
     if isinstance(result, dict):
         if context.call.mutating:
-            visibility.hide_new(context, result)
+            visibility.hide_new(context, watch.made, result)
         else:
             result = visibility.without_hidden(context, result)
-            result = pagination.page(context, service, operation, result)
+            result = pagination.page(context, result)
     return wrap(result)

@@ -26,6 +26,8 @@ import itertools
 import json
 import threading
 
+from . import services
+
 ENDING = {"throttle", "error", "deny", "reset", "lose", "kill_before", "kill_after"}
 ACTIONS = ENDING | {"slow", "invisible", "fail_later"}
 
@@ -83,44 +85,18 @@ def matches(condition, call):
     )
 
 
-# How each service says it: (code, HTTP status).
-THROTTLE = {
-    "ec2": ("RequestLimitExceeded", 503),
-    "iam": ("Throttling", 400),
-    "sts": ("Throttling", 400),
-    "eks": ("ThrottlingException", 429),
-    "elasticache": ("Throttling", 400),
-    "route53": ("Throttling", 400),
-    "mq": ("TooManyRequestsException", 429),
-    "sqs": ("RequestThrottled", 403),
-    "elbv2": ("Throttling", 400),
-}
-THROTTLE_DEFAULT = ("ThrottlingException", 400)
-ERROR = {
-    "ec2": ("InternalError", 500),
-    "iam": ("ServiceUnavailable", 503),
-    "sts": ("InternalFailure", 500),
-    "logs": ("ServiceUnavailableException", 503),
-    "eks": ("ServerException", 500),
-    "mq": ("InternalServerErrorException", 500),
-}
-ERROR_DEFAULT = ("InternalFailure", 500)
-DENY = {"ec2": ("UnauthorizedOperation", 403), "iam": ("AccessDenied", 403), "sts": ("AccessDenied", 403),
-        "elasticache": ("AccessDenied", 403), "route53": ("AccessDenied", 403), "elbv2": ("AccessDenied", 403)}
-DENY_DEFAULT = ("AccessDeniedException", 400)
-
-
 def error_of(rule, call):
     """(code, status, message) of a rule that answers with an error."""
+    service = services.of(call.service)
     if rule["action"] == "throttle":
-        code, status = THROTTLE.get(call.service, THROTTLE_DEFAULT)
+        code, status = service.throttled
         message = "Rate exceeded" if call.service != "ec2" else "Request limit exceeded."
     elif rule["action"] == "deny":
-        code, status = DENY.get(call.service, DENY_DEFAULT)
+        code, status = service.denied
         message = "You are not authorized to perform this operation." + (
             f" User: {call.identity} is not authorized to perform: {call.service}:{call.operation}"
         )
     else:
-        code, status = ERROR.get(call.service, ERROR_DEFAULT)
+        code, status = service.broken
         message = "An internal error has occurred"
     return rule.get("code", code), rule.get("status", status), rule.get("message", message)

@@ -1,25 +1,12 @@
-"""IAM: what exists."""
+"""IAM: kinds of objects."""
 
-from .objects import lister
+from . import rows
+from .rows import Kind
 
-
-@lister("iam")
-def existing(backend, _account):
-    for role in backend.roles.values():
-        yield "role", role.arn, role.name, tags_of(role)
-    for policy in backend.managed_policies.values():
-        if not policy.arn.startswith(f"arn:{backend.partition}:iam::aws:"):
-            yield "policy", policy.arn, policy.name, tags_of(policy)
-    for profile in backend.instance_profiles.values():
-        yield "instance_profile", profile.arn, profile.name, tags_of(profile)
-    for arn, provider in backend.open_id_providers.items():
-        yield "oidc_provider", arn, provider.url, tags_of(provider)
-    for user in backend.users.values():
-        yield "user", user.arn, user.name, {}
-
-
-def tags_of(thing):
-    tags = getattr(thing, "tags", None) or {}
-    if isinstance(tags, dict):
-        return {k: v["Value"] if isinstance(v, dict) else v for k, v in tags.items()}
-    return {t["Key"]: t["Value"] for t in tags}
+rows.add("iam", [
+    Kind("role", "roles", {"RoleName": "name"}, id="arn", label="name"),
+    Kind("policy", "managed_policies", {"PolicyArn": "arn"}, id="arn", label="name", foreign=lambda policy: ":iam::aws:" in policy.arn),
+    Kind("instance_profile", "instance_profiles", {"InstanceProfileName": "name"}, id="arn", label="name"),
+    Kind("oidc_provider", "open_id_providers", {"OpenIDConnectProviderArn": "arn"}, id="arn", label="url"),
+    Kind("user", "users", {"UserName": "name"}, id="arn", label="name"),
+])

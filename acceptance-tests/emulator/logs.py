@@ -1,9 +1,9 @@
-"""CloudWatch Logs: what exists."""
+"""CloudWatch Logs: kinds of objects."""
 
-from .objects import lister
+from . import rows
+from .rows import Kind
 
-
-@lister("logs")
-def existing(backend, _account):
-    for group in backend.groups.values():
-        yield "log_group", group.arn, group.name, dict(backend.tagger.get_tag_dict_for_resource(group.arn))
+rows.add("logs", [
+    Kind("log_group", "groups", {"logGroupName": "name"}, id="arn", label="name",
+         tags=lambda backend, group: backend.tagger.get_tag_dict_for_resource(group.arn)),
+])

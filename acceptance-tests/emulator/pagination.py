@@ -20,8 +20,8 @@ def pages_of(service, operation):
     return model["input_token"], model["output_token"], model["limit_key"], key if isinstance(key, str) else key[0]
 
 
-def page(context, service, operation, result):
-    model = pages_of(service, operation)
+def page(context, result):
+    model = pages_of(context.service, context.operation)
     if not model:
         return result
     token_in, token_out, limit_key, key = model
@@ -34,7 +34,7 @@ def page(context, service, operation, result):
         try:
             start = int(base64.b64decode(token).decode().removeprefix("ekb:"))
         except ValueError:
-            raise error(service, "InvalidNextToken", f"Invalid value '{token}' for {token_in}.") from None
+            raise error(context.service, "InvalidNextToken", f"Invalid value '{token}' for {token_in}.") from None
     end = start + int(limit) if limit else None
     result = dict(result, **{key: things[start:end]})
     if end is not None and end < len(things):

@@ -10,7 +10,7 @@ import traceback
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from . import control, credentials, extend, faults, processes
+from . import control, credentials, extend, faults, plain, processes, services
 from .accounts import Accounts
 from .call import Call
 
@@ -109,9 +109,9 @@ class Emulator:
         refused = credentials.refusal(call)
         if refused:
             return self.finish(entry, call.error(*refused))
-        if call.invalid and call.service in extend.SERVICES:
-            code = "MissingParameter" if call.service == "ec2" else "ValidationError"
-            return self.finish(entry, call.error(code, 400, call.invalid))
+        service = services.of(call.service)
+        if call.invalid and service.moto:
+            return self.finish(entry, call.error(service.invalid, 400, call.invalid))
         if action in ("throttle", "error", "deny"):
             return self.finish(entry, call.error(*faults.error_of(ending, call)))
         if action == "reset":
@@ -146,6 +146,8 @@ class Emulator:
 
         try:
             with extend.current(call):
+                if call.service in plain.RESPONSES:
+                    return plain.answer(call)
                 chunks = self.moto(environ, start_response)
                 body = b"".join(chunks)
         except Exception as error:  # what moto cannot do, and our own mistakes: never retried, always seen

@@ -5,23 +5,19 @@ import json
 
 from moto.core.utils import get_service_model
 
+from . import services
 from .extend import error
-
-# Name of the member, and what a mismatch is called.
-MISMATCH = {"ec2": "IdempotentParameterMismatch", "eks": "InvalidRequestException", "mq": "ConflictException"}
 
 
 class Token:
-    def __init__(self, context, service, operation):
-        self.account, self.key = context.account, None
-        member = token_member(service, operation)
+    def __init__(self, context):
+        self.account, self.service, self.key = context.account, context.service, None
+        member = token_member(context.service, context.operation)
         value = context.params.get(member) if member else None
         if value:
-            self.key = (service, context.call.region, operation, value)
+            self.key = (context.service, context.call.region, context.operation, value)
             rest = {k: v for k, v in context.params.items() if k != member}
             self.digest = hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()
-            self.service = service
-            self.mismatch = MISMATCH.get(service, "IdempotentParameterMismatch")
 
     def remembered(self):
         if self.key is None:
@@ -31,7 +27,8 @@ class Token:
             return None
         digest, result = known
         if digest != self.digest:
-            raise error(self.service, self.mismatch, "The request uses the same client token as a previous, but non-identical request.")
+            mismatch = services.of(self.service).mismatch
+            raise error(self.service, mismatch, "The request uses the same client token as a previous, but non-identical request.")
         return result
 
     def remember(self, result):

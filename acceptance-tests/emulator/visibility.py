@@ -1,22 +1,7 @@
-"""Eventual consistency on demand: new objects that reads do not show yet (fault action `invisible`)."""
+"""Eventual consistency: new objects that reads do not show yet, by an `Unseen` row or on demand (fault action `invisible`)."""
 
+from . import rows, services
 from .extend import error
-
-# What a service says of an object that it does not see; EC2 by the prefix of its id.
-NOT_FOUND = {
-    "vpc": "InvalidVpcID.NotFound",
-    "subnet": "InvalidSubnetID.NotFound",
-    "igw": "InvalidInternetGatewayID.NotFound",
-    "eipalloc": "InvalidAllocationID.NotFound",
-    "nat": "NatGatewayNotFound",
-    "rtb": "InvalidRouteTableID.NotFound",
-    "sg": "InvalidGroup.NotFound",
-    "eni": "InvalidNetworkInterfaceID.NotFound",
-    "vpce": "InvalidVpcEndpointId.NotFound",
-    "fl": "InvalidFlowLogId.NotFound",
-    "iam": "NoSuchEntity",
-}
-NOT_FOUND_DEFAULT = "ResourceNotFoundException"
 
 
 def identities(thing):
@@ -29,65 +14,68 @@ def identities(thing):
     return [one for one in found if isinstance(one, str)]
 
 
-def hide_new(context, result):
-    """After a creating call that met the fault: its objects become invisible."""
-    rule = context.call.invisible
+def hide_new(context, made, result):
+    """After a creating call that meets the fault or the row: what it answers with becomes invisible."""
+    rule = rule_for(context)
     if rule is None:
         return
-    hidden = {"writes": bool(rule.get("writes"))}
+    hidden = {"service": context.service, "writes": bool(rule.get("writes"))}
     if "seconds" in rule:
         hidden["until"] = context.now() + rule["seconds"]
     else:
         hidden["calls"] = rule.get("calls", 1)
-    names = set()
-    for name, value in result.items():
-        for thing in value if isinstance(value, list) else [value]:
-            # `AllocateAddress`, `CreateFlowLogs` and the like name what they made by plain ids.
-            if not isinstance(thing, str) or name.endswith(("Id", "Ids")):
-                names.update(identities(thing))
-    if context.call.service != "ec2":
-        # Named by who makes it, and perhaps not even in the answer.
-        names.update(v for k, v in context.params.items() if k.lower().endswith("name") and isinstance(v, str))
-    # One counter, whichever name it is asked by.
-    for name in names:
-        context.account.table("hidden")[name] = hidden
+    # Named by the answer, or by who makes it. A network interface that a gateway brings along is not.
+    names = {name for value in [*result.values(), *context.params.values()] for one in rows.as_list(value) for name in identities(one)}
+    for kind, thing in made:
+        id, key = rows.one(thing, kind.id), kind.key(thing)
+        if id in names or key[-1] in names:
+            context.account.table("hidden")[(context.service, kind.name, *key)] = {**hidden, "kind": kind.name, "id": id, "key": key}
 
 
-def is_hidden(context, names):
-    table = context.account.table("hidden")
-    name = next((name for name in names if name in table), None)
-    if name is None:
-        return False
-    entry = table[name]
+def rule_for(context):
+    row = rows.UNSEEN.get((context.service, context.operation))
+    return context.call.invisible or (row and {"seconds": row.seconds, "writes": row.writes})
+
+
+def is_hidden(context, entry):
+    """Whether it still is. One counter, whichever name it is asked by."""
     if "until" in entry:
         over = context.now() >= entry["until"]
     else:
         over = entry["calls"] <= 0
         entry["calls"] -= 1
     if over:
-        context.account.memory["hidden"] = {k: v for k, v in table.items() if v is not entry}
+        context.account.memory["hidden"] = {k: v for k, v in context.account.table("hidden").items() if v is not entry}
     return not over
 
 
+def entries(context):
+    return [entry for entry in context.account.table("hidden").values() if entry["service"] == context.service]
+
+
 def refuse(context):
-    """A call that names a hidden object: reads do not find it; writes neither, if the fault says so."""
-    table = context.account.table("hidden")
-    if not table:
-        return
-    service = context.call.service
-    for name in strings({k: v for k, v in context.params.items() if not k.startswith("Filter")}):
-        if name in table and (not context.call.mutating or table[name]["writes"]) and is_hidden(context, [name]):
-            code = NOT_FOUND.get(name.split("-", 1)[0] if service == "ec2" else service, NOT_FOUND_DEFAULT)
-            raise error(service, code, f"The ID '{name}' does not exist")
+    """A call that names a hidden object: reads do not find it; writes neither, if it is hidden for them too."""
+    for entry in entries(context):
+        said = set(strings({k: v for k, v in context.params.items() if not k.startswith("Filter")}))
+        if (entry["id"] in said or said.issuperset(entry["key"])) and (not context.call.mutating or entry["writes"]):
+            if is_hidden(context, entry):
+                kind = rows.KINDS[context.service][entry["kind"]]
+                code, text = getattr(kind, "absent", None) or (
+                    kind.not_found or services.of(context.service).not_found, f"The ID '{entry['key'][-1]}' does not exist")
+                raise error(context.service, code, rows.fill(text, context.params))
 
 
 def without_hidden(context, result):
-    if not context.account.table("hidden"):
-        return result
-    return {
-        key: [thing for thing in value if not is_hidden(context, identities(thing))] if isinstance(value, list) else value
-        for key, value in result.items()
-    }
+    for entry in entries(context):
+        result = {
+            key: [one for one in value if not is_entry(entry, one) or not is_hidden(context, entry)] if isinstance(value, list) else value
+            for key, value in result.items()
+        }
+    return result
+
+
+def is_entry(entry, thing):
+    return any(name in (entry["id"], entry["key"][-1]) for name in identities(thing))
 
 
 def strings(value):

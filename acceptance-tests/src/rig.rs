@@ -75,7 +75,7 @@ impl Rig {
         self.process.as_ref().map(|(process, _)| process.id())
     }
 
-    /// How long something takes in AWS seconds, by its name in `emulator/latency.py` (`nat_gateway.available`).
+    /// How long something takes in AWS seconds, by its name in the emulator's rows (`nat_gateway.available`).
     ///
     /// # Panics
     /// Where the table has no such name.
@@ -84,7 +84,7 @@ impl Rig {
         let table = http::request("GET", &format!("{}/_ekb/latency", self.url), None);
         table[name]
             .as_f64()
-            .unwrap_or_else(|| panic!("no {name} in latency.py"))
+            .unwrap_or_else(|| panic!("no {name} in the emulator's rows"))
     }
 
     /// A new, empty account with credentials of its own. Its time runs [`Account::DEFAULT_SCALE`] times as fast as AWS's.

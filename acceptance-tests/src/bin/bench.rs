@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 type Failure = Box<dyn std::error::Error>;
 
 /// AWS seconds on the critical path of a network's creation: the VPC, then a NAT gateway, before, between and after which
-/// there are only calls (`emulator/latency.py`).
+/// there are only calls (`State` rows of `emulator/ec2.py`).
 const CRITICAL_PATH: f64 = 2.0 + 100.0;
 /// The time scale of the creation; at most 5, so that what is measured is the engine and not the emulator.
 const SCALE: f64 = 2.0;

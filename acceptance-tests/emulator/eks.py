@@ -1,0 +1,243 @@
+"""EKS: clusters, node groups, add-ons, access. Rows first; below them what is not regular: a cluster's network, and updates."""
+
+from moto.core.utils import get_service_model
+from moto.ec2.models import ec2_backends
+from moto.eks import models
+
+from . import rows
+from .ec2_network import service_interface
+from .extend import after, before, error
+from .lifecycle import entered
+from .rows import GONE, NOW, Keep, Kind, Refuse, State, Stored, Tagging, Unseen
+
+models.DEFAULT_KUBERNETES_VERSION = "1.35"
+models.DEFAULT_AMI_TYPE = "AL2023_x86_64_STANDARD"
+
+ARN = "arn:{partition}:eks:{region}:{account}"
+ISSUES = {"health": {"issues": [{"code": "{code}", "message": "{message}", "resourceIds": []}]}}
+IN_CLUSTER = {"within": ("cluster", "clusterName")}
+MADE_NOW = {"createdAt": NOW, "modifiedAt": NOW}
+
+
+def absent(text):
+    return {"absent": ("ResourceNotFoundException", text)}
+
+
+rows.add("eks", [
+    Kind("cluster", "clusters", {"name": "name"}, id="arn", label="name", state="status", failure=ISSUES),
+    Kind("nodegroup", "clusters.*.nodegroups", {"clusterName": "cluster_name", "nodegroupName": "nodegroup_name"}, id="arn",
+         label="nodegroup_name", state="status", within=("cluster", "cluster_name"), failure=ISSUES),
+    Stored("addon", named={"clusterName": "clusterName", "addonName": "addonName"}, id="addonArn", label="addonName", state="status",
+           failure=ISSUES, **IN_CLUSTER, makes="CreateAddon", shows="DescribeAddon", lists="ListAddons", removes="DeleteAddon",
+           defaults={"addonVersion": "v1.0.0-eksbuild.1", "tags": {}},
+           adds={"addonArn": f"{ARN}:addon/{{clusterName}}/{{addonName}}/{{uuid}}", "health": {"issues": []}, **MADE_NOW},
+           **absent("No addon: {addonName} found in cluster: {clusterName}")),
+    Stored("access_entry", named={"clusterName": "clusterName", "principalArn": "principalArn"}, id="accessEntryArn",
+           label="principalArn", **IN_CLUSTER, makes="CreateAccessEntry", shows="DescribeAccessEntry", lists="ListAccessEntries",
+           changes="UpdateAccessEntry", removes="DeleteAccessEntry",
+           defaults={"type": "STANDARD", "username": "{principalArn}", "kubernetesGroups": [], "tags": {}},
+           adds={"accessEntryArn": f"{ARN}:access-entry/{{clusterName}}/{{uuid}}", **MADE_NOW},
+           **absent("The specified principalArn could not be found. You must specify a valid principalArn.")),
+    Stored("access_policy", named={"clusterName": "clusterName", "principalArn": "principalArn", "policyArn": "policyArn"},
+           within=("access_entry", "clusterName", "principalArn"), listed=False, makes="AssociateAccessPolicy",
+           lists="ListAssociatedAccessPolicies", removes="DisassociateAccessPolicy",
+           adds={"associatedAt": NOW, "modifiedAt": NOW},
+           **absent("The specified policyArn is not associated with the access entry.")),
+    Stored("pod_identity_association", named={"clusterName": "clusterName", "associationId": "associationId"}, id="associationArn",
+           label="serviceAccount", **IN_CLUSTER, makes="CreatePodIdentityAssociation", shows="DescribePodIdentityAssociation",
+           lists="ListPodIdentityAssociations", changes="UpdatePodIdentityAssociation", removes="DeletePodIdentityAssociation",
+           defaults={"tags": {}},
+           adds={"associationId": "a-{uuid}", "associationArn": f"{ARN}:podidentityassociation/{{clusterName}}/a-{{uuid}}", **MADE_NOW},
+           **absent("No association found with ID: {associationId}")),
+    Stored("update", named={"name": "name", "nodegroupName": "nodegroupName", "addonName": "addonName", "updateId": "id"},
+           state="status", listed=False, within=("cluster", "name"), shows="DescribeUpdate", lists="ListUpdates",
+           **absent("No update found for ID: {updateId}")),
+    Tagging(),
+    # terraform-provider-aws waits for it when it associates a policy.
+    Unseen("CreateAccessEntry", 2, writes=True),
+    # moto forgets these.
+    Keep("CreateCluster", "cluster", {
+        "accessConfig": {"authenticationMode": "CONFIG_MAP", "bootstrapClusterCreatorAdminPermissions": True},
+        "upgradePolicy": {"supportType": "EXTENDED"}, "deletionProtection": False, "zonalShiftConfig": {"enabled": False}}),
+    Keep("CreateNodegroup", "nodegroup", {"updateConfig": {"maxUnavailable": 1}, "remoteAccess": None}),
+])
+
+# --- states: operation, kind, then state, AWS seconds, state, … (medians) -------------------------------------------
+
+rows.add("eks", [
+    State("CreateCluster", "cluster", "CREATING", 540, "ACTIVE", failed=(540, "FAILED")),
+    State("DeleteCluster", "cluster", "DELETING", 150, GONE),
+    State("CreateNodegroup", "nodegroup", "CREATING", 150, "ACTIVE", failed=(1260, "CREATE_FAILED")),
+    State("DeleteNodegroup", "nodegroup", "DELETING", 180, GONE),
+    State("CreateAddon", "addon", "CREATING", 30, "ACTIVE", failed=(1200, "CREATE_FAILED")),
+    State("DeleteAddon", "addon", "DELETING", 20, GONE),
+    State("UpdateClusterVersion", "cluster", "UPDATING", 540, "ACTIVE"),
+    State("UpdateClusterConfig", "cluster", "UPDATING", 400, "ACTIVE"),
+    State("UpdateNodegroupVersion", "nodegroup", "UPDATING", 500, "ACTIVE"),
+    State("UpdateNodegroupConfig", "nodegroup", "UPDATING", 15, "ACTIVE"),
+    State("UpdateAddon", "addon", "UPDATING", 30, "ACTIVE"),
+    # The update itself, beside what it changes.
+    State("UpdateClusterVersion", "update", "InProgress", 540, "Successful", failed=(540, "Failed")),
+    State("UpdateClusterConfig", "update", "InProgress", 400, "Successful", failed=(400, "Failed")),
+    State("UpdateNodegroupVersion", "update", "InProgress", 500, "Successful", failed=(500, "Failed")),
+    State("UpdateNodegroupConfig", "update", "InProgress", 15, "Successful", failed=(15, "Failed")),
+    State("UpdateAddon", "update", "InProgress", 30, "Successful", failed=(30, "Failed")),
+])
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+OF_CLUSTER = {"clusterName": "name"}
+IN_USE, INVALID = "ResourceInUseException", "InvalidRequestException"
+
+
+def skips_a_version(context, cluster):
+    (_, now), (_, then) = (version.split(".") for version in (cluster.version, context.params["version"]))
+    return int(then) - int(now) not in (0, 1)
+
+
+rows.add("eks", [
+    Refuse("*", "ResourceNotFoundException", "No cluster found for name: {clusterName}.", "cluster", OF_CLUSTER, states=(rows.ABSENT,)),
+    Refuse("CreateCluster", IN_USE, "Cluster already exists with name: {name}", "cluster"),
+    Refuse("CreateNodegroup", IN_USE, "NodeGroup already exists with name {nodegroupName} and cluster name {clusterName}", "nodegroup"),
+    Refuse("CreateAddon", IN_USE, "Addon already exists.", "addon"),
+    Refuse("CreateAccessEntry", IN_USE, "The specified access entry resource is already in use on this cluster.", "access_entry"),
+    Refuse("CreatePodIdentityAssociation", IN_USE, "Association already exists: {associationId}", "pod_identity_association",
+           {name: name for name in ("clusterName", "namespace", "serviceAccount")}),
+    Refuse("AssociateAccessPolicy", "ResourceNotFoundException", "The specified principalArn could not be found. You must specify a "
+           "valid principalArn.", "access_entry", states=(rows.ABSENT,)),
+    Refuse(["CreateNodegroup", "CreateAddon"], IN_USE, "Cannot create because cluster {clusterName} currently has an update in progress",
+           "cluster", OF_CLUSTER, states=("UPDATING",)),
+    Refuse(["CreateNodegroup", "CreateAddon"], INVALID, "Cluster '{clusterName}' is not in ACTIVE status", "cluster", OF_CLUSTER,
+           not_in=("ACTIVE",)),
+    Refuse("DeleteCluster", INVALID, "Cluster has deletion protection enabled", "cluster",
+           when=lambda _context, cluster: cluster.deletionProtection),
+    Refuse("DeleteCluster", IN_USE, "Cluster has nodegroups attached", "cluster", used_by=(("nodegroup", "cluster_name"),)),
+    Refuse(["DeleteCluster", "UpdateCluster*"], IN_USE, "Cannot change cluster {name}: it currently has an update in progress", "cluster",
+           states=("CREATING", "UPDATING")),
+    Refuse("UpdateCluster*", IN_USE, "Cluster {name} is not in ACTIVE status", "cluster", not_in=("ACTIVE",)),
+    Refuse("UpdateClusterVersion", "InvalidParameterException", "Unsupported Kubernetes minor version update to {version}", "cluster",
+           when=skips_a_version),
+    Refuse("UpdateNodegroup*", IN_USE, "Nodegroup cannot be updated as it is currently not in Active State", "nodegroup",
+           not_in=("ACTIVE",)),
+    Refuse("UpdateAddon", INVALID, "Addon is currently updating", "addon", states=("CREATING", "UPDATING", "DELETING")),
+])
+
+# --- a cluster's network --------------------------------------------------------------------------------------------
+
+
+def network(cluster):
+    _, _, _, region, account, _ = cluster.arn.split(":")
+    return ec2_backends[account][region]
+
+
+@before("eks", "CreateCluster")
+def subnets_are_there(context):
+    there = {id for zone in ec2_backends[context.account.id][context.call.region].subnets.values() for id in zone}
+    for id in context.params["resourcesVpcConfig"].get("subnetIds", []):
+        if id not in there:
+            raise error("eks", "InvalidParameterException", f"The subnet ID '{id}' does not exist")
+
+
+@after("eks", "CreateCluster")
+def cluster_created(context, result):
+    cluster = result["cluster"]
+    cluster.endpoint, cluster.certificate_authority, cluster.identity = None, None, None
+    # The caller's own dictionary: the token remembers it.
+    config = cluster.resources_vpc_config = dict(cluster.resources_vpc_config)
+    for name, value in [("securityGroupIds", []), ("endpointPublicAccess", True), ("endpointPrivateAccess", False),
+                        ("publicAccessCidrs", ["0.0.0.0/0"])]:
+        config.setdefault(name, value)
+    ec2 = network(cluster)
+    subnets = [ec2.get_subnet(id) for id in config.get("subnetIds", [])]
+    if subnets:
+        config["vpcId"] = subnets[0].vpc_id
+        group = ec2.create_security_group(
+            f"eks-cluster-sg-{cluster.name}-{context.uuid[:8]}", "EKS created security group", subnets[0].vpc_id,
+            tags={f"kubernetes.io/cluster/{cluster.name}": "owned", "aws:eks:cluster-name": cluster.name})
+        config["clusterSecurityGroupId"] = group.id
+        for subnet in subnets[:2]:
+            service_interface(ec2, subnet, "interface", f"Amazon EKS {cluster.name}", [group.id])
+
+
+@entered("eks", "cluster", "ACTIVE")
+def cluster_answers(_backend, cluster):
+    """What is known once the control plane stands."""
+    if cluster.endpoint is None:
+        id = models.random.get_random_string(32).upper()
+        region = cluster.arn.split(":")[3]
+        cluster.endpoint = f"https://{id}.gr7.{region}.eks.amazonaws.com"
+        cluster.identity = {"oidc": {"issuer": f"https://oidc.eks.{region}.amazonaws.com/id/{id}"}}
+        cluster.certificate_authority = {"data": models.random.get_random_string(1400)}
+
+
+@entered("eks", "cluster", GONE)
+def cluster_network_goes(_backend, cluster):
+    ec2, group = network(cluster), cluster.resources_vpc_config.get("clusterSecurityGroupId")
+    for eni in [eni for eni in ec2.enis.values() if eni.description == f"Amazon EKS {cluster.name}"]:
+        del ec2.enis[eni.id]
+    for groups in ec2.groups.values():
+        groups.pop(group, None)
+    ec2.tags.pop(group, None)
+
+
+@after("eks", "CreateNodegroup")
+def nodegroup_created(context, result):
+    nodegroup, cluster = result["nodegroup"], context.backend.clusters[context.params["clusterName"]]
+    nodegroup.version = context.params.get("version") or cluster.version
+    nodegroup.release_version = context.params.get("releaseVersion") or f"{nodegroup.version}.0-20261101"
+    nodegroup.disk_size = int(nodegroup.disk_size)
+
+
+# --- updates: what they change is so when they are over ---------------------------------------------------------------
+
+UPDATES = {
+    "UpdateClusterVersion": ("cluster", "VersionUpdate", {"version": "version"}),
+    "UpdateClusterConfig": ("cluster", "ConfigUpdate", {
+        "logging": "logging", "resourcesVpcConfig": "resources_vpc_config", "accessConfig": "accessConfig",
+        "upgradePolicy": "upgradePolicy", "deletionProtection": "deletionProtection"}),
+    "UpdateNodegroupVersion": ("nodegroup", "VersionUpdate", {
+        "version": "version", "releaseVersion": "release_version", "launchTemplate": "launch_template"}),
+    "UpdateNodegroupConfig": ("nodegroup", "ConfigUpdate", {}),
+    "UpdateAddon": ("addon", "AddonUpdate", {
+        name: name for name in ("addonVersion", "configurationValues", "serviceAccountRoleArn")}),
+}
+
+
+PARAMETERS = get_service_model("eks").shape_for("UpdateParamType").enum
+
+
+def leaves(params):
+    for name, value in params.items():
+        if isinstance(value, dict):
+            yield from leaves(value)
+        else:
+            yield name[0].upper() + name[1:], value
+
+
+@before("eks", *UPDATES)
+def update(context):
+    kind, type, changes = UPDATES[context.operation]
+    named = rows.KINDS["eks"][kind].named_by(context.backend, context.params)
+    if not named:
+        raise error("eks", "ResourceNotFoundException", f"No {kind} found for name: {context.params.get(kind + 'Name')}.")
+    params = {name: value for name, value in context.params.items() if name not in ("name", "clusterName", "clientRequestToken")}
+    if context.operation == "UpdateNodegroupConfig":
+        context.backend.update_nodegroup_config(
+            context.params["clusterName"], context.params["nodegroupName"], *(context.params.get(name) for name in (
+                "labels", "taints", "scalingConfig", "updateConfig", "nodeRepairConfig")))
+    made = {
+        "id": context.uuid, "status": "InProgress", "type": type, "createdAt": models.utcnow(), "errors": [],
+        "params": [{"type": name, "value": str(value)} for name, value in leaves(params) if name in PARAMETERS],
+        "name": context.params.get("name") or context.params["clusterName"],
+        "nodegroupName": context.params.get("nodegroupName"), "addonName": context.params.get("addonName"),
+        "thing": named[0], "changes": {path: params[name] for name, path in changes.items() if name in params},
+    }
+    context.backend.__dict__.setdefault("ekb_stored", {}).setdefault("update", {})[made["id"]] = made
+    return {"update": made}
+
+
+@entered("eks", "update", "Successful")
+def update_is_over(_backend, update):
+    for path, value in update["changes"].items():
+        before = rows.one(update["thing"], path)
+        rows.put(update["thing"], path, {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value)
