@@ -196,6 +196,12 @@ pub fn rows() -> Vec<Row> {
 /// What makes a field another.
 type Set<P> = fn(&mut World, &mut P);
 
+/// Declares the part with what it needs; the field of this name is another.
+type Declare = dyn Fn(&mut World, Option<&str>) + Send + Sync;
+
+/// A call of EC2 and its parameters.
+type Outside = (&'static str, fn(&str) -> Value);
+
 /// A row of the table.
 pub struct Row {
     pub kind: &'static str,
@@ -207,7 +213,7 @@ pub struct Row {
     pub stays: bool,
     /// What somebody else made beforehand: service, operation, parameters.
     pub others: Option<(&'static str, &'static str, Value)>,
-    declare: Box<dyn Fn(&mut World, Option<&str>) + Send + Sync>,
+    declare: Box<Declare>,
 }
 
 /// A field with another value.
@@ -216,7 +222,7 @@ pub struct Field {
     pub rule: FieldRule,
     pub remedy: Remedy,
     /// In place of another declaration: the call from outside that makes the object another, given its id.
-    pub outside: Option<(&'static str, fn(&str) -> Value)>,
+    pub outside: Option<Outside>,
 }
 
 fn row<P: Part, const N: usize>(sample: fn(&mut World) -> P, others: [(&'static str, Set<P>); N]) -> Row {
