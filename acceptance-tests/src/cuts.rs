@@ -513,11 +513,19 @@ impl Stage {
         if resource.current.is_some() || !error.to_string().contains(&asks) {
             return Err(format!("the next apply: {error}"));
         }
-        (self.session.import(resource, self.scenario.import)).map_err(|e| format!("import: {e}"))?;
+        self.import(resource)?;
         let applied = self.session.apply(resource, config);
         applied
             .map(drop)
             .map_err(|e| format!("the apply after the import: {e}"))
+    }
+
+    fn import(&self, resource: &mut Resource) -> Result<(), String> {
+        // An import has no block with time-outs, and no patience with a busy machine where time runs fast.
+        self.account.set_time_scale(40.0);
+        let imported = self.session.import(resource, self.scenario.import);
+        self.account.set_time_scale(Account::DEFAULT_SCALE);
+        imported.map_err(|e| format!("import: {e}"))
     }
 
     /// A create was killed behind its very last call: what is there is complete, and nobody's state knows it. The error
@@ -539,9 +547,7 @@ impl Stage {
         if self.account.objects() != before {
             return Err("the refused apply changed something".to_owned());
         }
-        self.session
-            .import(resource, self.scenario.import)
-            .map_err(|e| format!("import: {e}"))?;
+        self.import(resource)?;
         // Only what an import cannot know may be left to an apply (time-outs, counts), and it makes nothing.
         self.session
             .apply(resource, config)
