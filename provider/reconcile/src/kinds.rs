@@ -38,15 +38,11 @@ impl Kinds {
         self
     }
 
-    /// Only this one of them.
-    pub(crate) fn only(&self, name: &str) -> Self {
-        Self(
-            self.0
-                .iter()
-                .filter(|(kind, _)| **kind == name)
-                .map(|(k, v)| (*k, Arc::clone(v)))
-                .collect(),
-        )
+    /// Only those of these names.
+    #[must_use]
+    pub fn only(&self, names: &[&str]) -> Self {
+        let named = self.0.iter().filter(|(kind, _)| names.contains(kind));
+        Self(named.map(|(k, v)| (*k, Arc::clone(v))).collect())
     }
 
     /// Those of these kinds whose objects have fixed names in the account, and not only in what they lie in.

@@ -23,6 +23,19 @@ pub struct Platform {
     pub locks: Locks,
 }
 
+impl Platform {
+    /// AWS alone.
+    pub(crate) fn bare(aws: Aws) -> Self {
+        Self {
+            environment: None,
+            aws,
+            default_tags: Attr::default(),
+            ignored_tags: IgnoredTags::default(),
+            locks: Locks::default(),
+        }
+    }
+}
+
 #[async_trait]
 impl Surroundings for Platform {
     fn environment(&self) -> Option<&str> {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use aws::Aws;
 use aws::settings::Settings;
-use reconcile::locks::Locks;
 use reconcile::resource::Declared;
 use serde_json::{Value, json};
 
@@ -67,13 +66,7 @@ impl Visitor for Needs<'_> {
             return;
         }
         // Kinds say what they call without calling anything.
-        let nowhere = Platform {
-            environment: None,
-            aws: Aws::new(Settings::default()),
-            default_tags: Default::default(),
-            ignored_tags: Default::default(),
-            locks: Locks::default(),
-        };
+        let nowhere = Platform::bare(Aws::new(Settings::default()));
         self.reads.extend(D::LOOKS_UP);
         for traits in resource.kinds(&nowhere, "us-east-1").traits() {
             self.reads.extend(traits.reads);

@@ -1,6 +1,8 @@
 //! All resources of the provider: a line each. Resource, data source, list resource and IAM policy follow from it.
 
+use aws::Aws;
 use framework::Offers;
+use reconcile::kinds::Kinds;
 use reconcile::resource::{Declared, offer};
 
 use crate::network::NetworkResource;
@@ -40,4 +42,18 @@ pub fn names() -> Vec<&'static str> {
     let mut all = Names(Vec::new());
     visit(&mut all);
     all.0
+}
+
+/// The kinds of the parts of all resources.
+pub fn kinds(aws: &Aws, region: &str) -> Kinds {
+    struct All<'a>(Platform, &'a str, Kinds);
+    impl Visitor for All<'_> {
+        fn visit<D: Declared<Platform> + Clone>(&mut self, resource: D) {
+            let Self(platform, region, kinds) = self;
+            *kinds = std::mem::take(kinds).and(resource.kinds(platform, region));
+        }
+    }
+    let mut all = All(Platform::bare(aws.clone()), region, Kinds::new());
+    visit(&mut all);
+    all.2
 }

@@ -1,19 +1,18 @@
 //! VPC endpoints: gateways for S3 and DynamoDB, interfaces for other services.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{ResourceType, VpcEndpointType};
+use aws_sdk_ec2::operation::create_vpc_endpoint::builders::CreateVpcEndpointFluentBuilder;
+use aws_sdk_ec2::operation::modify_vpc_endpoint::builders::ModifyVpcEndpointFluentBuilder;
+use aws_sdk_ec2::types::{ResourceType, VpcEndpoint, VpcEndpointType};
 use reconcile::failure::Failure;
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Tags,
+    Call, Condition, Deleted, Difference, Idempotence, KindTraits, Made, Object, Part, Ref, Tags,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::find::{Filters, InVpc, Together, find, pages, tags, tags_of_new};
-use crate::failure;
-use crate::kind::{INVISIBLE, Place, QUICK, list_changes, no_answer, object, pace, some};
+use super::list::tags_of_new;
+use crate::kind::{ByFilter, Ec2, list_changes, made, of, pace, settled, some, usual};
 
 /// A gateway endpoint: routes to S3 or DynamoDB that leave out NAT gateways.
 #[derive(Debug, Clone, Serialize, Part)]
@@ -54,347 +53,191 @@ pub struct InterfaceEndpoint {
     pub tags: Tags,
 }
 
-/// VPC endpoints as AWS lists them, whichever kind asks.
-#[derive(Clone)]
-pub(crate) struct Endpoints {
-    place: Place,
-    together: Together<aws_sdk_ec2::types::VpcEndpoint>,
+const USUAL: KindTraits = KindTraits {
+    deletion_order: 15,
+    idempotence: Idempotence::Token,
+    reads: &["ec2:DescribeVpcEndpoints"],
+    writes: &[
+        "ec2:CreateVpcEndpoint",
+        "ec2:ModifyVpcEndpoint",
+        "ec2:DeleteVpcEndpoints",
+        "ec2:CreateTags",
+        "ec2:DeleteTags",
+    ],
+    ..usual("")
+};
+const SAME: &[&str] = &["vpc", "service"];
+
+#[async_trait]
+impl ByFilter for GatewayEndpoint {
+    type Item = VpcEndpoint;
+
+    const TRAITS: KindTraits = KindTraits {
+        kind: Self::KIND,
+        title: "gateway endpoint",
+        ..USUAL
+    };
+    const SAME: &'static [&'static str] = SAME;
+
+    fn see(ec2: &Ec2, endpoint: VpcEndpoint) -> Option<Object> {
+        see(ec2, &VpcEndpointType::Gateway, endpoint)
+    }
+
+    async fn make(&self, ec2: &Ec2, call: &Call) -> Result<Made, Failure> {
+        let make = ec2.write.create_vpc_endpoint().service_name(&self.service);
+        let tables = ids(&self.route_tables, call)?;
+        let make = make.vpc_id(call.id(&self.vpc)?).set_route_table_ids(Some(tables));
+        make_of::<Self>(ec2, VpcEndpointType::Gateway, make, call, &self.tags).await
+    }
+
+    async fn change(&self, ec2: &Ec2, is: &Object, what: &[Difference], call: &Call) -> Result<(), Failure> {
+        let (add, remove) = changes("route_tables", what, call);
+        let modify = ec2.write.modify_vpc_endpoint();
+        let modify = modify
+            .set_add_route_table_ids(add)
+            .set_remove_route_table_ids(remove);
+        change(ec2, &is.id, modify).await
+    }
+
+    async fn unmake(ec2: &Ec2, object: &Object) -> Result<Deleted, Failure> {
+        unmake(ec2, &object.id).await?;
+        Ok(Deleted::Gone)
+    }
 }
 
-impl Endpoints {
-    pub(crate) fn new(place: &Place) -> Self {
-        Self {
-            place: place.clone(),
-            together: Together::new(),
+#[async_trait]
+impl ByFilter for InterfaceEndpoint {
+    type Item = VpcEndpoint;
+
+    const TRAITS: KindTraits = KindTraits {
+        kind: Self::KIND,
+        title: "interface endpoint",
+        pace: pace(60, 90, 900),
+        ..USUAL
+    };
+    const SAME: &'static [&'static str] = SAME;
+
+    fn see(ec2: &Ec2, endpoint: VpcEndpoint) -> Option<Object> {
+        see(ec2, &VpcEndpointType::Interface, endpoint)
+    }
+
+    async fn make(&self, ec2: &Ec2, call: &Call) -> Result<Made, Failure> {
+        let (subnets, groups) = (ids(&self.subnets, call)?, ids(&self.security_groups, call)?);
+        let make = ec2
+            .write
+            .create_vpc_endpoint()
+            .vpc_id(call.id(&self.vpc)?)
+            .service_name(&self.service)
+            .private_dns_enabled(self.private_dns)
+            .set_subnet_ids(Some(subnets))
+            .set_security_group_ids(Some(groups));
+        make_of::<Self>(ec2, VpcEndpointType::Interface, make, call, &self.tags).await
+    }
+
+    async fn change(&self, ec2: &Ec2, is: &Object, what: &[Difference], call: &Call) -> Result<(), Failure> {
+        let (add_subnets, remove_subnets) = changes("subnets", what, call);
+        let (add_groups, remove_groups) = changes("security_groups", what, call);
+        let modify = ec2
+            .write
+            .modify_vpc_endpoint()
+            .set_private_dns_enabled(of("private_dns", what).map(|_| self.private_dns))
+            .set_add_subnet_ids(add_subnets)
+            .set_remove_subnet_ids(remove_subnets)
+            .set_add_security_group_ids(add_groups)
+            .set_remove_security_group_ids(remove_groups);
+        change(ec2, &is.id, modify).await
+    }
+
+    async fn unmake(ec2: &Ec2, object: &Object) -> Result<Deleted, Failure> {
+        unmake(ec2, &object.id).await?;
+        Ok(Deleted::Begun)
+    }
+}
+
+fn see(ec2: &Ec2, of: &VpcEndpointType, endpoint: VpcEndpoint) -> Option<Object> {
+    if endpoint.vpc_endpoint_type() != Some(of) {
+        return None;
+    }
+    // The model says `Available`, EC2 says `available`.
+    let state = endpoint
+        .state()
+        .map(|state| state.as_str().to_lowercase())
+        .unwrap_or_default();
+    let condition = match state.as_str() {
+        "available" => Condition::Settled,
+        "deleting" => Condition::Deleting,
+        "deleted" => Condition::Dead,
+        "failed" | "rejected" | "expired" => {
+            let reason = endpoint.last_error().and_then(|error| error.message());
+            Condition::Failed(format!("{state}: {}", reason.unwrap_or("no reason given")))
         }
+        _ => Condition::Changing(state),
+    };
+    let arn = ec2.arn(endpoint.owner_id(), "vpc-endpoint", endpoint.vpc_endpoint_id());
+    let sorted = |mut list: Vec<String>| {
+        list.sort();
+        list
+    };
+    let tables = sorted(endpoint.route_table_ids.unwrap_or_default());
+    let subnets = sorted(endpoint.subnet_ids.unwrap_or_default());
+    let groups = endpoint.groups.unwrap_or_default().into_iter();
+    let groups = sorted(groups.filter_map(|group| group.group_id).collect());
+    let mut fields = json!({ "vpc": endpoint.vpc_id, "service": endpoint.service_name });
+    if *of == VpcEndpointType::Gateway {
+        fields["route_tables"] = json!(tables);
+    } else {
+        fields["subnets"] = json!(subnets);
+        fields["security_groups"] = json!(groups);
+        fields["private_dns"] = json!(endpoint.private_dns_enabled.unwrap_or_default());
     }
+    let references = [some([endpoint.vpc_id]), tables, subnets, groups].concat();
+    Some(Object {
+        arn,
+        condition,
+        references,
+        ..settled(fields)
+    })
+}
 
-    async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::VpcEndpoint>, Failure> {
-        let place = self.place.clone();
-        let look = self.together.look(filters, |filters| async move {
-            pages!(
-                &place,
-                "ec2:DescribeVpcEndpoints",
-                "looking for VPC endpoints",
-                describe_vpc_endpoints,
-                set_filters,
-                vpc_endpoints,
-                filters
-            )
-        });
-        Ok(Arc::unwrap_or_clone(look.await?))
-    }
+fn ids(parts: &[Ref], call: &Call) -> Result<Vec<String>, Failure> {
+    parts.iter().map(|part| Ok(call.id(part)?.to_owned())).collect()
+}
 
-    async fn observe(&self, ask: &Ask, of: &VpcEndpointType) -> Result<Vec<Object>, Failure> {
-        let in_vpc = InVpc::All("vpc-id");
-        let found = find(
-            ask,
-            "vpc-endpoint-id",
-            in_vpc,
-            aws_sdk_ec2::types::VpcEndpoint::vpc_endpoint_id,
-            |f| self.describe(f),
-        )
+async fn make_of<P: ByFilter<Item = VpcEndpoint>>(
+    ec2: &Ec2,
+    of: VpcEndpointType,
+    make: CreateVpcEndpointFluentBuilder,
+    call: &Call,
+    own: &Tags,
+) -> Result<Made, Failure> {
+    let make = make
+        .vpc_endpoint_type(of)
+        .client_token(&call.token)
+        .tag_specifications(tags_of_new(ResourceType::VpcEndpoint, &call.tags(own)));
+    let answer = ec2.call("ec2:CreateVpcEndpoint", make.send()).await?;
+    made::<P>(ec2, answer.vpc_endpoint, call)
+}
+
+/// Ids to add to a list and to remove from it.
+type Changes = (Option<Vec<String>>, Option<Vec<String>>);
+
+fn changes(field: &str, what: &[Difference], call: &Call) -> Changes {
+    let Some(difference) = of(field, what) else {
+        return (None, None);
+    };
+    let owned = |ids: Vec<&str>| Some(ids.into_iter().map(str::to_owned).collect());
+    let (add, remove) = list_changes(difference, call);
+    (owned(add), owned(remove))
+}
+
+async fn change(ec2: &Ec2, id: &str, modify: ModifyVpcEndpointFluentBuilder) -> Result<(), Failure> {
+    ec2.call("ec2:ModifyVpcEndpoint", modify.vpc_endpoint_id(id).send())
         .await?;
-        let found = found
-            .into_iter()
-            .filter(|endpoint| endpoint.vpc_endpoint_type() == Some(of));
-        Ok(found.filter_map(|endpoint| self.object(endpoint)).collect())
-    }
-
-    fn object(&self, endpoint: aws_sdk_ec2::types::VpcEndpoint) -> Option<Object> {
-        let id = endpoint.vpc_endpoint_id.clone()?;
-        // The model says `Available`, EC2 says `available`.
-        let state = endpoint
-            .state()
-            .map(|state| state.as_str().to_lowercase())
-            .unwrap_or_default();
-        let condition = match state.as_str() {
-            "available" => Condition::Settled,
-            "deleting" => Condition::Deleting,
-            "deleted" => Condition::Dead,
-            "failed" | "rejected" | "expired" => {
-                let reason = endpoint
-                    .last_error()
-                    .and_then(|error| error.message())
-                    .unwrap_or("no reason given");
-                Condition::Failed(format!("{state}: {reason}"))
-            }
-            _ => Condition::Changing(state.clone()),
-        };
-        let sorted = |list: Option<Vec<String>>| {
-            let mut list = list.unwrap_or_default();
-            list.sort();
-            list
-        };
-        let tables = sorted(endpoint.route_table_ids);
-        let subnets = sorted(endpoint.subnet_ids);
-        let groups = endpoint
-            .groups
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|group| group.group_id)
-            .collect();
-        let groups = sorted(Some(groups));
-        let references = some([endpoint.vpc_id.clone()])
-            .into_iter()
-            .chain(tables.clone())
-            .chain(subnets.clone());
-        let references = references.chain(groups.clone()).collect();
-        let fields = if endpoint.vpc_endpoint_type == Some(VpcEndpointType::Gateway) {
-            json!({ "vpc": endpoint.vpc_id, "service": endpoint.service_name, "route_tables": tables })
-        } else {
-            json!({
-                "vpc": endpoint.vpc_id,
-                "service": endpoint.service_name,
-                "subnets": subnets,
-                "security_groups": groups,
-                "private_dns": endpoint.private_dns_enabled.unwrap_or_default(),
-            })
-        };
-        let arn = self.place.arn(endpoint.owner_id.as_deref(), "vpc-endpoint", &id);
-        Some(Object {
-            arn,
-            ..object(id, condition, fields, tags(endpoint.tags), references)
-        })
-    }
-
-    async fn create(
-        &self,
-        make: aws_sdk_ec2::operation::create_vpc_endpoint::builders::CreateVpcEndpointFluentBuilder,
-        call: &Call,
-        own: &Tags,
-    ) -> Result<Made, Failure> {
-        let make = make
-            .client_token(&call.token)
-            .tag_specifications(tags_of_new(ResourceType::VpcEndpoint, &call.tags(own)))
-            .send();
-        let doing = format!("creating VPC endpoint ({})", call.key);
-        let answer = self.place.aws.call("ec2:CreateVpcEndpoint", doing, make).await?;
-        let made = answer
-            .vpc_endpoint
-            .and_then(|endpoint| self.object(endpoint))
-            .ok_or_else(|| no_answer(call))?;
-        let condition = match made.condition {
-            Condition::Deleting => Condition::Dead,
-            other => other,
-        };
-        Ok(Made::new(made.id, condition).arn(made.arn))
-    }
-
-    async fn modify(
-        &self,
-        id: &str,
-        modify: aws_sdk_ec2::operation::modify_vpc_endpoint::builders::ModifyVpcEndpointFluentBuilder,
-    ) -> Result<(), Failure> {
-        let doing = format!("changing VPC endpoint {id}");
-        self.place
-            .aws
-            .call("ec2:ModifyVpcEndpoint", doing, modify.vpc_endpoint_id(id).send())
-            .await
-            .map(|_| ())
-    }
-
-    async fn delete(&self, id: &str, at_once: bool) -> Result<Deleted, Failure> {
-        let ec2 = self.place.ec2().await?;
-        let doing = format!("deleting VPC endpoint {id}");
-        let delete = ec2.write.delete_vpc_endpoints().vpc_endpoint_ids(id).send();
-        let answer = self
-            .place
-            .aws
-            .call("ec2:DeleteVpcEndpoints", doing.as_str(), delete)
-            .await?;
-        match answer.unsuccessful().first().and_then(|item| item.error()) {
-            Some(error) => {
-                let (code, message) = (
-                    error.code().unwrap_or_default(),
-                    error.message().unwrap_or_default(),
-                );
-                Err(failure::of_item("ec2:DeleteVpcEndpoints", &doing, code, message))
-            }
-            None if at_once => Ok(Deleted::Gone),
-            None => Ok(Deleted::Begun),
-        }
-    }
+    Ok(())
 }
 
-const READS: &[&str] = &["ec2:DescribeVpcEndpoints"];
-const WRITES: &[&str] = &[
-    "ec2:CreateVpcEndpoint",
-    "ec2:ModifyVpcEndpoint",
-    "ec2:DeleteVpcEndpoints",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
-];
-
-fn serves_the_same(declared: &Value, object: &Object) -> bool {
-    ["vpc", "service"]
-        .iter()
-        .all(|field| declared.get(field) == object.fields.get(field))
-}
-
-pub(crate) struct GatewayEndpoints(pub(crate) Endpoints);
-
-#[async_trait]
-impl Kind for GatewayEndpoints {
-    type Part = GatewayEndpoint;
-
-    fn traits(&self) -> KindTraits {
-        KindTraits {
-            kind: GatewayEndpoint::KIND,
-            title: "gateway endpoint",
-            deletion_order: 15,
-            idempotence: Idempotence::Token,
-            invisible_for: INVISIBLE,
-            pace: QUICK,
-            reads: READS,
-            writes: WRITES,
-        }
-    }
-
-    fn stands_for(&self, declared: &Value, object: &Object) -> bool {
-        serves_the_same(declared, object)
-    }
-
-    async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        self.0.observe(ask, &VpcEndpointType::Gateway).await
-    }
-
-    async fn create(&self, part: &GatewayEndpoint, call: &Call) -> Result<Made, Failure> {
-        let mut make = self
-            .0
-            .place
-            .ec2()
-            .await?
-            .write
-            .create_vpc_endpoint()
-            .vpc_endpoint_type(VpcEndpointType::Gateway)
-            .vpc_id(call.id(&part.vpc)?)
-            .service_name(&part.service);
-        for table in &part.route_tables {
-            make = make.route_table_ids(call.id(table)?);
-        }
-        self.0.create(make, call, &part.tags).await
-    }
-
-    async fn update(
-        &self,
-        _: &GatewayEndpoint,
-        is: &Object,
-        differences: &[Difference],
-        call: &Call,
-    ) -> Result<(), Failure> {
-        let mut modify = self.0.place.ec2().await?.write.modify_vpc_endpoint();
-        for difference in differences
-            .iter()
-            .filter(|difference| difference.field == "route_tables")
-        {
-            let (add, remove) = list_changes(difference, call);
-            for table in add {
-                modify = modify.add_route_table_ids(table);
-            }
-            for table in remove {
-                modify = modify.remove_route_table_ids(table);
-            }
-        }
-        self.0.modify(&is.id, modify).await
-    }
-
-    async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
-        self.0.place.tag(id, set, remove).await
-    }
-
-    async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
-        self.0.delete(&object.id, true).await
-    }
-}
-
-pub(crate) struct InterfaceEndpoints(pub(crate) Endpoints);
-
-#[async_trait]
-impl Kind for InterfaceEndpoints {
-    type Part = InterfaceEndpoint;
-
-    fn traits(&self) -> KindTraits {
-        KindTraits {
-            kind: InterfaceEndpoint::KIND,
-            title: "interface endpoint",
-            deletion_order: 15,
-            idempotence: Idempotence::Token,
-            invisible_for: INVISIBLE,
-            pace: pace(60, 90, 900),
-            reads: READS,
-            writes: WRITES,
-        }
-    }
-
-    fn stands_for(&self, declared: &Value, object: &Object) -> bool {
-        serves_the_same(declared, object)
-    }
-
-    async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        self.0.observe(ask, &VpcEndpointType::Interface).await
-    }
-
-    async fn create(&self, part: &InterfaceEndpoint, call: &Call) -> Result<Made, Failure> {
-        let mut make = self
-            .0
-            .place
-            .ec2()
-            .await?
-            .write
-            .create_vpc_endpoint()
-            .vpc_endpoint_type(VpcEndpointType::Interface)
-            .vpc_id(call.id(&part.vpc)?)
-            .service_name(&part.service)
-            .private_dns_enabled(part.private_dns);
-        for subnet in &part.subnets {
-            make = make.subnet_ids(call.id(subnet)?);
-        }
-        for group in &part.security_groups {
-            make = make.security_group_ids(call.id(group)?);
-        }
-        self.0.create(make, call, &part.tags).await
-    }
-
-    async fn update(
-        &self,
-        part: &InterfaceEndpoint,
-        is: &Object,
-        differences: &[Difference],
-        call: &Call,
-    ) -> Result<(), Failure> {
-        let mut modify = self.0.place.ec2().await?.write.modify_vpc_endpoint();
-        for difference in differences {
-            let (add, remove) = list_changes(difference, call);
-            match difference.field.as_str() {
-                "private_dns" => modify = modify.private_dns_enabled(part.private_dns),
-                "subnets" => {
-                    modify = add
-                        .into_iter()
-                        .fold(modify, |modify, id| modify.add_subnet_ids(id));
-                    modify = remove
-                        .into_iter()
-                        .fold(modify, |modify, id| modify.remove_subnet_ids(id));
-                }
-                "security_groups" => {
-                    modify = add
-                        .into_iter()
-                        .fold(modify, |modify, id| modify.add_security_group_ids(id));
-                    modify = remove
-                        .into_iter()
-                        .fold(modify, |modify, id| modify.remove_security_group_ids(id));
-                }
-                _ => {}
-            }
-        }
-        self.0.modify(&is.id, modify).await
-    }
-
-    async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
-        self.0.place.tag(id, set, remove).await
-    }
-
-    async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
-        self.0.delete(&object.id, false).await
-    }
+async fn unmake(ec2: &Ec2, id: &str) -> Result<(), Failure> {
+    let delete = ec2.write.delete_vpc_endpoints().vpc_endpoint_ids(id);
+    let answer = ec2.call("ec2:DeleteVpcEndpoints", delete.send()).await?;
+    ec2.check("ec2:DeleteVpcEndpoints", answer.unsuccessful())
 }

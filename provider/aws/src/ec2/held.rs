@@ -2,13 +2,12 @@
 
 use aws_sdk_ec2::types::NetworkInterface;
 use futures::join;
-use reconcile::failure::Failure;
-use reconcile::part::Object;
+use reconcile::failure::{Class, Failure};
+use reconcile::part::{Deleted, Object};
 
-use super::find::pages;
 use super::obstacles::{self, Ours};
 use crate::Aws;
-use crate::kind::Place;
+use crate::kind::{Ec2, Place, by};
 
 /// Whether something goes by itself once its owner has gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,25 +94,29 @@ pub(crate) enum Within {
     Public,
 }
 
-/// The failure of deleting the object, with what is in its way; left-over interfaces among that are deleted. `id` is that of
-/// the subnet, group or VPC. Class `Busy` where waiting may help, else `Stuck`.
-pub(crate) async fn explain(
-    place: &Place,
-    failure: Failure,
+/// What became of deleting the object; where it is in use, the failure names what is in its way, and left-over interfaces among
+/// that are deleted. `id` is that of the subnet, group or VPC. Class `Busy` where waiting may help, else `Stuck`.
+pub(crate) async fn explain<T>(
+    ec2: &Ec2,
+    deleted: Result<T, Failure>,
     within: Within,
     id: &str,
     object: &Object,
-) -> Failure {
+) -> Result<Deleted, Failure> {
+    let failure = match deleted {
+        Err(failure) if failure.class == Class::Busy => failure,
+        other => return other.map(|_| Deleted::Gone),
+    };
     let going = [object];
     let ours = Ours::new(object, &going);
-    let interfaces = |filter: &'static str| obstacles::interfaces(place, filter, id, &ours);
+    let interfaces = |filter: &'static str| obstacles::interfaces(ec2, filter, id, &ours);
     // A look that fails tells nothing: what AWS said has to do.
     let found = match within {
-        Within::Vpc => obstacles::in_vpc(place, id, &ours).await,
+        Within::Vpc => obstacles::in_vpc(ec2, id, &ours).await,
         Within::Subnet => interfaces("subnet-id").await,
         Within::Group => {
             let groups = [id];
-            let rules = obstacles::rules(place, &groups, &ours);
+            let rules = obstacles::rules(ec2, &groups, &ours);
             let (mut found, rules) = join!(interfaces("group-id"), rules);
             found.extend(rules);
             found
@@ -125,27 +128,9 @@ pub(crate) async fn explain(
         }
     };
     for left in found.iter().filter(|found| found.prospect == Prospect::Leftover) {
-        remove(place, &left.id).await;
+        remove(ec2, &left.id).await;
     }
-    obstacles::told(failure, &found)
-}
-
-pub(crate) async fn interfaces(
-    place: &Place,
-    filter: &str,
-    id: &str,
-) -> Result<Vec<NetworkInterface>, Failure> {
-    let doing = format!("looking what uses {id}");
-    let filters = vec![(filter.to_owned(), vec![id.to_owned()])];
-    pages!(
-        place,
-        "ec2:DescribeNetworkInterfaces",
-        doing.as_str(),
-        describe_network_interfaces,
-        set_filters,
-        network_interfaces,
-        filters
-    )
+    Err(obstacles::told(failure, &found))
 }
 
 /// A network interface that keeps a VPC or subnet in use.
@@ -178,30 +163,26 @@ impl Aws {
 }
 
 async fn uses(place: &Place, filter: &str, id: &str) -> Result<Vec<Use>, Failure> {
+    let ec2: Ec2 = place.api(format!("looking what uses {id}")).await?;
     let described = |interface: NetworkInterface| Use {
         owner: judge(&interface).0,
         interface: interface.network_interface_id.unwrap_or_default(),
         description: interface.description.unwrap_or_default(),
     };
-    Ok(interfaces(place, filter, id)
+    Ok(ec2
+        .list(by(filter, id))
         .await?
         .into_iter()
         .map(described)
         .collect())
 }
 
-pub(crate) async fn remove(place: &Place, id: &str) {
-    let Ok(ec2) = place.ec2().await else { return };
-    let delete = ec2
-        .write
-        .delete_network_interface()
-        .network_interface_id(id)
-        .send();
-    let doing = format!("deleting the left-over network interface {id}");
+async fn remove(ec2: &Ec2, id: &str) {
+    let ec2 = ec2.to(format!("deleting the left-over network interface {id}"));
+    let delete = ec2.write.delete_network_interface().network_interface_id(id);
     // The next attempt to delete what it is in will tell.
-    if place
-        .aws
-        .call("ec2:DeleteNetworkInterface", doing, delete)
+    if ec2
+        .call("ec2:DeleteNetworkInterface", delete.send())
         .await
         .is_ok()
     {

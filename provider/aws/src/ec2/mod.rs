@@ -2,10 +2,10 @@
 
 mod address;
 mod endpoint;
-mod find;
 mod flow_log;
 mod held;
 mod internet_gateway;
+mod list;
 mod nat_gateway;
 mod obstacles;
 mod route_table;
@@ -18,7 +18,7 @@ mod vpc;
 use reconcile::kinds::Kinds;
 
 use crate::client::Aws;
-use crate::kind::Place;
+use crate::kind::{Place, by_filter};
 
 pub use address::ElasticIp;
 pub use endpoint::{GatewayEndpoint, InterfaceEndpoint};
@@ -33,20 +33,17 @@ pub use vpc::Vpc;
 
 /// The kinds of parts of a network in one region.
 pub fn kinds(aws: &Aws, region: &str) -> Kinds {
-    let place = Place::new(aws, region);
-    let groups = security_group::Groups::new(&place);
-    let endpoints = endpoint::Endpoints::new(&place);
-    let gateways = nat_gateway::Gateways::new(&place);
+    let place = &Place::new(aws, region);
     Kinds::new()
-        .with(vpc::Vpcs(place.clone()))
-        .with(security_group::DefaultGroups(groups.clone()))
-        .with(security_group::SecurityGroups(groups))
-        .with(internet_gateway::InternetGateways(place.clone()))
-        .with(subnet::Subnets(place.clone()))
-        .with(address::Addresses::new(&place, &gateways))
-        .with(nat_gateway::NatGateways(gateways))
-        .with(route_table::RouteTables(place.clone()))
-        .with(endpoint::GatewayEndpoints(endpoints.clone()))
-        .with(endpoint::InterfaceEndpoints(endpoints))
-        .with(flow_log::FlowLogs(place))
+        .with(by_filter::<Vpc>(place))
+        .with(by_filter::<DefaultSecurityGroup>(place))
+        .with(by_filter::<SecurityGroup>(place))
+        .with(by_filter::<InternetGateway>(place))
+        .with(by_filter::<Subnet>(place))
+        .with(by_filter::<ElasticIp>(place))
+        .with(by_filter::<NatGateway>(place))
+        .with(by_filter::<RouteTable>(place))
+        .with(by_filter::<GatewayEndpoint>(place))
+        .with(by_filter::<InterfaceEndpoint>(place))
+        .with(by_filter::<FlowLog>(place))
 }

@@ -5,15 +5,18 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_ec2::types::NetworkInterface;
+use aws_sdk_ec2::types::{
+    EgressOnlyInternetGateway, Instance, InternetGateway, NatGateway, NetworkAcl, NetworkInterface,
+    RouteTable, SecurityGroup, Subnet, TransitGatewayVpcAttachment, VpcEndpoint, VpcPeeringConnection,
+    VpnGateway,
+};
 use futures::join;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{Object, Tags};
 
-use super::find::{Filters, filters, pages, tags};
 use super::held::{self, Prospect};
 use crate::failure::codes;
-use crate::kind::Place;
+use crate::kind::{Ec2, Filters, Listed, by};
 
 /// Most things that a message names.
 const NAMED: usize = 12;
@@ -134,30 +137,21 @@ fn maker(tags: &Tags, name: &str) -> Option<(String, String)> {
     None
 }
 
-/// Something of others with these tags, unless it is ours.
-fn obstacle(
-    what: &'static str,
-    id: Option<String>,
-    about: Option<String>,
-    tags: Tags,
-    ours: &Ours<'_>,
-) -> Option<Obstacle> {
-    let id = id?;
+/// Something of others, unless it is ours. `about` is its name or description, else its tag `Name` is.
+fn obstacle<T: Listed>(what: &'static str, it: &T, about: Option<&str>, ours: &Ours<'_>) -> Option<Obstacle> {
+    let (id, tags) = (it.id()?.to_owned(), it.all_tags());
     if ours.have(&id, &tags) {
         return None;
     }
-    let about = about
-        .filter(|text| !text.is_empty())
-        .or_else(|| tags.get("Name").cloned())
-        .unwrap_or_default();
+    let about = about.filter(|text| !text.is_empty()).map(str::to_owned);
+    let about = about.or_else(|| tags.get("Name").cloned()).unwrap_or_default();
     let (who, next) = maker(&tags, &about).unwrap_or_else(|| {
-        let tagged: Vec<_> = tags.iter().filter(|(key, _)| *key != "Name").take(3).collect();
-        let who = tagged
-            .iter()
-            .map(|(key, value)| format!("{key} = {value}"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        (who, format!("Delete the {what} {id}, or what made it"))
+        let tagged = tags.iter().filter(|(key, _)| *key != "Name").take(3);
+        let tagged: Vec<String> = tagged.map(|(key, value)| format!("{key} = {value}")).collect();
+        (
+            tagged.join(", "),
+            format!("Delete the {what} {id}, or what made it"),
+        )
     });
     Some(Obstacle {
         what,
@@ -170,35 +164,11 @@ fn obstacle(
     })
 }
 
-/// One look for things of a kind: those of its items that are somebody else's. A look that is denied finds nothing, since
-/// AWS refuses the deletion later anyhow.
-macro_rules! look {
-    ($place:expr, $action:literal, $call:ident, $set_filters:ident, $items:ident, $filters:expr, $size:literal, $each:expr) => {{
-        let found: Result<Vec<_>, Failure> = async {
-            pages!($place, $action, "looking what is in the way", $call, $set_filters, $items, $filters, $size)
-        }
-        .await;
-        match found {
-            Ok(items) => items.into_iter().filter_map($each).collect::<Vec<Obstacle>>(),
-            Err(failure) => {
-                tracing::debug!(%failure, "could not look what is in the way");
-                Vec::new()
-            }
-        }
-    }};
-}
-
-fn by(name: &str, value: &str) -> Filters {
-    vec![(name.to_owned(), vec![value.to_owned()])]
-}
-
-/// Network interfaces of others in a VPC or subnet, or with a group. Ours are those of our NAT gateways and endpoints.
-pub(crate) async fn interfaces(place: &Place, filter: &str, id: &str, ours: &Ours<'_>) -> Vec<Obstacle> {
-    match held::interfaces(place, filter, id).await {
-        Ok(found) => found
-            .into_iter()
-            .filter_map(|interface| of_interface(interface, ours))
-            .collect(),
+/// Those that `of` takes for somebody else's of what the filters let through. A look that is denied finds nothing, since AWS
+/// refuses the deletion later anyhow.
+async fn look<T: Listed>(ec2: &Ec2, filters: Filters, of: impl Fn(T) -> Option<Obstacle>) -> Vec<Obstacle> {
+    match ec2.list(filters).await {
+        Ok(items) => items.into_iter().filter_map(of).collect(),
         Err(failure) => {
             tracing::debug!(%failure, "could not look what is in the way");
             Vec::new()
@@ -206,81 +176,64 @@ pub(crate) async fn interfaces(place: &Place, filter: &str, id: &str, ours: &Our
     }
 }
 
+/// Network interfaces of others in a VPC or subnet, or with a group. Ours are those of our NAT gateways and endpoints.
+pub(crate) async fn interfaces(ec2: &Ec2, filter: &str, id: &str, ours: &Ours<'_>) -> Vec<Obstacle> {
+    look(ec2, by(filter, id), |interface| of_interface(interface, ours)).await
+}
+
 fn of_interface(interface: NetworkInterface, ours: &Ours<'_>) -> Option<Obstacle> {
     let (who, prospect) = held::judge(&interface);
-    let description = interface.description.unwrap_or_default();
-    if ours.are_in(&description) {
+    let description = interface.description().unwrap_or_default();
+    if ours.are_in(description) {
         return None;
     }
-    let public = interface
-        .association
-        .and_then(|association| association.public_ip);
-    let tags = tags(interface.tag_set);
-    let (who, next) = match maker(&tags, &description) {
+    let (who, next) = match maker(&interface.all_tags(), description) {
         Some((maker, next)) if prospect != Prospect::Leftover => (format!("{who}, of {maker}"), next),
         _ => (
             who,
             "Remove what the interfaces belong to (or the interfaces themselves), then run again".to_owned(),
         ),
     };
-    let mut found = obstacle(
-        "network interface",
-        interface.network_interface_id,
-        Some(description),
-        tags,
-        ours,
-    )?;
-    let is_public = public.is_some();
-    found.who = match public {
+    let public = interface
+        .association()
+        .and_then(|association| association.public_ip());
+    let who = match public {
         Some(address) => format!("{who}, public address {address}"),
         None => who,
     };
-    found.is_public = is_public;
-    (found.next, found.prospect) = (next, prospect);
-    Some(found)
+    let found = obstacle("network interface", &interface, Some(description), ours)?;
+    Some(Obstacle {
+        who,
+        next,
+        prospect,
+        is_public: public.is_some(),
+        ..found
+    })
 }
 
 /// Groups of others whose rules refer to one of these groups.
-pub(crate) async fn rules(place: &Place, groups: &[&str], ours: &Ours<'_>) -> Vec<Obstacle> {
+pub(crate) async fn rules(ec2: &Ec2, groups: &[&str], ours: &Ours<'_>) -> Vec<Obstacle> {
     if groups.is_empty() {
         return Vec::new();
     }
     let values: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    let look = |filter: &'static str| {
-        let filters = vec![(filter.to_owned(), values.clone())];
-        async move {
-            look!(
-                place,
-                "ec2:DescribeSecurityGroups",
-                describe_security_groups,
-                set_filters,
-                security_groups,
-                filters,
-                1000,
-                |group| {
-                    if groups.contains(&group.group_id()?) {
-                        return None;
-                    }
-                    let found = obstacle(
-                        "security group",
-                        group.group_id,
-                        group.group_name,
-                        tags(group.tags),
-                        ours,
-                    )?;
-                    let next = format!(
-                        "Remove the rules of {} that refer to {}",
-                        found.id,
-                        groups.join(" or ")
-                    );
-                    Some(Obstacle {
-                        what: "rules of the security group",
-                        next,
-                        ..found
-                    })
+    let look = |filter: &str| {
+        look(
+            ec2,
+            vec![(filter.to_owned(), values.clone())],
+            |group: SecurityGroup| {
+                if groups.contains(&group.group_id()?) {
+                    return None;
                 }
-            )
-        }
+                let found = obstacle("rules of the security group", &group, group.group_name(), ours)?;
+                let next = format!(
+                    "Remove the rules of {} that refer to {}",
+                    found.id,
+                    groups.join(" or ")
+                );
+                Some(Obstacle { next, ..found })
+            },
+        )
     };
     let (mut found, egress) = join!(
         look("ip-permission.group-id"),
@@ -290,92 +243,47 @@ pub(crate) async fn rules(place: &Place, groups: &[&str], ours: &Ours<'_>) -> Ve
     found
 }
 
-/// Instances that are not on their way to gone.
-async fn instances(place: &Place, vpc: &str, ours: &Ours<'_>) -> Vec<Obstacle> {
-    let mut filters = by("vpc-id", vpc);
-    let alive = ["pending", "running", "stopping", "stopped"]
-        .map(str::to_owned)
-        .to_vec();
-    filters.push(("instance-state-name".to_owned(), alive));
-    let found: Result<Vec<_>, Failure> = async {
-        pages!(
-            place,
-            "ec2:DescribeInstances",
-            "looking what is in the way",
-            describe_instances,
-            set_filters,
-            reservations,
-            filters
-        )
-    }
-    .await;
-    let reservations = found.unwrap_or_default();
-    let instances = reservations
-        .into_iter()
-        .flat_map(|reservation| reservation.instances.unwrap_or_default());
-    instances
-        .filter_map(|instance| obstacle("instance", instance.instance_id, None, tags(instance.tags), ours))
-        .collect()
+/// Whether something with this state no longer counts.
+fn is_over(state: Option<&str>) -> bool {
+    let over = [
+        "deleting",
+        "deleted",
+        "failed",
+        "failing",
+        "rejected",
+        "rejecting",
+        "expired",
+    ];
+    // The model says `Deleted` of endpoints, EC2 says `deleted`.
+    state.is_some_and(|state| over.contains(&state.to_lowercase().as_str()))
 }
 
-async fn vpn_gateways(place: &Place, vpc: &str, ours: &Ours<'_>) -> Vec<Obstacle> {
-    let Ok(ec2) = place.ec2().await else {
-        return Vec::new();
-    };
-    let mut by = by("attachment.vpc-id", vpc);
-    by.push((
-        "attachment.state".to_owned(),
-        vec!["attaching".to_owned(), "attached".to_owned()],
-    ));
-    let describe = ec2
-        .read
-        .describe_vpn_gateways()
-        .set_filters(Some(filters(by)))
-        .send();
-    let answer = place
-        .aws
-        .call("ec2:DescribeVpnGateways", "looking what is in the way", describe)
-        .await;
-    let found = answer
-        .ok()
-        .and_then(|answer| answer.vpn_gateways)
-        .unwrap_or_default();
-    found
-        .into_iter()
-        .filter_map(|gateway| {
-            let found = obstacle(
-                "VPN gateway",
-                gateway.vpn_gateway_id,
-                None,
-                tags(gateway.tags),
-                ours,
-            )?;
-            let next = format!(
-                "Detach it (aws ec2 detach-vpn-gateway --vpn-gateway-id {} --vpc-id {vpc})",
-                found.id
-            );
-            Some(Obstacle { next, ..found })
-        })
-        .collect()
+async fn peerings(ec2: &Ec2, filter: &str, vpc: &str, ours: &Ours<'_>) -> Vec<Obstacle> {
+    look(ec2, by(filter, vpc), |peering: VpcPeeringConnection| {
+        let code = peering.status().and_then(|status| status.code());
+        let found = obstacle("VPC peering connection", &peering, None, ours);
+        found.filter(|_| !is_over(code.map(|code| code.as_str())))
+    })
+    .await
 }
 
 /// All that others have in the VPC, or attached to it.
-pub(crate) async fn in_vpc(place: &Place, vpc: &str, ours: &Ours<'_>) -> Vec<Obstacle> {
+pub(crate) async fn in_vpc(ec2: &Ec2, vpc: &str, ours: &Ours<'_>) -> Vec<Obstacle> {
     let of = |filter: &str| by(filter, vpc);
-    let is_over = |state: Option<&str>| {
-        state.is_some_and(|state| {
-            [
-                "deleting",
-                "deleted",
-                "failed",
-                "failing",
-                "rejected",
-                "rejecting",
-                "expired",
-            ]
-            .contains(&state)
-        })
+    let also = |filter: &str, name: &str, values: &[&str]| {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        [of(filter), vec![(name.to_owned(), values)]].concat()
     };
+    let running = also(
+        "vpc-id",
+        "instance-state-name",
+        &["pending", "running", "stopping", "stopped"],
+    );
+    let attached = also(
+        "attachment.vpc-id",
+        "attachment.state",
+        &["attaching", "attached"],
+    );
     let groups: Vec<&str> = ours
         .ids
         .iter()
@@ -396,285 +304,97 @@ pub(crate) async fn in_vpc(place: &Place, vpc: &str, ours: &Ours<'_>) -> Vec<Obs
         endpoints,
         vpn,
     ) = join!(
-        interfaces(place, "vpc-id", vpc, ours),
-        instances(place, vpc, ours),
-        async {
-            look!(
-                place,
-                "ec2:DescribeSecurityGroups",
-                describe_security_groups,
-                set_filters,
-                security_groups,
-                of("vpc-id"),
-                1000,
-                |group| {
-                    let is_default = group.group_name() == Some("default");
-                    obstacle(
-                        "security group",
-                        group.group_id,
-                        group.group_name,
-                        tags(group.tags),
-                        ours,
-                    )
-                    .filter(|_| !is_default)
-                }
-            )
-        },
-        rules(place, &groups, ours),
-        async {
-            look!(
-                place,
-                "ec2:DescribeSubnets",
-                describe_subnets,
-                set_filters,
-                subnets,
-                of("vpc-id"),
-                1000,
-                |subnet| { obstacle("subnet", subnet.subnet_id, None, tags(subnet.tags), ours) }
-            )
-        },
-        async {
-            look!(
-                place,
-                "ec2:DescribeRouteTables",
-                describe_route_tables,
-                set_filters,
-                route_tables,
-                of("vpc-id"),
-                100,
-                |table| {
-                    let is_main = table
-                        .associations()
-                        .iter()
-                        .any(|association| association.main() == Some(true));
-                    obstacle("route table", table.route_table_id, None, tags(table.tags), ours)
-                        .filter(|_| !is_main)
-                }
-            )
-        },
-        async {
-            look!(
-                place,
-                "ec2:DescribeNetworkAcls",
-                describe_network_acls,
-                set_filters,
-                network_acls,
-                of("vpc-id"),
-                1000,
-                |acl| {
-                    let is_default = acl.is_default() == Some(true);
-                    obstacle("network ACL", acl.network_acl_id, None, tags(acl.tags), ours)
-                        .filter(|_| !is_default)
-                }
-            )
-        },
-        async {
-            look!(
-                place,
-                "ec2:DescribeInternetGateways",
-                describe_internet_gateways,
-                set_filters,
-                internet_gateways,
-                of("attachment.vpc-id"),
-                1000,
-                |gateway| {
-                    obstacle(
-                        "internet gateway",
-                        gateway.internet_gateway_id,
-                        None,
-                        tags(gateway.tags),
-                        ours,
-                    )
-                }
-            )
-        },
-        async {
-            look!(
-                place,
-                "ec2:DescribeEgressOnlyInternetGateways",
-                describe_egress_only_internet_gateways,
-                set_filters,
-                egress_only_internet_gateways,
-                Vec::new(),
-                255,
-                |gateway| {
-                    // They have no filter for the VPC.
-                    let is_here = gateway
-                        .attachments()
-                        .iter()
-                        .any(|attachment| attachment.vpc_id() == Some(vpc));
-                    obstacle(
-                        "egress-only internet gateway",
-                        gateway.egress_only_internet_gateway_id,
-                        None,
-                        tags(gateway.tags),
-                        ours,
-                    )
-                    .filter(|_| is_here)
-                }
-            )
-        },
-        async {
-            look!(
-                place,
-                "ec2:DescribeNatGateways",
-                describe_nat_gateways,
-                set_filter,
-                nat_gateways,
-                of("vpc-id"),
-                1000,
-                |gateway| {
-                    let over = is_over(gateway.state().map(|state| state.as_str()));
-                    obstacle(
-                        "NAT gateway",
-                        gateway.nat_gateway_id,
-                        None,
-                        tags(gateway.tags),
-                        ours,
-                    )
-                    .filter(|_| !over)
-                }
-            )
-        },
-        async {
-            look!(
-                place,
-                "ec2:DescribeVpcEndpoints",
-                describe_vpc_endpoints,
-                set_filters,
-                vpc_endpoints,
-                of("vpc-id"),
-                1000,
-                |endpoint| {
-                    let over = is_over(
-                        endpoint
-                            .state()
-                            .map(|state| state.as_str().to_lowercase())
-                            .as_deref(),
-                    );
-                    obstacle(
-                        "VPC endpoint",
-                        endpoint.vpc_endpoint_id,
-                        endpoint.service_name,
-                        tags(endpoint.tags),
-                        ours,
-                    )
-                    .filter(|_| !over)
-                }
-            )
-        },
-        vpn_gateways(place, vpc, ours),
+        interfaces(ec2, "vpc-id", vpc, ours),
+        look(ec2, running, |it: Instance| obstacle("instance", &it, None, ours)),
+        look(ec2, of("vpc-id"), |it: SecurityGroup| {
+            let found = obstacle("security group", &it, it.group_name(), ours);
+            found.filter(|_| it.group_name() != Some("default"))
+        }),
+        rules(ec2, &groups, ours),
+        look(ec2, of("vpc-id"), |it: Subnet| obstacle(
+            "subnet", &it, None, ours
+        )),
+        look(ec2, of("vpc-id"), |it: RouteTable| {
+            let is_main = it
+                .associations()
+                .iter()
+                .any(|association| association.main() == Some(true));
+            obstacle("route table", &it, None, ours).filter(|_| !is_main)
+        }),
+        look(ec2, of("vpc-id"), |it: NetworkAcl| {
+            obstacle("network ACL", &it, None, ours).filter(|_| it.is_default() != Some(true))
+        }),
+        look(ec2, of("attachment.vpc-id"), |it: InternetGateway| {
+            obstacle("internet gateway", &it, None, ours)
+        }),
+        look(ec2, Filters::new(), |it: EgressOnlyInternetGateway| {
+            // They have no filter for the VPC.
+            let is_here = it
+                .attachments()
+                .iter()
+                .any(|attachment| attachment.vpc_id() == Some(vpc));
+            obstacle("egress-only internet gateway", &it, None, ours).filter(|_| is_here)
+        }),
+        look(ec2, of("vpc-id"), |it: NatGateway| {
+            let found = obstacle("NAT gateway", &it, None, ours);
+            found.filter(|_| !is_over(it.state().map(|state| state.as_str())))
+        }),
+        look(ec2, of("vpc-id"), |it: VpcEndpoint| {
+            let found = obstacle("VPC endpoint", &it, it.service_name(), ours);
+            found.filter(|_| !is_over(it.state().map(|state| state.as_str())))
+        }),
+        look(ec2, attached, |it: VpnGateway| {
+            let found = obstacle("VPN gateway", &it, None, ours)?;
+            let detach = "aws ec2 detach-vpn-gateway --vpn-gateway-id";
+            let next = format!("Detach it ({detach} {} --vpc-id {vpc})", found.id);
+            Some(Obstacle { next, ..found })
+        }),
     );
     let (requested, accepted, transit) = join!(
-        peerings(place, of("requester-vpc-info.vpc-id"), ours),
-        peerings(place, of("accepter-vpc-info.vpc-id"), ours),
-        async {
-            look!(
-                place,
-                "ec2:DescribeTransitGatewayVpcAttachments",
-                describe_transit_gateway_vpc_attachments,
-                set_filters,
-                transit_gateway_vpc_attachments,
-                of("vpc-id"),
-                1000,
-                |attachment| {
-                    let over = is_over(attachment.state().map(|state| state.as_str()));
-                    obstacle(
-                        "transit gateway attachment",
-                        attachment.transit_gateway_attachment_id,
-                        attachment.transit_gateway_id,
-                        tags(attachment.tags),
-                        ours,
-                    )
-                    .filter(|_| !over)
-                }
-            )
-        },
+        peerings(ec2, "requester-vpc-info.vpc-id", vpc, ours),
+        peerings(ec2, "accepter-vpc-info.vpc-id", vpc, ours),
+        look(ec2, of("vpc-id"), |it: TransitGatewayVpcAttachment| {
+            let found = obstacle("transit gateway attachment", &it, it.transit_gateway_id(), ours);
+            found.filter(|_| !is_over(it.state().map(|state| state.as_str())))
+        }),
     );
     // An instance stands for its interfaces, an endpoint and a gateway for theirs.
-    let owners: Vec<&Obstacle> = instances
-        .iter()
-        .chain(&nats)
-        .chain(&endpoints)
-        .chain(&transit)
-        .collect();
+    let owners = [&instances, &nats, &endpoints, &transit];
+    let owners: Vec<&Obstacle> = owners.into_iter().flatten().collect();
     interfaces.retain(|interface| {
-        !owners
-            .iter()
-            .any(|owner| interface.about.contains(&owner.id) || interface.who.contains(&owner.id))
+        let names =
+            |owner: &&Obstacle| interface.about.contains(&owner.id) || interface.who.contains(&owner.id);
+        !owners.iter().any(names)
     });
-    let all = [
-        instances,
-        interfaces,
-        nats,
-        endpoints,
-        transit,
-        vpn,
-        requested,
-        accepted,
-        egress,
-        gateways,
-        security_groups,
-        rules,
-        subnets,
-        tables,
-        acls,
-    ];
-    all.into_iter().flatten().collect()
+    let mut all = [
+        instances, interfaces, nats, endpoints, transit, vpn, requested, accepted,
+    ]
+    .concat();
+    all.extend([egress, gateways, security_groups, rules, subnets, tables, acls].concat());
+    all
 }
 
-async fn peerings(place: &Place, filters: Filters, ours: &Ours<'_>) -> Vec<Obstacle> {
-    let over = ["deleting", "deleted", "rejected", "failed", "expired"];
-    look!(
-        place,
-        "ec2:DescribeVpcPeeringConnections",
-        describe_vpc_peering_connections,
-        set_filters,
-        vpc_peering_connections,
-        filters,
-        1000,
-        |peering| {
-            let state = peering
-                .status()
-                .and_then(|status| status.code())
-                .map(|code| code.as_str().to_owned());
-            let is_over = state.is_some_and(|state| over.contains(&state.as_str()));
-            obstacle(
-                "VPC peering connection",
-                peering.vpc_peering_connection_id,
-                None,
-                tags(peering.tags),
-                ours,
-            )
-            .filter(|_| !is_over)
-        }
-    )
+/// Fails where something is in the way of deleting the VPC and all of ours in it.
+pub(crate) async fn before(ec2: &Ec2, vpc: &Object, going: &[&Object]) -> Result<(), Failure> {
+    let found = in_vpc(ec2, &vpc.id, &Ours::new(vpc, going)).await;
+    refused(found, &format!("VPC {}", vpc.id), "deleted")
 }
 
-/// What is in the way of deleting the VPC and all of ours in it; none where nothing is.
-pub(crate) async fn before(place: &Place, vpc: &Object, going: &[&Object]) -> Option<Failure> {
-    let ours = Ours::new(vpc, going);
-    let mut found = in_vpc(place, &vpc.id, &ours).await;
+/// Fails where others have something in a subnet that goes while its VPC stays.
+pub(crate) async fn before_subnet(ec2: &Ec2, subnet: &Object, ours: &[&Object]) -> Result<(), Failure> {
+    let found = interfaces(ec2, "subnet-id", &subnet.id, &Ours::new(subnet, ours)).await;
+    refused(found, &format!("subnet {}", subnet.id), "changed")
+}
+
+fn refused(mut found: Vec<Obstacle>, what: &str, undone: &str) -> Result<(), Failure> {
     found.retain(|found| found.prospect != Prospect::Leftover);
     if found.is_empty() {
-        return None;
+        return Ok(());
     }
-    let doing = format!("looking what is in the way of deleting VPC {}", vpc.id);
-    let cause = "others have things in it, so that AWS would refuse to delete it: nothing was deleted";
-    Some(told(Failure::new(Class::Busy, doing, cause), &found))
-}
-
-/// What others have in a subnet that goes while its VPC stays; none where nothing is.
-pub(crate) async fn before_subnet(place: &Place, subnet: &Object, ours: &[&Object]) -> Option<Failure> {
-    let ours = Ours::new(subnet, ours);
-    let mut found = interfaces(place, "subnet-id", &subnet.id, &ours).await;
-    found.retain(|found| found.prospect != Prospect::Leftover);
-    if found.is_empty() {
-        return None;
-    }
-    let doing = format!("looking what is in the way of deleting subnet {}", subnet.id);
-    let cause = "others have things in it, so that AWS would refuse to delete it: nothing was changed";
-    Some(told(Failure::new(Class::Busy, doing, cause), &found))
+    let doing = format!("looking what is in the way of deleting {what}");
+    let cause =
+        format!("others have things in it, so that AWS would refuse to delete it: nothing was {undone}");
+    Err(told(Failure::new(Class::Busy, doing, cause), &found))
 }
 
 /// The failure with what is in the way. Class `Stuck` where something of it stays until somebody removes it.
@@ -718,7 +438,10 @@ pub(crate) fn told(mut failure: Failure, found: &[Obstacle]) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_ec2::types::Tag;
+
     use super::*;
+    use crate::kind::settled;
 
     fn tagged(pairs: &[(&str, &str)]) -> Tags {
         pairs
@@ -778,14 +501,9 @@ mod tests {
             let (is, does) = maker(&tagged(tags), name).unwrap();
             assert!(is.contains(who) && does.contains(next), "{is}: {does}");
         }
-        let plain = obstacle(
-            "security group",
-            Some("sg-9".into()),
-            Some("web".into()),
-            tagged(&[("team", "shop")]),
-            &Ours::default(),
-        )
-        .unwrap();
+        let tag = Tag::builder().key("team").value("shop").build();
+        let web = SecurityGroup::builder().group_id("sg-9").tags(tag).build();
+        let plain = obstacle("security group", &web, Some("web"), &Ours::default()).unwrap();
         let failure = told(
             Failure::new(Class::Busy, "deleting VPC vpc-1", "DependencyViolation: x."),
             &[plain],
@@ -807,13 +525,8 @@ mod tests {
         ];
         let object = |id: &str, tags: Tags| Object {
             id: id.to_owned(),
-            arn: None,
-            condition: reconcile::part::Condition::Settled,
-            fields: serde_json::Value::Null,
             tags,
-            references: Vec::new(),
-            detail: serde_json::Value::Null,
-            outputs: std::collections::BTreeMap::new(),
+            ..settled(serde_json::Value::Null)
         };
         let (vpc, nat) = (object("vpc-1", tagged(&owner)), object("nat-1", Tags::new()));
         let going = [&vpc, &nat];

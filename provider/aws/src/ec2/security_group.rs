@@ -1,20 +1,19 @@
 //! Security groups: the VPC's default one, which is closed, and those that we make.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, UserIdGroupPair};
+use aws_sdk_ec2::types::{
+    self, IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, UserIdGroupPair,
+};
 use ipnet::Ipv4Net;
 use reconcile::failure::{Class, Failure};
-use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Part, Ref, Tags,
-};
+use reconcile::part::{Call, Deleted, Difference, Idempotence, KindTraits, Made, Object, Part, Ref, Tags};
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::find::{Filters, InVpc, Together, find, pages, tags, tags_of_new};
 use super::held;
-use crate::kind::{INVISIBLE, Place, QUICK, gone, object, pace, some, unfinished};
+use super::list::tags_of_new;
+use crate::failure::codes;
+use crate::kind::{ByFilter, Ec2, by, finished, gone, no_answer, pace, settled, some, usual};
 
 /// What a group lets in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,43 +46,26 @@ impl Rule {
     }
 
     fn permission(&self) -> IpPermission {
+        let description = Some(self.description.clone()).filter(|text| !text.is_empty());
+        let source = &self.source;
         let permission = IpPermission::builder()
             .ip_protocol(&self.protocol)
             .set_from_port(self.from_port)
             .set_to_port(self.to_port);
-        let description = Some(self.description.clone()).filter(|text| !text.is_empty());
-        let source = &self.source;
-        if source.starts_with("sg-") {
-            let pair = UserIdGroupPair::builder()
-                .group_id(source)
-                .set_description(description)
-                .build();
-            permission.user_id_group_pairs(pair).build()
+        let permission = if source.starts_with("sg-") {
+            let pair = UserIdGroupPair::builder().group_id(source);
+            permission.user_id_group_pairs(pair.set_description(description).build())
         } else if source.starts_with("pl-") {
-            let list = PrefixListId::builder()
-                .prefix_list_id(source)
-                .set_description(description)
-                .build();
-            permission.prefix_list_ids(list).build()
+            let list = PrefixListId::builder().prefix_list_id(source);
+            permission.prefix_list_ids(list.set_description(description).build())
         } else if source.contains(':') {
-            permission
-                .ipv6_ranges(
-                    Ipv6Range::builder()
-                        .cidr_ipv6(source)
-                        .set_description(description)
-                        .build(),
-                )
-                .build()
+            let range = Ipv6Range::builder().cidr_ipv6(source);
+            permission.ipv6_ranges(range.set_description(description).build())
         } else {
-            permission
-                .ip_ranges(
-                    IpRange::builder()
-                        .cidr_ip(source)
-                        .set_description(description)
-                        .build(),
-                )
-                .build()
-        }
+            let range = IpRange::builder().cidr_ip(source);
+            permission.ip_ranges(range.set_description(description).build())
+        };
+        permission.build()
     }
 }
 
@@ -100,22 +82,18 @@ fn rules(permissions: &[IpPermission]) -> Vec<Rule> {
                 description: description.unwrap_or_default().to_owned(),
             }));
         };
-        permission
-            .ip_ranges()
-            .iter()
-            .for_each(|range| add(range.cidr_ip(), range.description()));
-        permission
-            .ipv6_ranges()
-            .iter()
-            .for_each(|range| add(range.cidr_ipv6(), range.description()));
-        permission
-            .prefix_list_ids()
-            .iter()
-            .for_each(|list| add(list.prefix_list_id(), list.description()));
-        permission
-            .user_id_group_pairs()
-            .iter()
-            .for_each(|pair| add(pair.group_id(), pair.description()));
+        for range in permission.ip_ranges() {
+            add(range.cidr_ip(), range.description());
+        }
+        for range in permission.ipv6_ranges() {
+            add(range.cidr_ipv6(), range.description());
+        }
+        for list in permission.prefix_list_ids() {
+            add(list.prefix_list_id(), list.description());
+        }
+        for pair in permission.user_id_group_pairs() {
+            add(pair.group_id(), pair.description());
+        }
     }
     rules.sort();
     rules
@@ -161,383 +139,199 @@ pub struct SecurityGroup {
     pub tags: Tags,
 }
 
-/// Security groups as AWS lists them, whichever kind asks.
-#[derive(Clone)]
-pub(crate) struct Groups {
-    place: Place,
-    together: Together<aws_sdk_ec2::types::SecurityGroup>,
-}
-
-impl Groups {
-    pub(crate) fn new(place: &Place) -> Self {
-        Self {
-            place: place.clone(),
-            together: Together::new(),
-        }
-    }
-
-    async fn describe(&self, filters: Filters) -> Result<Vec<aws_sdk_ec2::types::SecurityGroup>, Failure> {
-        let place = self.place.clone();
-        let look = self.together.look(filters, |filters| async move {
-            pages!(
-                &place,
-                "ec2:DescribeSecurityGroups",
-                "looking for security groups",
-                describe_security_groups,
-                set_filters,
-                security_groups,
-                filters
-            )
-        });
-        Ok(Arc::unwrap_or_clone(look.await?))
-    }
-
-    async fn find(
-        &self,
-        ask: &Ask,
-    ) -> Result<impl Iterator<Item = aws_sdk_ec2::types::SecurityGroup>, Failure> {
-        let found = find(
-            ask,
-            "group-id",
-            InVpc::All("vpc-id"),
-            aws_sdk_ec2::types::SecurityGroup::group_id,
-            |f| self.describe(f),
-        )
-        .await?;
-        Ok(found.into_iter())
-    }
-
-    async fn authorize(&self, id: &str, rules: &[Rule]) -> Result<(), Failure> {
-        if rules.is_empty() {
-            return Ok(());
-        }
-        let ec2 = self.place.ec2().await?;
-        let permissions = rules.iter().map(Rule::permission).collect();
-        let call = ec2
-            .write
-            .authorize_security_group_ingress()
-            .group_id(id)
-            .set_ip_permissions(Some(permissions))
-            .send();
-        let doing = format!("adding rules to security group {id}");
-        // All or nothing: where one is there already (InvalidPermission.Duplicate), the next look says which are missing.
-        self.place
-            .aws
-            .call("ec2:AuthorizeSecurityGroupIngress", doing, call)
-            .await
-            .map(|_| ())
-    }
-
-    async fn revoke(&self, id: &str, permissions: Vec<IpPermission>) -> Result<(), Failure> {
-        if permissions.is_empty() {
-            return Ok(());
-        }
-        let ec2 = self.place.ec2().await?;
-        let call = ec2
-            .write
-            .revoke_security_group_ingress()
-            .group_id(id)
-            .set_ip_permissions(Some(permissions))
-            .send();
-        let doing = format!("removing rules of security group {id}");
-        gone(
-            self.place
-                .aws
-                .call("ec2:RevokeSecurityGroupIngress", doing, call)
-                .await
-                .map(|_| ()),
-        )
-    }
-
-    async fn revoke_egress(&self, id: &str, permissions: Vec<IpPermission>) -> Result<(), Failure> {
-        if permissions.is_empty() {
-            return Ok(());
-        }
-        let ec2 = self.place.ec2().await?;
-        let call = ec2
-            .write
-            .revoke_security_group_egress()
-            .group_id(id)
-            .set_ip_permissions(Some(permissions))
-            .send();
-        let doing = format!("removing rules of security group {id}");
-        gone(
-            self.place
-                .aws
-                .call("ec2:RevokeSecurityGroupEgress", doing, call)
-                .await
-                .map(|_| ()),
-        )
-    }
-
-    fn arn(&self, group: &aws_sdk_ec2::types::SecurityGroup) -> Option<String> {
-        let arn = group.security_group_arn().map(str::to_owned);
-        arn.or_else(|| {
-            self.place
-                .arn(group.owner_id(), "security-group", group.group_id()?)
-        })
-    }
-}
-
 const DEFAULT: &str = "default";
 
-pub(crate) struct DefaultGroups(pub(crate) Groups);
+#[async_trait]
+impl ByFilter for DefaultSecurityGroup {
+    type Item = types::SecurityGroup;
 
-impl DefaultGroups {
-    fn object(&self, group: aws_sdk_ec2::types::SecurityGroup) -> Option<Object> {
-        let arn = self.0.arn(&group);
+    const TRAITS: KindTraits = KindTraits {
+        title: "default security group",
+        deletion_order: 85,
+        // There is one, and making it means finding it.
+        idempotence: Idempotence::NaturalKey,
+        reads: &["ec2:DescribeSecurityGroups"],
+        writes: &[
+            "ec2:RevokeSecurityGroupIngress",
+            "ec2:RevokeSecurityGroupEgress",
+            "ec2:CreateTags",
+            "ec2:DeleteTags",
+        ],
+        ..usual(Self::KIND)
+    };
+    const SAME: &'static [&'static str] = &["vpc"];
+
+    fn see(ec2: &Ec2, group: types::SecurityGroup) -> Option<Object> {
         let closed = group.ip_permissions().is_empty() && group.ip_permissions_egress().is_empty();
         let fields = json!({ "vpc": group.vpc_id, "closed": closed });
-        let references = some([group.vpc_id]);
-        Some(Object {
+        let is_default = group.group_name() == Some(DEFAULT);
+        let (arn, references) = (arn(ec2, &group), some([group.vpc_id]));
+        is_default.then(|| Object {
             arn,
-            ..object(
-                group.group_id?,
-                Condition::Settled,
-                fields,
-                tags(group.tags),
-                references,
-            )
+            references,
+            ..settled(fields)
         })
     }
 
-    async fn of_vpc(&self, vpc: &str) -> Result<aws_sdk_ec2::types::SecurityGroup, Failure> {
-        let filter = |name: &str, value: &str| (name.to_owned(), vec![value.to_owned()]);
-        let found = self
-            .0
-            .describe(vec![filter("vpc-id", vpc), filter("group-name", DEFAULT)])
-            .await?;
-        found.into_iter().next().ok_or_else(|| {
-            // Made with the VPC, a moment ago.
-            Failure::new(
-                Class::NotYet,
-                format!("looking for the default security group of {vpc}"),
-                "none is visible yet",
-            )
-            .code(crate::failure::codes::NOT_YET)
-        })
+    async fn make(&self, ec2: &Ec2, call: &Call) -> Result<Made, Failure> {
+        let group = of_vpc(ec2, call.id(&self.vpc)?).await?;
+        let made = Made::settled(group.group_id().unwrap_or_default()).arn(arn(ec2, &group));
+        ec2.tag(&made.id, &call.tags(&self.tags), &[]).await?;
+        let closed = self.close(ec2, &group).await;
+        Ok(finished(made, closed))
     }
 
-    async fn close(&self, group: &aws_sdk_ec2::types::SecurityGroup) -> Result<(), Failure> {
-        let id = group.group_id().unwrap_or_default();
-        self.0.revoke(id, group.ip_permissions().to_vec()).await?;
-        self.0
-            .revoke_egress(id, group.ip_permissions_egress().to_vec())
-            .await
-    }
-}
-
-#[async_trait]
-impl Kind for DefaultGroups {
-    type Part = DefaultSecurityGroup;
-
-    fn traits(&self) -> KindTraits {
-        KindTraits {
-            kind: DefaultSecurityGroup::KIND,
-            title: "default security group",
-            deletion_order: 85,
-            // There is one, and making it means finding it.
-            idempotence: Idempotence::NaturalKey,
-            invisible_for: INVISIBLE,
-            pace: QUICK,
-            reads: &["ec2:DescribeSecurityGroups"],
-            writes: &[
-                "ec2:RevokeSecurityGroupIngress",
-                "ec2:RevokeSecurityGroupEgress",
-                "ec2:CreateTags",
-                "ec2:DeleteTags",
-            ],
-        }
-    }
-
-    fn stands_for(&self, declared: &Value, object: &Object) -> bool {
-        declared.get("vpc") == object.fields.get("vpc")
-    }
-
-    async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        let defaults = self
-            .0
-            .find(ask)
-            .await?
-            .filter(|group| group.group_name() == Some(DEFAULT));
-        Ok(defaults.filter_map(|group| self.object(group)).collect())
-    }
-
-    async fn create(&self, part: &DefaultSecurityGroup, call: &Call) -> Result<Made, Failure> {
-        let group = self.of_vpc(call.id(&part.vpc)?).await?;
-        let id = group.group_id().unwrap_or_default();
-        self.0.place.tag(id, &call.tags(&part.tags), &[]).await?;
-        let closed = if part.closed {
-            self.close(&group).await
-        } else {
-            Ok(())
-        };
-        let condition = unfinished(closed, Condition::Settled);
-        Ok(Made::new(id, condition).arn(self.0.arn(&group)))
-    }
-
-    async fn update(
-        &self,
-        part: &DefaultSecurityGroup,
-        _: &Object,
-        _: &[Difference],
-        call: &Call,
-    ) -> Result<(), Failure> {
+    async fn change(&self, ec2: &Ec2, _: &Object, _: &[Difference], call: &Call) -> Result<(), Failure> {
         // The rules as they are now: an observed object holds only that there are some.
-        let group = self.of_vpc(call.id(&part.vpc)?).await?;
-        if part.closed {
-            self.close(&group).await
-        } else {
-            Ok(())
-        }
+        self.close(ec2, &of_vpc(ec2, call.id(&self.vpc)?).await?).await
     }
 
-    async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
-        self.0.place.tag(id, set, remove).await
-    }
-
-    async fn delete(&self, _: &Object, _: &Call) -> Result<Deleted, Failure> {
+    async fn unmake(_: &Ec2, _: &Object) -> Result<Deleted, Failure> {
         // Goes with the VPC.
         Ok(Deleted::Gone)
     }
 }
 
-pub(crate) struct SecurityGroups(pub(crate) Groups);
+impl DefaultSecurityGroup {
+    async fn close(&self, ec2: &Ec2, group: &types::SecurityGroup) -> Result<(), Failure> {
+        let id = group.group_id().unwrap_or_default();
+        let egress = group.ip_permissions_egress();
+        if self.closed {
+            revoke(ec2, id, group.ip_permissions().to_vec()).await?;
+        }
+        if self.closed && !egress.is_empty() {
+            let ec2 = ec2.to(format!("removing rules of security group {id}"));
+            let call = ec2.write.revoke_security_group_egress().group_id(id);
+            let call = call.set_ip_permissions(Some(egress.to_vec())).send();
+            gone(ec2.call("ec2:RevokeSecurityGroupEgress", call).await)?;
+        }
+        Ok(())
+    }
+}
 
-impl SecurityGroups {
-    fn object(&self, group: aws_sdk_ec2::types::SecurityGroup) -> Option<Object> {
-        let arn = self.0.arn(&group);
-        let pairs = group
-            .ip_permissions()
-            .iter()
-            .flat_map(|permission| permission.user_id_group_pairs());
-        let others: Vec<Option<String>> = pairs.map(|pair| pair.group_id().map(str::to_owned)).collect();
-        let ingress = rules(group.ip_permissions());
+async fn of_vpc(ec2: &Ec2, vpc: &str) -> Result<types::SecurityGroup, Failure> {
+    let default = [by("vpc-id", vpc), by("group-name", DEFAULT)].concat();
+    let found: Vec<types::SecurityGroup> = ec2.list(default).await?;
+    found.into_iter().next().ok_or_else(|| {
+        // Made with the VPC, a moment ago.
+        let doing = format!("looking for the default security group of {vpc}");
+        Failure::new(Class::NotYet, doing, "none is visible yet").code(codes::NOT_YET)
+    })
+}
+
+#[async_trait]
+impl ByFilter for SecurityGroup {
+    type Item = types::SecurityGroup;
+
+    const TRAITS: KindTraits = KindTraits {
+        title: "security group",
+        deletion_order: 60,
+        idempotence: Idempotence::NaturalKey,
+        pace: pace(2, 2, 600),
+        reads: &["ec2:DescribeSecurityGroups"],
+        writes: &[
+            "ec2:CreateSecurityGroup",
+            "ec2:AuthorizeSecurityGroupIngress",
+            "ec2:RevokeSecurityGroupIngress",
+            "ec2:DeleteSecurityGroup",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DeleteNetworkInterface",
+            "ec2:CreateTags",
+            "ec2:DeleteTags",
+        ],
+        ..usual(Self::KIND)
+    };
+    const SAME: &'static [&'static str] = &["vpc", "name"];
+
+    fn see(ec2: &Ec2, group: types::SecurityGroup) -> Option<Object> {
+        if group.group_name() == Some(DEFAULT) {
+            return None;
+        }
         let fields = json!({
             "vpc": group.vpc_id,
             "name": group.group_name,
             "description": group.description,
-            "ingress": ingress,
+            "ingress": rules(group.ip_permissions()),
         });
+        let pairs = group
+            .ip_permissions()
+            .iter()
+            .flat_map(IpPermission::user_id_group_pairs);
         // A rule that names the group itself is no obstacle.
-        let others = others.into_iter().filter(|other| *other != group.group_id);
-        let references = some(others.chain([group.vpc_id]));
+        let others = pairs.filter(|pair| pair.group_id() != group.group_id());
+        let others = others.map(|pair| pair.group_id.clone());
+        let references = some(others.chain([group.vpc_id.clone()]));
         Some(Object {
-            arn,
-            ..object(
-                group.group_id?,
-                Condition::Settled,
-                fields,
-                tags(group.tags),
-                references,
-            )
+            arn: arn(ec2, &group),
+            references,
+            ..settled(fields)
         })
     }
-}
 
-#[async_trait]
-impl Kind for SecurityGroups {
-    type Part = SecurityGroup;
-
-    fn traits(&self) -> KindTraits {
-        KindTraits {
-            kind: SecurityGroup::KIND,
-            title: "security group",
-            deletion_order: 60,
-            idempotence: Idempotence::NaturalKey,
-            invisible_for: INVISIBLE,
-            pace: pace(2, 2, 600),
-            reads: &["ec2:DescribeSecurityGroups"],
-            writes: &[
-                "ec2:CreateSecurityGroup",
-                "ec2:AuthorizeSecurityGroupIngress",
-                "ec2:RevokeSecurityGroupIngress",
-                "ec2:DeleteSecurityGroup",
-                "ec2:DescribeNetworkInterfaces",
-                "ec2:DeleteNetworkInterface",
-                "ec2:CreateTags",
-                "ec2:DeleteTags",
-            ],
-        }
-    }
-
-    fn stands_for(&self, declared: &Value, object: &Object) -> bool {
-        ["vpc", "name"]
-            .iter()
-            .all(|field| declared.get(field) == object.fields.get(field))
-    }
-
-    async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        let groups = self
-            .0
-            .find(ask)
-            .await?
-            .filter(|group| group.group_name() != Some(DEFAULT));
-        Ok(groups.filter_map(|group| self.object(group)).collect())
-    }
-
-    async fn create(&self, part: &SecurityGroup, call: &Call) -> Result<Made, Failure> {
-        let ec2 = self.0.place.ec2().await?;
+    async fn make(&self, ec2: &Ec2, call: &Call) -> Result<Made, Failure> {
         let make = ec2
             .write
             .create_security_group()
-            .vpc_id(call.id(&part.vpc)?)
-            .group_name(&part.name)
-            .description(&part.description)
-            .tag_specifications(tags_of_new(ResourceType::SecurityGroup, &call.tags(&part.tags)))
-            .send();
-        let doing = format!("creating security group {} ({})", part.name, call.key);
-        let answer = self
-            .0
-            .place
-            .aws
-            .call("ec2:CreateSecurityGroup", doing, make)
-            .await?;
-        let id = answer.group_id.unwrap_or_default();
-        let authorized = self.0.authorize(&id, &part.ingress).await;
-        Ok(Made::new(id, unfinished(authorized, Condition::Settled)).arn(answer.security_group_arn))
+            .vpc_id(call.id(&self.vpc)?)
+            .group_name(&self.name)
+            .description(&self.description)
+            .tag_specifications(tags_of_new(ResourceType::SecurityGroup, &call.tags(&self.tags)));
+        let answer = ec2.call("ec2:CreateSecurityGroup", make.send()).await?;
+        let id = answer.group_id.ok_or_else(|| no_answer(call))?;
+        let authorized = authorize(ec2, &id, &self.ingress).await;
+        Ok(finished(
+            Made::settled(id).arn(answer.security_group_arn),
+            authorized,
+        ))
     }
 
-    async fn update(
-        &self,
-        part: &SecurityGroup,
-        is: &Object,
-        _: &[Difference],
-        _: &Call,
-    ) -> Result<(), Failure> {
+    async fn change(&self, ec2: &Ec2, is: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
         let there: Vec<Rule> = serde_json::from_value(is.fields["ingress"].clone()).unwrap_or_default();
-        let missing: Vec<Rule> = part
+        let missing: Vec<Rule> = self
             .ingress
             .iter()
             .filter(|rule| !there.contains(rule))
             .cloned()
             .collect();
-        let surplus = there
-            .iter()
-            .filter(|rule| !part.ingress.contains(rule))
-            .map(Rule::permission)
-            .collect();
+        let surplus = there.iter().filter(|rule| !self.ingress.contains(rule));
         // Surplus first: a rule with another description counts as the same for AWS.
-        self.0.revoke(&is.id, surplus).await?;
-        self.0.authorize(&is.id, &missing).await
+        revoke(ec2, &is.id, surplus.map(Rule::permission).collect()).await?;
+        authorize(ec2, &is.id, &missing).await
     }
 
-    async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
-        self.0.place.tag(id, set, remove).await
+    async fn unmake(ec2: &Ec2, object: &Object) -> Result<Deleted, Failure> {
+        let delete = ec2.write.delete_security_group().group_id(&object.id);
+        let deleted = ec2.call("ec2:DeleteSecurityGroup", delete.send()).await;
+        held::explain(ec2, deleted, held::Within::Group, &object.id, object).await
     }
+}
 
-    async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
-        let place = &self.0.place;
-        let ec2 = place.ec2().await?;
-        let delete = ec2.write.delete_security_group().group_id(&object.id).send();
-        let doing = format!("deleting security group {}", object.id);
-        match place.aws.call("ec2:DeleteSecurityGroup", doing, delete).await {
-            Err(failure) if failure.class == Class::Busy => {
-                Err(held::explain(place, failure, held::Within::Group, &object.id, object).await)
-            }
-            other => other.map(|_| Deleted::Gone),
-        }
+async fn authorize(ec2: &Ec2, id: &str, rules: &[Rule]) -> Result<(), Failure> {
+    if rules.is_empty() {
+        return Ok(());
     }
+    let ec2 = ec2.to(format!("adding rules to security group {id}"));
+    let permissions = rules.iter().map(Rule::permission).collect();
+    let call = ec2.write.authorize_security_group_ingress().group_id(id);
+    let call = call.set_ip_permissions(Some(permissions)).send();
+    // All or nothing: where one is there already (InvalidPermission.Duplicate), the next look says which are missing.
+    ec2.call("ec2:AuthorizeSecurityGroupIngress", call).await?;
+    Ok(())
+}
+
+async fn revoke(ec2: &Ec2, id: &str, permissions: Vec<IpPermission>) -> Result<(), Failure> {
+    if permissions.is_empty() {
+        return Ok(());
+    }
+    let ec2 = ec2.to(format!("removing rules of security group {id}"));
+    let call = ec2.write.revoke_security_group_ingress().group_id(id);
+    let call = call.set_ip_permissions(Some(permissions)).send();
+    gone(ec2.call("ec2:RevokeSecurityGroupIngress", call).await)
+}
+
+fn arn(ec2: &Ec2, group: &types::SecurityGroup) -> Option<String> {
+    let arn = group.security_group_arn().map(str::to_owned);
+    arn.or_else(|| ec2.arn(group.owner_id(), "security-group", group.group_id()))
 }
 
 #[cfg(test)]

@@ -418,7 +418,7 @@ async fn all_pages_are_read() {
         let item = subnet_item(id, "public_subnet/a", "eu-central-1a", "10.20.0.0/24", true);
         Answer::Xml(format!("<subnetSet>{item}</subnetSet>{next}"))
     });
-    let found = subnet::Subnets(place).observe(&ask()).await.unwrap();
+    let found = by_filter::<Subnet>(&place).observe(&ask()).await.unwrap();
     assert_eq!(
         found.iter().map(|subnet| subnet.id.as_str()).collect::<Vec<_>>(),
         ["subnet-1", "subnet-2"]
@@ -436,7 +436,7 @@ async fn a_known_id_that_the_look_misses_is_looked_for_by_itself() {
         _ => Answer::Xml("<subnetSet/>".into()),
     });
     let known = BTreeMap::from([(Key::from("public_subnet/a"), "subnet-9".to_owned())]);
-    let found = subnet::Subnets(place)
+    let found = by_filter::<Subnet>(&place)
         .observe(&Ask { known, ..ask() })
         .await
         .unwrap();
@@ -452,7 +452,7 @@ async fn a_known_id_that_the_look_misses_is_looked_for_by_itself() {
 #[tokio::test]
 async fn a_denied_look_is_not_an_absent_part() {
     let (place, _) = place(|_| Answer::Error(403, "UnauthorizedOperation", "You are not authorized"));
-    let failure = subnet::Subnets(place).observe(&ask()).await.unwrap_err();
+    let failure = by_filter::<Subnet>(&place).observe(&ask()).await.unwrap_err();
     assert_eq!(failure.class, Class::Denied);
     assert!(failure.hint.contains("ec2:DescribeSubnets"), "{failure}");
 }
@@ -470,7 +470,10 @@ fn vpc() -> Vpc {
 #[tokio::test]
 async fn a_creating_call_whose_answer_is_lost_is_sent_once_and_told_as_unknown() {
     let (place, log) = place(|_| Answer::Lost);
-    let failure = vpc::Vpcs(place).create(&vpc(), &call(&[])).await.unwrap_err();
+    let failure = by_filter::<Vpc>(&place)
+        .create(&vpc(), &call(&[]))
+        .await
+        .unwrap_err();
     assert_eq!(failure.class, Class::Unknown);
     assert_eq!(log.actions(), ["CreateVpc"]);
 }
@@ -478,7 +481,10 @@ async fn a_creating_call_whose_answer_is_lost_is_sent_once_and_told_as_unknown()
 #[tokio::test]
 async fn a_throttled_creating_call_is_left_to_the_engine() {
     let (place, log) = place(|_| Answer::Error(503, "RequestLimitExceeded", "slow down"));
-    let failure = vpc::Vpcs(place).create(&vpc(), &call(&[])).await.unwrap_err();
+    let failure = by_filter::<Vpc>(&place)
+        .create(&vpc(), &call(&[]))
+        .await
+        .unwrap_err();
     assert_eq!(failure.class, Class::Throttled);
     assert_eq!(log.actions(), ["CreateVpc"]);
 }
@@ -491,7 +497,7 @@ async fn tags_are_in_the_creating_call_and_a_failed_attribute_is_left_to_mend() 
         }
         _ => Answer::Error(503, "RequestLimitExceeded", "slow down"),
     });
-    let made = vpc::Vpcs(place).create(&vpc(), &call(&[])).await.unwrap();
+    let made = by_filter::<Vpc>(&place).create(&vpc(), &call(&[])).await.unwrap();
     assert_eq!(made.id, "vpc-1");
     assert!(
         matches!(made.condition, Condition::Changing(_)),
@@ -518,7 +524,7 @@ async fn a_token_that_gives_a_deleted_gateway_tells_it_is_dead() {
         gateway: made("gateway"),
         tags: Tags::new(),
     };
-    let kind = nat_gateway::NatGateways(nat_gateway::Gateways::new(&place));
+    let kind = by_filter::<NatGateway>(&place);
     let made = kind
         .create(&part, &call(&[("subnet", "subnet-1"), ("address", "eipalloc-1")]))
         .await
@@ -537,10 +543,7 @@ async fn a_failed_gateway_says_why() {
                 .into(),
         )
     });
-    let found = nat_gateway::NatGateways(nat_gateway::Gateways::new(&place))
-        .observe(&ask())
-        .await
-        .unwrap();
+    let found = by_filter::<NatGateway>(&place).observe(&ask()).await.unwrap();
     assert_eq!(
         found[0].condition,
         Condition::Failed("Gateway.NotAttached: no internet gateway".into())
@@ -579,7 +582,7 @@ async fn only_what_differs_of_the_routes_is_changed() {
         json!({ "associations": { "subnet-7": "rtbassoc-7" } }),
     );
     let ids = call(&[("nat", "nat-1")]);
-    route_table::RouteTables(place)
+    by_filter::<RouteTable>(&place)
         .update(&part, &is, &differences, &ids)
         .await
         .unwrap();
@@ -614,7 +617,7 @@ async fn a_subnet_in_use_names_what_uses_it_and_leftovers_go() {
         )),
         _ => Answer::Xml("<return>true</return>".into()),
     });
-    let failure = subnet::Subnets(place)
+    let failure = by_filter::<Subnet>(&place)
         .delete(&object("subnet-1", json!({}), json!({})), &call(&[]))
         .await
         .unwrap_err();
@@ -660,7 +663,7 @@ async fn without_the_accounts_id_arns_are_those_that_aws_answers() {
         tags: Tags::new(),
     };
     let ids = call(&[("vpc", "vpc-1"), ("group", "/ekb/x"), ("role", "logs")]);
-    flow_log::FlowLogs(Place::new(&aws, "eu-central-1"))
+    by_filter::<FlowLog>(&Place::new(&aws, "eu-central-1"))
         .create(&part, &ids)
         .await
         .unwrap();
@@ -700,7 +703,7 @@ async fn what_others_have_in_a_vpc_is_found_before_it_is_deleted() {
     });
     let objects = ["vpc-1", "nat-1", "sg-1"].map(|id| object(id, json!({}), json!({})));
     let going: Vec<_> = objects.iter().collect();
-    let failure = vpc::Vpcs(place)
+    let failure = by_filter::<Vpc>(&place)
         .in_the_way(&objects[0], &going, &going)
         .await
         .unwrap_err();
@@ -753,8 +756,7 @@ async fn an_address_that_a_leaving_gateway_holds_is_waited_for() {
             "You do not have permission to access the resource.",
         )
     });
-    let gateways = nat_gateway::Gateways::new(&place);
-    let kind = address::Addresses::new(&place, &gateways);
+    let kind = by_filter::<ElasticIp>(&place);
     let failure = kind
         .delete(&object("eipalloc-1", json!({}), json!({})), &call(&[]))
         .await
@@ -776,7 +778,7 @@ async fn the_default_group_is_closed_and_never_deleted() {
         _ => Answer::Xml("<return>true</return>".into()),
     }
     });
-    let kind = security_group::DefaultGroups(security_group::Groups::new(&place));
+    let kind = by_filter::<DefaultSecurityGroup>(&place);
     let part = DefaultSecurityGroup {
         vpc: made("vpc"),
         closed: true,
@@ -815,7 +817,7 @@ async fn a_flow_log_refused_inside_of_a_good_answer_is_a_failure() {
         role: None,
         tags: Tags::new(),
     };
-    let failure = flow_log::FlowLogs(place)
+    let failure = by_filter::<FlowLog>(&place)
         .create(&part, &call(&[("vpc", "vpc-1")]))
         .await
         .unwrap_err();
@@ -839,7 +841,7 @@ fn kinds_state_every_action_they_call() {
         include_str!("security_group.rs"),
         include_str!("subnet.rs"),
         include_str!("vpc.rs"),
-        include_str!("find.rs"),
+        include_str!("list.rs"),
     ];
     let (aws, _) = aws(settings(), |_| Answer::Lost);
     let kinds = all_kinds(&aws);
@@ -850,18 +852,18 @@ fn kinds_state_every_action_they_call() {
         .collect();
     let mut called = 0;
     for source in sources {
-        for piece in source
-            .split("call(\"")
+        // Calls, and the table of what EC2 lists. Elsewhere actions are stated, not called.
+        let calls = source
+            .split("call(")
             .skip(1)
-            .chain(source.split("pages!(").skip(1))
-            .chain(source.split("look!(").skip(1))
-        {
-            let Some(action) = piece
-                .split('"')
-                .find(|text| text.contains(':') && !text.contains(' '))
-            else {
-                continue;
-            };
+            .map(str::trim_start)
+            .filter_map(|call| call.strip_prefix('"'));
+        let rows = source
+            .split("listed! {")
+            .skip(1)
+            .flat_map(|table| table.split('"'));
+        for piece in calls.chain(rows) {
+            let action = piece.split('"').next().unwrap_or_default();
             if ["ec2:", "iam:", "logs:"]
                 .iter()
                 .any(|service| action.starts_with(service))

@@ -2,14 +2,23 @@
 
 pub(crate) mod role;
 
+use async_trait::async_trait;
+use reconcile::failure::Failure;
 use reconcile::kinds::Kinds;
 
-use crate::client::Aws;
-use crate::kind::Place;
+use crate::client::{Aws, Clients};
+use crate::kind::{Client, Place, by_name};
 
 pub use role::IamRole;
 
+#[async_trait]
+impl Client for aws_sdk_iam::Client {
+    async fn of(place: &Place) -> Result<Clients<Self>, Failure> {
+        place.aws.iam(&place.region).await
+    }
+}
+
 /// The kinds of its parts in one region.
 pub fn kinds(aws: &Aws, region: &str) -> Kinds {
-    Kinds::new().with(role::IamRoles(Place::new(aws, region)))
+    Kinds::new().with(by_name::<IamRole>(&Place::new(aws, region)))
 }

@@ -1,20 +1,35 @@
 //! What kinds of all services share.
+//!
+//! Two shapes carry what is the same for most of them, so that a kind says only how it is seen, made, changed and unmade:
+//! [`ByFilter`] (EC2) and [`ByName`] (IAM roles, log groups).
+
+mod api;
+mod by_filter;
+mod by_name;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use reconcile::failure::{Class, Failure};
-use reconcile::part::{Ask, Call, Condition, Difference, Key, Object, Pace, Tags};
-use serde_json::Value;
+use reconcile::part::{
+    Ask, Call, Condition, Difference, Idempotence, Key, KindTraits, Made, Object, Pace, Tags,
+};
+use serde_json::{Map, Value, json};
 
 use crate::client::Aws;
 
+pub(crate) use api::{Api, Client, pages};
+use by_filter::Looks;
+pub(crate) use by_filter::{ByFilter, Ec2, Filters, InVpc, Listed, by, by_filter, find, made, seen};
+pub(crate) use by_name::{ByName, by_name};
+
 /// Where parts of a kind are made: a region of the configured AWS.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) aws: Aws,
     pub(crate) region: Arc<str>,
+    looks: Looks,
 }
 
 impl Place {
@@ -22,30 +37,51 @@ impl Place {
         Self {
             aws: aws.in_region(region),
             region: region.into(),
+            looks: Looks::default(),
         }
     }
 }
 
-/// An observed object, with its tags among the fields but for those of ownership.
-pub(crate) fn object(
-    id: String,
-    condition: Condition,
-    mut fields: Value,
-    tags: Tags,
-    references: Vec<String>,
-) -> Object {
-    let own: BTreeMap<&String, &String> = tags.iter().filter(|(key, _)| !key.starts_with("ekb:")).collect();
-    fields["tags"] = serde_json::json!(own);
+/// The facts that most kinds share: nothing makes a creating call repeatable, and all is quick.
+pub(crate) const fn usual(kind: &'static str) -> KindTraits {
+    KindTraits {
+        kind,
+        title: "",
+        deletion_order: 50,
+        idempotence: Idempotence::None,
+        invisible_for: INVISIBLE,
+        pace: QUICK,
+        reads: &[],
+        writes: &[],
+    }
+}
+
+/// A usable object of these fields, without anything else; id and tags are added by the shape ([`observed`]).
+pub(crate) fn settled(fields: Value) -> Object {
     Object {
-        id,
+        id: String::new(),
         arn: None,
-        condition,
+        condition: Condition::Settled,
         fields,
-        tags,
-        references,
+        tags: Tags::new(),
+        references: Vec::new(),
         outputs: BTreeMap::new(),
         detail: Value::Null,
     }
+}
+
+/// The object with its id, and its tags among the fields but for those of ownership.
+fn observed(id: String, mut object: Object) -> Object {
+    let own = object.tags.iter().filter(|(key, _)| !key.starts_with("ekb:"));
+    object.fields["tags"] = json!(own.collect::<BTreeMap<_, _>>());
+    Object { id, ..object }
+}
+
+/// Whether an object that lacks our tags is the declared one: it has the same in these fields. Without fields none is.
+fn is_same(fields: &[&str], declared: &Value, object: &Object) -> bool {
+    let of = |all: &Value, field: &str| all.get(field).cloned().unwrap_or_default();
+    let same = |field: &&str| of(declared, field) == of(&object.fields, field);
+    !fields.is_empty() && fields.iter().all(same)
 }
 
 /// Outputs of an object: those that there are, by name.
@@ -61,15 +97,12 @@ pub(crate) fn some<T>(parts: impl IntoIterator<Item = Option<T>>) -> Vec<T> {
     parts.into_iter().flatten().collect()
 }
 
-/// The condition of a new object after the calls that finish it: where they failed, the engine looks and mends.
-pub(crate) fn unfinished(finish: Result<(), Failure>, condition: Condition) -> Condition {
-    match finish {
-        Ok(()) => condition,
-        Err(failure) => {
-            tracing::debug!(%failure, "made, but not finished");
-            Condition::Changing("being set up".into())
-        }
-    }
+/// What was made, after the calls that finish it: where they failed, the engine looks and mends.
+pub(crate) fn finished(made: Made, finish: Result<(), Failure>) -> Made {
+    let Err(failure) = finish else { return made };
+    tracing::debug!(%failure, "made, but not finished");
+    let condition = Condition::Changing("being set up".into());
+    Made { condition, ..made }
 }
 
 /// AWS said yes and nothing else: only looking tells.
@@ -83,10 +116,10 @@ pub(crate) fn no_answer(call: &Call) -> Failure {
 }
 
 /// Not there is as good as removed.
-pub(crate) fn gone(result: Result<(), Failure>) -> Result<(), Failure> {
+pub(crate) fn gone<T>(result: Result<T, Failure>) -> Result<(), Failure> {
     match result {
-        Err(failure) if failure.class == Class::NotFound => Ok(()),
-        other => other,
+        Err(failure) if failure.class != Class::NotFound => Err(failure),
+        _ => Ok(()),
     }
 }
 
@@ -112,8 +145,25 @@ pub(crate) fn list_changes<'a>(difference: &'a Difference, call: &'a Call) -> (V
     (add, remove)
 }
 
+/// Entries of a map in a difference: those to set, and the names of those to remove.
+pub(crate) fn map_changes(difference: &Difference) -> (Vec<(&String, &Value)>, Vec<&String>) {
+    let Difference { is, should, .. } = difference;
+    let set = should.as_object().into_iter().flatten();
+    let set = set.filter(|(name, value)| is.get(name) != Some(value));
+    let remove = is.as_object().into_iter().flat_map(Map::keys);
+    (
+        set.collect(),
+        remove.filter(|name| should.get(name).is_none()).collect(),
+    )
+}
+
+/// The difference in this field.
+pub(crate) fn of<'a>(field: &str, differences: &'a [Difference]) -> Option<&'a Difference> {
+    differences.iter().find(|difference| difference.field == field)
+}
+
 /// The fixed names to look for: of what is declared and of what is known (their ids are names).
-pub(crate) fn names(ask: &Ask) -> BTreeSet<String> {
+fn names(ask: &Ask) -> BTreeSet<String> {
     let declared = ask
         .declared
         .values()

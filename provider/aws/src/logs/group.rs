@@ -1,16 +1,14 @@
 //! Log groups of CloudWatch Logs, found by their fixed names.
 
 use async_trait::async_trait;
-use futures::future::try_join_all;
+use aws_sdk_cloudwatchlogs::types;
 use reconcile::failure::{Class, Failure};
-use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Part, Tags,
-};
+use reconcile::part::{Call, Deleted, Difference, Idempotence, KindTraits, Loss, Made, Object, Part, Tags};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::failure::codes;
-use crate::kind::{INVISIBLE, Place, QUICK, gone, names, object, unfinished};
+use crate::kind::{Api, ByName, finished, settled, usual};
 use crate::partition::partition;
 
 /// A log group.
@@ -26,177 +24,136 @@ pub struct LogGroup {
     pub tags: Tags,
 }
 
-pub(crate) struct LogGroups(pub(crate) Place);
+/// CloudWatch Logs, and what is being done there.
+type Logs = Api<aws_sdk_cloudwatchlogs::Client>;
 
-impl LogGroups {
-    /// Its ARN: of its name, or as AWS answers where the account's id is not asked for.
-    async fn arn(&self, name: &str) -> Result<String, Failure> {
-        let region = &self.0.region;
-        let account = self.0.aws.account(Some(region)).await?.id;
-        if !account.is_empty() {
-            let partition = partition(region);
-            return Ok(format!(
-                "arn:{partition}:logs:{region}:{account}:log-group:{name}"
-            ));
-        }
-        let doing = format!("looking for the ARN of log group {name}");
-        let found = self.describe(name, &doing).await?;
-        found.and_then(|group| arn_of(&group)).ok_or_else(|| {
-            Failure::new(Class::NotYet, doing, "AWS does not list it yet").code(codes::NOT_YET)
-        })
+#[async_trait]
+impl ByName for LogGroup {
+    type Client = aws_sdk_cloudwatchlogs::Client;
+
+    const TRAITS: KindTraits = KindTraits {
+        title: "log group",
+        deletion_order: 95,
+        idempotence: Idempotence::NaturalKey,
+        reads: &["logs:DescribeLogGroups", "logs:ListTagsForResource"],
+        writes: &[
+            "logs:CreateLogGroup",
+            "logs:PutRetentionPolicy",
+            "logs:DeleteLogGroup",
+            "logs:TagResource",
+            "logs:UntagResource",
+        ],
+        ..usual(Self::KIND)
+    };
+    const LOSS: Loss = Loss::Thing("its history");
+
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    async fn describe(
-        &self,
-        name: &str,
-        doing: &str,
-    ) -> Result<Option<aws_sdk_cloudwatchlogs::types::LogGroup>, Failure> {
-        let logs = self.0.aws.logs(&self.0.region).await?;
-        let by_name = logs.read.describe_log_groups().log_group_name_prefix(name).send();
-        let answer = self.0.aws.call("logs:DescribeLogGroups", doing, by_name).await?;
-        // A prefix finds longer names too; the exact one sorts first.
-        let found = answer.log_groups.unwrap_or_default();
-        Ok(found
-            .into_iter()
-            .find(|group| group.log_group_name() == Some(name)))
-    }
-
-    async fn look(&self, name: &str) -> Result<Option<Object>, Failure> {
-        let logs = self.0.aws.logs(&self.0.region).await?;
-        let doing = || format!("looking for log group {name}");
-        let Some(group) = self.describe(name, &doing()).await? else {
+    async fn see(logs: &Logs, name: &str) -> Result<Option<Object>, Failure> {
+        let Some(group) = describe(logs, name).await? else {
             return Ok(None);
         };
         let arn = match arn_of(&group) {
             Some(arn) => arn,
-            None => self.arn(name).await?,
+            None => arn(logs, name).await?,
         };
-        let list = logs.read.list_tags_for_resource().resource_arn(&arn).send();
-        let tags = match self.0.aws.call("logs:ListTagsForResource", doing(), list).await {
-            Err(failure) if failure.class == Class::NotFound => return Ok(None),
-            other => other?.tags.unwrap_or_default().into_iter().collect(),
-        };
+        let list = logs.read.list_tags_for_resource().resource_arn(&arn);
+        let answer = logs.call("logs:ListTagsForResource", list.send()).await?;
         let fields = json!({ "name": name, "retention_days": group.retention_in_days });
+        let tags = answer.tags.unwrap_or_default().into_iter().collect();
         Ok(Some(Object {
             arn: Some(arn),
-            ..object(name.to_owned(), Condition::Settled, fields, tags, Vec::new())
+            tags,
+            ..settled(fields)
         }))
     }
 
-    async fn keep(&self, name: &str, days: i64) -> Result<(), Failure> {
-        let logs = self.0.aws.logs(&self.0.region).await?;
-        let doing = format!("setting the retention of log group {name}");
-        let days = i32::try_from(days).unwrap_or(i32::MAX);
-        let put = logs
-            .write
-            .put_retention_policy()
-            .log_group_name(name)
-            .retention_in_days(days)
-            .send();
-        self.0
-            .aws
-            .call("logs:PutRetentionPolicy", doing, put)
-            .await
-            .map(|_| ())
-    }
-}
-
-/// The ARN as tags want it. AWS gives it in two forms; the older ends in `:*`, for policies.
-fn arn_of(group: &aws_sdk_cloudwatchlogs::types::LogGroup) -> Option<String> {
-    let arn = group.log_group_arn().or(group.arn())?;
-    Some(arn.trim_end_matches(":*").to_owned())
-}
-
-#[async_trait]
-impl Kind for LogGroups {
-    type Part = LogGroup;
-
-    fn traits(&self) -> KindTraits {
-        KindTraits {
-            kind: LogGroup::KIND,
-            title: "log group",
-            deletion_order: 95,
-            idempotence: Idempotence::NaturalKey,
-            invisible_for: INVISIBLE,
-            pace: QUICK,
-            reads: &["logs:DescribeLogGroups", "logs:ListTagsForResource"],
-            writes: &[
-                "logs:CreateLogGroup",
-                "logs:PutRetentionPolicy",
-                "logs:DeleteLogGroup",
-                "logs:TagResource",
-                "logs:UntagResource",
-            ],
-        }
-    }
-
-    fn loss(&self) -> Loss {
-        Loss::Thing("its history")
-    }
-
-    async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        let names = names(ask);
-        let found = try_join_all(names.iter().map(|name| self.look(name))).await?;
-        Ok(found.into_iter().flatten().collect())
-    }
-
-    async fn create(&self, part: &LogGroup, call: &Call) -> Result<Made, Failure> {
-        let logs = self.0.aws.logs(&self.0.region).await?;
-        let arn = self.arn(&part.name).await?;
-        let tags = call.tags(&part.tags).into_iter().collect();
+    async fn make(&self, logs: &Logs, call: &Call) -> Result<Made, Failure> {
+        let arn = arn(logs, &self.name).await?;
+        let tags = call.tags(&self.tags).into_iter().collect();
         let make = logs
             .write
             .create_log_group()
-            .log_group_name(&part.name)
-            .set_tags(Some(tags))
-            .send();
-        let doing = format!("creating log group {} ({})", part.name, call.key);
-        self.0.aws.call("logs:CreateLogGroup", doing, make).await?;
-        let kept = self.keep(&part.name, part.retention_days).await;
-        Ok(Made::new(&part.name, unfinished(kept, Condition::Settled)).arn(Some(arn)))
+            .log_group_name(&self.name)
+            .set_tags(Some(tags));
+        logs.call("logs:CreateLogGroup", make.send()).await?;
+        let kept = self.keep(logs).await;
+        Ok(finished(Made::settled(&self.name).arn(Some(arn)), kept))
     }
 
-    async fn update(&self, part: &LogGroup, is: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
-        self.keep(&is.id, part.retention_days).await
+    async fn change(&self, logs: &Logs, _: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
+        self.keep(logs).await
     }
 
-    async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
-        let logs = self.0.aws.logs(&self.0.region).await?;
-        let arn = self.arn(id).await?;
-        let doing = || format!("tagging log group {id}");
-        if !set.is_empty() {
-            let tags = set.clone().into_iter().collect();
-            let call = logs
-                .write
-                .tag_resource()
-                .resource_arn(&arn)
-                .set_tags(Some(tags))
-                .send();
-            self.0.aws.call("logs:TagResource", doing(), call).await?;
-        }
-        if !remove.is_empty() {
-            let call = logs
-                .write
-                .untag_resource()
-                .resource_arn(&arn)
-                .set_tag_keys(Some(remove.to_vec()))
-                .send();
-            self.0.aws.call("logs:UntagResource", doing(), call).await?;
-        }
+    async fn tag(logs: &Logs, name: &str, tags: &Tags) -> Result<(), Failure> {
+        let call = logs.write.tag_resource().resource_arn(arn(logs, name).await?);
+        let call = call.set_tags(Some(tags.clone().into_iter().collect()));
+        logs.call("logs:TagResource", call.send()).await?;
         Ok(())
     }
 
-    async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
-        let logs = self.0.aws.logs(&self.0.region).await?;
-        let delete = logs.write.delete_log_group().log_group_name(&object.id).send();
-        let doing = format!("deleting log group {}", object.id);
-        gone(
-            self.0
-                .aws
-                .call("logs:DeleteLogGroup", doing, delete)
-                .await
-                .map(|_| ()),
-        )?;
+    async fn untag(logs: &Logs, name: &str, tags: &[String]) -> Result<(), Failure> {
+        let call = logs.write.untag_resource().resource_arn(arn(logs, name).await?);
+        logs.call(
+            "logs:UntagResource",
+            call.set_tag_keys(Some(tags.to_vec())).send(),
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn unmake(logs: &Logs, object: &Object) -> Result<Deleted, Failure> {
+        let delete = logs.write.delete_log_group().log_group_name(&object.id);
+        logs.call("logs:DeleteLogGroup", delete.send()).await?;
         Ok(Deleted::Gone)
     }
+}
+
+impl LogGroup {
+    async fn keep(&self, logs: &Logs) -> Result<(), Failure> {
+        let logs = logs.to(format!("setting the retention of log group {}", self.name));
+        let days = i32::try_from(self.retention_days).unwrap_or(i32::MAX);
+        let put = logs
+            .write
+            .put_retention_policy()
+            .log_group_name(&self.name)
+            .retention_in_days(days);
+        logs.call("logs:PutRetentionPolicy", put.send()).await?;
+        Ok(())
+    }
+}
+
+async fn describe(logs: &Logs, name: &str) -> Result<Option<types::LogGroup>, Failure> {
+    let by_name = logs.read.describe_log_groups().log_group_name_prefix(name);
+    let answer = logs.call("logs:DescribeLogGroups", by_name.send()).await?;
+    // A prefix finds longer names too; the exact one sorts first.
+    let found = answer.log_groups.unwrap_or_default();
+    Ok(found
+        .into_iter()
+        .find(|group| group.log_group_name() == Some(name)))
+}
+
+/// Its ARN: of its name, or as AWS answers where the account's id is not asked for.
+async fn arn(logs: &Logs, name: &str) -> Result<String, Failure> {
+    let region = &logs.place.region;
+    let account = logs.place.aws.account(Some(region)).await?.id;
+    if !account.is_empty() {
+        let partition = partition(region);
+        return Ok(format!(
+            "arn:{partition}:logs:{region}:{account}:log-group:{name}"
+        ));
+    }
+    let logs = logs.to(format!("looking for the ARN of log group {name}"));
+    let found = describe(&logs, name).await?;
+    let not_yet =
+        || Failure::new(Class::NotYet, logs.doing(), "AWS does not list it yet").code(codes::NOT_YET);
+    found.and_then(|group| arn_of(&group)).ok_or_else(not_yet)
+}
+
+/// The ARN as tags want it. AWS gives it in two forms; the older ends in `:*`, for policies.
+fn arn_of(group: &types::LogGroup) -> Option<String> {
+    let arn = group.log_group_arn().or(group.arn())?;
+    Some(arn.trim_end_matches(":*").to_owned())
 }

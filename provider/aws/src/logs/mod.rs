@@ -1,15 +1,24 @@
 //! CloudWatch Logs: parts made of its objects.
 
-pub(crate) mod group;
+mod group;
 
+use async_trait::async_trait;
+use reconcile::failure::Failure;
 use reconcile::kinds::Kinds;
 
-use crate::client::Aws;
-use crate::kind::Place;
+use crate::client::{Aws, Clients};
+use crate::kind::{Client, Place, by_name};
 
 pub use group::LogGroup;
 
+#[async_trait]
+impl Client for aws_sdk_cloudwatchlogs::Client {
+    async fn of(place: &Place) -> Result<Clients<Self>, Failure> {
+        place.aws.logs(&place.region).await
+    }
+}
+
 /// The kinds of its parts in one region.
 pub fn kinds(aws: &Aws, region: &str) -> Kinds {
-    Kinds::new().with(group::LogGroups(Place::new(aws, region)))
+    Kinds::new().with(by_name::<LogGroup>(&Place::new(aws, region)))
 }

@@ -76,7 +76,7 @@ impl<D> Reconciled<D> {
         let Ok(mut engine) = self.engine(cx, context, planned, D::TIMEOUTS.read) else {
             return;
         };
-        engine.kinds = engine.kinds.only(&kind);
+        engine.kinds = engine.kinds.only(&[kind.as_ref()]);
         // What would be replaced of the root: of other kinds nothing is looked at.
         let sight = engine.observe(Some(&graph), &Known::default()).await;
         let moved = sight.replaces(&key);

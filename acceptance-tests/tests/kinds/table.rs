@@ -1,0 +1,467 @@
+//! A row a kind: a part of it, and every field with another value.
+//!
+//! What the part needs is declared by [`World`], as often as it is asked for.
+
+use std::collections::BTreeMap;
+
+use acceptance_tests::Account;
+use aws::ec2::{
+    DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway,
+    NatGateway, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
+};
+use aws::iam::IamRole;
+use aws::logs::LogGroup;
+use reconcile::graph::{Graph, Handle};
+use reconcile::part::{FieldRule, Part, Ref, Remedy, Tags, Target};
+use serde_json::{Value, json};
+
+/// Key of the part that a row is about.
+pub const SUBJECT: &str = "subject";
+
+/// All rows.
+pub fn rows() -> Vec<Row> {
+    vec![
+        row::<Vpc, _>(
+            |_| vpc("10.30.0.0/16", "10.31.0.0/16"),
+            [
+                ("cidr", |_, vpc| vpc.cidr = range("10.40.0.0/16")),
+                ("secondary_cidrs", |_, vpc| vpc.secondary_cidrs = vec![range("100.64.0.0/16")]),
+                // Host names need support.
+                ("dns_support", |_, vpc| (vpc.dns_support, vpc.dns_hostnames) = (false, false)),
+                ("dns_hostnames", |_, vpc| vpc.dns_hostnames = false),
+                ("tags", |_, vpc| mark(&mut vpc.tags)),
+            ],
+        ),
+        row::<DefaultSecurityGroup, _>(
+            |world| DefaultSecurityGroup { vpc: world.vpc().made(), closed: true, tags: tags() },
+            [
+                ("vpc", |world, group| group.vpc = world.other_vpc().made()),
+                ("tags", |_, group| mark(&mut group.tags)),
+            ],
+        )
+        .outside("closed", "AuthorizeSecurityGroupIngress", |id| {
+            json!({ "GroupId": id, "IpPermissions": [{ "IpProtocol": "-1", "IpRanges": [{ "CidrIp": "10.0.0.0/8" }] }] })
+        })
+        .comes_with_its_vpc(),
+        row::<SecurityGroup, _>(
+            |world| security_group(world.vpc().made(), "subject"),
+            [
+                ("vpc", |world, group| group.vpc = world.other_vpc().made()),
+                ("name", |_, group| group.name = "other".into()),
+                ("description", |_, group| group.description = "Something else".into()),
+                ("ingress", |_, group| group.ingress = vec![Rule::tcp(8443, range("10.9.0.0/16"), "in")]),
+                ("tags", |_, group| mark(&mut group.tags)),
+            ],
+        ),
+        row::<InternetGateway, _>(
+            |world| InternetGateway { vpc: world.vpc().made(), tags: tags() },
+            [
+                ("vpc", |world, gateway| gateway.vpc = world.other_vpc().made()),
+                ("tags", |_, gateway| mark(&mut gateway.tags)),
+            ],
+        ),
+        row::<Subnet, _>(
+            |world| Subnet { public_ips: true, ..subnet(world.vpc().made(), "a", "10.20.7.0/24") },
+            [
+                ("vpc", |world, subnet| subnet.vpc = world.other_vpc().made()),
+                ("zone", |_, subnet| subnet.zone = zone("b")),
+                ("cidr", |_, subnet| subnet.cidr = range("10.20.8.0/24")),
+                ("public_ips", |_, subnet| subnet.public_ips = false),
+                ("tags", |_, subnet| mark(&mut subnet.tags)),
+            ],
+        ),
+        row::<ElasticIp, _>(|_| ElasticIp { tags: tags() }, [("tags", |_, address| mark(&mut address.tags))]),
+        row::<NatGateway, _>(
+            |world| NatGateway {
+                subnet: world.subnet("a").made(),
+                address: Target::Part(world.address("a").made()),
+                gateway: world.gateway().ready(),
+                tags: tags(),
+            },
+            [
+                ("subnet", |world, nat| nat.subnet = world.subnet("b").made()),
+                ("address", |world, nat| nat.address = Target::Part(world.address("b").made())),
+                ("gateway", |world, nat| nat.gateway = world.gateway().made()),
+                ("tags", |_, nat| mark(&mut nat.tags)),
+            ],
+        ),
+        row::<RouteTable, _>(
+            |world| RouteTable {
+                vpc: world.vpc().made(),
+                subnets: vec![world.subnet("a").made()],
+                routes: BTreeMap::from([("0.0.0.0/0".to_owned(), world.gateway().ready())]),
+                tags: tags(),
+            },
+            [
+                ("vpc", |world, table| {
+                    table.vpc = world.other_vpc().made();
+                    (table.subnets, table.routes) = (Vec::new(), BTreeMap::new());
+                }),
+                ("subnets", |world, table| table.subnets = vec![world.subnet("b").made()]),
+                ("routes", |world, table| {
+                    table.routes = BTreeMap::from([("192.0.2.0/24".to_owned(), world.gateway().ready())]);
+                }),
+                ("tags", |_, table| mark(&mut table.tags)),
+            ],
+        ),
+        row::<GatewayEndpoint, _>(
+            |world| GatewayEndpoint {
+                vpc: world.vpc().made(),
+                service: service("s3"),
+                route_tables: vec![world.table("a").made()],
+                tags: tags(),
+            },
+            [
+                ("vpc", |world, endpoint| {
+                    (endpoint.vpc, endpoint.route_tables) = (world.other_vpc().made(), Vec::new());
+                }),
+                ("service", |_, endpoint| endpoint.service = service("dynamodb")),
+                ("route_tables", |world, endpoint| endpoint.route_tables = vec![world.table("b").made()]),
+                ("tags", |_, endpoint| mark(&mut endpoint.tags)),
+            ],
+        ),
+        row::<InterfaceEndpoint, _>(
+            |world| InterfaceEndpoint {
+                vpc: world.vpc().made(),
+                service: service("ecr.api"),
+                subnets: vec![world.subnet("a").made()],
+                security_groups: vec![world.group("a").made()],
+                private_dns: true,
+                tags: tags(),
+            },
+            [
+                ("vpc", |world, endpoint| {
+                    endpoint.vpc = world.other_vpc().made();
+                    endpoint.subnets = vec![world.other_subnet().made()];
+                    endpoint.security_groups = vec![world.other_group().made()];
+                }),
+                ("service", |_, endpoint| endpoint.service = service("sts")),
+                ("subnets", |world, endpoint| endpoint.subnets = vec![world.subnet("b").made()]),
+                ("security_groups", |world, endpoint| endpoint.security_groups = vec![world.group("b").made()]),
+                ("private_dns", |_, endpoint| endpoint.private_dns = false),
+                ("tags", |_, endpoint| mark(&mut endpoint.tags)),
+            ],
+        ),
+        row::<FlowLog, _>(
+            |world| FlowLog {
+                vpc: world.vpc().made(),
+                bucket: None,
+                log_group: Some(world.log_group("/a").made()),
+                role: Some(world.role("a").made()),
+                tags: tags(),
+            },
+            [
+                ("vpc", |world, log| log.vpc = world.other_vpc().made()),
+                ("bucket", |_, log| {
+                    log.bucket = Some("arn:aws:s3:::logs".into());
+                    (log.log_group, log.role) = (None, None);
+                }),
+                ("log_group", |world, log| log.log_group = Some(world.log_group("/b").made())),
+                ("role", |world, log| log.role = Some(world.role("b").made())),
+                ("tags", |_, log| mark(&mut log.tags)),
+            ],
+        )
+        .beside(
+            "s3",
+            "CreateBucket",
+            json!({ "Bucket": "logs", "CreateBucketConfiguration": { "LocationConstraint": Account::REGION } }),
+        ),
+        row::<IamRole, _>(
+            |_| IamRole {
+                managed_policies: vec![managed("ReadOnlyAccess")],
+                ..role("subject").allow("look", &["ec2:DescribeVpcs"], &["*"])
+            },
+            [
+                ("name", |_, role| role.name = "other".into()),
+                ("trust", |_, role| role.trust = role_of("ec2.amazonaws.com").trust),
+                ("policies", |_, role| {
+                    role.policies.clear();
+                    *role = role.clone().allow("write", &["ec2:CreateVpc"], &["*"]);
+                }),
+                ("managed_policies", |_, role| role.managed_policies = vec![managed("AWSXrayFullAccess")]),
+                ("tags", |_, role| mark(&mut role.tags)),
+            ],
+        ),
+        row::<LogGroup, _>(
+            |_| LogGroup { name: "/subject".into(), retention_days: 7, tags: tags() },
+            [
+                ("name", |_, group| group.name = "/other".into()),
+                ("retention_days", |_, group| group.retention_days = 14),
+                ("tags", |_, group| mark(&mut group.tags)),
+            ],
+        ),
+    ]
+}
+
+/// What makes a field another.
+type Set<P> = fn(&mut World, &mut P);
+
+/// Declares the part with what it needs; the field of this name is another.
+type Declare = dyn Fn(&mut World, Option<&str>) + Send + Sync;
+
+/// A call of EC2 and its parameters.
+type Outside = (&'static str, fn(&str) -> Value);
+
+/// A row of the table.
+pub struct Row {
+    pub kind: &'static str,
+    /// The fields that the part declares.
+    pub declared: Vec<String>,
+    /// Those that have another value here.
+    pub fields: Vec<Field>,
+    /// It cannot be deleted or made alone: it comes and goes with its VPC.
+    pub stays: bool,
+    /// What somebody else made beforehand: service, operation, parameters.
+    pub others: Option<(&'static str, &'static str, Value)>,
+    declare: Box<Declare>,
+}
+
+/// A field with another value.
+pub struct Field {
+    pub name: &'static str,
+    pub rule: FieldRule,
+    pub remedy: Remedy,
+    /// In place of another declaration: the call from outside that makes the object another, given its id.
+    pub outside: Option<Outside>,
+}
+
+fn row<P: Part, const N: usize>(sample: fn(&mut World) -> P, others: [(&'static str, Set<P>); N]) -> Row {
+    let part = serde_json::to_value(sample(&mut World::new())).unwrap();
+    let field = |(name, _): &(&'static str, Set<P>)| Field {
+        name,
+        rule: P::rule(name),
+        remedy: P::remedy(name),
+        outside: None,
+    };
+    Row {
+        kind: P::KIND,
+        declared: part.as_object().unwrap().keys().cloned().collect(),
+        fields: others.iter().map(field).collect(),
+        stays: false,
+        others: None,
+        declare: Box::new(move |world, changed| {
+            let mut part = sample(world);
+            for (name, set) in others {
+                // What the other values need is there all along.
+                let mut other = part.clone();
+                set(world, &mut other);
+                if changed == Some(name) {
+                    part = other;
+                }
+            }
+            if world.has_subject {
+                world.graph.part(SUBJECT, part);
+            }
+        }),
+    }
+}
+
+impl Row {
+    /// A field that is not declared otherwise: what somebody else changes is changed back.
+    fn outside(mut self, name: &'static str, operation: &'static str, parameters: fn(&str) -> Value) -> Self {
+        self.fields.push(Field {
+            name,
+            rule: FieldRule::Exact,
+            remedy: Remedy::Update,
+            outside: Some((operation, parameters)),
+        });
+        self
+    }
+
+    fn beside(self, service: &'static str, operation: &'static str, parameters: Value) -> Self {
+        Self {
+            others: Some((service, operation, parameters)),
+            ..self
+        }
+    }
+
+    fn comes_with_its_vpc(self) -> Self {
+        Self { stays: true, ..self }
+    }
+
+    /// The part with what it needs; this field is another.
+    pub fn graph(&self, changed: Option<&str>) -> Graph {
+        let mut world = World::new();
+        (self.declare)(&mut world, changed);
+        world.graph
+    }
+
+    /// What it needs alone.
+    pub fn needs(&self) -> Graph {
+        let mut world = World::new();
+        world.has_subject = false;
+        (self.declare)(&mut world, None);
+        world.graph
+    }
+}
+
+/// What parts need. Each is declared once, when it is first asked for; the VPC is the root and always there.
+pub struct World {
+    graph: Graph,
+    made: BTreeMap<String, Handle>,
+    has_subject: bool,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            graph: Graph::new(),
+            made: BTreeMap::new(),
+            has_subject: true,
+        };
+        world.vpc();
+        world
+    }
+
+    fn part<P: Part>(&mut self, key: &str, part: impl FnOnce(&mut Self) -> P) -> Handle {
+        if let Some(made) = self.made.get(key) {
+            return made.clone();
+        }
+        let part = part(self);
+        let made = self.graph.part(key, part);
+        self.made.insert(key.to_owned(), made.clone());
+        made
+    }
+
+    fn vpc(&mut self) -> Handle {
+        self.part("vpc", |_| Vpc {
+            secondary_cidrs: Vec::new(),
+            ..vpc("10.20.0.0/16", "10.21.0.0/16")
+        })
+    }
+
+    fn other_vpc(&mut self) -> Handle {
+        self.part("other_vpc", |_| Vpc {
+            secondary_cidrs: Vec::new(),
+            ..vpc("10.20.0.0/16", "10.21.0.0/16")
+        })
+    }
+
+    fn subnet(&mut self, letter: &str) -> Handle {
+        let cidr = if letter == "a" {
+            "10.20.0.0/24"
+        } else {
+            "10.20.1.0/24"
+        };
+        self.part(&format!("subnet/{letter}"), |world| {
+            subnet(world.vpc().made(), letter, cidr)
+        })
+    }
+
+    fn other_subnet(&mut self) -> Handle {
+        self.part("other_subnet", |world| {
+            subnet(world.other_vpc().made(), "a", "10.20.0.0/24")
+        })
+    }
+
+    fn gateway(&mut self) -> Handle {
+        self.part("gateway", |world| InternetGateway {
+            vpc: world.vpc().made(),
+            tags: tags(),
+        })
+    }
+
+    fn address(&mut self, letter: &str) -> Handle {
+        self.part(&format!("address/{letter}"), |_| ElasticIp { tags: tags() })
+    }
+
+    fn table(&mut self, letter: &str) -> Handle {
+        self.part(&format!("table/{letter}"), |world| RouteTable {
+            vpc: world.vpc().made(),
+            subnets: vec![world.subnet(letter).made()],
+            routes: BTreeMap::new(),
+            tags: tags(),
+        })
+    }
+
+    fn group(&mut self, letter: &str) -> Handle {
+        self.part(&format!("group/{letter}"), |world| {
+            security_group(world.vpc().made(), letter)
+        })
+    }
+
+    fn other_group(&mut self) -> Handle {
+        self.part("other_group", |world| {
+            security_group(world.other_vpc().made(), "a")
+        })
+    }
+
+    fn log_group(&mut self, name: &str) -> Handle {
+        self.part(&format!("log_group{name}"), |_| LogGroup {
+            name: name.to_owned(),
+            retention_days: 7,
+            tags: tags(),
+        })
+    }
+
+    fn role(&mut self, name: &str) -> Handle {
+        self.part(&format!("role/{name}"), |_| role(name))
+    }
+}
+
+fn tags() -> Tags {
+    Tags::from([("Purpose".to_owned(), "contract".to_owned())])
+}
+
+/// Another tag, and one that is there no more.
+fn mark(tags: &mut Tags) {
+    *tags = Tags::from([("Marked".to_owned(), "yes".to_owned())]);
+}
+
+fn range<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+fn zone(letter: &str) -> String {
+    format!("{}{letter}", Account::REGION)
+}
+
+fn service(name: &str) -> String {
+    format!("com.amazonaws.{}.{name}", Account::REGION)
+}
+
+fn managed(name: &str) -> String {
+    format!("arn:aws:iam::aws:policy/{name}")
+}
+
+fn vpc(cidr: &str, further: &str) -> Vpc {
+    Vpc {
+        cidr: range(cidr),
+        secondary_cidrs: vec![range(further)],
+        dns_support: true,
+        dns_hostnames: true,
+        tags: tags(),
+    }
+}
+
+fn subnet(vpc: Ref, letter: &str, cidr: &str) -> Subnet {
+    Subnet {
+        vpc,
+        zone: zone(letter),
+        cidr: range(cidr),
+        public_ips: false,
+        tags: tags(),
+    }
+}
+
+fn security_group(vpc: Ref, name: &str) -> SecurityGroup {
+    let ingress = vec![
+        Rule::tcp(443, range("10.20.0.0/16"), "in"),
+        Rule::tcp(80, range("10.20.0.0/16"), "in"),
+    ];
+    SecurityGroup {
+        vpc,
+        name: name.to_owned(),
+        description: "Contract".into(),
+        ingress,
+        tags: tags(),
+    }
+}
+
+fn role(name: &str) -> IamRole {
+    IamRole::for_service(name, "vpc-flow-logs.amazonaws.com", tags())
+}
+
+fn role_of(service: &str) -> IamRole {
+    IamRole::for_service("unused", service, tags())
+}
