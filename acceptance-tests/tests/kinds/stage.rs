@@ -139,8 +139,9 @@ impl Stage {
         stage
     }
 
-    /// Applies undisturbed from one point to the other; then with every fault at every changing call.
-    pub fn play(&mut self, act: &Act<'_>, from: &str, to: &str) {
+    /// Applies undisturbed from one point to the other; then with every fault at every changing call. Says whether that point
+    /// was reached.
+    pub fn play(&mut self, act: &Act<'_>, from: &str, to: &str) -> bool {
         let mut calls = Vec::new();
         let name = act.name.clone();
         self.case(&name, |stage| {
@@ -151,8 +152,9 @@ impl Stage {
             stage.remember(to, act.graph, &outcome.report);
             stage.unchanging(act.graph, to, |_| {})
         });
-        if !act.is_swept || !self.points.contains_key(to) {
-            return;
+        let is_reached = self.points.contains_key(to);
+        if !act.is_swept || !is_reached {
+            return is_reached;
         }
         for (nth, call) in calls.iter().enumerate() {
             for (what, fault) in self.passing() {
@@ -166,6 +168,7 @@ impl Stage {
                 stage.denied(act, from, to, call)
             });
         }
+        true
     }
 
     /// Faults that pass by themselves: the lost answer, and one of the others in turn; in a sweep all.
@@ -235,6 +238,22 @@ impl Stage {
         is_done(&outcome)?;
         self.is_as(act, from, &outcome.report)?;
         self.counts_as(to)
+    }
+
+    /// Whoever dies behind the creating call leaves what can be found: the owner's tags are in that call.
+    pub fn tags_are_in_the_first_call(&mut self, act: &Act<'_>, from: &str) {
+        self.case("tags", |stage| {
+            stage.apply(act, from);
+            let calls = stage.account.mutations();
+            let said = calls
+                .first()
+                .map(|call| call.params.to_string())
+                .unwrap_or_default();
+            match said.contains("ekb:part") && said.contains("Purpose") {
+                true => Ok(()),
+                false => Err(format!("they are not in the creating call: {said}")),
+            }
+        });
     }
 
     /// Each look denied: nothing is taken for absent.
