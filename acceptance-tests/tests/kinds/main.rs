@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod stage;
+mod stand_in;
 mod table;
 
 use std::collections::BTreeSet;
@@ -68,7 +69,7 @@ fn every_kind_and_every_field_has_a_row() {
 /// All of one kind: how many cases, and what was wrong in which.
 fn contract(row: &Row) -> (usize, Vec<String>) {
     let mut stage = Stage::set(row);
-    let (needs, sample) = (row.needs(), row.graph(None));
+    let ((needs, _), sample) = (row.needs(), row.graph(None));
     let create = Act::new("create", &sample);
     if !stage.play(&create, "needs", "made") {
         return stage.end();
@@ -115,10 +116,9 @@ fn another_value(stage: &mut Stage, row: &Row, field: &Field, sample: &Graph) {
     stage.case(&name, |_| if is_said { Ok(()) } else { Err(says) });
     match change {
         Some(Change::Update(_)) => {
-            if stage.play(&Act::new(&name, &other).in_place(), "made", &name) {
-                let back = format!("{name} and back");
-                stage.play(&Act::new(&back, sample).in_place().calmly(), &name, &back);
-            }
+            let (back, act) = (format!("{name} and back"), Act::new(&name, &other).in_place());
+            let _ = stage.play(&act, "made", &name)
+                && stage.play(&Act::new(&back, sample).in_place().calmly(), &name, &back);
         }
         Some(Change::Replace(_)) if !row.stays => {
             let unplanned = format!("{name}, not planned");
