@@ -240,6 +240,12 @@ fn ids(account: &Account) -> BTreeSet<String> {
     account.objects().into_iter().map(|object| object.id).collect()
 }
 
+/// Whether everything runs of what is sampled otherwise: `EKB_SWEEP=1`, as in `make sweep`.
+#[must_use]
+pub fn is_sweep() -> bool {
+    std::env::var("EKB_SWEEP").is_ok_and(|value| value == "1")
+}
+
 /// A form of the resource that was reached undisturbed: what core knows, and what exists.
 struct Form {
     snapshot: &'static str,
@@ -256,14 +262,18 @@ pub struct Stage {
     nothing: Form,
     before: Form,
     after: Form,
-    calls: BTreeMap<Operation, usize>,
-    /// What the create calls, in order.
-    create_calls: Vec<String>,
+    /// What each operation calls, in order.
+    calls: BTreeMap<Operation, Vec<String>>,
 }
 
 impl fmt::Debug for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}", self.scenario.name, self.calls)
+        let counts: BTreeMap<_, _> = self
+            .calls
+            .iter()
+            .map(|(operation, calls)| (operation, calls.len()))
+            .collect();
+        write!(f, "{} {counts:?}", self.scenario.name)
     }
 }
 
@@ -277,8 +287,7 @@ impl Stage {
         let account = Rig::shared().account();
         let session = Session::new(&account);
         let mut resource = Resource::new(scenario.type_name);
-        let mut calls = BTreeMap::new();
-        let mut create_calls = Vec::new();
+        let mut calls: BTreeMap<Operation, Vec<String>> = BTreeMap::new();
         let form = |snapshot: &'static str, resource: &Resource| {
             account.snapshot(snapshot);
             Form {
@@ -296,10 +305,7 @@ impl Stage {
             }
             .unwrap_or_else(|e| panic!("{} undisturbed, {operation:?}: {e}", scenario.name));
             let made = account.mutations();
-            calls.insert(operation, made.len());
-            if operation == Operation::Create {
-                create_calls = made.into_iter().map(|call| call.operation).collect();
-            }
+            calls.insert(operation, made.into_iter().map(|call| call.operation).collect());
             if let Some(config) = config {
                 session
                     .expect_empty(resource, config)
@@ -314,7 +320,7 @@ impl Stage {
         step(Operation::Destroy, &mut resource.clone(), None);
         account.restore("after");
         step(Operation::Shrink, &mut resource, Some(&scenario.before));
-        calls.insert(Operation::DestroyThenApply, calls[&Operation::Destroy]);
+        calls.insert(Operation::DestroyThenApply, calls[&Operation::Destroy].clone());
         account.assert_understood();
         assert_eq!(account.counts(), before.counts, "there and back again");
         Self {
@@ -325,14 +331,33 @@ impl Stage {
             before,
             after,
             calls,
-            create_calls,
         }
     }
 
-    /// How many mutating calls each operation makes.
-    #[must_use]
-    pub fn calls(&self) -> &BTreeMap<Operation, usize> {
-        &self.calls
+    /// The cases of all operations, mutating calls and blows.
+    fn cases(&self) -> impl Iterator<Item = Case> {
+        self.calls.iter().flat_map(|(operation, calls)| {
+            let points = (1..=calls.len()).flat_map(|call| Blow::ALL.map(|blow| (call, blow)));
+            points.map(|(call, blow)| Case {
+                operation: *operation,
+                call,
+                blow,
+            })
+        })
+    }
+
+    /// Some of them: in each operation one call of each kind, once; what happens there goes round, beginning with another blow
+    /// in each operation.
+    fn sample(&self) -> BTreeSet<Case> {
+        let calls = self.calls.keys().flat_map(|operation| {
+            let kinds = self.kinds_of_calls(*operation);
+            kinds.into_iter().enumerate().map(move |(n, call)| Case {
+                operation: *operation,
+                call,
+                blow: Blow::ALL[(n + *operation as usize) % Blow::ALL.len()],
+            })
+        });
+        calls.collect()
     }
 
     /// Runs one case.
@@ -383,7 +408,7 @@ impl Stage {
                 .destroy(&mut resource)
                 .map_err(|e| format!("the next destroy: {e}"))?,
             Some(config) => {
-                let last = case.call == self.calls[&case.operation];
+                let last = case.call == self.calls[&case.operation].len();
                 if case.operation == Operation::Create && case.blow == Blow::KillAfter && last {
                     self.complete_but_unknown(&mut resource, config)?;
                 } else {
@@ -419,16 +444,17 @@ impl Stage {
         Ok(())
     }
 
-    /// One call of each kind of the create, from 1: the first of its kind and, of what is made last, the last.
-    fn kinds_of_calls(&self) -> Vec<usize> {
+    /// One call of each kind of the operation, from 1: the first of its kind and, of what comes last, the last.
+    fn kinds_of_calls(&self, operation: Operation) -> Vec<usize> {
+        let all = &self.calls[&operation];
         let mut seen = BTreeSet::new();
         let is_first = |(_, name): &(usize, &String)| seen.insert((*name).clone());
-        let mut calls: Vec<usize> = (self.create_calls.iter().enumerate())
+        let mut calls: Vec<usize> = (all.iter().enumerate())
             .filter(is_first)
             .map(|(at, _)| at + 1)
             .collect();
-        if !calls.contains(&self.create_calls.len()) {
-            calls.push(self.create_calls.len());
+        if !calls.contains(&all.len()) {
+            calls.push(all.len());
         }
         calls
     }
@@ -487,11 +513,19 @@ impl Stage {
         if resource.current.is_some() || !error.to_string().contains(&asks) {
             return Err(format!("the next apply: {error}"));
         }
-        (self.session.import(resource, self.scenario.import)).map_err(|e| format!("import: {e}"))?;
+        self.import(resource)?;
         let applied = self.session.apply(resource, config);
         applied
             .map(drop)
             .map_err(|e| format!("the apply after the import: {e}"))
+    }
+
+    fn import(&self, resource: &mut Resource) -> Result<(), String> {
+        // An import has no block with time-outs, and no patience with a busy machine where time runs fast.
+        self.account.set_time_scale(40.0);
+        let imported = self.session.import(resource, self.scenario.import);
+        self.account.set_time_scale(Account::DEFAULT_SCALE);
+        imported.map_err(|e| format!("import: {e}"))
     }
 
     /// A create was killed behind its very last call: what is there is complete, and nobody's state knows it. The error
@@ -513,9 +547,7 @@ impl Stage {
         if self.account.objects() != before {
             return Err("the refused apply changed something".to_owned());
         }
-        self.session
-            .import(resource, self.scenario.import)
-            .map_err(|e| format!("import: {e}"))?;
+        self.import(resource)?;
         // Only what an import cannot know may be left to an apply (time-outs, counts), and it makes nothing.
         self.session
             .apply(resource, config)
@@ -530,30 +562,24 @@ impl Stage {
 /// How many stages play at once.
 const STAGES: usize = 3;
 
-/// Plays all cases that `chosen` picks of the cut points, on several stages at once.
+/// Plays the cases of all operations, cut points and blows, or a sample of them, on several stages at once.
 ///
 /// # Panics
 /// Where the scenario does not work undisturbed.
-pub fn sweep(scenario: &Scenario, chosen: impl Fn(Case) -> bool + Sync) -> Tally {
+pub fn sweep(scenario: &Scenario, is_whole: bool) -> Tally {
     let total = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
         for stage_number in 0..STAGES {
-            let (total, chosen) = (&total, &chosen);
+            let total = &total;
             scope.spawn(move || {
                 let stage = Stage::set(scenario);
                 if stage_number == 0 {
                     eprintln!("{stage:?}");
                 }
-                let all = stage.calls().iter().flat_map(|(operation, calls)| {
-                    let points = (1..=*calls).flat_map(move |call| Blow::ALL.map(|blow| (call, blow)));
-                    points.map(|(call, blow)| Case {
-                        operation: *operation,
-                        call,
-                        blow,
-                    })
-                });
-                let mine = all
-                    .filter(|case| chosen(*case))
+                let sample = stage.sample();
+                let mine = stage
+                    .cases()
+                    .filter(|case| is_whole || sample.contains(case))
                     .skip(stage_number)
                     .step_by(STAGES);
                 for case in mine {
@@ -587,7 +613,7 @@ pub fn sweep_pairs(scenario: &Scenario, nth: usize) -> Tally {
             let total = &total;
             scope.spawn(move || {
                 let stage = Stage::set(scenario);
-                let calls = stage.kinds_of_calls();
+                let calls = stage.kinds_of_calls(Operation::Create);
                 let firsts = calls
                     .iter()
                     .flat_map(|call| Blow::ENDING.map(|blow| (*call, blow)));

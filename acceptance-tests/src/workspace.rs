@@ -40,6 +40,16 @@ impl Workspace {
         }
     }
 
+    /// Runs the test on the n-th command line, for what does not hang on it: n spreads such tests over all. In a sweep on every
+    /// one.
+    pub fn in_turn(n: usize, test: impl Fn(&Self, &Account)) {
+        if crate::cuts::is_sweep() {
+            return Self::on_every_cli(test);
+        }
+        let account = Rig::shared().account();
+        test(&Self::new(&Cli::in_turn(n), &account), &account);
+    }
+
     /// A workspace with the environment `test` and [`Account::REGION`].
     ///
     /// # Panics

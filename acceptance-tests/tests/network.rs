@@ -110,7 +110,7 @@ fn create_update_of_each_argument_and_destroy() {
 
 #[test]
 fn only_what_aws_invents_is_unknown_at_the_first_plan() {
-    Workspace::on_every_cli(|workspace, _| {
+    Workspace::in_turn(0, |workspace, _| {
         write(workspace, "cidr = \"10.20.0.0/16\"\nzone_count = 1");
         let plan = workspace.plan().ok();
         let mut expected = vec![
@@ -153,7 +153,7 @@ fn only_what_aws_invents_is_unknown_at_the_first_plan() {
 
 #[test]
 fn a_destroy_is_not_blocked_by_a_refusal() {
-    Workspace::on_every_cli(|workspace, account| {
+    Workspace::in_turn(1, |workspace, account| {
         write(workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"");
         workspace.apply().ok();
         // As if an older version had allowed it: what plan refuses today is in the state already.
@@ -181,7 +181,7 @@ fn messages(workspace: &Workspace, run: &acceptance_tests::Run) -> String {
 
 #[test]
 fn mistakes_are_refused_at_plan_before_anything_is_made() {
-    Workspace::on_every_cli(|workspace, account| {
+    Workspace::in_turn(2, |workspace, account| {
         let cases = [
             ("host bits", "cidr = \"10.20.0.1/16\""),
             ("too large", "cidr = \"10.0.0.0/12\""),
@@ -230,6 +230,14 @@ fn mistakes_are_refused_at_plan_before_anything_is_made() {
                 "cidr = \"10.20.0.0/16\"\nzone_count = 2\navailability_zones = [\"eu-central-1a\"]",
             ),
             (
+                "no such address",
+                "cidr = \"10.20.0.0/16\"\nnat_allocation_ids = {\n \"eu-central-1a\" = \"eipalloc-0123456789abcdef0\"\n}",
+            ),
+            (
+                "no such bucket",
+                "cidr = \"10.20.0.0/16\"\nflow_logs = {\n  destination = \"arn:aws:s3:::ab\"\n}",
+            ),
+            (
                 "no such region",
                 "cidr = \"10.20.0.0/16\"\nregion = \"eu-middle-1\"",
             ),
@@ -247,7 +255,7 @@ fn mistakes_are_refused_at_plan_before_anything_is_made() {
 
 #[test]
 fn wrong_credentials_say_what_to_do() {
-    Workspace::on_every_cli(|workspace, account| {
+    Workspace::in_turn(0, |workspace, account| {
         write(workspace, "cidr = \"10.20.0.0/16\"");
         let mut text = String::new();
         let mut case = |what: &str, workspace: &Workspace| {
@@ -403,7 +411,7 @@ fn interrupted_in_a_wait_it_ends_at_once_keeps_its_state_and_goes_on() {
 
 #[test]
 fn credentials_appear_nowhere() {
-    Workspace::on_every_cli(|workspace, account| {
+    Workspace::in_turn(1, |workspace, account| {
         let log = workspace.path().join("trace.log");
         let workspace = Workspace::new(workspace.cli(), account)
             .env("TF_LOG", "TRACE")
@@ -444,7 +452,7 @@ fn credentials_appear_nowhere() {
 
 #[test]
 fn what_was_changed_or_deleted_outside_shows_and_is_mended() {
-    Workspace::on_every_cli(|workspace, account| {
+    Workspace::in_turn(2, |workspace, account| {
         write(workspace, "cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"");
         workspace.apply().ok();
         let state = workspace.resource(ADDRESS).unwrap();
@@ -551,7 +559,7 @@ fn imported_by_name_and_by_the_id_of_its_vpc() {
 
 #[test]
 fn the_data_source_and_the_function_agree_with_the_resource() {
-    Workspace::on_every_cli(|workspace, account| {
+    Workspace::in_turn(0, |workspace, account| {
         write(
             workspace,
             "cidr = \"10.20.0.0/16\"\nnat_gateways = \"none\"\nprivate_tiers = { database = { slot = 1 } }",
@@ -577,7 +585,7 @@ fn the_data_source_and_the_function_agree_with_the_resource() {
 
 #[test]
 fn what_others_have_in_a_network_is_said_before_anything_is_destroyed() {
-    Workspace::on_every_cli(|workspace, account| {
+    Workspace::in_turn(1, |workspace, account| {
         let arguments = "cidr = \"10.20.0.0/16\"\nnat_gateways = \"single\"\ninterface_endpoints = [\"sts\"]";
         write(workspace, arguments);
         workspace.apply().ok();

@@ -1,16 +1,15 @@
 //! The whole product: every mutating call × everything that can happen there. Runs only with `EKB_SWEEP=1` (`make sweep`);
 //! `EKB_SWEEP_RESULT` names a file for the counts as JSON.
 
-use acceptance_tests::cuts::{Scenario, sweep, sweep_pairs};
+use acceptance_tests::cuts::{Scenario, is_sweep, sweep, sweep_pairs};
 use serde_json::json;
 
 /// Whether sweeps are wanted; says so where not.
 fn wanted() -> bool {
-    let wanted = std::env::var("EKB_SWEEP").is_ok_and(|value| value == "1");
-    if !wanted {
+    if !is_sweep() {
         eprintln!("not run: set EKB_SWEEP=1");
     }
-    wanted
+    is_sweep()
 }
 
 #[test]
@@ -18,7 +17,7 @@ fn network() {
     if !wanted() {
         return;
     }
-    let tally = sweep(&Scenario::network(), |_| true);
+    let tally = sweep(&Scenario::network(), true);
     tally.report("network");
     tally.assert_good();
 }
@@ -39,7 +38,7 @@ fn network_with_logs() {
             }),
             ..Scenario::network()
         },
-        |_| true,
+        true,
     );
     tally.report("network with logs");
     tally.assert_good();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use acceptance_tests::Account;
 use serde_json::{Value as Json, json};
 
-use crate::drift::{everything, fields, network};
+use crate::drift::{everything, fields, network, rounds};
 use crate::with;
 
 /// Actions that need no call of their name: AWS checks them within other calls.
@@ -71,9 +71,11 @@ fn it_is_what_the_log_saw() {
     let mut seen = called(account);
 
     let mut planning = BTreeSet::new();
-    for (key, field) in fields(&made) {
+    for round in rounds(&fields(&made)) {
         account.restore("made");
-        world.change(&key, &field);
+        for (key, field) in &round {
+            world.change(key, field);
+        }
         let mut resource = made.clone();
         called(account);
         let planned = session.plan(&mut resource, &config).unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Nothing of the AWS SDK shows outside of this crate.
 
+mod addresses;
 mod client;
 mod credentials;
 pub mod ec2;

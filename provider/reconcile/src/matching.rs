@@ -525,7 +525,11 @@ impl Observation {
             let cause = match whose {
                 Some(whose) => format!("{title} {} belongs to {whose}", object.id),
                 None if object.tags.contains_key(KEPT) => {
-                    format!("{title} {} was kept when its part went (tag {KEPT})", object.id)
+                    format!(
+                        "{title} {} was kept when what it belonged to went (tag {KEPT}); a resource of the same name takes it \
+                         back by itself where it is to be kept there too",
+                        object.id
+                    )
                 }
                 None => format!("{title} {} exists and does not carry our tags", object.id),
             };

@@ -88,10 +88,10 @@ pub(crate) fn diagnostic(one: Diagnostic) -> wire::Diagnostic {
     }
 }
 
-/// What is said, with the place where the host cannot show it: of an element it shows the whole resource.
+/// What is said, with the place where the host cannot show it: of what lies within an attribute it shows the whole resource.
 fn detail(one: &Diagnostic) -> String {
     let body = one.body();
-    if one.path.0.iter().all(|step| matches!(step, Step::Attribute(_))) {
+    if one.path.0.len() < 2 {
         return body;
     }
     format!("{body}\n\nAt `{}`.", one.path)

@@ -2,6 +2,7 @@
 
 use framework::{Attr, Context, Diagnostic, Diagnostics, Listed, Listing};
 
+use super::messages::{together, warnings};
 use super::outputs::Remembered;
 use super::place::{no_environment, region_or_default};
 use super::state::Status;
@@ -233,7 +234,7 @@ impl<D> Reconciled<D> {
             // Its tags were changed outside: not ours to change, and not gone either.
             return Err(failure.diagnostic());
         }
-        let mut messages: Diagnostics = report.warnings.iter().map(Failure::warning).collect();
+        let mut messages = warnings(&report.warnings);
         if report.is_empty() {
             return Ok((None, messages));
         }
@@ -347,9 +348,12 @@ pub(super) async fn list<C: Surroundings, D: Declared<C> + Clone>(
     *Managed::name_mut(&mut state) = "*".into();
     let engine = reconciled.engine(cx, context, &state, D::TIMEOUTS.read)?;
     let inventory = engine.inventory(&reconciled.0.root_key()).await;
-    let mut warnings: Diagnostics = inventory.blind.iter().map(Failure::warning).collect();
+    let mut told = warnings(&inventory.blind);
     if inventory.present.is_empty() && !inventory.blind.is_empty() {
-        return Err(inventory.blind.iter().map(Failure::diagnostic).collect());
+        return Err(together(&inventory.blind)
+            .iter()
+            .map(Failure::diagnostic)
+            .collect());
     }
     for (name, present) in inventory.present {
         let status = if present.is_complete() {
@@ -374,7 +378,7 @@ pub(super) async fn list<C: Surroundings, D: Declared<C> + Clone>(
             let (resource, said) = reconciled
                 .look(cx, context, state.clone(), &Remembered::default(), imported)
                 .await?;
-            warnings.extend(said);
+            told.extend(said);
             let Some((resource, _)) = resource else { continue };
             Some(resource)
         } else {
@@ -384,7 +388,7 @@ pub(super) async fn list<C: Surroundings, D: Declared<C> + Clone>(
         said.extend(present.root);
         if status == "incomplete" {
             said.push(status.to_owned());
-            warnings.push(
+            told.push(
                 Diagnostic::warning(
                     "EKB2024",
                     format!("The {} {name} is incomplete", D::TITLE),
@@ -399,7 +403,7 @@ pub(super) async fn list<C: Surroundings, D: Declared<C> + Clone>(
             display_name: said.join(" "),
             identity,
             resource,
-            warnings: std::mem::take(&mut warnings),
+            warnings: std::mem::take(&mut told),
         };
         if !found.send(one).await {
             break;

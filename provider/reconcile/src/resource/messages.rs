@@ -1,6 +1,6 @@
 //! What users are told.
 
-use framework::Diagnostic;
+use framework::{Diagnostic, Diagnostics};
 
 use crate::failure::Failure;
 use crate::report::Why;
@@ -33,6 +33,26 @@ impl Failure {
     }
 }
 
+/// What befell several looks alike (no network, a time-out) as one, which is said once.
+pub(super) fn together(failures: &[Failure]) -> Vec<Failure> {
+    let mut told: Vec<Failure> = Vec::new();
+    for failure in failures {
+        let same = |other: &&mut Failure| {
+            (other.code, &other.cause, &other.hint) == (failure.code, &failure.cause, &failure.hint)
+        };
+        match told.iter_mut().find(same) {
+            Some(other) if other.doing == failure.doing => {}
+            Some(other) => other.doing = format!("{}, {}", other.doing, failure.doing),
+            None => told.push(failure.clone()),
+        }
+    }
+    told
+}
+
+pub(super) fn warnings(failures: &[Failure]) -> Diagnostics {
+    together(failures).iter().map(Failure::warning).collect()
+}
+
 pub(super) fn kept(kept: &crate::report::Kept) -> Diagnostic {
     let why = match &kept.why {
         Why::Kept(reason) => reason.clone(),
@@ -49,6 +69,28 @@ pub(super) fn kept(kept: &crate::report::Kept) -> Diagnostic {
 mod tests {
     use super::*;
     use crate::failure::Class;
+
+    #[test]
+    fn what_befell_several_looks_alike_is_said_once() {
+        let look =
+            |what: &str, cause: &str| Failure::new(Class::TimedOut, format!("looking for {what}"), cause);
+        let failures = [
+            look("subnets", "the time is over"),
+            look("addresses", "access denied"),
+            look("VPCs", "the time is over"),
+        ];
+        let told: Vec<String> = warnings(&failures)
+            .into_iter()
+            .map(|one| one.headline())
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "Looking for subnets, looking for VPCs (EKB1011)",
+                "Looking for addresses (EKB1011)"
+            ]
+        );
+    }
 
     #[test]
     fn a_failure_tells_what_why_and_what_next() {

@@ -41,7 +41,7 @@ pub use outputs::Outputs;
 pub use reconcile_derive::Managed;
 
 use look::Imported;
-use messages::kept;
+use messages::{kept, warnings};
 use outputs::Remembered;
 use place::region_or_default;
 use state::{Before, Status};
@@ -557,7 +557,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let outcome = engine
             .destroy(graph.as_ref(), &baseline.known, incarnation.as_deref())
             .await;
-        let mut messages: Diagnostics = outcome.report.warnings.iter().map(Failure::warning).collect();
+        let mut messages = warnings(&outcome.report.warnings);
         messages.extend(outcome.kept.iter().map(kept));
         if let Some(root) = outcome
             .report

@@ -117,7 +117,7 @@ impl<D> Reconciled<D> {
         let mut replacing = Diagnostics::new();
         self.0.on_replace(&there, &mut replacing);
         out.extend(replacing.into_iter().map(|warning| Diagnostic {
-            detail: format!("Where this plan replaces it: {}", warning.detail),
+            summary: format!("If this plan replaces the {} that is there", D::TITLE),
             ..warning
         }));
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use framework::{Applied, Attr, Diagnostic, Diagnostics, PrivateState};
+use framework::{Applied, Attr, Diagnostic, PrivateState};
 
-use super::messages::kept;
+use super::messages::{kept, warnings};
 use super::outputs::{Outputs, Remembered};
 use super::{Declared, Managed, REMEMBERED, Reconciled, Surroundings};
 use crate::failure::Failure;
@@ -43,7 +43,7 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let mut messages: Diagnostics = outcome.report.warnings.iter().map(Failure::warning).collect();
+        let mut messages = warnings(&outcome.report.warnings);
         messages.extend(outcome.kept.iter().map(kept));
         let mut remembered = super::remembered::<C, D>(&private);
         if outcome.is_done() {

@@ -76,16 +76,17 @@ pub fn check(network: &Network, out: &mut Diagnostics) {
         .known()
         .and_then(|logs| logs.destination.known())
         && destination != "cloudwatch"
-        && !is_bucket(destination)
+        && let Some(why) = match bucket(destination) {
+            None => Some(format!(
+                "`{destination}` is neither `cloudwatch` nor the ARN of an S3 bucket."
+            )),
+            Some(bucket) => bucket_fault(bucket),
+        }
     {
         out.push(
-            Diagnostic::error(
-                "EKB2107",
-                "Invalid destination of flow logs",
-                format!("`{destination}` is neither `cloudwatch` nor the ARN of an S3 bucket."),
-            )
-            .hint("Write `cloudwatch`, or for example `arn:aws:s3:::my-logs`.")
-            .at(Path::from("flow_logs.destination")),
+            Diagnostic::error("EKB2107", "Invalid destination of flow logs", why)
+                .hint("Write `cloudwatch`, or for example `arn:aws:s3:::my-logs`.")
+                .at(Path::from("flow_logs.destination")),
         );
     }
 }
@@ -96,7 +97,7 @@ pub fn warn_of_retention(config: &Network, out: &mut Diagnostics) {
     let Some(logs) = config.flow_logs.known() else {
         return;
     };
-    let bucket = logs.destination.known().filter(|to| is_bucket(to));
+    let bucket = logs.destination.known().filter(|to| bucket(to).is_some());
     if let (Some(bucket), Attr::Known(_)) = (bucket, &logs.retention_days) {
         out.push(
             Diagnostic::warning(
@@ -110,13 +111,28 @@ pub fn warn_of_retention(config: &Network, out: &mut Diagnostics) {
     }
 }
 
-/// The ARN of an S3 bucket.
-fn is_bucket(destination: &str) -> bool {
-    destination
-        .split_once(":s3:::")
-        .is_some_and(|(partition, bucket)| {
-            partition.starts_with("arn:aws") && bucket.len() > 2 && !bucket.contains(' ')
-        })
+/// The name of the bucket in its ARN, which may go on with a folder.
+fn bucket(destination: &str) -> Option<&str> {
+    let (partition, bucket) = destination.split_once(":s3:::")?;
+    let name = bucket.split_once('/').map_or(bucket, |(name, _)| name);
+    partition.starts_with("arn:aws").then_some(name)
+}
+
+/// Why no bucket can have this name (Amazon S3 user guide, "Bucket naming rules").
+fn bucket_fault(name: &str) -> Option<String> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    if !(3..=63).contains(&name.len()) {
+        Some(format!(
+            "The bucket `{name}` has {} characters; names of buckets have 3 to 63.",
+            name.len()
+        ))
+    } else if !name.chars().all(allowed) {
+        Some(format!(
+            "`{name}` is no name of a bucket: these have lower case letters, digits, `-` and `.`."
+        ))
+    } else {
+        None
+    }
 }
 
 fn check_cidr(network: &Network, out: &mut Diagnostics) -> bool {

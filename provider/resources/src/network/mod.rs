@@ -12,6 +12,7 @@ use reconcile::part::{Key, key};
 use reconcile::report::{Report, Unclaimed};
 use reconcile::resource::{Declared, DefaultTimeouts, Outputs};
 
+pub mod addresses;
 pub mod adopt;
 pub mod checks;
 pub mod endpoints;
@@ -41,6 +42,7 @@ impl Declared<Platform> for NetworkResource {
     const LOOKS_UP: &'static [&'static str] = &[
         "ec2:DescribeAvailabilityZones",
         "ec2:DescribeVpcEndpointServices",
+        "ec2:DescribeAddresses",
         "ec2:DescribeSubnets",
     ];
     const TIMEOUTS: DefaultTimeouts = DefaultTimeouts {
@@ -71,6 +73,7 @@ impl Declared<Platform> for NetworkResource {
         checks::warn_of_retention(config, out);
         self.complete_zones(context, config, prior, planned, out).await;
         complete_nat(config, prior, planned);
+        addresses::look_up(context, prior, planned, out).await;
         endpoints::look_up(context, prior, planned, out).await;
         ranges::check_removal(context, prior, planned, out).await;
         let zones = graph::zones(planned);

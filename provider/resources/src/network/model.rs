@@ -56,7 +56,7 @@ pub struct Network {
     #[attribute(optional)]
     pub private_tiers: Attr<BTreeMap<String, PrivateTier>>,
     /// Name of the EKS cluster that will run here: value of the tag `karpenter.sh/discovery`. Default: the environment's name.
-    #[attribute(optional, computed, validate(length(1..=100)))]
+    #[attribute(optional, computed, validate(pattern("^[0-9A-Za-z][0-9A-Za-z_-]*$"), length(1..=100)))]
     pub cluster_name: Attr<String>,
     /// Whether S3 is reached by a gateway endpoint (free of charge) and not through the NAT gateways.
     #[attribute(optional, computed, default = true)]
