@@ -3,16 +3,18 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod stage;
+mod stand_in;
 mod table;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use acceptance_tests::Stopwatch;
+use reconcile::graph::Graph;
 use reconcile::part::{FieldRule, Remedy};
 use reconcile::report::{Allowed, Change};
 use stage::{Act, Stage};
-use table::{Row, SUBJECT, rows};
+use table::{Field, Row, SUBJECT, rows};
 
 /// So many kinds at once: most of the time is AWS's, not the machine's.
 const AT_ONCE: usize = 6;
@@ -67,64 +69,62 @@ fn every_kind_and_every_field_has_a_row() {
 /// All of one kind: how many cases, and what was wrong in which.
 fn contract(row: &Row) -> (usize, Vec<String>) {
     let mut stage = Stage::set(row);
-    let (needs, sample) = (row.needs(), row.graph(None));
+    let ((needs, _), sample) = (row.needs(), row.graph(None));
     let create = Act::new("create", &sample);
-    stage.play(&create, "needs", "made");
-
+    if !stage.play(&create, "needs", "made") {
+        return stage.end();
+    }
+    stage.tags_are_in_the_first_call(&create, "needs");
     // Who lost the state finds it again, by tags or by name.
     stage.case("found again", |stage| {
         stage.unchanging(&sample, "needs", |stage| stage.restore("made"))?;
         stage.unchanging(&sample, "made", |stage| stage.restore("made"))
     });
     stage.looks_denied(&sample);
-
     for field in &row.fields {
-        let other = row.graph(field.outside.is_none().then_some(field.name));
-        let name = format!("another {}", field.name);
-        if let Some((operation, parameters)) = field.outside {
-            let id = stage.id("made");
-            stage.outside("made", &format!("{name} outside"), operation, &parameters(&id));
-            stage.play(
-                &Act::new(&name, &sample).in_place(),
-                &format!("{name} outside"),
-                &name,
-            );
-            continue;
-        }
-        let change = other.changes(stage.known("made")).remove(&SUBJECT.into());
-        let says = |is: &dyn Fn(&[String]) -> bool, fields: &[String]| is(fields).then_some(());
-        let has = |fields: &[String]| fields.iter().any(|changed| changed == field.name);
-        let fits = match (&change, field.rule, &field.remedy) {
-            (None, FieldRule::NotCompared, _) => Some(()),
-            (Some(Change::Update(fields)), _, Remedy::Update) => says(&has, fields),
-            (Some(Change::Replace(fields)), _, Remedy::Replace) => says(&has, fields),
-            _ => None,
-        };
-        stage.case(&name, |_| fits.ok_or(format!("the plan says {change:?}")));
-        match change {
-            Some(Change::Update(_)) => {
-                stage.play(&Act::new(&name, &other).in_place(), "made", &name);
-                stage.play(
-                    &Act::new(&format!("{name} and back"), &sample).in_place().calmly(),
-                    &name,
-                    "back",
-                );
+        match field.outside {
+            Some((operation, parameters)) => {
+                let (id, before) = (stage.id("made"), format!("another {}", field.name));
+                stage.outside("made", &before, operation, &parameters(&id));
+                let act = Act::new(&format!("{} as it was", field.name), &sample);
+                stage.play(&act.in_place(), &before, "mended");
             }
-            Some(Change::Replace(_)) if !row.stays => {
-                stage.case(&format!("{name}, not planned"), |stage| {
-                    stage.refused(&other, "made", field.name)
-                });
-                stage.play(&Act::new(&name, &other).replacing().calmly(), "made", &name);
-            }
-            _ => {}
+            None => another_value(&mut stage, row, field, &sample),
         }
     }
-    if !row.stays {
-        let delete = Act::new("delete", &needs).replacing();
-        stage.play(&delete, "made", "deleted");
+    let delete = Act::new("delete", &needs).replacing();
+    if !row.stays && stage.play(&delete, "made", "deleted") {
         stage.case("delete what is gone", |stage| {
             stage.unchanging_as(&needs, &Allowed::All, "made", |stage| stage.restore("deleted"))
         });
     }
     stage.end()
+}
+
+/// The field declared with another value: the plan says what becomes of it, and the apply does that.
+fn another_value(stage: &mut Stage, row: &Row, field: &Field, sample: &Graph) {
+    let (name, other) = (format!("another {}", field.name), row.graph(Some(field.name)));
+    let change = other.changes(stage.known("made")).remove(&SUBJECT.into());
+    let has = |fields: &[String]| fields.iter().any(|changed| changed == field.name);
+    let is_said = match (&change, &field.remedy) {
+        (None, _) => field.rule == FieldRule::NotCompared,
+        (Some(Change::Update(fields)), Remedy::Update) => has(fields),
+        (Some(Change::Replace(fields)), Remedy::Replace) => has(fields),
+        _ => false,
+    };
+    let says = format!("the plan says {change:?}");
+    stage.case(&name, |_| if is_said { Ok(()) } else { Err(says) });
+    match change {
+        Some(Change::Update(_)) => {
+            let (back, act) = (format!("{name} and back"), Act::new(&name, &other).in_place());
+            let _ = stage.play(&act, "made", &name)
+                && stage.play(&Act::new(&back, sample).in_place().calmly(), &name, &back);
+        }
+        Some(Change::Replace(_)) if !row.stays => {
+            let unplanned = format!("{name}, not planned");
+            stage.case(&unplanned, |stage| stage.refused(&other, "made", field.name));
+            stage.play(&Act::new(&name, &other).replacing().calmly(), "made", &name);
+        }
+        _ => {}
+    }
 }

@@ -87,14 +87,11 @@ impl Stage {
     /// An account in which there is what the part of the row needs: the point `needs`.
     pub fn set(row: &Row) -> Self {
         let account = Rig::shared().account();
-        let needs = row.needs();
         let every = kinds(&account);
-        let traits = every
-            .traits()
-            .find(|traits| traits.kind == row.kind)
-            .unwrap()
-            .clone();
-        let of_needs = needs.kinds();
+        let (needs, stand_ins) = row.needs();
+        let (of_needs, traits) = (needs.kinds(), |kind: &str| {
+            every.traits().find(|traits| traits.kind == kind).unwrap().clone()
+        });
         let names: Vec<&str> = of_needs.values().map(String::as_str).chain([row.kind]).collect();
         let owner = Owner {
             environment: "test".into(),
@@ -105,42 +102,51 @@ impl Stage {
             .enable_all()
             .build()
             .unwrap();
-        let engine = runtime.block_on(async { Engine::new(owner, every.only(&names)) });
+        if let Some((service, operation, parameters)) = &row.others {
+            let made = account.call(service, Account::REGION, operation, parameters);
+            made.unwrap();
+        }
+        let (engine, report) = runtime.block_on(async {
+            let mut engine = Engine::new(owner, every.only(&names));
+            engine.clock = Clock::scaled(account.time_scale());
+            let create = Purpose::Create {
+                incarnation: "one".into(),
+            };
+            let (graphs, nothing) = (std::slice::from_ref(&needs), Known::default());
+            let made = engine.reconcile(graphs, &nothing, &Allowed::All, &create).await;
+            assert!(made.is_done(), "what {} needs: {:?}", row.kind, made.errors);
+            let known = made.report.known().of(&needs);
+            let report = engine.observe(Some(&needs), &known).await.report();
+            (engine, report)
+        });
+        // From now on only the kind itself calls AWS.
+        let mut alone = every.only(&[row.kind]);
+        for (kind, stand_in) in stand_ins.into_iter().filter(|(kind, _)| *kind != row.kind) {
+            let found = report.found.iter().filter(|(key, _)| of_needs[*key] == kind);
+            let objects = found.map(|(_, object)| object.clone()).collect();
+            alone = stand_in(alone, traits(kind), objects);
+        }
         let mut stage = Self {
             kind: row.kind,
-            traits,
-            engine: Engine {
-                clock: runtime.block_on(async { Clock::scaled(account.time_scale()) }),
-                ..engine
-            },
+            traits: traits(row.kind),
             account,
             runtime,
+            engine: Engine {
+                kinds: alone,
+                ..engine
+            },
             points: BTreeMap::new(),
             cases: 0,
             turn: 0,
             wrong: Vec::new(),
         };
-        let create = Purpose::Create {
-            incarnation: "one".into(),
-        };
-        let (known, allowed) = (Known::default(), Allowed::All);
-        if let Some((service, operation, parameters)) = &row.others {
-            let made = stage
-                .account
-                .call(service, Account::REGION, operation, parameters);
-            made.unwrap();
-        }
-        let made = stage
-            .engine
-            .reconcile(std::slice::from_ref(&needs), &known, &allowed, &create);
-        let made = stage.runtime.block_on(made);
-        assert!(made.is_done(), "what {} needs: {:?}", row.kind, made.errors);
-        stage.remember("needs", &needs, &made.report);
+        stage.remember("needs", &needs, &report);
         stage
     }
 
-    /// Applies undisturbed from one point to the other; then with every fault at every changing call.
-    pub fn play(&mut self, act: &Act<'_>, from: &str, to: &str) {
+    /// Applies undisturbed from one point to the other; then with every fault at every changing call. Says whether that point
+    /// was reached.
+    pub fn play(&mut self, act: &Act<'_>, from: &str, to: &str) -> bool {
         let mut calls = Vec::new();
         let name = act.name.clone();
         self.case(&name, |stage| {
@@ -151,8 +157,9 @@ impl Stage {
             stage.remember(to, act.graph, &outcome.report);
             stage.unchanging(act.graph, to, |_| {})
         });
-        if !act.is_swept || !self.points.contains_key(to) {
-            return;
+        let is_reached = self.points.contains_key(to);
+        if !act.is_swept || !is_reached {
+            return is_reached;
         }
         for (nth, call) in calls.iter().enumerate() {
             for (what, fault) in self.passing() {
@@ -166,6 +173,7 @@ impl Stage {
                 stage.denied(act, from, to, call)
             });
         }
+        true
     }
 
     /// Faults that pass by themselves: the lost answer, and one of the others in turn; in a sweep all.
@@ -235,6 +243,22 @@ impl Stage {
         is_done(&outcome)?;
         self.is_as(act, from, &outcome.report)?;
         self.counts_as(to)
+    }
+
+    /// Whoever dies behind the creating call leaves what can be found: the owner's tags are in that call.
+    pub fn tags_are_in_the_first_call(&mut self, act: &Act<'_>, from: &str) {
+        self.case("tags", |stage| {
+            stage.apply(act, from);
+            let calls = stage.account.mutations();
+            let said = calls
+                .first()
+                .map(|call| call.params.to_string())
+                .unwrap_or_default();
+            match said.contains("ekb:part") && said.contains("Purpose") {
+                true => Ok(()),
+                false => Err(format!("they are not in the creating call: {said}")),
+            }
+        });
     }
 
     /// Each look denied: nothing is taken for absent.
@@ -397,7 +421,7 @@ impl Stage {
 
     fn remember(&mut self, name: &str, graph: &Graph, report: &Report) {
         self.account.snapshot(&slug(name));
-        let (known, counts) = (report.known().of(graph), self.account.counts());
+        let (known, counts) = (report.known().of(graph), self.counts());
         self.points.insert(name.to_owned(), Point { known, counts });
     }
 
@@ -439,8 +463,14 @@ impl Stage {
         }
     }
 
+    /// What is there when what was deleted is gone from the listing too.
+    fn counts(&self) -> BTreeMap<String, usize> {
+        self.account.advance(120.0);
+        self.account.counts()
+    }
+
     fn counts_as(&self, point: &str) -> Checked {
-        let (is, should) = (self.account.counts(), &self.points[point].counts);
+        let (is, should) = (self.counts(), &self.points[point].counts);
         if is == *should {
             Ok(())
         } else {

@@ -12,8 +12,11 @@ use aws::ec2::{
 use aws::iam::IamRole;
 use aws::logs::LogGroup;
 use reconcile::graph::{Graph, Handle};
-use reconcile::part::{FieldRule, Part, Ref, Remedy, Tags, Target};
+use reconcile::kinds::Kinds;
+use reconcile::part::{FieldRule, KindTraits, Object, Part, Ref, Remedy, Tags, Target};
 use serde_json::{Value, json};
+
+use crate::stand_in::stand_in;
 
 /// Key of the part that a row is about.
 pub const SUBJECT: &str = "subject";
@@ -286,12 +289,12 @@ impl Row {
         world.graph
     }
 
-    /// What it needs alone.
-    pub fn needs(&self) -> Graph {
+    /// What it needs alone, and what stands in for the kinds of that.
+    pub fn needs(&self) -> (Graph, BTreeMap<&'static str, StandIn>) {
         let mut world = World::new();
         world.has_subject = false;
         (self.declare)(&mut world, None);
-        world.graph
+        (world.graph, world.stand_ins)
     }
 }
 
@@ -299,14 +302,19 @@ impl Row {
 pub struct World {
     graph: Graph,
     made: BTreeMap<String, Handle>,
+    stand_ins: BTreeMap<&'static str, StandIn>,
     has_subject: bool,
 }
+
+/// What adds a kind that stands in for one of what is needed ([`stand_in`]).
+pub type StandIn = fn(Kinds, KindTraits, Vec<Object>) -> Kinds;
 
 impl World {
     fn new() -> Self {
         let mut world = Self {
             graph: Graph::new(),
             made: BTreeMap::new(),
+            stand_ins: BTreeMap::new(),
             has_subject: true,
         };
         world.vpc();
@@ -318,6 +326,7 @@ impl World {
             return made.clone();
         }
         let part = part(self);
+        self.stand_ins.insert(P::KIND, stand_in::<P>);
         let made = self.graph.part(key, part);
         self.made.insert(key.to_owned(), made.clone());
         made
