@@ -115,9 +115,11 @@ fn an_interrupt_reaches_the_cli_as_ctrl_c_does() {
     let account = Rig::shared().account();
     for cli in Cli::all() {
         let workspace = Workspace::bare(&cli, &account);
+        // The signal goes to the whole group: a command that it ends fails the apply before the command line says that it was
+        // interrupted.
         workspace.write(
             "main.tf",
-            "resource \"terraform_data\" \"slow\" {\n  provisioner \"local-exec\" {\n    command = \"sleep 60\"\n  }\n}\n",
+            "resource \"terraform_data\" \"slow\" {\n  provisioner \"local-exec\" {\n    command = \"trap '' INT; exec sleep 60\"\n  }\n}\n",
         );
         let mut running = workspace.start(&["apply", "-no-color", "-auto-approve"]);
         until("the provisioner", Duration::from_secs(20), || {

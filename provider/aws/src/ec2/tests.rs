@@ -829,7 +829,9 @@ async fn a_flow_log_refused_inside_of_a_good_answer_is_a_failure() {
 fn kinds_state_every_action_they_call() {
     // The folders of services, so that a new one is not forgotten.
     let services = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap();
-    let folders = services.map(|entry| entry.unwrap().path()).filter(|path| path.join("mod.rs").exists());
+    let folders = services
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("mod.rs").exists());
     let files = folders
         .filter(|folder| !folder.ends_with("kind"))
         .flat_map(|folder| std::fs::read_dir(folder).unwrap())

@@ -172,7 +172,7 @@ async fn every_violation_is_reported_at_once_with_its_path() {
             "error: Invalid value (F101) @ mode: Must be one of `per_zone`, `single`, `none`, got `sometimes`.",
             "error: Invalid value (F101) @ networks.[1]: Expected an IPv4 network in CIDR notation, for example `10.20.0.0/16`, got `10.0.0/8`: invalid IP address syntax.\n\nAt `networks[1]`.",
             "error: Invalid value (F101) @ networks.[2]: Expected an IPv4 network in CIDR notation, for example `10.20.0.0/16`, got `010.0.0.0/8`: invalid IP address syntax.\n\nAt `networks[2]`.",
-            "error: Invalid value (F101) @ timeouts.create: Expected a duration, for example `30m` or `1h30m`, got `soon`: numbers with units `h`, `m`, `s`, `ms`, `us`, `ns` are expected.",
+            "error: Invalid value (F101) @ timeouts.create: Expected a duration, for example `30m` or `1h30m`, got `soon`: numbers with units `h`, `m`, `s`, `ms`, `us`, `ns` are expected.\n\nAt `timeouts.create`.",
             "error: Invalid value (F301) @ name: Must be text of the form `[a-z-]+`, got `Bad Name`.",
             "error: Invalid value (F301) @ rules.[1].port: Must be a number from 1 to 65535, got 0.\n\nAt `rules[1].port`.",
             "error: Invalid value (F301) @ size: Must be a number from 1 to 5, got 9.",
