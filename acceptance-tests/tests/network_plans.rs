@@ -214,14 +214,9 @@ fn what_exists_keeps_its_ids_whichever_argument_is_unknown() {
         workspace.apply().ok();
         workspace.plan().ok().assert_empty();
         // Each argument on some command line; on every one in a sweep.
-        let clis = Cli::all();
-        let (mine, all) = if is_sweep() {
-            (0, 1)
-        } else {
-            let is_this = |cli: &Cli| cli.name == workspace.cli().name;
-            (clis.iter().position(is_this).unwrap(), clis.len())
-        };
-        for Argument { name, line } in arguments(&schema).into_iter().skip(mine).step_by(all) {
+        let is_mine = |n| is_sweep() || Cli::in_turn(n).name == workspace.cli().name;
+        let all = arguments(&schema).into_iter().enumerate();
+        for (_, Argument { name, line }) in all.filter(|(n, _)| is_mine(*n)) {
             write(&line, true);
             let plan = workspace.plan_with(&["-refresh=false"]).ok();
             let top = name.split(['.', '[']).next().unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use acceptance_tests::cuts::is_sweep;
 use acceptance_tests::{Account, Fault, LoggedCall, Object, Rig};
 use aws::settings::{RetryMode, Settings};
 use reconcile::clock::Clock;
@@ -184,7 +185,7 @@ impl Stage {
             ("fails", Fault::server_error()),
             ("not answered", Fault::reset()),
         ];
-        if std::env::var_os("EKB_SWEEP").is_none() {
+        if !is_sweep() {
             self.turn += 1;
             others = vec![others.swap_remove(self.turn % others.len())];
         }

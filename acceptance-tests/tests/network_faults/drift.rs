@@ -357,13 +357,11 @@ pub fn fields(resource: &Resource) -> Vec<(String, String)> {
 /// field by taking other parts along has a round of its own.
 pub fn rounds(fields: &[(String, String)]) -> Vec<Vec<(String, String)>> {
     let mut rounds: Vec<Vec<(String, String)>> = Vec::new();
+    let is_alone =
+        |(key, field): &(String, String)| is_sweep() || (key == "internet_gateway" && field == "vpc");
     for one in fields {
-        let is_alone =
-            |(key, field): &(String, String)| is_sweep() || (key == "internet_gateway" && field == "vpc");
         let has_room = |round: &&mut Vec<(String, String)>| {
-            !round
-                .iter()
-                .any(|(key, field)| *key == one.0 || is_alone(&(key.clone(), field.clone())))
+            !round.iter().any(|other| other.0 == one.0 || is_alone(other))
         };
         match rounds.iter_mut().find(has_room).filter(|_| !is_alone(one)) {
             Some(round) => round.push(one.clone()),

@@ -2,7 +2,6 @@
 //!
 //! Nothing of the AWS SDK shows outside of this crate.
 
-mod addresses;
 mod client;
 mod credentials;
 pub mod ec2;

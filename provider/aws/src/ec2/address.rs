@@ -1,5 +1,7 @@
 //! Public addresses of NAT gateways.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{Address, DomainType, NatGateway, ResourceType};
 use futures::try_join;
@@ -9,7 +11,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::list::tags_of_new;
-use crate::kind::{ByFilter, Ec2, InVpc, by, find, no_answer, outputs, seen, settled, usual};
+use crate::client::Aws;
+use crate::kind::{ByFilter, Ec2, InVpc, Listed, Place, by, find, no_answer, outputs, seen, settled, usual};
 
 /// A public IPv4 address that stays the same.
 #[derive(Debug, Clone, Serialize, Part)]
@@ -72,7 +75,7 @@ impl ByFilter for ElasticIp {
                 // At once with the look of the gateways' own kind, so that both are one call.
                 let (found, in_vpc) = try_join!(ours, ids_in(ec2, vpc))?;
                 if found.is_empty() && !in_vpc.is_empty() {
-                    ec2.list(vec![("allocation-id".to_owned(), in_vpc)]).await?
+                    ec2.list(vec![(Address::BY_ID.to_owned(), in_vpc)]).await?
                 } else {
                     found
                 }
@@ -82,6 +85,29 @@ impl ByFilter for ElasticIp {
             .into_iter()
             .filter_map(|address| seen::<Self>(ec2, address))
             .collect())
+    }
+}
+
+impl Aws {
+    /// The elastic IP addresses with one of these allocation ids, each with the network interface that has it: empty where it
+    /// is free. An id that there is not in the region is left out.
+    ///
+    /// # Errors
+    /// Where the call fails; IAM action `ec2:DescribeAddresses`.
+    pub async fn addresses(
+        &self,
+        region: &str,
+        ids: &BTreeSet<&str>,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let doing = format!("looking for addresses in {region}");
+        let ec2: Ec2 = Place::new(self, region).api(doing).await?;
+        let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+        let found = Address::list(&ec2, vec![(Address::BY_ID.to_owned(), ids)]).await?;
+        let with_user = found.into_iter().filter_map(|address| {
+            let user = address.network_interface_id.or(address.instance_id);
+            Some((address.allocation_id?, user.unwrap_or_default()))
+        });
+        Ok(with_user.collect())
     }
 }
 

@@ -24,7 +24,8 @@ impl Failure {
         }
     }
 
-    pub(super) fn warning(&self) -> Diagnostic {
+    /// The same as a warning.
+    pub fn warning(&self) -> Diagnostic {
         let error = self.diagnostic();
         Diagnostic {
             severity: framework::Severity::Warning,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use framework::{Attr, Diagnostic, Diagnostics, Path, Severity};
+use framework::{Attr, Diagnostic, Diagnostics, Path};
 
 use super::model::Network;
 use crate::platform::Platform;
@@ -35,10 +35,7 @@ pub async fn look_up(
         Ok(there) => there,
         // The apply may do all the same: AWS says there what is wrong.
         Err(failure) => {
-            return out.push(Diagnostic {
-                severity: Severity::Warning,
-                ..failure.diagnostic()
-            });
+            return out.push(failure.warning());
         }
     };
     for (zone, id) in new {
@@ -63,10 +60,11 @@ pub async fn look_up(
                     "EKB2128",
                     "Address in use",
                     format!(
-                        "{id} belongs to {user} at the moment: AWS refuses the NAT gateway of {zone} for as long as that is so."
+                        "{id} belongs to {user} at the moment. Unless that is the NAT gateway of {zone}, which an interrupted \
+                         apply has made, AWS refuses the NAT gateway for as long as that is so."
                     ),
                 )
-                .hint("Take it from there, or name another address.")
+                .hint("Where it is something else: take it from there, or name another address.")
                 .at(at),
             ),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use framework::{Attr, Diagnostic, Diagnostics, Path, Severity};
+use framework::{Attr, Diagnostic, Diagnostics, Path};
 use reconcile::report::Report;
 
 use super::graph::zones;
@@ -109,10 +109,7 @@ pub async fn look_up(
         Ok(offered) => offered,
         // The apply may do all the same: AWS says there what it does not offer.
         Err(failure) => {
-            return out.push(Diagnostic {
-                severity: Severity::Warning,
-                ..failure.diagnostic()
-            });
+            return out.push(failure.warning());
         }
     };
     let network: BTreeSet<String> = zones(planned).unwrap_or_default().into_keys().collect();
