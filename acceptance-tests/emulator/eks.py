@@ -7,7 +7,7 @@ from moto.eks import models
 from . import rows
 from .ec2_network import service_interface
 from .extend import after, before, error
-from .lifecycle import entered
+from .lifecycle import enter_as, entered
 from .rows import GONE, NOW, Keep, Kind, Refuse, State, Stored, Tagging, Unseen
 
 models.DEFAULT_KUBERNETES_VERSION = "1.35"
@@ -58,7 +58,8 @@ rows.add("eks", [
     # moto forgets these.
     Keep("CreateCluster", "cluster", {
         "accessConfig": {"authenticationMode": "CONFIG_MAP", "bootstrapClusterCreatorAdminPermissions": True},
-        "upgradePolicy": {"supportType": "EXTENDED"}, "deletionProtection": False, "zonalShiftConfig": {"enabled": False}}),
+        "upgradePolicy": {"supportType": "EXTENDED"}, "deletionProtection": False, "zonalShiftConfig": {"enabled": False},
+        "controlPlaneScalingConfig": {"tier": "standard"}}),
     Keep("CreateNodegroup", "nodegroup", {"updateConfig": {"maxUnavailable": 1}, "remoteAccess": None}),
 ])
 
@@ -73,12 +74,14 @@ rows.add("eks", [
     State("DeleteAddon", "addon", "DELETING", 20, GONE),
     State("UpdateClusterVersion", "cluster", "UPDATING", 540, "ACTIVE"),
     State("UpdateClusterConfig", "cluster", "UPDATING", 400, "ACTIVE"),
+    State("AssociateEncryptionConfig", "cluster", "UPDATING", 900, "ACTIVE"),
     State("UpdateNodegroupVersion", "nodegroup", "UPDATING", 500, "ACTIVE"),
     State("UpdateNodegroupConfig", "nodegroup", "UPDATING", 15, "ACTIVE"),
     State("UpdateAddon", "addon", "UPDATING", 30, "ACTIVE"),
     # The update itself, beside what it changes.
     State("UpdateClusterVersion", "update", "InProgress", 540, "Successful", failed=(540, "Failed")),
     State("UpdateClusterConfig", "update", "InProgress", 400, "Successful", failed=(400, "Failed")),
+    State("AssociateEncryptionConfig", "update", "InProgress", 900, "Successful", failed=(900, "Failed")),
     State("UpdateNodegroupVersion", "update", "InProgress", 500, "Successful", failed=(500, "Failed")),
     State("UpdateNodegroupConfig", "update", "InProgress", 15, "Successful", failed=(15, "Failed")),
     State("UpdateAddon", "update", "InProgress", 30, "Successful", failed=(30, "Failed")),
@@ -90,9 +93,46 @@ OF_CLUSTER = {"clusterName": "name"}
 IN_USE, INVALID = "ResourceInUseException", "InvalidRequestException"
 
 
+WEEK = 7 * 86400
+
+
 def skips_a_version(context, cluster):
     (_, now), (_, then) = (version.split(".") for version in (cluster.version, context.params["version"]))
-    return int(then) - int(now) not in (0, 1)
+    # Back to the version before the last upgrade, for a week (AWS EKS user guide, "Roll back a cluster's version").
+    before, at = getattr(cluster, "ekb_before", (None, 0))
+    may_go_back = before == context.params["version"] and context.now() - at < WEEK
+    return int(then) - int(now) not in (0, 1) and not may_go_back
+
+
+# What one call of UpdateClusterConfig changes: one of these.
+TYPES = {
+    "EndpointAccessUpdate": ("endpointPublicAccess", "endpointPrivateAccess", "publicAccessCidrs"), "subnets": ("subnetIds",),
+    "security groups": ("securityGroupIds",), "LoggingUpdate": ("logging",), "AccessConfigUpdate": ("accessConfig",),
+    "UpgradePolicyUpdate": ("upgradePolicy",), "ZonalShiftConfigUpdate": ("zonalShiftConfig",),
+    "DeletionProtectionUpdate": ("deletionProtection",), "ControlPlaneScalingConfigUpdate": ("controlPlaneScalingConfig",),
+}
+MODES = ["CONFIG_MAP", "API_AND_CONFIG_MAP", "API"]
+
+
+def types_of(params):
+    given = {**params, **params.get("resourcesVpcConfig", {})}
+    return [type for type, names in TYPES.items() if any(name in given for name in names)]
+
+
+def is_so_already(context, cluster):
+    wanted = {path: context.params[name] for name, path in UPDATES["UpdateClusterConfig"][2].items() if name in context.params}
+    is_so = lambda is_, should: all(  # noqa: E731
+        is_so(is_.get(name) or {}, value) if isinstance(value, dict) else is_.get(name) == value for name, value in should.items())
+    return is_so({path: rows.one(cluster, path) for path in wanted}, wanted)
+
+
+def mode_goes_elsewhere(context, cluster):
+    mode = context.params.get("accessConfig", {}).get("authenticationMode")
+    return mode and MODES.index(mode) - MODES.index(cluster.accessConfig["authenticationMode"]) not in (0, 1)
+
+
+def only_for_people(context, entry):
+    return entry["type"] not in ("STANDARD", "EC2" if context.operation == "AssociateAccessPolicy" else "")
 
 
 rows.add("eks", [
@@ -115,6 +155,20 @@ rows.add("eks", [
     Refuse(["DeleteCluster", "UpdateCluster*"], IN_USE, "Cannot change cluster {name}: it currently has an update in progress", "cluster",
            states=("CREATING", "UPDATING")),
     Refuse("UpdateCluster*", IN_USE, "Cluster {name} is not in ACTIVE status", "cluster", not_in=("ACTIVE",)),
+    Refuse("UpdateClusterConfig", "InvalidParameterException", "Only one type of update can be allowed.", "cluster",
+           when=lambda context, _cluster: len(types_of(context.params)) > 1),
+    Refuse("UpdateClusterConfig", "InvalidParameterException", "The type for cluster update was not provided.", "cluster",
+           when=lambda context, _cluster: not types_of(context.params)),
+    Refuse("UpdateClusterConfig", "InvalidParameterException", "Cluster is already at the desired configuration", "cluster",
+           when=is_so_already),
+    Refuse("UpdateClusterConfig", "InvalidParameterException", "Unsupported authentication mode update", "cluster",
+           when=mode_goes_elsewhere),
+    Refuse("AssociateEncryptionConfig", IN_USE, "Cannot associate: cluster {clusterName} currently has an update in progress", "cluster",
+           OF_CLUSTER, states=("CREATING", "UPDATING")),
+    Refuse("AssociateEncryptionConfig", "InvalidRequestException", "Encryption is already enabled for the cluster", "cluster",
+           OF_CLUSTER, when=lambda _context, cluster: cluster.encryption_config),
+    Refuse(["UpdateAccessEntry", "AssociateAccessPolicy"], "InvalidParameterException", "This operation can only be performed on Access "
+           'Entries with a type of "STANDARD"', "access_entry", when=only_for_people),
     Refuse("UpdateClusterVersion", "InvalidParameterException", "Unsupported Kubernetes minor version update to {version}", "cluster",
            when=skips_a_version),
     Refuse("UpdateNodegroup*", IN_USE, "Nodegroup cannot be updated as it is currently not in Active State", "nodegroup",
@@ -180,6 +234,13 @@ def cluster_network_goes(_backend, cluster):
     ec2.tags.pop(group, None)
 
 
+@after("eks", "CreateAccessEntry")
+def machines_get_groups(_context, result):
+    entry = result["accessEntry"]
+    if entry["type"] in ("EC2_LINUX", "EC2_WINDOWS"):
+        entry["kubernetesGroups"], entry["username"] = ["system:nodes"], "system:node:{{EC2PrivateDNSName}}"
+
+
 @after("eks", "CreateNodegroup")
 def nodegroup_created(context, result):
     nodegroup, cluster = result["nodegroup"], context.backend.clusters[context.params["clusterName"]]
@@ -194,7 +255,9 @@ UPDATES = {
     "UpdateClusterVersion": ("cluster", "VersionUpdate", {"version": "version"}),
     "UpdateClusterConfig": ("cluster", "ConfigUpdate", {
         "logging": "logging", "resourcesVpcConfig": "resources_vpc_config", "accessConfig": "accessConfig",
-        "upgradePolicy": "upgradePolicy", "deletionProtection": "deletionProtection"}),
+        "upgradePolicy": "upgradePolicy", "deletionProtection": "deletionProtection", "zonalShiftConfig": "zonalShiftConfig",
+        "controlPlaneScalingConfig": "controlPlaneScalingConfig"}),
+    "AssociateEncryptionConfig": ("cluster", "AssociateEncryptionConfig", {"encryptionConfig": "encryption_config"}),
     "UpdateNodegroupVersion": ("nodegroup", "VersionUpdate", {
         "version": "version", "releaseVersion": "release_version", "launchTemplate": "launch_template"}),
     "UpdateNodegroupConfig": ("nodegroup", "ConfigUpdate", {}),
@@ -218,6 +281,10 @@ def leaves(params):
 def update(context):
     kind, type, changes = UPDATES[context.operation]
     named = rows.KINDS["eks"][kind].named_by(context.backend, context.params)
+    if context.operation == "AssociateEncryptionConfig":
+        named = rows.KINDS["eks"][kind].named_by(context.backend, context.params, OF_CLUSTER)
+        for cluster in named:
+            enter_as(context, context.operation, "cluster", cluster)
     if not named:
         raise error("eks", "ResourceNotFoundException", f"No {kind} found for name: {context.params.get(kind + 'Name')}.")
     params = {name: value for name, value in context.params.items() if name not in ("name", "clusterName", "clientRequestToken")}
@@ -230,7 +297,7 @@ def update(context):
         "params": [{"type": name, "value": str(value)} for name, value in leaves(params) if name in PARAMETERS],
         "name": context.params.get("name") or context.params["clusterName"],
         "nodegroupName": context.params.get("nodegroupName"), "addonName": context.params.get("addonName"),
-        "thing": named[0], "changes": {path: params[name] for name, path in changes.items() if name in params},
+        "thing": named[0], "begun": context.now(), "changes": {path: params[name] for name, path in changes.items() if name in params},
     }
     context.backend.__dict__.setdefault("ekb_stored", {}).setdefault("update", {})[made["id"]] = made
     return {"update": made}
@@ -238,6 +305,8 @@ def update(context):
 
 @entered("eks", "update", "Successful")
 def update_is_over(_backend, update):
+    if update["type"] == "VersionUpdate" and not update["nodegroupName"]:
+        update["thing"].ekb_before = (update["thing"].version, update["begun"])
     for path, value in update["changes"].items():
         before = rows.one(update["thing"], path)
         rows.put(update["thing"], path, {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value)

@@ -79,6 +79,13 @@ def check(checker):
     checker.same("policies", [(one["policyArn"], one["accessScope"]["type"]) for one in policies], [(policy, "cluster")])
     eks.disassociate_access_policy(**entry, policyArn=policy)
     checker.same("access entries", eks.list_access_entries(clusterName="one")["accessEntries"], [role])
+    machine = {"clusterName": "one", "principalArn": role + "-nodes"}
+    entry_of = eks.create_access_entry(**machine, type="EC2_LINUX")["accessEntry"]
+    checker.same("groups of machines", entry_of["kubernetesGroups"], ["system:nodes"])
+    checker.advance(2)
+    checker.refused(eks.update_access_entry, "InvalidParameterException", **machine, kubernetesGroups=["a"])
+    checker.refused(eks.associate_access_policy, "InvalidParameterException", **machine, policyArn=policy, accessScope={"type": "cluster"})
+    eks.delete_access_entry(**machine)
     pods = {"clusterName": "one", "namespace": "kube-system", "serviceAccount": "aws-node", "roleArn": role}
     association = eks.create_pod_identity_association(**pods)["association"]["associationId"]
     checker.refused(eks.create_pod_identity_association, "ResourceInUseException", **pods)
@@ -107,9 +114,29 @@ def check(checker):
     checker.same("an upgrade", (status(), eks.describe_cluster(name="one")["cluster"]["version"]), ("ACTIVE", "1.35"))
     checker.same("updates", update in eks.list_updates(name="one")["updateIds"], True)
     eks.update_cluster_config(name="one", resourcesVpcConfig={"endpointPrivateAccess": True})
+    checker.refused(eks.update_cluster_config, "ResourceInUseException", name="one", deletionProtection=True)
     checker.advance(401)
+    for wrong in [{"deletionProtection": True, "logging": {"clusterLogging": []}}, {}, {"deletionProtection": False},
+                  {"accessConfig": {"authenticationMode": "CONFIG_MAP"}}]:
+        checker.refused(eks.update_cluster_config, "InvalidParameterException", name="one", **wrong)
     access = eks.describe_cluster(name="one")["cluster"]["resourcesVpcConfig"]
     checker.same("access", (access["endpointPrivateAccess"], access["endpointPublicAccess"], access["vpcId"]), (True, True, vpc))
+    for update in [{"zonalShiftConfig": {"enabled": True}}, {"controlPlaneScalingConfig": {"tier": "tier-xl"}}]:
+        eks.update_cluster_config(name="one", **update)
+        checker.advance(401)
+    cluster = eks.describe_cluster(name="one")["cluster"]
+    checker.same("more", (cluster["zonalShiftConfig"]["enabled"], cluster["controlPlaneScalingConfig"]["tier"]), (True, "tier-xl"))
+    key = [{"resources": ["secrets"], "provider": {"keyArn": "arn:aws:kms:eu-central-1:1:key/a"}}]
+    update = eks.associate_encryption_config(clusterName="one", encryptionConfig=key)["update"]
+    checker.same("an update", (update["type"], status()), ("AssociateEncryptionConfig", "UPDATING"))
+    checker.advance(901)
+    checker.same("its key", (status(), eks.describe_cluster(name="one")["cluster"]["encryptionConfig"]), ("ACTIVE", key))
+    checker.refused(eks.associate_encryption_config, "InvalidRequestException", clusterName="one", encryptionConfig=key)
+    eks.update_cluster_version(name="one", version="1.34")
+    checker.advance(541)
+    checker.refused(eks.update_cluster_version, "InvalidParameterException", name="one", version="1.33")
+    eks.update_cluster_version(name="one", version="1.35")
+    checker.advance(541)
     eks.update_nodegroup_version(clusterName="one", nodegroupName="system", version="1.35")
     checker.refused(eks.update_nodegroup_config, "ResourceInUseException", clusterName="one", nodegroupName="system",
                     scalingConfig={"minSize": 1})

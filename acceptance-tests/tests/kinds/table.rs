@@ -2,18 +2,19 @@
 //!
 //! What the part needs is declared by [`World`], as often as it is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use acceptance_tests::Account;
 use aws::ec2::{
     DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway,
     NatGateway, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
 };
+use aws::eks::{AccessEntry, Cluster};
 use aws::iam::IamRole;
 use aws::logs::LogGroup;
 use reconcile::graph::{Graph, Handle};
 use reconcile::kinds::Kinds;
-use reconcile::part::{FieldRule, KindTraits, Object, Part, Ref, Remedy, Tags, Target};
+use reconcile::part::{FieldRule, KindTraits, Object, Part, Ref, Remedy, Tags, Target, Text};
 use serde_json::{Value, json};
 
 use crate::stand_in::stand_in;
@@ -42,8 +43,9 @@ pub fn rows() -> Vec<Row> {
                 ("tags", |_, group| mark(&mut group.tags)),
             ],
         )
-        .outside("closed", "AuthorizeSecurityGroupIngress", |id| {
-            json!({ "GroupId": id, "IpPermissions": [{ "IpProtocol": "-1", "IpRanges": [{ "CidrIp": "10.0.0.0/8" }] }] })
+        .outside("closed", |account, id| {
+            let rule = json!({ "IpProtocol": "-1", "IpRanges": [{ "CidrIp": "10.0.0.0/8" }] });
+            account.ec2("AuthorizeSecurityGroupIngress", &json!({ "GroupId": id, "IpPermissions": [rule] }));
         })
         .comes_with_its_vpc(),
         row::<SecurityGroup, _>(
@@ -193,6 +195,70 @@ pub fn rows() -> Vec<Row> {
                 ("tags", |_, group| mark(&mut group.tags)),
             ],
         ),
+        row::<Cluster, _>(
+            |world| cluster(world, "subject"),
+            [
+                ("name", |_, cluster| cluster.name = "other".into()),
+                ("version", |_, cluster| cluster.version = "1.35".into()),
+                ("role_arn", |_, cluster| cluster.role_arn = arn_of_role("other")),
+                ("subnets", |world, cluster| {
+                    cluster.subnets = ["a", "c"].map(|zone| Target::Part(world.subnet(zone).made())).into();
+                }),
+                ("security_groups", |world, cluster| {
+                    cluster.security_groups = vec![Target::Part(world.group("a").made())];
+                }),
+                ("endpoint_private", |_, cluster| cluster.endpoint_private = false),
+                ("endpoint_public", |_, cluster| {
+                    (cluster.endpoint_public, cluster.public_cidrs) = (false, BTreeSet::new());
+                }),
+                ("public_cidrs", |_, cluster| cluster.public_cidrs = texts(&["192.0.2.0/24"])),
+                ("service_cidr", |_, cluster| cluster.service_cidr = "172.21.0.0/16".into()),
+                ("logging", |_, cluster| cluster.logging = texts(&["api", "scheduler"])),
+                ("encryption_key", |_, cluster| {
+                    cluster.encryption_key = Some(Text::from("arn:aws:kms:eu-central-1:1:key/a"));
+                }),
+                ("authentication_mode", |_, cluster| cluster.authentication_mode = "API".into()),
+                ("support", |_, cluster| cluster.support = "EXTENDED".into()),
+                ("tier", |_, cluster| cluster.tier = "tier-xl".into()),
+                ("zonal_shift", |_, cluster| cluster.zonal_shift = true),
+                ("deletion_protection", |_, cluster| cluster.deletion_protection = true),
+                ("force_upgrade", |_, cluster| cluster.force_upgrade = true),
+                ("tags", |_, cluster| mark(&mut cluster.tags)),
+            ],
+        ),
+        row::<AccessEntry, _>(
+            |world| AccessEntry {
+                cluster: world.cluster().ready(),
+                principal: arn_of_role("team/one"),
+                access_type: "STANDARD".into(),
+                groups: texts(&["readers"]),
+                username: None,
+                policies: BTreeMap::from([
+                    (access("AmazonEKSViewPolicy"), texts(&["shop"])),
+                    (access("AmazonEKSAdminViewPolicy"), BTreeSet::new()),
+                ]),
+                principal_id: Some(Text::from("AROAONE")),
+                tags: tags(),
+            },
+            [
+                ("cluster", |world, entry| entry.cluster = world.other_cluster().ready()),
+                ("principal", |_, entry| entry.principal = arn_of_role("other")),
+                ("type", |_, entry| {
+                    entry.access_type = "EC2_LINUX".into();
+                    (entry.groups, entry.policies) = (BTreeSet::new(), BTreeMap::new());
+                }),
+                ("groups", |_, entry| entry.groups = texts(&["readers", "writers"])),
+                ("username", |_, entry| entry.username = Some("one".into())),
+                ("policies", |_, entry| {
+                    entry.policies = BTreeMap::from([
+                        (access("AmazonEKSViewPolicy"), texts(&["shop", "stock"])),
+                        (access("AmazonEKSEditPolicy"), BTreeSet::new()),
+                    ]);
+                }),
+                ("principal_id", |_, entry| entry.principal_id = Some(Text::from("AROATWO"))),
+                ("tags", |_, entry| mark(&mut entry.tags)),
+            ],
+        ),
     ]
 }
 
@@ -202,8 +268,8 @@ type Set<P> = fn(&mut World, &mut P);
 /// Declares the part with what it needs; the field of this name is another.
 type Declare = dyn Fn(&mut World, Option<&str>) + Send + Sync;
 
-/// A call of EC2 and its parameters.
-type Outside = (&'static str, fn(&str) -> Value);
+/// What somebody else does to the object of this id.
+type Outside = fn(&Account, &str);
 
 /// A row of the table.
 pub struct Row {
@@ -224,7 +290,7 @@ pub struct Field {
     pub name: &'static str,
     pub rule: FieldRule,
     pub remedy: Remedy,
-    /// In place of another declaration: the call from outside that makes the object another, given its id.
+    /// In place of another declaration: what is done from outside to make the object another.
     pub outside: Option<Outside>,
 }
 
@@ -261,12 +327,12 @@ fn row<P: Part, const N: usize>(sample: fn(&mut World) -> P, others: [(&'static 
 
 impl Row {
     /// A field that is not declared otherwise: what somebody else changes is changed back.
-    fn outside(mut self, name: &'static str, operation: &'static str, parameters: fn(&str) -> Value) -> Self {
+    fn outside(mut self, name: &'static str, change: Outside) -> Self {
         self.fields.push(Field {
             name,
             rule: FieldRule::Exact,
             remedy: Remedy::Update,
-            outside: Some((operation, parameters)),
+            outside: Some(change),
         });
         self
     }
@@ -347,10 +413,10 @@ impl World {
     }
 
     fn subnet(&mut self, letter: &str) -> Handle {
-        let cidr = if letter == "a" {
-            "10.20.0.0/24"
-        } else {
-            "10.20.1.0/24"
+        let cidr = match letter {
+            "a" => "10.20.0.0/24",
+            "b" => "10.20.1.0/24",
+            _ => "10.20.2.0/24",
         };
         self.part(&format!("subnet/{letter}"), |world| {
             subnet(world.vpc().made(), letter, cidr)
@@ -405,6 +471,14 @@ impl World {
 
     fn role(&mut self, name: &str) -> Handle {
         self.part(&format!("role/{name}"), |_| role(name))
+    }
+
+    fn cluster(&mut self) -> Handle {
+        self.part("cluster", |world| cluster(world, "one"))
+    }
+
+    fn other_cluster(&mut self) -> Handle {
+        self.part("other_cluster", |world| cluster(world, "two"))
     }
 }
 
@@ -463,6 +537,41 @@ fn security_group(vpc: Ref, name: &str) -> SecurityGroup {
         name: name.to_owned(),
         description: "Contract".into(),
         ingress,
+        tags: tags(),
+    }
+}
+
+fn texts(texts: &[&str]) -> BTreeSet<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn arn_of_role(name: &str) -> Text {
+    Text::from(format!("arn:aws:iam::123456789012:role/{name}"))
+}
+
+fn access(policy: &str) -> String {
+    format!("arn:aws:eks::aws:cluster-access-policy/{policy}")
+}
+
+fn cluster(world: &mut World, name: &str) -> Cluster {
+    Cluster {
+        name: name.to_owned(),
+        version: "1.34".into(),
+        role_arn: arn_of_role("cluster"),
+        subnets: ["a", "b"].map(|zone| Target::Part(world.subnet(zone).made())).into(),
+        security_groups: Vec::new(),
+        endpoint_private: true,
+        endpoint_public: true,
+        public_cidrs: texts(&["0.0.0.0/0"]),
+        service_cidr: "172.20.0.0/16".into(),
+        logging: texts(&["api", "audit"]),
+        encryption_key: None,
+        authentication_mode: "API_AND_CONFIG_MAP".into(),
+        support: "STANDARD".into(),
+        tier: "standard".into(),
+        zonal_shift: false,
+        deletion_protection: false,
+        force_upgrade: false,
         tags: tags(),
     }
 }
