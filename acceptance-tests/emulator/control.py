@@ -14,6 +14,8 @@
     POST   /_ekb/accounts/ID/settings        {time_scale}
     POST   /_ekb/accounts/ID/advance         {seconds}: AWS time jumps ahead
     GET, POST, DELETE /_ekb/accounts/ID/faults   see faults.py; POST answers {id}
+    POST   /_ekb/accounts/ID/state           {service, region, kind, id, values, chain}: the object gets these values (by path) and goes
+                                             through these states: state, AWS seconds, state, …
     POST   /_ekb/accounts/ID/snapshots/NAME  remember everything
     POST   /_ekb/accounts/ID/restore/NAME    make it so again (the log and the faults stay)
     DELETE /_ekb/accounts/ID                 forget the account
@@ -87,6 +89,9 @@ def account_call(account, method, rest, query, body):
         case ["DELETE", "interface"]:
             with account.lock:
                 ec2_network.remove_foreign_interface(account, **body)
+        case ["POST", "state"]:
+            with account.lock:
+                lifecycle.put(account, **body)
         case ["POST", "snapshots", name]:
             account.snapshot(name)
         case ["POST", "restore", name]:

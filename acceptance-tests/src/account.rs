@@ -243,6 +243,15 @@ impl Account {
         self.control("POST", "/advance", Some(&json!({ "seconds": seconds })));
     }
 
+    /// What AWS does by itself to an object of [`Account::REGION`]: it gets these values (by their path), and goes through these
+    /// states: `["DEGRADED", 60, "ACTIVE"]`. `id` may be its last name too.
+    pub fn put(&self, service: &str, kind: &str, id: &str, values: &Value, chain: &Value) {
+        let body = json!({
+            "service": service, "region": Self::REGION, "kind": kind, "id": id, "values": values, "chain": chain,
+        });
+        self.control("POST", "/state", Some(&body));
+    }
+
     /// Remembers everything that exists (and how long pending things still take) under a name.
     pub fn snapshot(&self, name: &str) {
         self.control("POST", &format!("/snapshots/{name}"), None);

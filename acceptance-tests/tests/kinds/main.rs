@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use acceptance_tests::Stopwatch;
 use reconcile::graph::Graph;
 use reconcile::part::{FieldRule, Remedy};
-use reconcile::report::{Allowed, Change};
+use reconcile::report::{Allowed, Change, Known};
 use stage::{Act, Stage};
 use table::{Field, Row, SUBJECT, rows};
 
@@ -49,8 +49,7 @@ fn every_kind_keeps_the_contract() {
 
 #[test]
 fn every_kind_and_every_field_has_a_row() {
-    let nowhere = aws::Aws::new(aws::Settings::default());
-    let kinds = resources::registry::kinds(&nowhere, "eu-central-1");
+    let kinds = stage::every(&aws::Aws::new(aws::Settings::default()));
     let there: BTreeSet<&str> = kinds.traits().map(|traits| traits.kind).collect();
     let rows = rows();
     let told: BTreeSet<&str> = rows.iter().map(|row| row.kind).collect();
@@ -83,9 +82,9 @@ fn contract(row: &Row) -> (usize, Vec<String>) {
     stage.looks_denied(&sample);
     for field in &row.fields {
         match field.outside {
-            Some((operation, parameters)) => {
-                let (id, before) = (stage.id("made"), format!("another {}", field.name));
-                stage.outside("made", &before, operation, &parameters(&id));
+            Some(change) => {
+                let before = format!("another {}", field.name);
+                stage.outside("made", &before, change);
                 let act = Act::new(&format!("{} as it was", field.name), &sample);
                 stage.play(&act.in_place(), &before, "mended");
             }
@@ -104,6 +103,11 @@ fn contract(row: &Row) -> (usize, Vec<String>) {
 /// The field declared with another value: the plan says what becomes of it, and the apply does that.
 fn another_value(stage: &mut Stage, row: &Row, field: &Field, sample: &Graph) {
     let (name, other) = (format!("another {}", field.name), row.graph(Some(field.name)));
+    if is_refused(&other, stage.known("made"), field) {
+        return stage.case(&format!("{name} refused"), |stage| {
+            stage.refused(&other, "made", field.name)
+        });
+    }
     let change = other.changes(stage.known("made")).remove(&SUBJECT.into());
     let has = |fields: &[String]| fields.iter().any(|changed| changed == field.name);
     let is_said = match (&change, &field.remedy) {
@@ -117,8 +121,15 @@ fn another_value(stage: &mut Stage, row: &Row, field: &Field, sample: &Graph) {
     match change {
         Some(Change::Update(_)) => {
             let (back, act) = (format!("{name} and back"), Act::new(&name, &other).in_place());
-            let _ = stage.play(&act, "made", &name)
-                && stage.play(&Act::new(&back, sample).in_place().calmly(), &name, &back);
+            if !stage.play(&act, "made", &name) {
+                return;
+            }
+            if is_refused(sample, stage.known(&name), field) {
+                return stage.case(&format!("{back} refused"), |stage| {
+                    stage.refused(sample, &name, field.name)
+                });
+            }
+            stage.play(&Act::new(&back, sample).in_place().calmly(), &name, &back);
         }
         Some(Change::Replace(_)) if !row.stays => {
             let unplanned = format!("{name}, not planned");
@@ -127,4 +138,10 @@ fn another_value(stage: &mut Stage, row: &Row, field: &Field, sample: &Graph) {
         }
         _ => {}
     }
+}
+
+/// Whether the plan ends with an error for this field.
+fn is_refused(graph: &Graph, known: &Known, field: &Field) -> bool {
+    let refused = graph.foresee(known).refused();
+    refused.iter().any(|(_, said, _)| said.starts_with(field.name))
 }

@@ -3,13 +3,16 @@
 //! What a part of this shape says of itself: [`ByName`]. [`Named`] makes a [`Kind`] of it.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{Ask, Call, Deleted, Difference, Kind, KindTraits, Loss, Made, Object, Part, Tags};
 
-use super::{Api, Client, Place, names, observed};
+use serde_json::Value;
+
+use super::{Api, Client, Place, names, observed, stuck};
 
 /// A part whose name is its id. Its field `name` cannot be changed.
 #[async_trait]
@@ -50,6 +53,21 @@ pub(crate) trait ByName: Part {
 
     /// Deletes it.
     async fn unmake(api: &Api<Self::Client>, object: &Object) -> Result<Deleted, Failure>;
+
+    /// The lock of the account and region that every changing call holds ([`Kind::lock`]), by its name.
+    fn lock(_name: &str) -> Option<String> {
+        None
+    }
+
+    /// See [`Kind::in_the_way`].
+    async fn in_the_way(
+        _api: &Api<Self::Client>,
+        _it: &Object,
+        _going: &[&Object],
+        _ours: &[&Object],
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// The kind of parts `P`.
@@ -127,7 +145,23 @@ impl<P: ByName> Kind for Named<P> {
         P::unmake(&api, object).await
     }
 
+    async fn in_the_way(&self, object: &Object, going: &[&Object], ours: &[&Object]) -> Result<(), Failure> {
+        match self.place.api("looking what is in the way").await {
+            Ok(api) => P::in_the_way(&api, object, going, ours).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn lock(&self, fields: &Value) -> Option<String> {
+        let lock = P::lock(fields["name"].as_str()?)?;
+        Some(format!("{}: {lock}", self.place.region))
+    }
+
     fn loss(&self) -> Loss {
         P::LOSS
+    }
+
+    async fn outlook(&self, object: &Object, _: Duration) -> Result<(), Failure> {
+        stuck(P::TRAITS.title, object)
     }
 }
