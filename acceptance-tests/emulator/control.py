@@ -14,6 +14,7 @@
     POST   /_ekb/accounts/ID/settings        {time_scale}
     POST   /_ekb/accounts/ID/advance         {seconds}: AWS time jumps ahead
     GET, POST, DELETE /_ekb/accounts/ID/faults   see faults.py; POST answers {id}
+    POST   /_ekb/accounts/ID/insights        {cluster, insights, refreshed}: see eks_catalog.py
     POST   /_ekb/accounts/ID/snapshots/NAME  remember everything
     POST   /_ekb/accounts/ID/restore/NAME    make it so again (the log and the faults stay)
     DELETE /_ekb/accounts/ID                 forget the account
@@ -23,7 +24,7 @@ import json
 import traceback
 from urllib.parse import parse_qs
 
-from . import ec2_network, lifecycle, objects, outside
+from . import ec2_network, eks_catalog, lifecycle, objects, outside
 
 
 def answer(emulator, environ):
@@ -87,6 +88,9 @@ def account_call(account, method, rest, query, body):
         case ["DELETE", "interface"]:
             with account.lock:
                 ec2_network.remove_foreign_interface(account, **body)
+        case ["POST", "insights"]:
+            with account.lock:
+                eks_catalog.set_insights(account, **body)
         case ["POST", "snapshots", name]:
             account.snapshot(name)
         case ["POST", "restore", name]:

@@ -5,12 +5,14 @@
 mod client;
 mod credentials;
 pub mod ec2;
+pub mod eks;
 mod endpoint_services;
 mod errors;
 mod failure;
 mod http;
 pub mod iam;
 mod kind;
+pub mod kms;
 mod limiter;
 pub mod logs;
 pub mod partition;
