@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use acceptance_tests::cuts::is_sweep;
 use acceptance_tests::{Account, Fault, LoggedCall, Object, Rig};
+use aws::Aws;
 use aws::settings::{RetryMode, Settings};
 use reconcile::clock::Clock;
 use reconcile::engine::Engine;
@@ -12,7 +13,6 @@ use reconcile::kinds::Kinds;
 use reconcile::ownership::Purpose;
 use reconcile::part::{Key, KindTraits, Owner};
 use reconcile::report::{Allowed, Known, Outcome, Report};
-use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::table::{Row, SUBJECT};
@@ -348,9 +348,9 @@ impl Stage {
     }
 
     /// Somebody changes the object.
-    pub fn outside(&mut self, from: &str, to: &str, operation: &str, parameters: &Value) {
+    pub fn outside(&mut self, from: &str, to: &str, change: fn(&Account, &str)) {
         self.restore(from);
-        self.account.ec2(operation, parameters);
+        change(&self.account, &self.id(from));
         let point = &self.points[from];
         let point = Point {
             known: point.known.clone(),
@@ -512,5 +512,14 @@ fn kinds(account: &Account) -> Kinds {
         skip_metadata_api_check: true,
         ..Settings::default()
     };
-    resources::registry::kinds(&aws::Aws::new(settings), Account::REGION)
+    every(&Aws::new(settings))
+}
+
+/// The kinds of all resources, and those that no resource uses yet.
+pub fn every(aws: &Aws) -> Kinds {
+    let region = Account::REGION;
+    resources::registry::kinds(aws, region)
+        .and(aws::ec2::kinds(aws, region))
+        .and(aws::iam::kinds(aws, region))
+        .and(aws::kms::kinds(aws, region))
 }

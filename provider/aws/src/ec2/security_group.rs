@@ -13,7 +13,7 @@ use serde_json::json;
 use super::held;
 use super::list::tags_of_new;
 use crate::failure::codes;
-use crate::kind::{ByFilter, Ec2, by, finished, gone, no_answer, pace, settled, some, usual};
+use crate::kind::{ByFilter, Ec2, InVpc, by, finished, gone, no_answer, pace, settled, some, usual};
 
 /// What a group lets in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -47,6 +47,8 @@ pub struct Key {
 pub(super) struct Keys(pub(super) Place);
 
 const TITLE: &str = "KMS key";
+/// The only name that a policy of a key has (KMS `PutKeyPolicy`).
+const DEFAULT: &str = "default";
 const WINDOW: &str = "DeletionWindowDays";
 /// What KMS takes where nobody says how long, and its most (KMS `ScheduleKeyDeletion`).
 const LONGEST_WINDOW: i32 = 30;
@@ -164,7 +166,7 @@ impl Kind for Keys {
             rotate(&kms, id, part.rotation).await?;
         }
         if let Some(difference) = of("policy", what) {
-            let put = kms.write.put_key_policy().key_id(id);
+            let put = kms.write.put_key_policy().key_id(id).policy_name(DEFAULT);
             let put = put.policy(difference.should.to_string()).send();
             kms.call("kms:PutKeyPolicy", put).await?;
         }
@@ -234,7 +236,7 @@ async fn see(kms: &Kms, key: KeyMetadata, sought: &Sought<'_>) -> Result<Object,
         kms.call("kms:GetKeyRotationStatus", get).await
     };
     let policy = async {
-        let get = kms.read.get_key_policy().key_id(id).send();
+        let get = kms.read.get_key_policy().key_id(id).policy_name(DEFAULT).send();
         kms.call("kms:GetKeyPolicy", get).await
     };
     let policy = OptionFuture::from(sought.has_policy.then_some(policy));
