@@ -77,14 +77,14 @@ pub(crate) fn settled(fields: Value) -> Object {
 }
 
 /// The object with its id, and its tags among the fields but for those of ownership.
-fn observed(id: String, mut object: Object) -> Object {
+pub(crate) fn observed(id: String, mut object: Object) -> Object {
     let own = object.tags.iter().filter(|(key, _)| !key.starts_with("ekb:"));
     object.fields["tags"] = json!(own.collect::<BTreeMap<_, _>>());
     Object { id, ..object }
 }
 
 /// Whether an object that lacks our tags is the declared one: it has the same in these fields. Without fields none is.
-fn is_same(fields: &[&str], declared: &Value, object: &Object) -> bool {
+pub(crate) fn is_same(fields: &[&str], declared: &Value, object: &Object) -> bool {
     let of = |all: &Value, field: &str| all.get(field).cloned().unwrap_or_default();
     let same = |field: &&str| of(declared, field) == of(&object.fields, field);
     !fields.is_empty() && fields.iter().all(same)
