@@ -27,7 +27,7 @@ impl Kinds {
     #[must_use]
     pub fn with<K: Kind>(mut self, kind: K) -> Self {
         let traits = kind.traits();
-        self.0.insert(K::Part::KIND, Arc::new(Erased { kind, traits }));
+        self.0.insert(traits.kind, Arc::new(Erased { kind, traits }));
         self
     }
 
