@@ -140,7 +140,9 @@ macro_rules! clients {
 
 clients! {
     ec2: aws_sdk_ec2,
+    eks: aws_sdk_eks,
     iam: aws_sdk_iam,
+    kms: aws_sdk_kms,
     logs: aws_sdk_cloudwatchlogs,
 }
 
