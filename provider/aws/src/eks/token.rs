@@ -4,8 +4,11 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_sdk_eks::types::Cluster;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reconcile::failure::{Class, Failure};
 
@@ -27,13 +30,56 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 pub struct ClusterToken {
     /// The token.
     pub text: Secret,
-    /// When it was made.
-    pub made: SystemTime,
+    made: SystemTime,
     /// How long the cluster takes it.
     pub valid_for: Duration,
 }
 
+impl ClusterToken {
+    /// When the cluster takes it no longer (RFC 3339).
+    pub fn expires_at(&self) -> String {
+        let end = DateTime::from(self.made + self.valid_for);
+        // Without parts of a second.
+        let end = DateTime::from_secs(end.secs());
+        end.fmt(Format::DateTime).unwrap_or_default()
+    }
+}
+
+/// Where a cluster's API is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterEndpoint {
+    /// Its address.
+    pub url: String,
+    /// The certificate of its authority, in PEM.
+    pub certificate_authority: String,
+}
+
 impl Aws {
+    /// Where the API of the cluster of this name is.
+    ///
+    /// # Errors
+    /// There is no such cluster, or it has no endpoint yet.
+    pub async fn cluster_endpoint(&self, region: &str, cluster: &str) -> Result<ClusterEndpoint, Failure> {
+        let doing = format!("looking for the API of the cluster {cluster}");
+        let describe = self.eks(region).await?.read.describe_cluster().name(cluster);
+        let answer = self.in_region(region).call("eks:DescribeCluster", &doing, describe.send()).await?;
+        let found = answer.cluster.unwrap_or_else(|| Cluster::builder().build());
+        let authority = found.certificate_authority.and_then(|authority| authority.data);
+        let authority = authority.and_then(|data| aws_smithy_types::base64::decode(data).ok());
+        let authority = authority.and_then(|pem| String::from_utf8(pem).ok());
+        match (found.endpoint, authority) {
+            (Some(url), Some(certificate_authority)) if !url.is_empty() => Ok(ClusterEndpoint {
+                url,
+                certificate_authority,
+            }),
+            _ => {
+                let status = found.status.map_or_else(|| "unknown".to_owned(), |status| status.as_str().to_owned());
+                let cause = format!("it has no endpoint (its status is {status})");
+                Err(Failure::new(Class::NotYet, doing, cause).hint("Run again when the cluster is ACTIVE"))
+            }
+        }
+    }
+
     /// A fresh token for the cluster of this name, for whoever the provider's credentials are. Calls STS only where a role
     /// has to be assumed.
     ///
@@ -145,5 +191,6 @@ mod tests {
         assert!(token.text.reveal().starts_with("k8s-aws-v1."));
         assert!(!format!("{token:?}").contains("k8s-aws-v1"));
         assert_eq!(token.valid_for, Duration::from_secs(900));
+        assert!(token.expires_at().ends_with('Z') && token.expires_at().len() == 20, "{}", token.expires_at());
     }
 }
