@@ -202,6 +202,23 @@ impl Aws {
         &self.inner.settings
     }
 
+    /// The clock that calls are timed by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// The credentials at the end of the chain of roles, as the SDK would sign with.
+    ///
+    /// # Errors
+    /// As for [`Aws::account`].
+    pub(crate) async fn credentials(&self, doing: &str) -> Result<Credentials, Failure> {
+        let provider = self.connected().await?.sdk.credentials_provider();
+        let none = || CredentialsError::not_loaded("no credentials are configured");
+        let credentials = async { provider.ok_or_else(none)?.provide_credentials().await };
+        let credentials = Box::pin(credentials.with_subscriber(NoSubscriber::new())).await;
+        credentials.map_err(|error| failure::without_credentials(&error, doing, &self.inner.settings))
+    }
+
     /// The region for resources that name none: of the provider block, of `AWS_REGION` or `AWS_DEFAULT_REGION`; of the
     /// profile or the machine once [`Aws::connect`] or any call has looked there.
     pub fn region(&self) -> Option<String> {

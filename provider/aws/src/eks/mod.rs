@@ -1,6 +1,8 @@
 //! EKS: parts made of a cluster and what is in it.
 
 mod access_entry;
+pub mod catalogue;
+mod token;
 mod addon;
 mod cluster;
 mod issues;
@@ -25,6 +27,7 @@ pub use access_entry::AccessEntry;
 pub use addon::Addon;
 pub use cluster::Cluster;
 pub use issues::Healthy;
+pub use token::*;
 pub use node_group::{NodeGroup, Taint, Unavailable};
 
 /// EKS, and what is being done there.
