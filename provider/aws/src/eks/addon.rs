@@ -228,7 +228,7 @@ async fn pod_identity(
     let all = arns
         .iter()
         .filter_map(|arn| arn.rsplit_once('/'))
-        .map(|(_, id)| async {
+        .map(|(_, id)| async move {
             let describe = eks.read.describe_pod_identity_association().cluster_name(cluster);
             let describe = describe.association_id(id).send();
             let answer = eks.call("eks:DescribePodIdentityAssociation", describe).await?;

@@ -27,7 +27,7 @@ pub use access_entry::AccessEntry;
 pub use addon::Addon;
 pub use cluster::Cluster;
 pub use issues::Healthy;
-pub use token::*;
+pub use token::{ClusterEndpoint, ClusterToken};
 pub use node_group::{NodeGroup, Taint, Unavailable};
 
 /// EKS, and what is being done there.

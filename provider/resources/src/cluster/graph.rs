@@ -10,7 +10,7 @@ use aws::logs::LogGroup;
 use aws::partition::{partition, principal};
 use framework::Attr;
 use reconcile::graph::{Graph, Handle, Unknowns};
-use reconcile::part::{Tags, Text, key};
+use reconcile::part::{Tags, Target, Text, key};
 
 use super::addons::{self, add_ons};
 use super::model::{Access, Cluster};
@@ -88,7 +88,7 @@ pub fn graph(model: &Cluster) -> Option<Graph> {
     let version = unknown.take("version", &model.kubernetes_version, String::new());
     let (subnet_ids, is_unknown) = ids(&model.subnet_ids);
     if is_unknown {
-        unknown.note("subnet_ids");
+        unknown.note("subnets");
     }
     let public_cidrs = match &model.endpoint_access {
         Attr::Known(access) => access.public_cidrs.clone(),
@@ -110,8 +110,8 @@ pub fn graph(model: &Cluster) -> Option<Graph> {
             name: naming.cluster.to_owned(),
             version,
             role_arn: cluster_role.arn.unwrap_or_default(),
-            subnet_ids,
-            security_group_ids: BTreeSet::new(),
+            subnets: subnet_ids.into_iter().map(Target::Id).collect(),
+            security_groups: Vec::new(),
             endpoint_private: true,
             endpoint_public: !public_cidrs.is_empty(),
             public_cidrs: public_cidrs.iter().map(ToString::to_string).collect(),
@@ -209,7 +209,12 @@ pub(super) fn made_role(graph: &mut Graph, model: &Cluster, part: &str, role: Ia
     if model.role_permissions_boundary.is_unknown() {
         unknown.note("permissions_boundary");
     }
-    graph.part_with(part, role.at(path).within(boundary), unknown)
+    let role = IamRole {
+        path,
+        permissions_boundary: boundary,
+        ..role
+    };
+    graph.part_with(part, role, unknown)
 }
 
 /// The key that encrypts Secrets.

@@ -98,7 +98,7 @@ impl Declared<Platform> for ClusterResource {
                 "oidc_provider",
             ])
             .and(kubernetes::kinds(
-                &crate::cluster_access::clusters(context, region),
+                &context.clusters(region),
                 "cluster",
                 &[storage::STORAGE_CLASS],
             ))

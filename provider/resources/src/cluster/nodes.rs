@@ -8,7 +8,7 @@ use aws::iam::IamRole;
 use aws::partition::principal;
 use framework::Attr;
 use reconcile::graph::{Graph, Handle, Unknowns};
-use reconcile::part::{Ref, Tags, Text, key};
+use reconcile::part::{Ref, Tags, Target, Text, key};
 
 use super::graph::{Naming, ids, role};
 use super::model::{Cluster, SystemNodes};
@@ -94,6 +94,7 @@ pub fn system_nodes(
     let template = LaunchTemplate {
         name: naming.of("system"),
         disks: BTreeMap::from([(ROOT_DISK.to_owned(), disk)]),
+        imdsv2_only: true,
         hop_limit: 1,
         user_data: None,
         instance_tags: naming.tags("system"),
@@ -107,7 +108,7 @@ pub fn system_nodes(
     let is_own = !nodes.subnet_ids.is_null();
     let (subnet_ids, is_unknown) = if is_own { (own, is_own_unknown) } else { (shared, is_shared_unknown) };
     if is_unknown {
-        unknown.note("subnet_ids");
+        unknown.note("subnets");
     }
     if node_role.is_unknown {
         unknown.note("role_arn");
@@ -132,7 +133,7 @@ pub fn system_nodes(
         cluster: cluster.ready(),
         name: naming.of("system"),
         role_arn: node_role.arn.unwrap_or_default(),
-        subnet_ids,
+        subnets: subnet_ids.into_iter().map(Target::Id).collect(),
         instance_types: unknown.take("instance_types", &instance_types(&nodes), Vec::new()),
         ami_type: unknown.take("ami_type", &ami_type(&nodes), String::new()),
         capacity_type: unknown
@@ -168,7 +169,7 @@ pub fn system_nodes(
 fn place(group: &NodeGroup) -> String {
     let fields = serde_json::json!([
         group.role_arn,
-        group.subnet_ids,
+        group.subnets,
         group.instance_types,
         group.ami_type,
         group.capacity_type,

@@ -1,6 +1,6 @@
 //! Versions: of Kubernetes, with AWS's dates, and of the add-ons; and the way from one to another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws::eks::catalogue::{self, Support, Version};
 use framework::{Attr, Diagnostic, Diagnostics, Path};
@@ -81,9 +81,9 @@ fn say_support(version: &Version, support: &str, out: &mut Diagnostics) {
     let Version { version: name, .. } = version;
     let date = |date: &Option<String>| date.clone().unwrap_or_else(|| "a date that AWS does not say".to_owned());
     let at = Path::from("kubernetes_version");
-    match version.status {
+    match version.support {
         Support::Standard => {}
-        Support::Unsupported => out.push(
+        Support::No => out.push(
             Diagnostic::error(
                 "EKB2202",
                 "Kubernetes version without support",
@@ -144,10 +144,10 @@ async fn complete_addons(
             (name.clone(), version)
         })
         .collect();
-    let open: Vec<&str> = wanted
+    let open: BTreeSet<String> = wanted
         .iter()
         .filter(|(name, addon)| addon.version.is_null() && versions[*name].is_unknown())
-        .map(|(name, _)| name.as_str())
+        .map(|(name, _)| name.clone())
         .collect();
     if let (Some(context), Attr::Known(region), Attr::Known(version), false) = (
         context,
@@ -158,8 +158,8 @@ async fn complete_addons(
         match defaults(context, region, &open, version).await {
             Ok(found) => {
                 for name in open {
-                    match found.get(name) {
-                        Some(default) => drop(versions.insert(name.to_owned(), default.clone().into())),
+                    match found.get(&name) {
+                        Some(default) => drop(versions.insert(name, default.clone().into())),
                         None => out.push(
                             Diagnostic::error(
                                 "EKB2205",
@@ -170,7 +170,7 @@ async fn complete_addons(
                                 "Look at `aws eks describe-addon-versions --kubernetes-version {version}`; leave it out with \
                                  `{name} = {{ enabled = false }}`."
                             ))
-                            .at(Path::from("addons").key(name)),
+                            .at(Path::from("addons").key(&name)),
                         ),
                     }
                 }
@@ -185,7 +185,7 @@ async fn complete_addons(
 async fn defaults(
     context: &Platform,
     region: &str,
-    names: &[&str],
+    names: &BTreeSet<String>,
     version: &str,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let found = catalogue::addon_versions(&context.aws, region, names, version).await?;
@@ -214,8 +214,7 @@ pub async fn steps(context: &Platform, model: &Cluster, found: &Report) -> Resul
 /// The cluster at another version, with the add-ons that EKS has for it.
 async fn at(context: &Platform, model: &Cluster, version: &str) -> Result<Cluster, Failure> {
     let mut model = model.clone();
-    let names: Vec<String> = addons::wanted(&model).into_iter().flatten().map(|(name, _)| name).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let names = addons::wanted(&model).into_iter().flatten().map(|(name, _)| name).collect();
     let region = model.common.region.known().cloned().unwrap_or_default();
     let versions = defaults(context, &region, &names, version).await?;
     model.kubernetes_version = version.to_owned().into();
