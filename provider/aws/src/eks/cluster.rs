@@ -381,6 +381,7 @@ impl Cluster {
     }
 }
 
+#[expect(deprecated, reason = "EKS encrypts everything by now; older APIs want it said of Secrets, and take nothing else")]
 fn encryption(key: String) -> EncryptionConfig {
     EncryptionConfig::builder()
         .resources("secrets")
