@@ -15,8 +15,8 @@ def check(checker):
     kms.tag_resource(KeyId=key, Tags=[{"TagKey": "c", "TagValue": "d"}])
     kms.untag_resource(KeyId=key, TagKeys=["a"])
     checker.same("tags", kms.list_resource_tags(KeyId=key)["Tags"], [{"TagKey": "c", "TagValue": "d"}])
-    policy = kms.get_key_policy(KeyId=key)["Policy"]
-    kms.put_key_policy(KeyId=key, Policy=policy)
+    policy = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
     checker.same("what exists", checker.exists("kms"), [("key", "logs", {"c": "d"})])
 
     checker.refused(kms.cancel_key_deletion, "KMSInvalidStateException", KeyId=key)
@@ -25,7 +25,7 @@ def check(checker):
     checker.same("a key in its window", kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"], "PendingDeletion")
     checker.same("its alias", kms.describe_key(KeyId="alias/one")["KeyMetadata"]["KeyId"], key)
     for refused, parameters in [(kms.enable_key, {}), (kms.schedule_key_deletion, {}), (kms.enable_key_rotation, {}),
-                                (kms.disable_key_rotation, {}), (kms.disable_key, {}), (kms.put_key_policy, {"Policy": policy}),
+                                (kms.disable_key_rotation, {}), (kms.disable_key, {}), (kms.put_key_policy, {"PolicyName": "default", "Policy": policy}),
                                 (kms.tag_resource, {"Tags": []}), (kms.untag_resource, {"TagKeys": ["c"]}),
                                 (kms.update_key_description, {"Description": "x"})]:
         checker.refused(refused, "KMSInvalidStateException", KeyId=key, **parameters)

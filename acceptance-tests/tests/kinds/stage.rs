@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use acceptance_tests::cuts::is_sweep;
 use acceptance_tests::{Account, Fault, LoggedCall, Object, Rig};
+use aws::Aws;
+use aws::ec2::LaunchTemplate;
 use aws::settings::{RetryMode, Settings};
 use reconcile::clock::Clock;
 use reconcile::engine::Engine;
 use reconcile::graph::Graph;
 use reconcile::kinds::Kinds;
 use reconcile::ownership::Purpose;
-use reconcile::part::{Key, KindTraits, Owner};
+use reconcile::part::{Key, KindTraits, Owner, Part};
 use reconcile::report::{Allowed, Known, Outcome, Report};
-use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::table::{Row, SUBJECT};
@@ -348,9 +349,9 @@ impl Stage {
     }
 
     /// Somebody changes the object.
-    pub fn outside(&mut self, from: &str, to: &str, operation: &str, parameters: &Value) {
+    pub fn outside(&mut self, from: &str, to: &str, change: fn(&Account, &str)) {
         self.restore(from);
-        self.account.ec2(operation, parameters);
+        change(&self.account, &self.id(from));
         let point = &self.points[from];
         let point = Point {
             known: point.known.clone(),
@@ -500,6 +501,11 @@ fn slug(name: &str) -> String {
 
 /// The kinds of all resources, in the account.
 fn kinds(account: &Account) -> Kinds {
+    every(&aws_of(account))
+}
+
+/// AWS as the account has it.
+pub fn aws_of(account: &Account) -> Aws {
     let endpoint =
         |service: &aws::services::Service| (service.endpoints[0].to_owned(), account.url().to_owned());
     let settings = Settings {
@@ -512,5 +518,14 @@ fn kinds(account: &Account) -> Kinds {
         skip_metadata_api_check: true,
         ..Settings::default()
     };
-    resources::registry::kinds(&aws::Aws::new(settings), Account::REGION)
+    Aws::new(settings)
+}
+
+/// The kinds of all resources, and those that no resource uses yet.
+pub fn every(aws: &Aws) -> Kinds {
+    let region = Account::REGION;
+    resources::registry::kinds(aws, region)
+        .and(aws::ec2::kinds(aws, region).only(&[LaunchTemplate::KIND]))
+        .and(aws::iam::kinds(aws, region))
+        .and(aws::kms::kinds(aws, region))
 }

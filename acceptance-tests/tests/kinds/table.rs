@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 
 use acceptance_tests::Account;
 use aws::ec2::{
-    DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway,
-    NatGateway, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
+    DefaultSecurityGroup, Disk, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway,
+    LaunchTemplate, NatGateway, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
 };
-use aws::iam::IamRole;
+use aws::iam::{IamRole, OidcProvider};
+use aws::kms::Key;
 use aws::logs::LogGroup;
 use reconcile::graph::{Graph, Handle};
 use reconcile::kinds::Kinds;
-use reconcile::part::{FieldRule, KindTraits, Object, Part, Ref, Remedy, Tags, Target};
+use reconcile::part::{FieldRule, KindTraits, Object, Part, Ref, Remedy, Tags, Target, Text};
 use serde_json::{Value, json};
 
 use crate::stand_in::stand_in;
@@ -42,8 +43,9 @@ pub fn rows() -> Vec<Row> {
                 ("tags", |_, group| mark(&mut group.tags)),
             ],
         )
-        .outside("closed", "AuthorizeSecurityGroupIngress", |id| {
-            json!({ "GroupId": id, "IpPermissions": [{ "IpProtocol": "-1", "IpRanges": [{ "CidrIp": "10.0.0.0/8" }] }] })
+        .outside("closed", |account, id| {
+            let rule = json!({ "IpProtocol": "-1", "IpRanges": [{ "CidrIp": "10.0.0.0/8" }] });
+            account.ec2("AuthorizeSecurityGroupIngress", &json!({ "GroupId": id, "IpPermissions": [rule] }));
         })
         .comes_with_its_vpc(),
         row::<SecurityGroup, _>(
@@ -171,11 +173,15 @@ pub fn rows() -> Vec<Row> {
         ),
         row::<IamRole, _>(
             |_| IamRole {
+                permissions_boundary: Some(managed("PowerUserAccess")),
                 managed_policies: vec![managed("ReadOnlyAccess")],
                 ..role("subject").allow("look", &["ec2:DescribeVpcs"], &["*"])
             },
             [
                 ("name", |_, role| role.name = "other".into()),
+                ("path", |_, role| role.path = "/platform/".into()),
+                ("description", |_, role| role.description = "Something else".into()),
+                ("permissions_boundary", |_, role| role.permissions_boundary = None),
                 ("trust", |_, role| role.trust = role_of("ec2.amazonaws.com").trust),
                 ("policies", |_, role| {
                     role.policies.clear();
@@ -193,6 +199,60 @@ pub fn rows() -> Vec<Row> {
                 ("tags", |_, group| mark(&mut group.tags)),
             ],
         ),
+        row::<OidcProvider, _>(
+            |_| OidcProvider { url: issuer("ONE"), client_ids: vec!["sts.amazonaws.com".into()], tags: tags() },
+            [
+                ("url", |_, provider| provider.url = issuer("TWO")),
+                ("client_ids", |_, provider| provider.client_ids = vec!["other".into()]),
+                ("tags", |_, provider| mark(&mut provider.tags)),
+            ],
+        ),
+        row::<Key, _>(
+            |_| Key {
+                alias: "alias/subject".into(),
+                description: "Contract".into(),
+                enabled: true,
+                rotation: true,
+                policy: Some(owned_by_the_account("subject")),
+                deletion_window_days: 30,
+                tags: tags(),
+            },
+            [
+                ("alias", |_, key| key.alias = "alias/other".into()),
+                ("description", |_, key| key.description = "Something else".into()),
+                ("rotation", |_, key| key.rotation = false),
+                ("policy", |_, key| key.policy = Some(owned_by_the_account("other"))),
+                ("deletion_window_days", |_, key| key.deletion_window_days = 7),
+                ("tags", |_, key| mark(&mut key.tags)),
+            ],
+        )
+        .outside("enabled", |account, id| {
+            let key = json!({ "KeyId": id });
+            account.call("kms", Account::REGION, "ScheduleKeyDeletion", &key).unwrap();
+        }),
+        row::<LaunchTemplate, _>(
+            |_| LaunchTemplate {
+                name: "subject".into(),
+                disks: BTreeMap::from([("/dev/xvda".to_owned(), Disk::gp3(20))]),
+                imdsv2_only: true,
+                hop_limit: 1,
+                user_data: Some("hello".into()),
+                instance_tags: tags(),
+                tags: tags(),
+            },
+            [
+                ("name", |_, template| template.name = "other".into()),
+                ("disks", |_, template| {
+                    let disk = Disk { iops: Some(4000), throughput: Some(250), ..Disk::gp3(30) };
+                    template.disks = BTreeMap::from([("/dev/xvdb".to_owned(), disk)]);
+                }),
+                ("imdsv2_only", |_, template| template.imdsv2_only = false),
+                ("hop_limit", |_, template| template.hop_limit = 2),
+                ("user_data", |_, template| template.user_data = None),
+                ("instance_tags", |_, template| mark(&mut template.instance_tags)),
+                ("tags", |_, template| mark(&mut template.tags)),
+            ],
+        ),
     ]
 }
 
@@ -202,8 +262,8 @@ type Set<P> = fn(&mut World, &mut P);
 /// Declares the part with what it needs; the field of this name is another.
 type Declare = dyn Fn(&mut World, Option<&str>) + Send + Sync;
 
-/// A call of EC2 and its parameters.
-type Outside = (&'static str, fn(&str) -> Value);
+/// What somebody else does to the object of this id.
+type Outside = fn(&Account, &str);
 
 /// A row of the table.
 pub struct Row {
@@ -224,7 +284,7 @@ pub struct Field {
     pub name: &'static str,
     pub rule: FieldRule,
     pub remedy: Remedy,
-    /// In place of another declaration: the call from outside that makes the object another, given its id.
+    /// In place of another declaration: what is done from outside to make the object another.
     pub outside: Option<Outside>,
 }
 
@@ -261,12 +321,12 @@ fn row<P: Part, const N: usize>(sample: fn(&mut World) -> P, others: [(&'static 
 
 impl Row {
     /// A field that is not declared otherwise: what somebody else changes is changed back.
-    fn outside(mut self, name: &'static str, operation: &'static str, parameters: fn(&str) -> Value) -> Self {
+    fn outside(mut self, name: &'static str, change: Outside) -> Self {
         self.fields.push(Field {
             name,
             rule: FieldRule::Exact,
             remedy: Remedy::Update,
-            outside: Some((operation, parameters)),
+            outside: Some(change),
         });
         self
     }
@@ -465,6 +525,21 @@ fn security_group(vpc: Ref, name: &str) -> SecurityGroup {
         ingress,
         tags: tags(),
     }
+}
+
+/// The address of an EKS cluster's issuer.
+fn issuer(cluster: &str) -> Text {
+    Text::from(format!(
+        "https://oidc.eks.{}.amazonaws.com/id/{cluster}",
+        Account::REGION
+    ))
+}
+
+/// The usual policy of a key, with this name.
+fn owned_by_the_account(id: &str) -> Value {
+    let statement =
+        json!({ "Effect": "Allow", "Principal": { "AWS": "*" }, "Action": "kms:*", "Resource": "*" });
+    json!({ "Version": "2012-10-17", "Id": id, "Statement": [statement] })
 }
 
 fn role(name: &str) -> IamRole {

@@ -1029,6 +1029,7 @@ impl<const N: usize> Kind for SimKind<N> {
             POLICY => equal("name") && equal("within"),
             ROLE | CLUSTER | ADDON | OBJECT => equal("name"),
             GATEWAY => equal("within"),
+            ADDRESS => declared["note"].is_string() && equal("note"),
             ROUTES => equal("routes") && equal("within"),
             // Its address is found by it.
             NAT => declared["within"][0] == object.fields["within"][0],

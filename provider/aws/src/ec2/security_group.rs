@@ -13,7 +13,7 @@ use serde_json::json;
 use super::held;
 use super::list::tags_of_new;
 use crate::failure::codes;
-use crate::kind::{ByFilter, Ec2, by, finished, gone, no_answer, pace, settled, some, usual};
+use crate::kind::{ByFilter, Ec2, InVpc, by, finished, gone, no_answer, pace, settled, some, usual};
 
 /// What a group lets in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -155,7 +155,9 @@ const DEFAULT: &str = "default";
 
 /// EKS names its groups `eks-cluster-sg-CLUSTER-ID` (EKS user guide, "View Amazon EKS security group requirements").
 fn is_of_eks(group: &types::SecurityGroup) -> bool {
-    group.group_name().is_some_and(|name| name.starts_with("eks-cluster-sg-"))
+    group
+        .group_name()
+        .is_some_and(|name| name.starts_with("eks-cluster-sg-"))
 }
 
 #[async_trait]
