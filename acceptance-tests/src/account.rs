@@ -285,6 +285,13 @@ impl Account {
         );
     }
 
+    /// What EKS finds out about a cluster in [`Account::REGION`], in the shape of `DescribeInsight`; a finding that says nothing else
+    /// is an error at the next minor. `refreshed`: only a refresh shows it.
+    pub fn insights(&self, cluster: &str, findings: &Value, refreshed: bool) {
+        let body = json!({ "cluster": cluster, "region": Self::REGION, "insights": findings, "refreshed": refreshed });
+        self.control("POST", "/insights", Some(&body));
+    }
+
     /// Forgets the account, to free the emulator's memory: for sweeps over many accounts.
     pub fn forget(self) {
         self.control("DELETE", "", None);

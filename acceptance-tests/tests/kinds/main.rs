@@ -2,6 +2,7 @@
 //! calls go wrong. A new kind gets all of this by a row in `table.rs`.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod catalogue;
 mod stage;
 mod stand_in;
 mod table;

@@ -21,7 +21,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::list::{filters, tag_list, tags, tags_of_new};
-use crate::kind::{ByFilter, Ec2, Filters, InVpc, Listed, find, no_answer, outputs, pages, seen, settled, usual};
+use crate::kind::{
+    ByFilter, Ec2, Filters, InVpc, Listed, find, no_answer, outputs, pages, seen, settled, usual,
+};
 
 /// A launch template. Its fields are those of its default version; a change makes a new version the default one, which is
 /// its output `version` (a text). Versions before stay: EC2 keeps 10,000 (EC2 quotas).
@@ -152,7 +154,10 @@ async fn with_versions(ec2: &Ec2, template: types::LaunchTemplate) -> Result<Opt
         .set_launch_template_id(template.launch_template_id.clone())
         .versions("$Default")
         .versions("$Latest");
-    let versions = match ec2.call("ec2:DescribeLaunchTemplateVersions", describe.send()).await {
+    let versions = match ec2
+        .call("ec2:DescribeLaunchTemplateVersions", describe.send())
+        .await
+    {
         Err(failure) if failure.class == Class::NotFound => return Ok(None),
         other => other?.launch_template_versions.unwrap_or_default(),
     };
@@ -184,7 +189,10 @@ impl ByFilter for LaunchTemplate {
         title: "launch template",
         deletion_order: 50,
         idempotence: Idempotence::NaturalKey,
-        reads: &["ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"],
+        reads: &[
+            "ec2:DescribeLaunchTemplates",
+            "ec2:DescribeLaunchTemplateVersions",
+        ],
         writes: &[
             "ec2:CreateLaunchTemplate",
             "ec2:CreateLaunchTemplateVersion",
@@ -216,13 +224,26 @@ impl ByFilter for LaunchTemplate {
     async fn find(ec2: &Ec2, ask: &Ask) -> Result<Vec<Object>, Failure> {
         let mut found = find::<Template>(ec2, ask, Self::IN_VPC).await?;
         let declared = ask.declared.values().filter_map(|fields| fields["name"].as_str());
-        let is_found = |name: &&str| found.iter().any(|item| item.template.launch_template_name() == Some(*name));
-        let others: Vec<String> = declared.filter(|name| !is_found(name)).map(str::to_owned).collect();
+        let is_found = |name: &&str| {
+            found
+                .iter()
+                .any(|item| item.template.launch_template_name() == Some(*name))
+        };
+        let others: Vec<String> = declared
+            .filter(|name| !is_found(name))
+            .map(str::to_owned)
+            .collect();
         if !others.is_empty() {
             // A name that somebody else has is said before anything is made.
-            found.extend(ec2.list::<Template>(vec![("launch-template-name".to_owned(), others)]).await?);
+            found.extend(
+                ec2.list::<Template>(vec![("launch-template-name".to_owned(), others)])
+                    .await?,
+            );
         }
-        Ok(found.into_iter().filter_map(|item| seen::<Self>(ec2, item)).collect())
+        Ok(found
+            .into_iter()
+            .filter_map(|item| seen::<Self>(ec2, item))
+            .collect())
     }
 
     async fn make(&self, ec2: &Ec2, call: &Call) -> Result<Made, Failure> {
@@ -243,19 +264,29 @@ impl ByFilter for LaunchTemplate {
     async fn change(&self, ec2: &Ec2, is: &Object, what: &[Difference], call: &Call) -> Result<(), Failure> {
         let has_latest = |what: &Difference| match what.field.as_str() {
             // Only the entries that are declared are compared.
-            "instance_tags" => what.should.as_object().into_iter().flatten().all(|(name, value)| {
-                is.detail["fields"]["instance_tags"].get(name) == Some(value)
-            }),
+            "instance_tags" => what
+                .should
+                .as_object()
+                .into_iter()
+                .flatten()
+                .all(|(name, value)| is.detail["fields"]["instance_tags"].get(name) == Some(value)),
             field => is.detail["fields"].get(field) == Some(&what.should),
         };
-        let latest = is.detail["latest"].as_i64().filter(|_| what.iter().all(has_latest));
+        let latest = is.detail["latest"]
+            .as_i64()
+            .filter(|_| what.iter().all(has_latest));
         let version = match latest {
             Some(version) => version,
             None => {
-                let make = ec2.write.create_launch_template_version().launch_template_id(&is.id);
+                let make = ec2
+                    .write
+                    .create_launch_template_version()
+                    .launch_template_id(&is.id);
                 let make = make.launch_template_data(self.data(call)?).send();
                 let answer = ec2.call("ec2:CreateLaunchTemplateVersion", make).await?;
-                let made = answer.launch_template_version.and_then(|version| version.version_number);
+                let made = answer
+                    .launch_template_version
+                    .and_then(|version| version.version_number);
                 made.ok_or_else(|| no_answer(call))?
             }
         };
@@ -284,15 +315,29 @@ impl LaunchTemplate {
                 .encrypted(disk.encrypted)
                 .set_kms_key_id(key)
                 .delete_on_termination(true);
-            disks.push(MappingRequest::builder().device_name(device).ebs(ebs.build()).build());
+            disks.push(
+                MappingRequest::builder()
+                    .device_name(device)
+                    .ebs(ebs.build())
+                    .build(),
+            );
         }
-        let tokens = if self.imdsv2_only { Tokens::Required } else { Tokens::Optional };
+        let tokens = if self.imdsv2_only {
+            Tokens::Required
+        } else {
+            Tokens::Optional
+        };
         let metadata = MetadataRequest::builder()
             .http_endpoint(Endpoint::Enabled)
             .http_tokens(tokens)
             .http_put_response_hop_limit(self.hop_limit);
         let tags = tag_list(&call.shared.with(&self.instance_tags));
-        let of_what = |kind| TagsRequest::builder().resource_type(kind).set_tags(Some(tags.clone())).build();
+        let of_what = |kind| {
+            TagsRequest::builder()
+                .resource_type(kind)
+                .set_tags(Some(tags.clone()))
+                .build()
+        };
         // EC2 refuses a specification without tags.
         let tagged = (!tags.is_empty()).then(|| TAGGED.map(of_what).to_vec());
         let user_data = self.user_data.as_ref().map(|text| call.text(text)).transpose()?;
@@ -324,7 +369,10 @@ fn disk(mapping: &LaunchTemplateBlockDeviceMapping) -> Option<(&str, Disk)> {
     let ebs = mapping.ebs()?;
     let disk = Disk {
         gib: ebs.volume_size().unwrap_or_default(),
-        kind: ebs.volume_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+        kind: ebs
+            .volume_type()
+            .map(|kind| kind.as_str().to_owned())
+            .unwrap_or_default(),
         iops: ebs.iops(),
         throughput: ebs.throughput(),
         encrypted: ebs.encrypted().unwrap_or_default(),
@@ -361,7 +409,10 @@ mod tests {
     #[test]
     fn a_tag_counts_where_instances_volumes_and_interfaces_have_it() {
         let tags = |kind, names: &[&str]| {
-            let tags = names.iter().map(|name| ((*name).to_owned(), String::new())).collect();
+            let tags = names
+                .iter()
+                .map(|name| ((*name).to_owned(), String::new()))
+                .collect();
             LaunchTemplateTagSpecification::builder()
                 .resource_type(kind)
                 .set_tags(Some(tag_list(&tags)))

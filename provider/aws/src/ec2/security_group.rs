@@ -155,7 +155,9 @@ const DEFAULT: &str = "default";
 
 /// EKS names its groups `eks-cluster-sg-CLUSTER-ID` (EKS user guide, "View Amazon EKS security group requirements").
 fn is_of_eks(group: &types::SecurityGroup) -> bool {
-    group.group_name().is_some_and(|name| name.starts_with("eks-cluster-sg-"))
+    group
+        .group_name()
+        .is_some_and(|name| name.starts_with("eks-cluster-sg-"))
 }
 
 #[async_trait]

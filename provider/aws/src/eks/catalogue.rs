@@ -66,9 +66,18 @@ pub enum Support {
 /// # Errors
 /// Where the call fails; IAM action [`VERSIONS`].
 pub async fn versions(aws: &Aws, region: &str) -> Result<Vec<Version>, Failure> {
-    let eks = at(aws, region, format!("looking for the versions of Kubernetes in {region}")).await?;
+    let eks = at(
+        aws,
+        region,
+        format!("looking for the versions of Kubernetes in {region}"),
+    )
+    .await?;
     let versions = pages(|next| async {
-        let page = eks.read.describe_cluster_versions().include_all(true).max_results(100);
+        let page = eks
+            .read
+            .describe_cluster_versions()
+            .include_all(true)
+            .max_results(100);
         let answer = eks.call(VERSIONS, page.set_next_token(next).send()).await?;
         Ok((answer.cluster_versions, answer.next_token))
     });
@@ -120,18 +129,26 @@ pub async fn addon_versions(
         let doing = format!("looking for the versions of add-on {name} for Kubernetes {kubernetes}");
         let eks = at(aws, region, doing).await?;
         let addons = pages(|next| async {
-            let page = eks.read.describe_addon_versions().addon_name(&name).kubernetes_version(kubernetes);
+            let page = eks
+                .read
+                .describe_addon_versions()
+                .addon_name(&name)
+                .kubernetes_version(kubernetes);
             let answer = eks.call(ADDON_VERSIONS, page.set_next_token(next).send()).await?;
             Ok((answer.addons, answer.next_token))
         });
         let addons = addons.await?.into_iter();
         let versions = addons.flat_map(|addon| addon.addon_versions.unwrap_or_default());
-        let mut versions: Vec<AddonVersion> = versions.filter_map(|of| addon_version(of, kubernetes)).collect();
+        let mut versions: Vec<AddonVersion> =
+            versions.filter_map(|of| addon_version(of, kubernetes)).collect();
         versions.sort_by_cached_key(|version| numbers(&version.version));
         versions.reverse();
         Ok::<_, Failure>((name, versions))
     };
-    Ok(try_join_all(names.iter().cloned().map(of_name)).await?.into_iter().collect())
+    Ok(try_join_all(names.iter().cloned().map(of_name))
+        .await?
+        .into_iter()
+        .collect())
 }
 
 /// None where it does not fit: EKS's filter is for add-ons, not for their versions.
@@ -153,7 +170,9 @@ pub async fn addon_schema(aws: &Aws, region: &str, name: &str, version: &str) ->
     let doing = format!("looking for the configuration that add-on {name} {version} takes");
     let eks = at(aws, region, doing).await?;
     let describe = eks.read.describe_addon_configuration().addon_name(name);
-    let answer = eks.call(ADDON_SCHEMA, describe.addon_version(version).send()).await?;
+    let answer = eks
+        .call(ADDON_SCHEMA, describe.addon_version(version).send())
+        .await?;
     Ok(answer.configuration_schema.unwrap_or_default())
 }
 
@@ -225,15 +244,26 @@ pub async fn insights(
     cluster: &str,
     category: Category,
 ) -> Result<Vec<Insight>, Failure> {
-    let eks = &at(aws, region, format!("looking at the insights of cluster {cluster}")).await?;
+    let eks = &at(
+        aws,
+        region,
+        format!("looking at the insights of cluster {cluster}"),
+    )
+    .await?;
     let filter = types::InsightsFilter::builder().categories(match category {
         Category::Upgrade => types::Category::UpgradeReadiness,
         Category::Rollback => types::Category::RollbackReadiness,
     });
     let filter = filter.build();
     let insights = pages(|next| async {
-        let page = eks.read.list_insights().cluster_name(cluster).filter(filter.clone());
-        let answer = eks.call("eks:ListInsights", page.set_next_token(next).send()).await?;
+        let page = eks
+            .read
+            .list_insights()
+            .cluster_name(cluster)
+            .filter(filter.clone());
+        let answer = eks
+            .call("eks:ListInsights", page.set_next_token(next).send())
+            .await?;
         Ok((answer.insights, answer.next_token))
     });
     let whole = insights.await?.into_iter().map(|summary| async move {
@@ -269,14 +299,19 @@ fn of_summary(summary: types::InsightSummary) -> Insight {
 
 fn of_insight(insight: types::Insight) -> Insight {
     let resource = |resource: &types::InsightResourceDetail| {
-        let named = resource.kubernetes_resource_uri().or(resource.arn()).unwrap_or_default();
+        let named = resource
+            .kubernetes_resource_uri()
+            .or(resource.arn())
+            .unwrap_or_default();
         match reason(resource.insight_status()).as_str() {
             "" => named.to_owned(),
             reason => format!("{named} ({reason})"),
         }
     };
     let details = insight.category_specific_summary();
-    let deprecations = details.into_iter().flat_map(|details| details.deprecation_details());
+    let deprecations = details
+        .into_iter()
+        .flat_map(|details| details.deprecation_details());
     Insight {
         status: status(insight.insight_status()),
         reason: reason(insight.insight_status()),
@@ -311,7 +346,10 @@ fn status(status: Option<&types::InsightStatus>) -> Status {
 }
 
 fn reason(status: Option<&types::InsightStatus>) -> String {
-    status.and_then(|status| status.reason()).unwrap_or_default().to_owned()
+    status
+        .and_then(|status| status.reason())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// How a new look of EKS's at a cluster is getting on.
@@ -341,7 +379,12 @@ impl Refresh {
 /// # Errors
 /// Where the call fails; IAM action `eks:StartInsightsRefresh`.
 pub async fn refresh_insights(aws: &Aws, region: &str, cluster: &str) -> Result<Refresh, Failure> {
-    let eks = at(aws, region, format!("refreshing the insights of cluster {cluster}")).await?;
+    let eks = at(
+        aws,
+        region,
+        format!("refreshing the insights of cluster {cluster}"),
+    )
+    .await?;
     let start = eks.write.start_insights_refresh().cluster_name(cluster).send();
     let answer = eks.call("eks:StartInsightsRefresh", start).await?;
     Ok(Refresh::of(answer.status(), answer.message.clone()))
@@ -352,7 +395,12 @@ pub async fn refresh_insights(aws: &Aws, region: &str, cluster: &str) -> Result<
 /// # Errors
 /// Where the call fails; IAM action `eks:DescribeInsightsRefresh`.
 pub async fn insights_refresh(aws: &Aws, region: &str, cluster: &str) -> Result<Refresh, Failure> {
-    let eks = at(aws, region, format!("refreshing the insights of cluster {cluster}")).await?;
+    let eks = at(
+        aws,
+        region,
+        format!("refreshing the insights of cluster {cluster}"),
+    )
+    .await?;
     let describe = eks.read.describe_insights_refresh().cluster_name(cluster).send();
     let answer = eks.call("eks:DescribeInsightsRefresh", describe).await?;
     Ok(Refresh::of(answer.status(), answer.message.clone()))
@@ -381,7 +429,9 @@ pub async fn instance_types(
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let ec2: Ec2 = Place::new(aws, region).api(format!("looking for instance types of {region}")).await?;
+    let ec2: Ec2 = Place::new(aws, region)
+        .api(format!("looking for instance types of {region}"))
+        .await?;
     // By a filter: a list of names gives an error for one that there is not.
     let by_name = filter("instance-type", names);
     let types = pages(|next| async {
@@ -391,11 +441,19 @@ pub async fn instance_types(
     });
     let of = |found: aws_sdk_ec2::types::InstanceTypeInfo| {
         let processor = found.processor_info();
-        let architectures = processor.into_iter().flat_map(|info| info.supported_architectures());
+        let architectures = processor
+            .into_iter()
+            .flat_map(|info| info.supported_architectures());
         let instance_type = InstanceType {
             architectures: architectures.map(|name| name.as_str().to_owned()).collect(),
-            vcpus: found.v_cpu_info().and_then(|info| info.default_v_cpus()).unwrap_or_default(),
-            memory_mib: found.memory_info().and_then(|info| info.size_in_mib()).unwrap_or_default(),
+            vcpus: found
+                .v_cpu_info()
+                .and_then(|info| info.default_v_cpus())
+                .unwrap_or_default(),
+            memory_mib: found
+                .memory_info()
+                .and_then(|info| info.size_in_mib())
+                .unwrap_or_default(),
         };
         Some((found.instance_type?.as_str().to_owned(), instance_type))
     };
@@ -474,7 +532,12 @@ pub async fn subnets(
         };
         Some((found.subnet_id?, facts))
     };
-    Ok(ec2.list::<Ec2Subnet>(by_id).await?.into_iter().filter_map(of).collect())
+    Ok(ec2
+        .list::<Ec2Subnet>(by_id)
+        .await?
+        .into_iter()
+        .filter_map(of)
+        .collect())
 }
 
 async fn at(aws: &Aws, region: &str, doing: String) -> Result<Eks, Failure> {
@@ -508,14 +571,19 @@ mod tests {
     fn versions_are_ordered_by_their_numbers() {
         let mut versions = ["v1.9.3-eksbuild.10", "v1.20.4-eksbuild.1", "v1.9.3-eksbuild.3"];
         versions.sort_by_cached_key(|version| numbers(version));
-        assert_eq!(versions, ["v1.9.3-eksbuild.3", "v1.9.3-eksbuild.10", "v1.20.4-eksbuild.1"]);
+        assert_eq!(
+            versions,
+            ["v1.9.3-eksbuild.3", "v1.9.3-eksbuild.10", "v1.20.4-eksbuild.1"]
+        );
         assert!(numbers("1.9") < numbers("1.10"));
     }
 
     #[test]
     fn a_version_of_an_add_on_counts_where_it_fits_the_minor() {
         let fits = |version, default| {
-            let fits = Compatibility::builder().cluster_version(version).default_version(default);
+            let fits = Compatibility::builder()
+                .cluster_version(version)
+                .default_version(default);
             fits.build()
         };
         let information = AddonVersionInfo::builder()
@@ -524,6 +592,9 @@ mod tests {
             .compatibilities(fits("1.33", false))
             .build();
         let is_default = |kubernetes| addon_version(information.clone(), kubernetes).map(|of| of.is_default);
-        assert_eq!([is_default("1.34"), is_default("1.33"), is_default("1.32")], [Some(true), Some(false), None]);
+        assert_eq!(
+            [is_default("1.34"), is_default("1.33"), is_default("1.32")],
+            [Some(true), Some(false), None]
+        );
     }
 }

@@ -25,5 +25,7 @@ impl Client for aws_sdk_iam::Client {
 /// The kinds of its parts in one region.
 pub fn kinds(aws: &Aws, region: &str) -> Kinds {
     let place = Place::new(aws, region);
-    Kinds::new().with(by_name::<IamRole>(&place)).with(OidcProviders(place))
+    Kinds::new()
+        .with(by_name::<IamRole>(&place))
+        .with(OidcProviders(place))
 }

@@ -62,7 +62,8 @@ impl Kind for OidcProviders {
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         let iam: Iam = self.0.api(format!("looking for {TITLE}s")).await?;
-        let look = async |arns: BTreeSet<String>| try_join_all(arns.into_iter().map(|arn| see(&iam, arn))).await;
+        let look =
+            async |arns: BTreeSet<String>| try_join_all(arns.into_iter().map(|arn| see(&iam, arn))).await;
         let known: BTreeSet<String> = ask.known.values().cloned().collect();
         let mut seen = look(known.clone()).await?;
         let is_all_known = ask.declared.keys().all(|key| ask.known.contains_key(key));
@@ -85,7 +86,9 @@ impl Kind for OidcProviders {
             .set_client_id_list(Some(part.client_ids.clone()))
             .set_tags(Some(tag_list(&call.tags(&part.tags))));
         let answer = iam.call("iam:CreateOpenIDConnectProvider", make.send()).await?;
-        let arn = answer.open_id_connect_provider_arn.ok_or_else(|| no_answer(call))?;
+        let arn = answer
+            .open_id_connect_provider_arn
+            .ok_or_else(|| no_answer(call))?;
         Ok(Made::settled(&arn).arn(Some(arn)))
     }
 
@@ -110,7 +113,10 @@ impl Kind for OidcProviders {
         for audience in remove {
             let remove = iam.write.remove_client_id_from_open_id_connect_provider();
             let remove = remove.open_id_connect_provider_arn(arn).client_id(audience);
-            gone(iam.call("iam:RemoveClientIDFromOpenIDConnectProvider", remove.send()).await)?;
+            gone(
+                iam.call("iam:RemoveClientIDFromOpenIDConnectProvider", remove.send())
+                    .await,
+            )?;
         }
         Ok(())
     }
@@ -119,12 +125,16 @@ impl Kind for OidcProviders {
         let iam: Iam = self.0.api(format!("tagging {TITLE} {arn}")).await?;
         if !set.is_empty() {
             let tag = iam.write.tag_open_id_connect_provider();
-            let tag = tag.open_id_connect_provider_arn(arn).set_tags(Some(tag_list(set)));
+            let tag = tag
+                .open_id_connect_provider_arn(arn)
+                .set_tags(Some(tag_list(set)));
             iam.call("iam:TagOpenIDConnectProvider", tag.send()).await?;
         }
         if !remove.is_empty() {
             let untag = iam.write.untag_open_id_connect_provider();
-            let untag = untag.open_id_connect_provider_arn(arn).set_tag_keys(Some(remove.to_vec()));
+            let untag = untag
+                .open_id_connect_provider_arn(arn)
+                .set_tag_keys(Some(remove.to_vec()));
             iam.call("iam:UntagOpenIDConnectProvider", untag.send()).await?;
         }
         Ok(())

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::failure::codes;
 use crate::kind::{
-    Api, ByName, Place, finished, gone, list_changes, map_changes, no_answer, of, outputs, pages, settled, usual,
+    Api, ByName, Place, finished, gone, list_changes, map_changes, no_answer, of, outputs, pages, settled,
+    usual,
 };
 use crate::partition::partition;
 
@@ -176,7 +177,9 @@ impl ByName for IamRole {
             Ok(())
         };
         let role = answer.role.ok_or_else(|| no_answer(call))?;
-        let made = Made::settled(name).arn(Some(role.arn)).output(ROLE_ID, role.role_id);
+        let made = Made::settled(name)
+            .arn(Some(role.arn))
+            .output(ROLE_ID, role.role_id);
         Ok(finished(made, finish.await))
     }
 

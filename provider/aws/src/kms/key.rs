@@ -107,7 +107,10 @@ impl Kind for Keys {
         let kms: Kms = self.0.api(format!("looking for {TITLE}s")).await?;
         let declared = ask.declared.values();
         let sought = Sought {
-            aliases: declared.clone().filter_map(|fields| fields["alias"].as_str()).collect(),
+            aliases: declared
+                .clone()
+                .filter_map(|fields| fields["alias"].as_str())
+                .collect(),
             has_policy: declared.clone().any(|fields| !fields["policy"].is_null()),
             known: ask.known.values().map(String::as_str).collect(),
             is_live: ask.root.is_some(),
@@ -115,10 +118,12 @@ impl Kind for Keys {
         let names = sought.known.iter().chain(&sought.aliases);
         let found = try_join_all(names.map(|name| describe(&kms, name))).await?;
         // One key may be found by its id and by its alias.
-        let found: BTreeMap<String, KeyMetadata> =
-            found.into_iter().flatten().map(|key| (key.key_id.clone(), key)).collect();
-        let mut objects =
-            try_join_all(found.into_values().map(|key| see(&kms, key, &sought))).await?;
+        let found: BTreeMap<String, KeyMetadata> = found
+            .into_iter()
+            .flatten()
+            .map(|key| (key.key_id.clone(), key))
+            .collect();
+        let mut objects = try_join_all(found.into_values().map(|key| see(&kms, key, &sought))).await?;
         let is_found = |alias: &&str| objects.iter().any(|object| object.fields["alias"] == **alias);
         if ask.known.is_empty() && !sought.aliases.iter().all(is_found) {
             objects.extend(unfinished(&kms, ask, &sought).await?);
@@ -127,10 +132,17 @@ impl Kind for Keys {
     }
 
     async fn create(&self, part: &Key, call: &Call) -> Result<Made, Failure> {
-        let kms: Kms = self.0.api(format!("creating {TITLE} {} ({})", part.alias, call.key)).await?;
+        let kms: Kms = self
+            .0
+            .api(format!("creating {TITLE} {} ({})", part.alias, call.key))
+            .await?;
         let mut tags = call.tags(&part.tags);
         tags.insert(WINDOW.to_owned(), part.deletion_window_days.to_string());
-        let policy = part.policy.as_ref().map(|policy| call.document(policy)).transpose()?;
+        let policy = part
+            .policy
+            .as_ref()
+            .map(|policy| call.document(policy))
+            .transpose()?;
         let make = kms
             .write
             .create_key()
@@ -260,7 +272,9 @@ async fn see(kms: &Kms, key: KeyMetadata, sought: &Sought<'_>) -> Result<Object,
     let is_used = sought.is_live || sought.known.contains(id.as_str());
     let condition = match &key.key_state {
         Some(KeyState::PendingDeletion) if !is_used => Condition::Dead,
-        Some(state @ (KeyState::Creating | KeyState::Updating)) => Condition::Changing(state.as_str().to_owned()),
+        Some(state @ (KeyState::Creating | KeyState::Updating)) => {
+            Condition::Changing(state.as_str().to_owned())
+        }
         _ => Condition::Settled,
     };
     let object = Object {
@@ -293,7 +307,9 @@ async fn unfinished(kms: &Kms, ask: &Ask, sought: &Sought<'_>) -> Result<Vec<Obj
             return Ok(None);
         }
         match describe(kms, &id).await? {
-            Some(key) if key.key_state != Some(KeyState::PendingDeletion) => see(kms, key, sought).await.map(Some),
+            Some(key) if key.key_state != Some(KeyState::PendingDeletion) => {
+                see(kms, key, sought).await.map(Some)
+            }
             _ => Ok(None),
         }
     });
@@ -306,18 +322,26 @@ async fn tags(kms: &Kms, id: &str) -> Result<Tags, Failure> {
         let answer = kms.call("kms:ListResourceTags", list.send()).await?;
         Ok((answer.tags, answer.next_marker.filter(|_| answer.truncated)))
     });
-    Ok(tags.await?.into_iter().map(|tag| (tag.tag_key, tag.tag_value)).collect())
+    Ok(tags
+        .await?
+        .into_iter()
+        .map(|tag| (tag.tag_key, tag.tag_value))
+        .collect())
 }
 
 /// Aliases, of this key or all, and the keys that they name.
 async fn aliases(kms: &Kms, id: Option<&str>) -> Result<Vec<(String, Option<String>)>, Failure> {
     let aliases = pages(|marker| async {
         let list = kms.read.list_aliases().set_key_id(id.map(str::to_owned));
-        let answer = kms.call("kms:ListAliases", list.set_marker(marker).send()).await?;
+        let answer = kms
+            .call("kms:ListAliases", list.set_marker(marker).send())
+            .await?;
         Ok((answer.aliases, answer.next_marker.filter(|_| answer.truncated)))
     });
     let aliases = aliases.await?.into_iter();
-    Ok(aliases.filter_map(|alias| Some((alias.alias_name?, alias.target_key_id))).collect())
+    Ok(aliases
+        .filter_map(|alias| Some((alias.alias_name?, alias.target_key_id)))
+        .collect())
 }
 
 /// Gives the key its alias. One that outlived its key is moved.
@@ -347,7 +371,13 @@ async fn unname(kms: &Kms, key: &Object) -> Result<(), Failure> {
         return Ok(());
     };
     let kms = kms.to(format!("removing the alias {alias} of {TITLE} {}", key.id));
-    gone(kms.call("kms:DeleteAlias", kms.write.delete_alias().alias_name(alias).send()).await)
+    gone(
+        kms.call(
+            "kms:DeleteAlias",
+            kms.write.delete_alias().alias_name(alias).send(),
+        )
+        .await,
+    )
 }
 
 async fn rotate(kms: &Kms, id: &str, rotation: bool) -> Result<(), Failure> {

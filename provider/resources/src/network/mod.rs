@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws::ec2::{
-    DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway, NatGateway,
-    RouteTable, SecurityGroup, Subnet, Vpc,
+    DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway,
+    NatGateway, RouteTable, SecurityGroup, Subnet, Vpc,
 };
 use aws::iam::IamRole;
 use aws::logs::LogGroup;
