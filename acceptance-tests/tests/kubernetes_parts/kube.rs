@@ -103,7 +103,8 @@ impl Cluster {
             resource: format!("release/{}", self.namespace),
         };
         let watched = |(of, _): &(&str, &str)| Watched {
-            objects: Objects::new(&self.clusters, "cluster", of),
+            // Nothing collects what an object made: no controller runs here.
+            objects: Objects::new(&self.clusters, "cluster", of).in_background(),
             counts: Arc::clone(&self.counts),
             death: Arc::clone(&self.death),
         };

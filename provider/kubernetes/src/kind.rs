@@ -44,6 +44,7 @@ pub struct Objects {
     clusters: Clusters,
     parent: &'static str,
     of: Type,
+    propagation: &'static str,
 }
 
 /// An object's place: its id is `cluster/name` or `cluster/namespace/name`.
@@ -116,7 +117,17 @@ impl Objects {
         Self {
             clusters: clusters.clone(),
             parent,
+            propagation: Type::parse(of).propagation(),
             of: Type::parse(of),
+        }
+    }
+
+    /// The same, deleted without waiting until what they made is gone too (the pods of a Deployment).
+    #[must_use]
+    pub fn in_background(self) -> Self {
+        Self {
+            propagation: "Background",
+            ..self
         }
     }
 
@@ -537,7 +548,7 @@ impl Kind for Objects {
         // Only this very object, not one of its name that somebody made since.
         let body = json!({
             "preconditions": {"uid": object.detail["uid"]},
-            "propagationPolicy": self.of.propagation(),
+            "propagationPolicy": self.propagation,
         });
         let place = Place::of_id(&object.id);
         let answer = self

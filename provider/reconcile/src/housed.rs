@@ -119,7 +119,10 @@ async fn what_ends_with_its_cluster_needs_no_way_in() {
         assert!(outcome.is_done(), "{}", texts(&outcome));
         assert!(world.picture().is_empty() && outcome.report.ids.is_empty());
         let log = world.with(|state| state.log.join("\n"));
-        assert!(log.contains("delete cluster") && !log.contains("delete object"), "{log}");
+        assert!(
+            log.contains("delete cluster") && !log.contains("delete object"),
+            "{log}"
+        );
     }
 }
 

@@ -9,9 +9,7 @@ use serde_json::Value;
 
 use crate::failure::{Class, Failure};
 use crate::graph::Node;
-use crate::part::{
-    Ask, Call, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Tags,
-};
+use crate::part::{Ask, Call, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Tags};
 
 /// The kinds of parts that an engine knows. Cheap to clone.
 #[derive(Clone, Default)]

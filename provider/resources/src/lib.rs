@@ -1,6 +1,5 @@
 //! Floor 5: the ekb_* resources, data sources and functions.
 
-pub mod cluster;
 pub mod cluster_access;
 pub mod network;
 pub mod platform;
