@@ -14,7 +14,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Cluster, Eks, is_open};
-use crate::kind::{At, UnderParent, finished, gone, id_under, map_changes, of, pages, settled, usual};
+use crate::kind::{
+    At, UnderParent, finished, gone, id_under, map_changes, of, outputs, pages, settled, usual,
+};
 
 /// An access entry with the access policies that are associated with it: one a principal and cluster.
 #[derive(Debug, Clone, Serialize, Part)]
@@ -23,9 +25,9 @@ pub struct AccessEntry {
     /// The cluster, ready.
     #[part(replace)]
     pub cluster: Ref,
-    /// The ARN of the IAM role or user, with its path (AWS EKS `CreateAccessEntry`).
+    /// The ARN of the IAM role or user, with its path (AWS EKS `CreateAccessEntry`). None: whoever makes the entry.
     #[part(replace)]
-    pub principal: Text,
+    pub principal: Option<Text>,
     /// `STANDARD`; for roles of machines `EC2_LINUX`, `EC2_WINDOWS`, `FARGATE_LINUX`, `EC2`, `HYBRID_LINUX`.
     #[part(replace)]
     #[serde(rename = "type")]
@@ -64,6 +66,7 @@ impl UnderParent for AccessEntry {
         deletion_order: 40,
         idempotence: Idempotence::NaturalKey,
         reads: &[
+            "iam:GetRole",
             "eks:ListAccessEntries",
             "eks:DescribeAccessEntry",
             "eks:ListAssociatedAccessPolicies",
@@ -83,7 +86,7 @@ impl UnderParent for AccessEntry {
     const PARENT: &'static str = Cluster::KIND;
     const NAME: &'static str = "principal";
     const SAME: &'static [&'static str] = &["principal"];
-    const LEFT_OPEN: &'static [&'static str] = &["username"];
+    const LEFT_OPEN: &'static [&'static str] = &["principal", "username"];
 
     fn parent(&self) -> &Ref {
         &self.cluster
@@ -125,6 +128,7 @@ impl UnderParent for AccessEntry {
             Object {
                 arn: entry.access_entry_arn,
                 tags,
+                outputs: outputs([("principal", entry.principal_arn.clone())]),
                 references: entry.principal_arn.into_iter().collect(),
                 ..settled(fields)
             }
@@ -132,7 +136,10 @@ impl UnderParent for AccessEntry {
     }
 
     async fn make(&self, eks: &Eks, cluster: &str, call: &Call) -> Result<Made, Failure> {
-        let principal = call.text(&self.principal)?;
+        let principal = match &self.principal {
+            Some(principal) => call.text(principal)?,
+            None => eks.place.aws.caller(&eks.place.region, eks.doing()).await?,
+        };
         let mut tags = call.tags(&self.tags);
         if let Some(id) = &self.principal_id {
             tags.insert(PRINCIPAL_ID.to_owned(), call.text(id)?);
@@ -158,7 +165,9 @@ impl UnderParent for AccessEntry {
         let associated = try_join_all(all).await.map(|_| ());
         let arn = answer.access_entry.and_then(|entry| entry.access_entry_arn);
         Ok(finished(
-            Made::settled(id_under(cluster, &principal)).arn(arn),
+            Made::settled(id_under(cluster, &principal))
+                .arn(arn)
+                .output("principal", principal.as_str()),
             associated,
         ))
     }

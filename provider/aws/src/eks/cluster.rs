@@ -11,7 +11,7 @@ use aws_sdk_eks::types::{
 };
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Call, Condition, Deleted, Difference, Idempotence, KindTraits, Loss, Made, Object, Part, Remedy, Tags,
+    Call, Condition, Deleted, Difference, Idempotence, KindTraits, Loss, Made, Object, Part, Ref, Remedy, Tags,
     Target, Text,
 };
 use serde::Serialize;
@@ -76,6 +76,9 @@ pub struct Cluster {
     /// Upgrades go on though insights stand against them.
     #[part(not_compared)]
     pub force_upgrade: bool,
+    /// What has to be there before it: its log group, which EKS would make without a retention.
+    #[part(not_compared)]
+    pub after: Vec<Ref>,
     /// Tags beside those of ownership.
     pub tags: Tags,
 }
@@ -381,7 +384,10 @@ impl Cluster {
     }
 }
 
-#[expect(deprecated, reason = "EKS encrypts everything by now; older APIs want it said of Secrets, and take nothing else")]
+#[expect(
+    deprecated,
+    reason = "EKS encrypts everything by now; older APIs want it said of Secrets, and take nothing else"
+)]
 fn encryption(key: String) -> EncryptionConfig {
     EncryptionConfig::builder()
         .resources("secrets")

@@ -1,14 +1,14 @@
 //! EKS: parts made of a cluster and what is in it.
 
 mod access_entry;
-pub mod catalogue;
-mod token;
 mod addon;
+pub mod catalogue;
 mod cluster;
 mod issues;
 mod node_group;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use async_trait::async_trait;
 use aws_sdk_eks::types::{Update, UpdateStatus};
@@ -27,8 +27,8 @@ pub use access_entry::AccessEntry;
 pub use addon::Addon;
 pub use cluster::Cluster;
 pub use issues::Healthy;
-pub use token::{ClusterEndpoint, ClusterToken};
 pub use node_group::{NodeGroup, Taint, Unavailable};
+pub use token::{ClusterEndpoint, ClusterToken};
 
 /// EKS, and what is being done there.
 type Eks = Api<aws_sdk_eks::Client>;

@@ -363,9 +363,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             if let Some(prior) = &plan.prior {
                 let known = Baseline::of(self, context, prior, &plan.private).known;
                 self.say_what_a_destroy_keeps::<C>(&known, &mut plan.diagnostics);
-                self.0
-                    .check_destroy(context, prior, &mut plan.diagnostics)
-                    .await;
+                self.0.check_destroy(context, prior, &mut plan.diagnostics).await;
             }
             return;
         };

@@ -95,7 +95,11 @@ fn merged(ours: Value, users: Value) -> Value {
         (Value::Object(mut ours), Value::Object(users)) => {
             for (name, value) in users {
                 let below = ours.remove(&name).unwrap_or_else(|| Value::Object(Map::new()));
-                let value = if value.is_object() && below.is_object() { merged(below, value) } else { value };
+                let value = if value.is_object() && below.is_object() {
+                    merged(below, value)
+                } else {
+                    value
+                };
                 ours.insert(name, value);
             }
             Value::Object(ours)
@@ -123,8 +127,10 @@ pub fn wanted(model: &Cluster) -> Option<BTreeMap<String, Addon>> {
         Attr::Null => BTreeMap::new(),
         Attr::Known(given) => given.clone(),
     };
-    let mut wanted: BTreeMap<String, Addon> =
-        DEFAULT.iter().map(|known| (known.name.to_owned(), Addon::default())).collect();
+    let mut wanted: BTreeMap<String, Addon> = DEFAULT
+        .iter()
+        .map(|known| (known.name.to_owned(), Addon::default()))
+        .collect();
     wanted.extend(given);
     wanted.retain(|_, addon| addon.enabled != Attr::Known(false));
     Some(wanted)
@@ -168,7 +174,11 @@ pub fn add_ons(
                 }
                 Attr::Null => {
                     let role = IamRole {
-                        trust: if is_irsa { irsa(issuer, cluster, account, naming) } else { pods(naming.region) },
+                        trust: if is_irsa {
+                            irsa(issuer, cluster, account, naming)
+                        } else {
+                            pods(naming.region)
+                        },
                         ..IamRole::for_service(naming.of(component), "", naming.tags(component))
                     }
                     .attach(naming.managed(policy));

@@ -63,7 +63,10 @@ fn check_service_range(cluster: &Cluster, out: &mut Diagnostics) {
         Diagnostic::error(
             "EKB2211",
             "Invalid range of Services",
-            format!("{range} cannot be the range of Services: EKS takes /12 to /24 within {}.", private.join(", ")),
+            format!(
+                "{range} cannot be the range of Services: EKS takes /12 to /24 within {}.",
+                private.join(", ")
+            ),
         )
         .hint("Take for example 172.20.0.0/16.")
         .at(Path::from("service_cidr")),
@@ -86,9 +89,14 @@ fn check_names(cluster: &Cluster, out: &mut Diagnostics) {
                 Diagnostic::error(
                     "EKB2212",
                     "Name too long",
-                    format!("The role {name}-{component} would have {length} characters; IAM takes {ROLE_NAME}."),
+                    format!(
+                        "The role {name}-{component} would have {length} characters; IAM takes {ROLE_NAME}."
+                    ),
                 )
-                .hint(format!("Take a `name` of at most {} characters.", ROLE_NAME - "-ebs-csi".len()))
+                .hint(format!(
+                    "Take a `name` of at most {} characters.",
+                    ROLE_NAME - "-ebs-csi".len()
+                ))
                 .at(Path::from("name")),
             );
         }
@@ -102,7 +110,9 @@ fn check_access(cluster: &Cluster, out: &mut Diagnostics) {
         let Attr::Known(arn) = &access.principal_arn else {
             continue;
         };
-        let is_principal = arn.starts_with("arn:") && arn.contains(":iam::") && (arn.contains(":role/") || arn.contains(":user/"));
+        let is_principal = arn.starts_with("arn:")
+            && arn.contains(":iam::")
+            && (arn.contains(":role/") || arn.contains(":user/"));
         if !is_principal {
             out.push(
                 Diagnostic::error(
@@ -119,7 +129,9 @@ fn check_access(cluster: &Cluster, out: &mut Diagnostics) {
                 Diagnostic::error(
                     "EKB2214",
                     "One principal twice",
-                    format!("`{other}` and `{name}` are both {arn}: EKS has one access entry for a principal."),
+                    format!(
+                        "`{other}` and `{name}` are both {arn}: EKS has one access entry for a principal."
+                    ),
                 )
                 .hint("Put what it may do into one of them.")
                 .at(at()),
@@ -170,9 +182,13 @@ fn check_nodes(cluster: &Cluster, out: &mut Diagnostics) {
         && min > max
     {
         out.push(
-            Diagnostic::error("EKB2217", "Fewest above most nodes", format!("`min` is {min}, `max` is {max}."))
-                .hint("Raise `max`.")
-                .at(at("max")),
+            Diagnostic::error(
+                "EKB2217",
+                "Fewest above most nodes",
+                format!("`min` is {min}, `max` is {max}."),
+            )
+            .hint("Raise `max`.")
+            .at(at("max")),
         );
     }
     if let (Attr::Known(min), Attr::Known(desired)) = (&min, &nodes.desired) {
@@ -202,8 +218,13 @@ fn check_nodes(cluster: &Cluster, out: &mut Diagnostics) {
             .at(at("min")),
         );
     }
-    let is_al2 = nodes::ami_type(&nodes).known().is_some_and(|ami| ami.starts_with("AL2_"));
-    let version = cluster.kubernetes_version.known().and_then(|version| minor(version));
+    let is_al2 = nodes::ami_type(&nodes)
+        .known()
+        .is_some_and(|ami| ami.starts_with("AL2_"));
+    let version = cluster
+        .kubernetes_version
+        .known()
+        .and_then(|version| minor(version));
     if is_al2 && version.is_some_and(|minor| minor >= 33) {
         out.push(
             Diagnostic::error(

@@ -72,8 +72,12 @@ pub fn graph(model: &Cluster) -> Option<Graph> {
         model,
         &model.cluster_role_arn,
         "cluster_role",
-        IamRole::for_service(naming.of("cluster"), &principal("eks", region), naming.tags("cluster"))
-            .attach(naming.managed("AmazonEKSClusterPolicy")),
+        IamRole::for_service(
+            naming.of("cluster"),
+            &principal("eks", region),
+            naming.tags("cluster"),
+        )
+        .attach(naming.managed("AmazonEKSClusterPolicy")),
     );
     let encryption_key = encryption_key(&mut graph, model, &naming);
     let log_group = log_group(&mut graph, model, &naming);
@@ -123,7 +127,9 @@ pub fn graph(model: &Cluster) -> Option<Graph> {
             logging,
             encryption_key: encryption_key.arn,
             authentication_mode: "API".to_owned(),
-            support: unknown.take("support", &model.support, String::new()).to_uppercase(),
+            support: unknown
+                .take("support", &model.support, String::new())
+                .to_uppercase(),
             tier: unknown.take("tier", &model.control_plane_tier, String::new()),
             zonal_shift: unknown.take("zonal_shift", &model.zonal_shift, false),
             deletion_protection: unknown.take("deletion_protection", &model.deletion_protection, false),
@@ -149,26 +155,48 @@ pub fn graph(model: &Cluster) -> Option<Graph> {
             tags: naming.tags("irsa"),
         },
     );
-    let creator = graph.part(
-        CREATOR,
-        AccessEntry {
-            cluster: cluster.ready(),
-            principal: None,
-            access_type: "STANDARD".to_owned(),
-            groups: BTreeSet::new(),
-            username: None,
-            policies: BTreeMap::from([(access_policy(region, "admin"), BTreeSet::new())]),
-            principal_id: None,
-            tags: Tags::new(),
-        },
+    let creator = match model.creator_access {
+        Attr::Known(false) => None,
+        _ => Some(graph.part(
+            CREATOR,
+            AccessEntry {
+                cluster: cluster.ready(),
+                principal: None,
+                access_type: "STANDARD".to_owned(),
+                groups: BTreeSet::new(),
+                username: None,
+                policies: BTreeMap::from([(access_policy(region, "admin"), BTreeSet::new())]),
+                principal_id: None,
+                tags: Tags::new(),
+            },
+        )),
+    };
+    let entries = access(&mut graph, model, &cluster, region);
+    let first = add_ons(
+        &mut graph,
+        model,
+        &naming,
+        &cluster,
+        &issuer,
+        addons::When::BeforeNodes,
+        &[],
     );
-    access(&mut graph, model, &cluster, region);
-    let first = add_ons(&mut graph, model, &naming, &cluster, &issuer, addons::When::BeforeNodes, &[]);
     let nodes = system_nodes(&mut graph, model, &naming, &cluster, first);
-    add_ons(&mut graph, model, &naming, &cluster, &issuer, addons::When::WithNodes, &nodes);
+    add_ons(
+        &mut graph,
+        model,
+        &naming,
+        &cluster,
+        &issuer,
+        addons::When::WithNodes,
+        &nodes,
+    );
     match model.default_storage_class {
         Attr::Unknown => graph.open("storage_class"),
-        Attr::Known(true) => drop(graph.part("storage_class", storage::default_class(&cluster, creator.ready()))),
+        Attr::Known(true) => drop(graph.part(
+            "storage_class",
+            storage::default_class(&cluster, creator.iter().chain(&entries)),
+        )),
         _ => {}
     }
     Some(graph)
@@ -181,7 +209,13 @@ pub(super) struct Given {
 }
 
 /// The role that is given, or one that is made.
-pub(super) fn role(graph: &mut Graph, model: &Cluster, given: &Attr<String>, part: &str, role: IamRole) -> Given {
+pub(super) fn role(
+    graph: &mut Graph,
+    model: &Cluster,
+    given: &Attr<String>,
+    part: &str,
+    role: IamRole,
+) -> Given {
     match given {
         Attr::Known(arn) => Given {
             arn: Some(Text::from(arn)),
@@ -290,15 +324,22 @@ pub fn access_policy(region: &str, level: &str) -> String {
         "admin_view" => "AmazonEKSAdminViewPolicy",
         _ => "AmazonEKSViewPolicy",
     };
-    format!("arn:{}:eks::aws:cluster-access-policy/{policy}", partition(region))
+    format!(
+        "arn:{}:eks::aws:cluster-access-policy/{policy}",
+        partition(region)
+    )
 }
 
-fn access(graph: &mut Graph, model: &Cluster, cluster: &Handle, region: &str) {
+fn access(graph: &mut Graph, model: &Cluster, cluster: &Handle, region: &str) -> Vec<Handle> {
     let entries = match &model.access {
-        Attr::Unknown => return graph.open("access_entry/"),
-        Attr::Null => return,
+        Attr::Unknown => {
+            graph.open("access_entry/");
+            return Vec::new();
+        }
+        Attr::Null => return Vec::new(),
         Attr::Known(entries) => entries,
     };
+    let mut parts = Vec::new();
     for (name, entry) in entries {
         let Access {
             principal_arn,
@@ -322,16 +363,24 @@ fn access(graph: &mut Graph, model: &Cluster, cluster: &Handle, region: &str) {
         }
         let part = AccessEntry {
             cluster: cluster.ready(),
-            principal: Some(Text::from(unknown.take("principal", principal_arn, String::new()))),
+            principal: Some(Text::from(unknown.take(
+                "principal",
+                principal_arn,
+                String::new(),
+            ))),
             access_type: unknown.take("type", kind, "STANDARD".to_owned()),
             groups: unknown.take("groups", groups, BTreeSet::new()),
             username: username.known().cloned(),
-            policies: all.into_iter().map(|policy| (policy, namespaces.clone())).collect(),
+            policies: all
+                .into_iter()
+                .map(|policy| (policy, namespaces.clone()))
+                .collect(),
             principal_id: None,
             tags: Tags::new(),
         };
-        graph.part_with(key("access_entry", name), part, unknown);
+        parts.push(graph.part_with(key("access_entry", name), part, unknown));
     }
+    parts
 }
 
 /// The ids, among which some may not be known, and whether that is so.

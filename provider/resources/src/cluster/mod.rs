@@ -74,7 +74,12 @@ impl Declared<Platform> for ClusterResource {
     }
 
     /// One minor after the other; what an interrupted upgrade left behind is brought along first.
-    async fn steps(&self, context: &Platform, model: &Cluster, found: &Report) -> Result<Vec<Graph>, Failure> {
+    async fn steps(
+        &self,
+        context: &Platform,
+        model: &Cluster,
+        found: &Report,
+    ) -> Result<Vec<Graph>, Failure> {
         versions::steps(context, model, found).await
     }
 
@@ -129,7 +134,10 @@ impl Declared<Platform> for ClusterResource {
                 Diagnostic::error(
                     "EKB2230",
                     "The cluster is protected",
-                    format!("`deletion_protection` is true: the cluster {} is not destroyed.", prior.name.known().map_or("", String::as_str)),
+                    format!(
+                        "`deletion_protection` is true: the cluster {} is not destroyed.",
+                        prior.name.known().map_or("", String::as_str)
+                    ),
                 )
                 .hint("Set it to false, apply, then destroy."),
             );
@@ -148,7 +156,12 @@ impl Declared<Platform> for ClusterResource {
         let Some(cluster) = report.objects.get(&Key::from("cluster")) else {
             return;
         };
-        let text = |field: &str| cluster.get(field).and_then(|value| value.as_str()).map(str::to_owned);
+        let text = |field: &str| {
+            cluster
+                .get(field)
+                .and_then(|value| value.as_str())
+                .map(str::to_owned)
+        };
         model.kubernetes_version = Attr::from_option(text("version"));
     }
 }
@@ -173,7 +186,10 @@ fn foresee_names(planned: &mut Cluster) {
         given => given.clone(),
     };
     let mut arns = BTreeMap::from([
-        ("cluster".to_owned(), given_or(&planned.cluster_role_arn, "cluster")),
+        (
+            "cluster".to_owned(),
+            given_or(&planned.cluster_role_arn, "cluster"),
+        ),
         ("node".to_owned(), given_or(&planned.node_role_arn, "node")),
     ]);
     let Some(wanted) = addons::wanted(planned) else {

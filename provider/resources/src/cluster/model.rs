@@ -39,6 +39,9 @@ pub struct Cluster {
     /// beside them.
     #[attribute(optional)]
     pub access: Attr<BTreeMap<String, Access>>,
+    /// Whether the identity that creates the cluster has an access entry as administrator. False where `access` names it.
+    #[attribute(optional, computed, default = true)]
+    pub creator_access: Attr<bool>,
     /// The nodes that run the system's own pods.
     #[attribute(optional)]
     pub system_nodes: Attr<SystemNodes>,
@@ -51,7 +54,12 @@ pub struct Cluster {
     pub default_storage_class: Attr<bool>,
     /// `standard` (AWS upgrades the cluster when standard support of its version ends) or `extended` (the version stays for
     /// another year, at a higher price).
-    #[attribute(optional, computed, default = "extended", validate(one_of("standard", "extended")))]
+    #[attribute(
+        optional,
+        computed,
+        default = "extended",
+        validate(one_of("standard", "extended"))
+    )]
     pub support: Attr<String>,
     /// Capacity of the control plane: `standard`, or one that is paid for: `tier-xl`, `tier-2xl`, `tier-4xl`, `tier-8xl`.
     #[attribute(
@@ -161,7 +169,10 @@ pub struct Encryption {
     #[attribute(optional)]
     pub enabled: Attr<bool>,
     /// ARN of the key. Default: one is made.
-    #[attribute(optional, validate(pattern("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$")))]
+    #[attribute(
+        optional,
+        validate(pattern("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$"))
+    )]
     pub kms_key_arn: Attr<String>,
 }
 
@@ -169,7 +180,10 @@ pub struct Encryption {
 #[derive(Model, Debug, Clone)]
 pub struct Logging {
     /// Which: `api`, `audit`, `authenticator`, `controllerManager`, `scheduler`. Default: the first three.
-    #[attribute(optional, validate(one_of("api", "audit", "authenticator", "controllerManager", "scheduler")))]
+    #[attribute(
+        optional,
+        validate(one_of("api", "audit", "authenticator", "controllerManager", "scheduler"))
+    )]
     pub types: Attr<BTreeSet<String>>,
     /// How many days they are kept (AWS CloudWatch Logs PutRetentionPolicy). Default 30.
     #[attribute(optional)]
@@ -193,7 +207,10 @@ pub struct Access {
     #[attribute(optional)]
     pub namespaces: Attr<BTreeSet<String>>,
     /// ARNs of further access policies of EKS, for the same namespaces.
-    #[attribute(optional, validate(pattern("^arn:aws[a-z-]*:eks::aws:cluster-access-policy/.+$")))]
+    #[attribute(
+        optional,
+        validate(pattern("^arn:aws[a-z-]*:eks::aws:cluster-access-policy/.+$"))
+    )]
     pub policies: Attr<BTreeSet<String>>,
     /// Kubernetes groups, for roles and bindings of your own.
     #[attribute(optional)]

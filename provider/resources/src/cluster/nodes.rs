@@ -40,7 +40,11 @@ pub fn instance_types(nodes: &SystemNodes) -> Attr<Vec<String>> {
         Attr::Known(types) => Attr::Known(types.iter().cloned().collect()),
         Attr::Unknown => Attr::Unknown,
         Attr::Null => architecture(nodes).map(|architecture| {
-            let default = if architecture == "arm64" { "t4g.large" } else { "t3.large" };
+            let default = if architecture == "arm64" {
+                "t4g.large"
+            } else {
+                "t3.large"
+            };
             vec![default.to_owned()]
         }),
     }
@@ -50,7 +54,11 @@ pub fn instance_types(nodes: &SystemNodes) -> Attr<Vec<String>> {
 pub fn ami_type(nodes: &SystemNodes) -> Attr<String> {
     match &nodes.ami_type {
         Attr::Null => architecture(nodes).map(|architecture| {
-            let word = if architecture == "arm64" { "ARM_64" } else { "x86_64" };
+            let word = if architecture == "arm64" {
+                "ARM_64"
+            } else {
+                "x86_64"
+            };
             format!("AL2023_{word}_STANDARD")
         }),
         given => given.clone(),
@@ -72,12 +80,20 @@ pub fn system_nodes(
         }
         return Vec::new();
     };
-    let mut managed: Vec<String> = ["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonSSMManagedInstanceCore"]
-        .map(|policy| naming.managed(policy))
-        .into();
+    let mut managed: Vec<String> = [
+        "AmazonEKSWorkerNodePolicy",
+        "AmazonEC2ContainerRegistryPullOnly",
+        "AmazonSSMManagedInstanceCore",
+    ]
+    .map(|policy| naming.managed(policy))
+    .into();
     managed.extend(nodes.policies.known().into_iter().flatten().cloned());
     let node_role = managed.into_iter().fold(
-        IamRole::for_service(naming.of("node"), &principal("ec2", naming.region), naming.tags("node")),
+        IamRole::for_service(
+            naming.of("node"),
+            &principal("ec2", naming.region),
+            naming.tags("node"),
+        ),
         IamRole::attach,
     );
     let node_role = role(graph, model, &model.node_role_arn, "node_role", node_role);
@@ -106,7 +122,11 @@ pub fn system_nodes(
     let (own, is_own_unknown) = ids(&nodes.subnet_ids);
     let (shared, is_shared_unknown) = ids(&model.subnet_ids);
     let is_own = !nodes.subnet_ids.is_null();
-    let (subnet_ids, is_unknown) = if is_own { (own, is_own_unknown) } else { (shared, is_shared_unknown) };
+    let (subnet_ids, is_unknown) = if is_own {
+        (own, is_own_unknown)
+    } else {
+        (shared, is_shared_unknown)
+    };
     if is_unknown {
         unknown.note("subnets");
     }
@@ -148,7 +168,7 @@ pub fn system_nodes(
         desired: unknown.take("desired", &nodes.desired, min),
         labels: unknown.take("labels", &nodes.labels, BTreeMap::new()),
         taints: tainted.then_some(taint).into_iter().collect::<BTreeSet<_>>(),
-        max_unavailable: Unavailable::Nodes(unknown.take("max_unavailable", &nodes.max_unavailable, 1)),
+        max_unavailable: Unavailable::Nodes(i32::try_from(unknown.take("max_unavailable", &nodes.max_unavailable, 1)).unwrap_or(1)),
         force_drain: model.force_drain == Attr::Known(true),
         health: Healthy,
         after: before,
@@ -156,13 +176,21 @@ pub fn system_nodes(
     };
     // Another group takes the place of one whose fields cannot be changed: it is made beside it, and then the old one goes.
     let place = place(&group);
-    if is_unknown || ["instance_types", "ami_type", "capacity_type", "role_arn"].iter().any(|field| unknown.has(field)) {
+    if is_unknown
+        || ["instance_types", "ami_type", "capacity_type", "role_arn"]
+            .iter()
+            .any(|field| unknown.has(field))
+    {
         graph.open("node_group/");
         return Vec::new();
     }
     let name = format!("{}-{place}", naming.of("system"));
     let group = NodeGroup { name, ..group };
-    vec![graph.part_with(key("node_group", format!("system-{place}")), group, unknown).ready()]
+    vec![
+        graph
+            .part_with(key("node_group", format!("system-{place}")), group, unknown)
+            .ready(),
+    ]
 }
 
 /// Eight hexadecimal digits of what cannot be changed of a node group (AWS EKS UpdateNodegroupConfig has no word for it).

@@ -9,7 +9,8 @@ use crate::platform::Platform;
 
 /// Checks a change of the version, and says what it will do.
 pub async fn check(context: Option<&Platform>, prior: &Cluster, planned: &Cluster, out: &mut Diagnostics) {
-    let (Attr::Known(from), Attr::Known(to)) = (&prior.kubernetes_version, &planned.kubernetes_version) else {
+    let (Attr::Known(from), Attr::Known(to)) = (&prior.kubernetes_version, &planned.kubernetes_version)
+    else {
         return;
     };
     let (Some(is), Some(should)) = (minor(from), minor(to)) else {
@@ -61,15 +62,24 @@ pub async fn check(context: Option<&Platform>, prior: &Cluster, planned: &Cluste
         Diagnostic::warning(
             "EKB2222",
             "The Kubernetes version changes",
-            format!("{}: at each step {order}. System nodes are replaced one after the other.", hops.join(" \u{2192} ")),
+            format!(
+                "{}: at each step {order}. System nodes are replaced one after the other.",
+                hops.join(" \u{2192} ")
+            ),
         )
         .hint("An interrupted change goes on with the next apply.")
         .at(at()),
     );
-    let (Some(context), Attr::Known(region), Attr::Known(name)) = (context, &planned.common.region, &planned.name) else {
+    let (Some(context), Attr::Known(region), Attr::Known(name)) =
+        (context, &planned.common.region, &planned.name)
+    else {
         return;
     };
-    let category = if should > is { Category::Upgrade } else { Category::Rollback };
+    let category = if should > is {
+        Category::Upgrade
+    } else {
+        Category::Rollback
+    };
     match catalogue::insights(&context.aws, region, name, category).await {
         Ok(insights) => say_insights(&insights, to, planned, out),
         Err(failure) => out.push(failure.warning()),
@@ -99,7 +109,11 @@ pub fn sentence(insight: &Insight) -> String {
         [] => String::new(),
         some => format!(" ({})", some.join(", ")),
     };
-    let reason = if insight.reason.is_empty() { &insight.description } else { &insight.reason };
+    let reason = if insight.reason.is_empty() {
+        &insight.description
+    } else {
+        &insight.reason
+    };
     format!("{}: {reason}{resources}", insight.name)
 }
 
@@ -114,7 +128,10 @@ fn say_insights(insights: &[Insight], to: &str, planned: &Cluster, out: &mut Dia
         .map(|insight| insight.recommendation.as_str())
         .filter(|advice| !advice.is_empty())
         .collect();
-    let detail = format!("EKS's upgrade insights stand against {to}. {}", sentences.join(" \u{b7} "));
+    let detail = format!(
+        "EKS's upgrade insights stand against {to}. {}",
+        sentences.join(" \u{b7} ")
+    );
     let at = Path::from("kubernetes_version");
     if planned.force_insights == Attr::Known(true) {
         return out.push(

@@ -71,7 +71,11 @@ async fn complete_support(
             .at(Path::from("kubernetes_version")),
         );
     };
-    let ends = if support == "standard" { &found.standard_until } else { &found.extended_until };
+    let ends = if support == "standard" {
+        &found.standard_until
+    } else {
+        &found.extended_until
+    };
     planned.support_ends = Attr::from_option(ends.clone());
     say_support(found, support, out);
 }
@@ -79,7 +83,10 @@ async fn complete_support(
 /// What a version costs that is no longer in standard support.
 fn say_support(version: &Version, support: &str, out: &mut Diagnostics) {
     let Version { version: name, .. } = version;
-    let date = |date: &Option<String>| date.clone().unwrap_or_else(|| "a date that AWS does not say".to_owned());
+    let date = |date: &Option<String>| {
+        date.clone()
+            .unwrap_or_else(|| "a date that AWS does not say".to_owned())
+    };
     let at = Path::from("kubernetes_version");
     match version.support {
         Support::Standard => {}
@@ -139,8 +146,17 @@ async fn complete_addons(
     let mut versions: BTreeMap<String, Attr<String>> = wanted
         .iter()
         .map(|(name, addon)| {
-            let kept = || before.and_then(|before| before.get(name)).cloned().unwrap_or(Attr::Unknown);
-            let version = if addon.version.is_null() { kept() } else { addon.version.clone() };
+            let kept = || {
+                before
+                    .and_then(|before| before.get(name))
+                    .cloned()
+                    .unwrap_or(Attr::Unknown)
+            };
+            let version = if addon.version.is_null() {
+                kept()
+            } else {
+                addon.version.clone()
+            };
             (name.clone(), version)
         })
         .collect();
@@ -190,7 +206,10 @@ async fn defaults(
 ) -> Result<BTreeMap<String, String>, Failure> {
     let found = catalogue::addon_versions(&context.aws, region, names, version).await?;
     let default = |(name, versions): (String, Vec<catalogue::AddonVersion>)| {
-        let default = versions.iter().find(|version| version.is_default).or(versions.first())?;
+        let default = versions
+            .iter()
+            .find(|version| version.is_default)
+            .or(versions.first())?;
         Some((name, default.version.clone()))
     };
     Ok(found.into_iter().filter_map(default).collect())
@@ -214,10 +233,19 @@ pub async fn steps(context: &Platform, model: &Cluster, found: &Report) -> Resul
 /// The cluster at another version, with the add-ons that EKS has for it.
 async fn at(context: &Platform, model: &Cluster, version: &str) -> Result<Cluster, Failure> {
     let mut model = model.clone();
-    let names = addons::wanted(&model).into_iter().flatten().map(|(name, _)| name).collect();
+    let names = addons::wanted(&model)
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name)
+        .collect();
     let region = model.common.region.known().cloned().unwrap_or_default();
     let versions = defaults(context, &region, &names, version).await?;
     model.kubernetes_version = version.to_owned().into();
-    model.addon_versions = Attr::Known(versions.into_iter().map(|(name, version)| (name, version.into())).collect());
+    model.addon_versions = Attr::Known(
+        versions
+            .into_iter()
+            .map(|(name, version)| (name, version.into()))
+            .collect(),
+    );
     Ok(model)
 }
