@@ -391,6 +391,8 @@ def update(context):
         "nodegroupName": context.params.get("nodegroupName"), "addonName": context.params.get("addonName"),
         "thing": named[0], "begun": context.now(), "changes": {path: params[name] for name, path in changes.items() if name in params},
     }
+    if context.operation == "UpdateAddon":  # without one its pods have the role of their node again
+        made["changes"]["serviceAccountRoleArn"] = params.get("serviceAccountRoleArn")
     context.backend.__dict__.setdefault("ekb_stored", {}).setdefault("update", {})[made["id"]] = made
     return {"update": made}
 

@@ -39,3 +39,104 @@ fn a_network_and_a_cluster_from_nothing_in_one_apply() {
         account.assert_understood();
     });
 }
+
+#[test]
+fn each_argument_is_updated_in_place() {
+    Workspace::in_turn(0, |workspace, account| {
+        let none = "default_storage_class = false";
+        workspace.write("main.tf", &cluster(none));
+        workspace.apply().ok();
+        let before = workspace.resource(ADDRESS).unwrap_or_default();
+        for (what, arguments) in [
+            ("tags", "tags = { team = \"platform\" }"),
+            ("support", "support = \"standard\""),
+            ("tier", "control_plane_tier = \"tier-xl\""),
+            ("zonal shift", "zonal_shift = true"),
+            ("protection", "deletion_protection = true"),
+            ("no protection", ""),
+            (
+                "logging",
+                "logging = { types = [\"audit\"], retention_days = 90 }",
+            ),
+            (
+                "access",
+                "access = { view = { principal_arn = \"arn:aws:iam::123456789012:role/view\", level = \"view\" } }",
+            ),
+            (
+                "access to a namespace",
+                "access = { view = { principal_arn = \"arn:aws:iam::123456789012:role/view\", level = \"edit\", namespaces = [\"shop\"] } }",
+            ),
+            ("more nodes", "system_nodes = { min = 3, max = 5 }"),
+            ("larger disks", "system_nodes = { disk_gib = 100 }"),
+            (
+                "labels and no taint",
+                "system_nodes = { labels = { pool = \"system\" }, only_system_pods = false }",
+            ),
+            (
+                "an add-on less",
+                "addons = { snapshot-controller = { enabled = false } }",
+            ),
+            (
+                "an add-on's configuration",
+                "addons = { coredns = { configuration = jsonencode({ replicaCount = 3 }) } }",
+            ),
+            ("irsa", "addons = { vpc-cni = { role_by = \"irsa\" } }"),
+            ("as at first", ""),
+        ] {
+            eprintln!("   {what}");
+            workspace.write("main.tf", &cluster(&format!("{none}\n{arguments}")));
+            let plan = workspace.plan().ok();
+            assert_eq!(plan.action(ADDRESS), "update", "{what}: {}", plan.run.stdout);
+            workspace.apply_plan(&plan).ok();
+            workspace.plan().ok().assert_empty();
+        }
+        assert_eq!(
+            workspace.resource(ADDRESS).unwrap_or_default()["arn"],
+            before["arn"]
+        );
+        workspace.destroy().ok();
+        account.assert_empty();
+        account.assert_understood();
+    });
+}
+
+#[test]
+fn it_is_upgraded_a_minor_at_a_time() {
+    Workspace::in_turn(1, |workspace, account| {
+        let at = |version: &str| {
+            cluster("default_storage_class = false").replace(
+                "kubernetes_version = \"1.35\"",
+                &format!("kubernetes_version = \"{version}\""),
+            )
+        };
+        workspace.write("main.tf", &at("1.34"));
+        workspace.apply().ok();
+        account.clear_log();
+        workspace.write("main.tf", &at("1.36"));
+        let plan = workspace.plan().ok();
+        assert_eq!(plan.action(ADDRESS), "update", "{}", plan.run.stdout);
+        assert!(
+            plan.run.output().contains("1.34 → 1.35 → 1.36"),
+            "{}",
+            plan.run.output()
+        );
+        workspace.apply_plan(&plan).ok();
+        workspace.plan().ok().assert_empty();
+        let steps: Vec<String> = account
+            .mutations()
+            .into_iter()
+            .map(|call| call.operation)
+            .filter(|operation| {
+                ["UpdateClusterVersion", "UpdateNodegroupVersion"].contains(&operation.as_str())
+            })
+            .collect();
+        let hop = ["UpdateClusterVersion", "UpdateNodegroupVersion"];
+        assert_eq!(steps, [hop, hop].concat());
+        // Back is another thing.
+        workspace.write("main.tf", &at("1.35"));
+        workspace.plan().failed().says("EKB2221");
+        workspace.write("main.tf", &at("1.36"));
+        workspace.destroy().ok();
+        account.assert_empty();
+    });
+}

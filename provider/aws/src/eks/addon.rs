@@ -159,10 +159,12 @@ impl UnderParent for Addon {
         if what.iter().all(|difference| difference.field == "health") && !has_failed {
             return until_well::<Self>(eks, addon).await;
         }
-        let role = match &self.service_account_role {
-            Some(role) => Some(call.text(role)?),
-            None => of("service_account_role", what).map(|_| String::new()),
-        };
+        // Without one the add-on's pods have the role of their node again (AWS EKS `UpdateAddon`).
+        let role = self
+            .service_account_role
+            .as_ref()
+            .map(|role| call.text(role))
+            .transpose()?;
         let conflicts = if self.overwrite {
             ResolveConflicts::Overwrite
         } else {

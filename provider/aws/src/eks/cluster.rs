@@ -11,8 +11,8 @@ use aws_sdk_eks::types::{
 };
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Call, Condition, Deleted, Difference, Idempotence, KindTraits, Loss, Made, Object, Part, Ref, Remedy, Tags,
-    Target, Text,
+    Call, Condition, Deleted, Difference, Idempotence, KindTraits, Loss, Made, Object, Part, Ref, Remedy,
+    Tags, Target, Text,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -470,9 +470,15 @@ fn see(cluster: types::Cluster) -> Object {
         "zonal_shift": cluster.zonal_shift_config.and_then(|config| config.enabled).unwrap_or_default(),
         "deletion_protection": cluster.deletion_protection.unwrap_or_default(),
     });
-    let references = [network.vpc_id.clone(), cluster.role_arn, key]
-        .into_iter()
-        .flatten();
+    // EKS's own group goes with the cluster, or after it.
+    let references = [
+        network.vpc_id.clone(),
+        network.cluster_security_group_id.clone(),
+        cluster.role_arn,
+        key,
+    ]
+    .into_iter()
+    .flatten();
     Object {
         arn: cluster.arn,
         condition,

@@ -16,6 +16,7 @@ use reconcile::resource::{Declared, DefaultTimeouts, Outputs};
 pub mod addons;
 pub mod checks;
 pub mod graph;
+pub mod lookups;
 pub mod model;
 pub mod nodes;
 pub mod storage;
@@ -40,6 +41,10 @@ impl Declared<Platform> for ClusterResource {
     const LOOKS_UP: &'static [&'static str] = &[
         aws::eks::catalogue::VERSIONS,
         aws::eks::catalogue::ADDON_VERSIONS,
+        aws::eks::catalogue::ADDON_SCHEMA,
+        aws::eks::catalogue::SUBNETS,
+        aws::eks::catalogue::INSTANCE_TYPES,
+        aws::eks::catalogue::OFFERED,
         "eks:ListInsights",
         "eks:DescribeInsight",
     ];
@@ -66,6 +71,7 @@ impl Declared<Platform> for ClusterResource {
         if let Some(prior) = prior {
             upgrade::check(context, prior, planned, out).await;
         }
+        lookups::check(context, prior, planned, out).await;
         foresee_names(planned);
     }
 

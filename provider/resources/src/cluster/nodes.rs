@@ -168,7 +168,9 @@ pub fn system_nodes(
         desired: unknown.take("desired", &nodes.desired, min),
         labels: unknown.take("labels", &nodes.labels, BTreeMap::new()),
         taints: tainted.then_some(taint).into_iter().collect::<BTreeSet<_>>(),
-        max_unavailable: Unavailable::Nodes(i32::try_from(unknown.take("max_unavailable", &nodes.max_unavailable, 1)).unwrap_or(1)),
+        max_unavailable: Unavailable::Nodes(
+            i32::try_from(unknown.take("max_unavailable", &nodes.max_unavailable, 1)).unwrap_or(1),
+        ),
         force_drain: model.force_drain == Attr::Known(true),
         health: Healthy,
         after: before,
