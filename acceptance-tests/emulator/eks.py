@@ -131,6 +131,24 @@ def mode_goes_elsewhere(context, cluster):
     return mode and MODES.index(mode) - MODES.index(cluster.accessConfig["authenticationMode"]) not in (0, 1)
 
 
+def minor(version):
+    return int(version.split(".")[1])
+
+
+def nodes_stay_behind(context, cluster):
+    """EKS goes on only when its managed nodes are where the control plane is."""
+    goes_up = minor(context.params["version"]) > minor(cluster.version)
+    return goes_up and any(minor(group.version) < minor(cluster.version) for group in cluster.nodegroups.values())
+
+
+def nodes_are_ahead(context, cluster):
+    return any(minor(group.version) > minor(context.params["version"]) for group in cluster.nodegroups.values())
+
+
+def is_ahead_of_cluster(context, cluster):
+    return "version" in context.params and minor(context.params["version"]) > minor(cluster.version)
+
+
 def only_for_people(context, entry):
     return entry["type"] not in ("STANDARD", "EC2" if context.operation == "AssociateAccessPolicy" else "")
 
@@ -171,8 +189,21 @@ rows.add("eks", [
            'Entries with a type of "STANDARD"', "access_entry", when=only_for_people),
     Refuse("UpdateClusterVersion", "InvalidParameterException", "Unsupported Kubernetes minor version update to {version}", "cluster",
            when=skips_a_version),
+    Refuse("UpdateClusterVersion", INVALID, "Nodegroups must be updated to match cluster version {version} before updating cluster version",
+           "cluster", when=nodes_stay_behind),
+    Refuse("UpdateClusterVersion", INVALID, "Nodegroups must be rolled back before the cluster", "cluster", when=nodes_are_ahead),
+    Refuse(["CreateNodegroup", "UpdateNodegroupVersion"], "InvalidParameterException", "Requested Nodegroup version {version} is not "
+           "supported with cluster version", "cluster", OF_CLUSTER, when=is_ahead_of_cluster),
+    Refuse(["CreateAddon", "UpdateAddon"], IN_USE, "Association already exists for a service account of the add-on", "cluster",
+           OF_CLUSTER, when=lambda context, cluster: has_roles_of_others(context, cluster)),
+    Refuse("CreateAddon", "InvalidParameterException", "Resolve conflicts option preserve is not supported for operation CreateAddon",
+           "cluster", OF_CLUSTER, when=lambda context, _cluster: context.params.get("resolveConflicts") == "PRESERVE"),
+    # A new cluster has a definition of its own of what vpc-cni brings (aws/amazon-network-policy-controller-k8s#200).
+    Refuse("CreateAddon", INVALID, "ConfigurationConflict: CustomResourceDefinition policyendpoints.networking.k8s.aws", "cluster",
+           OF_CLUSTER, when=lambda context, _cluster: context.params["addonName"] == "vpc-cni"
+           and context.params.get("resolveConflicts") != "OVERWRITE"),
     Refuse("UpdateNodegroup*", IN_USE, "Nodegroup cannot be updated as it is currently not in Active State", "nodegroup",
-           not_in=("ACTIVE",)),
+           not_in=("ACTIVE", "DEGRADED")),
     Refuse("UpdateAddon", INVALID, "Addon is currently updating", "addon", states=("CREATING", "UPDATING", "DELETING")),
 ])
 
@@ -249,6 +280,65 @@ def nodegroup_created(context, result):
     nodegroup.disk_size = int(nodegroup.disk_size)
 
 
+# --- add-ons: roles by pod identity, and the nodes that their pods need ------------------------------------------------
+
+NEED_NODES = {"coredns", "metrics-server", "aws-ebs-csi-driver", "snapshot-controller"}
+TOO_FEW = {"issues": [{"code": "InsufficientNumberOfReplicas", "message": "The add-on is unhealthy because it doesn't have the desired "
+                       "number of replicas.", "resourceIds": []}]}
+
+
+def associations(backend):
+    return backend.__dict__.setdefault("ekb_stored", {}).setdefault("pod_identity_association", {})
+
+
+def has_roles_of_others(context, cluster):
+    wanted = {one["serviceAccount"] for one in context.params.get("podIdentityAssociations", [])}
+    owner = f":addon/{cluster.name}/{context.params['addonName']}/"
+    return any(one["clusterName"] == cluster.name and one["serviceAccount"] in wanted and owner not in one.get("ownerArn", "")
+               for one in associations(context.backend).values())
+
+
+def give_roles(context, addon, wanted):
+    """They belong to the add-on: a list takes the place of the one before."""
+    there = associations(context.backend)
+    take_roles(context.backend, addon)
+    addon["podIdentityAssociations"] = []
+    for n, one in enumerate(wanted):
+        id = f"a-{context.uuid.replace('-', '')[:16]}{n}"
+        arn = addon["addonArn"].split(":addon/")[0] + f":podidentityassociation/{addon['clusterName']}/{id}"
+        there[addon["clusterName"], id] = {
+            **one, "clusterName": addon["clusterName"], "namespace": "kube-system", "associationId": id, "associationArn": arn,
+            "ownerArn": addon["addonArn"], "tags": {}, "createdAt": models.utcnow(), "modifiedAt": models.utcnow()}
+        addon["podIdentityAssociations"].append(arn)
+
+
+@after("eks", "CreateAddon")
+def addon_created(context, result):
+    addon = result["addon"]
+    give_roles(context, addon, context.params.get("podIdentityAssociations", []))
+
+
+@entered("eks", "addon", GONE)
+def take_roles(backend, addon):
+    there = associations(backend)
+    for key in [key for key, one in there.items() if one.get("ownerArn") == addon["addonArn"]]:
+        del there[key]
+
+
+@entered("eks", "addon", "ACTIVE")
+def pods_need_nodes(backend, addon):
+    cluster = backend.clusters[addon["clusterName"]]
+    if addon["addonName"] in NEED_NODES and not any(group.status == "ACTIVE" for group in cluster.nodegroups.values()):
+        addon["status"], addon["health"] = "DEGRADED", TOO_FEW
+
+
+@entered("eks", "nodegroup", "ACTIVE")
+def nodes_take_pods(backend, nodegroup):
+    for addon in rows.KINDS["eks"]["addon"].all(backend):
+        if addon["clusterName"] == nodegroup.cluster_name and addon["health"] == TOO_FEW:
+            addon["status"], addon["health"] = "ACTIVE", {"issues": []}
+
+
 # --- updates: what they change is so when they are over ---------------------------------------------------------------
 
 UPDATES = {
@@ -292,6 +382,12 @@ def update(context):
         context.backend.update_nodegroup_config(
             context.params["clusterName"], context.params["nodegroupName"], *(context.params.get(name) for name in (
                 "labels", "taints", "scalingConfig", "updateConfig", "nodeRepairConfig")))
+        named[0].updateConfig = context.params.get("updateConfig", named[0].updateConfig)
+    if context.operation == "UpdateAddon":
+        # Without a role the add-on has that of its node.
+        params.setdefault("serviceAccountRoleArn", None)
+        if "podIdentityAssociations" in params:
+            give_roles(context, named[0], params["podIdentityAssociations"])
     made = {
         "id": context.uuid, "status": "InProgress", "type": type, "createdAt": models.utcnow(), "errors": [],
         "params": [{"type": name, "value": str(value)} for name, value in leaves(params) if name in PARAMETERS],

@@ -34,25 +34,42 @@ def check(checker):
     eks.list_clusters()
     checker.refused(ec2.delete_subnet, "DependencyViolation", SubnetId=subnets[0])
 
-    # Node groups.
+    # Node groups, and what needs their nodes.
+    dns = {"clusterName": "one", "addonName": "coredns"}
+    eks.create_addon(**dns)
+    checker.advance(31)
+    waiting = eks.describe_addon(**dns)["addon"]
+    checker.same("without nodes", (waiting["status"], waiting["health"]["issues"][0]["code"]), ("DEGRADED", "InsufficientNumberOfReplicas"))
+    checker.refused(eks.create_nodegroup, "InvalidParameterException", **group, version="1.35")
     eks.create_nodegroup(**group, tags={"c": "d"}, version="1.34")
     checker.refused(eks.create_nodegroup, "ResourceInUseException", **group)
     checker.advance(151)
     nodes = eks.describe_nodegroup(clusterName="one", nodegroupName="system")["nodegroup"]
+    checker.same("with nodes", eks.describe_addon(**dns)["addon"]["status"], "ACTIVE")
+    eks.delete_addon(**dns)
+    checker.advance(21)
     checker.same("a node group", (nodes["status"], nodes["version"]), ("ACTIVE", "1.34"))
     checker.same("node groups", eks.list_nodegroups(clusterName="one")["nodegroups"], ["system"])
     checker.refused(eks.delete_cluster, "ResourceInUseException", name="one")
 
     # Add-ons.
     addon = {"clusterName": "one", "addonName": "vpc-cni"}
-    made = eks.create_addon(**addon, addonVersion="v1.20.0-eksbuild.1", tags={"e": "f"}, clientRequestToken="t")["addon"]
+    checker.refused(eks.create_addon, "InvalidRequestException", **addon)
+    checker.refused(eks.create_addon, "InvalidParameterException", **addon, resolveConflicts="PRESERVE")
+    wanted = {**addon, "addonVersion": "v1.20.0-eksbuild.1", "tags": {"e": "f"}, "resolveConflicts": "OVERWRITE",
+              "podIdentityAssociations": [{"serviceAccount": "aws-node", "roleArn": role}]}
+    made = eks.create_addon(**wanted, clientRequestToken="t")["addon"]
     checker.same("a new add-on", made["status"], "CREATING")
-    again = eks.create_addon(**addon, addonVersion="v1.20.0-eksbuild.1", tags={"e": "f"}, clientRequestToken="t")["addon"]
+    again = eks.create_addon(**wanted, clientRequestToken="t")["addon"]
     checker.same("the same token", again["addonArn"], made["addonArn"])
     checker.refused(eks.create_addon, "ResourceInUseException", **addon)
     checker.refused(eks.update_addon, "InvalidRequestException", **addon, addonVersion="v1.21.0-eksbuild.1")
     checker.advance(31)
-    update = eks.update_addon(**addon, addonVersion="v1.21.0-eksbuild.1")["update"]
+    (arn,) = eks.describe_addon(**addon)["addon"]["podIdentityAssociations"]
+    association = eks.describe_pod_identity_association(clusterName="one", associationId=arn.split("/")[-1])["association"]
+    checker.same("a role of it", (association["roleArn"], association["ownerArn"]), (role, made["addonArn"]))
+    update = eks.update_addon(**addon, addonVersion="v1.21.0-eksbuild.1", podIdentityAssociations=[])["update"]
+    checker.same("no role of it", eks.list_pod_identity_associations(clusterName="one")["associations"], [])
     checker.same("an update", (update["status"], update["type"]), ("InProgress", "AddonUpdate"))
     checker.advance(31)
     addon_now = eks.describe_addon(**addon)["addon"]
@@ -132,6 +149,12 @@ def check(checker):
     checker.advance(901)
     checker.same("its key", (status(), eks.describe_cluster(name="one")["cluster"]["encryptionConfig"]), ("ACTIVE", key))
     checker.refused(eks.associate_encryption_config, "InvalidRequestException", clusterName="one", encryptionConfig=key)
+    eks.update_nodegroup_version(clusterName="one", nodegroupName="system", version="1.35")
+    checker.advance(501)
+    checker.refused(eks.update_cluster_version, "InvalidRequestException", name="one", version="1.34")
+    eks.update_nodegroup_version(clusterName="one", nodegroupName="system", version="1.34")
+    checker.advance(501)
+    checker.refused(eks.update_cluster_version, "InvalidRequestException", name="one", version="1.36")
     eks.update_cluster_version(name="one", version="1.34")
     checker.advance(541)
     checker.refused(eks.update_cluster_version, "InvalidParameterException", name="one", version="1.33")

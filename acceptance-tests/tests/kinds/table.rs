@@ -9,7 +9,7 @@ use aws::ec2::{
     DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway,
     NatGateway, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
 };
-use aws::eks::{AccessEntry, Cluster};
+use aws::eks::{AccessEntry, Addon, Cluster, Healthy, NodeGroup, Taint, Unavailable};
 use aws::iam::IamRole;
 use aws::logs::LogGroup;
 use reconcile::graph::{Graph, Handle};
@@ -259,6 +259,86 @@ pub fn rows() -> Vec<Row> {
                 ("tags", |_, entry| mark(&mut entry.tags)),
             ],
         ),
+        row::<NodeGroup, _>(
+            |world| NodeGroup {
+                cluster: world.cluster().ready(),
+                after: Vec::new(),
+                name: "subject".into(),
+                role_arn: arn_of_role("nodes"),
+                subnets: ["a", "b"].map(|zone| Target::Part(world.subnet(zone).made())).into(),
+                instance_types: vec!["m7g.large".into(), "m6g.large".into()],
+                ami_type: "AL2023_ARM_64_STANDARD".into(),
+                capacity_type: "ON_DEMAND".into(),
+                launch_template: Some(world.template("a").made()),
+                launch_template_version: Some("1".into()),
+                version: "1.33".into(),
+                release_version: Some("1.33.1-20261001".into()),
+                min: 1,
+                max: 3,
+                desired: 2,
+                labels: BTreeMap::from([("role".into(), "system".into()), ("old".into(), "yes".into())]),
+                taints: BTreeSet::from([taint("CriticalAddonsOnly", Some("true")), taint("old", None)]),
+                max_unavailable: Unavailable::Nodes(1),
+                force_drain: false,
+                health: Healthy,
+                tags: tags(),
+            },
+            [
+                ("cluster", |world, group| group.cluster = world.other_cluster().ready()),
+                ("after", |world, group| group.after = vec![world.group("a").made()]),
+                ("name", |_, group| group.name = "other".into()),
+                ("role_arn", |_, group| group.role_arn = arn_of_role("other")),
+                ("subnets", |world, group| group.subnets = vec![Target::Part(world.subnet("c").made())]),
+                ("instance_types", |_, group| group.instance_types.reverse()),
+                ("ami_type", |_, group| group.ami_type = "BOTTLEROCKET_ARM_64".into()),
+                ("capacity_type", |_, group| group.capacity_type = "SPOT".into()),
+                ("launch_template", |world, group| group.launch_template = Some(world.template("b").made())),
+                ("launch_template_version", |_, group| group.launch_template_version = Some("2".into())),
+                ("version", |_, group| group.version = "1.34".into()),
+                ("release_version", |_, group| group.release_version = Some("1.33.2-20261101".into())),
+                ("min", |_, group| group.min = 3),
+                ("max", |_, group| group.max = 1),
+                ("desired", |_, group| group.desired = 3),
+                ("labels", |_, group| {
+                    group.labels = BTreeMap::from([("role".into(), "other".into()), ("new".into(), "yes".into())]);
+                }),
+                ("taints", |_, group| {
+                    group.taints = BTreeSet::from([taint("CriticalAddonsOnly", None), taint("new", Some("x"))]);
+                }),
+                ("max_unavailable", |_, group| group.max_unavailable = Unavailable::Percent(33)),
+                ("force_drain", |_, group| group.force_drain = true),
+                ("tags", |_, group| mark(&mut group.tags)),
+            ],
+        )
+        .outside("health", |account, id| unwell(account, "nodegroup", id, "AsgInstanceLaunchFailures")),
+        row::<Addon, _>(
+            |world| Addon {
+                cluster: world.cluster().ready(),
+                after: Vec::new(),
+                name: "vpc-cni".into(),
+                version: "v1.20.0-eksbuild.1".into(),
+                configuration: json!({ "env": { "ENABLE_PREFIX_DELEGATION": "true" } }),
+                service_account_role: Some(arn_of_role("cni")),
+                pod_identity: BTreeMap::from([("one".into(), arn_of_role("one"))]),
+                overwrite: false,
+                health: Healthy,
+                tags: tags(),
+            },
+            [
+                ("cluster", |world, addon| addon.cluster = world.other_cluster().ready()),
+                ("after", |world, addon| addon.after = vec![world.group("a").made()]),
+                ("name", |_, addon| addon.name = "kube-proxy".into()),
+                ("version", |_, addon| addon.version = "v1.21.0-eksbuild.1".into()),
+                ("configuration", |_, addon| addon.configuration = json!({})),
+                ("service_account_role", |_, addon| addon.service_account_role = None),
+                ("pod_identity", |_, addon| {
+                    addon.pod_identity = BTreeMap::from([("aws-node".into(), arn_of_role("cni"))]);
+                }),
+                ("overwrite", |_, addon| addon.overwrite = true),
+                ("tags", |_, addon| mark(&mut addon.tags)),
+            ],
+        )
+        .outside("health", |account, id| unwell(account, "addon", id, "InsufficientNumberOfReplicas")),
     ]
 }
 
@@ -473,6 +553,11 @@ impl World {
         self.part(&format!("role/{name}"), |_| role(name))
     }
 
+    /// Stands for a launch template: the emulated EKS takes any id.
+    fn template(&mut self, letter: &str) -> Handle {
+        self.group(letter)
+    }
+
     fn cluster(&mut self) -> Handle {
         self.part("cluster", |world| cluster(world, "one"))
     }
@@ -553,12 +638,36 @@ fn access(policy: &str) -> String {
     format!("arn:aws:eks::aws:cluster-access-policy/{policy}")
 }
 
+fn taint(key: &str, value: Option<&str>) -> Taint {
+    Taint {
+        key: key.to_owned(),
+        value: value.map(str::to_owned),
+        effect: "NO_SCHEDULE".into(),
+    }
+}
+
+/// For two minutes it is not well.
+fn unwell(account: &Account, kind: &str, id: &str, code: &str) {
+    let issue = json!({ "code": code, "message": "It is not well.", "resourceIds": [] });
+    let (_, name) = id.split_once('/').unwrap();
+    let chain = json!(["DEGRADED", 120, "ACTIVE"]);
+    account.put(
+        "eks",
+        kind,
+        name,
+        &json!({ "health": { "issues": [issue] } }),
+        &chain,
+    );
+}
+
 fn cluster(world: &mut World, name: &str) -> Cluster {
     Cluster {
         name: name.to_owned(),
         version: "1.34".into(),
         role_arn: arn_of_role("cluster"),
-        subnets: ["a", "b"].map(|zone| Target::Part(world.subnet(zone).made())).into(),
+        subnets: ["a", "b"]
+            .map(|zone| Target::Part(world.subnet(zone).made()))
+            .into(),
         security_groups: Vec::new(),
         endpoint_private: true,
         endpoint_public: true,

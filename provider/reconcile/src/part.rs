@@ -681,10 +681,17 @@ mod tests {
     #[test]
     fn a_part_reads_as_its_struct() {
         assert_eq!(Volume::KIND, "volume");
-        let said: Vec<(&str, FieldRule, Remedy)> =
-            ["zone", "size", "users", "password_version", "snapshot", "zones", "tags"]
-                .map(|field| (field, Volume::rule(field), Volume::remedy(field)))
-                .to_vec();
+        let said: Vec<(&str, FieldRule, Remedy)> = [
+            "zone",
+            "size",
+            "users",
+            "password_version",
+            "snapshot",
+            "zones",
+            "tags",
+        ]
+        .map(|field| (field, Volume::rule(field), Volume::remedy(field)))
+        .to_vec();
         assert!(Volume::is_later("mounts") && !Volume::is_later("users"));
         let expected = [
             ("zone", FieldRule::Exact, Remedy::Replace),

@@ -108,7 +108,10 @@ impl UnderParent for AccessEntry {
             let access_type = entry.r#type.unwrap_or_else(|| STANDARD.to_owned());
             // What EKS gives to machines by itself is nobody's to declare (aws-controllers-k8s/community#2144).
             let is_standard = access_type == STANDARD;
-            let groups = entry.kubernetes_groups.filter(|_| is_standard).unwrap_or_default();
+            let groups = entry
+                .kubernetes_groups
+                .filter(|_| is_standard)
+                .unwrap_or_default();
             let tags: Tags = entry.tags.unwrap_or_default().into_iter().collect();
             let fields = json!({
                 "cluster": cluster,
@@ -144,11 +147,20 @@ impl UnderParent for AccessEntry {
             .set_username(self.username.clone())
             .set_tags(Some(tags.into_iter().collect()));
         let answer = eks.call("eks:CreateAccessEntry", make.send()).await?;
-        let entry = At { parent: cluster, name: &principal };
-        let all = self.policies.iter().map(|(policy, within)| associate(eks, entry, policy, within));
+        let entry = At {
+            parent: cluster,
+            name: &principal,
+        };
+        let all = self
+            .policies
+            .iter()
+            .map(|(policy, within)| associate(eks, entry, policy, within));
         let associated = try_join_all(all).await.map(|_| ());
         let arn = answer.access_entry.and_then(|entry| entry.access_entry_arn);
-        Ok(finished(Made::settled(id_under(cluster, &principal)).arn(arn), associated))
+        Ok(finished(
+            Made::settled(id_under(cluster, &principal)).arn(arn),
+            associated,
+        ))
     }
 
     async fn change(
@@ -227,7 +239,10 @@ async fn policies(
     });
     let associated = associated.await?.into_iter().filter_map(|associated| {
         let scope = associated.access_scope.and_then(|scope| scope.namespaces);
-        Some((associated.policy_arn?, scope.unwrap_or_default().into_iter().collect()))
+        Some((
+            associated.policy_arn?,
+            scope.unwrap_or_default().into_iter().collect(),
+        ))
     });
     Ok(associated.collect())
 }

@@ -4,18 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_sdk_eks::types::{
-    self, AuthenticationMode, ClusterStatus, ControlPlaneScalingConfig, CreateAccessConfigRequest, EncryptionConfig,
-    KubernetesNetworkConfigRequest, LogSetup, LogType, Logging, Provider, ProvisionedControlPlaneTier, SupportType,
-    UpdateAccessConfigRequest, UpgradePolicyRequest, VpcConfigRequest, ZonalShiftConfigRequest,
+    self, AuthenticationMode, ClusterStatus, ControlPlaneScalingConfig, CreateAccessConfigRequest,
+    EncryptionConfig, KubernetesNetworkConfigRequest, LogSetup, LogType, Logging, Provider,
+    ProvisionedControlPlaneTier, SupportType, UpdateAccessConfigRequest, UpgradePolicyRequest,
+    VpcConfigRequest, ZonalShiftConfigRequest,
 };
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Call, Condition, Deleted, Difference, Idempotence, KindTraits, Loss, Made, Object, Part, Remedy, Tags, Target, Text,
+    Call, Condition, Deleted, Difference, Idempotence, KindTraits, Loss, Made, Object, Part, Remedy, Tags,
+    Target, Text,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Eks, Of, ids, is_open, issues, refused};
+use super::{
+    Eks, Of, ids, is_open,
+    issues::{self, issues},
+    refused,
+};
 use crate::failure::codes;
 use crate::kind::{ByName, no_answer, of, outputs, pace, settled, usual};
 
@@ -187,7 +193,11 @@ impl ByName for Cluster {
         let access = CreateAccessConfigRequest::builder()
             .authentication_mode(AuthenticationMode::from(self.authentication_mode.as_str()))
             .bootstrap_cluster_creator_admin_permissions(false);
-        let key = self.encryption_key.as_ref().map(|key| call.text(key)).transpose()?;
+        let key = self
+            .encryption_key
+            .as_ref()
+            .map(|key| call.text(key))
+            .transpose()?;
         let make = eks
             .write
             .create_cluster()
@@ -201,7 +211,11 @@ impl ByName for Cluster {
             .set_encryption_config(key.map(|key| vec![encryption(key)]))
             .bootstrap_self_managed_addons(false)
             .upgrade_policy(self.policy())
-            .zonal_shift_config(ZonalShiftConfigRequest::builder().enabled(self.zonal_shift).build())
+            .zonal_shift_config(
+                ZonalShiftConfigRequest::builder()
+                    .enabled(self.zonal_shift)
+                    .build(),
+            )
             .control_plane_scaling_config(self.size())
             .deletion_protection(self.deletion_protection)
             .set_tags(Some(call.tags(&self.tags).into_iter().collect()));
@@ -232,9 +246,13 @@ impl ByName for Cluster {
             // One step at a time.
             let next = step(&mode.is).and_then(|step| MODES.get(step + 1));
             let mode = next.copied().unwrap_or(&self.authentication_mode);
-            let mode = UpdateAccessConfigRequest::builder().authentication_mode(AuthenticationMode::from(mode));
+            let mode =
+                UpdateAccessConfigRequest::builder().authentication_mode(AuthenticationMode::from(mode));
             config.access_config(mode.build())
-        } else if ["endpoint_private", "endpoint_public", "public_cidrs"].into_iter().any(differs) {
+        } else if ["endpoint_private", "endpoint_public", "public_cidrs"]
+            .into_iter()
+            .any(differs)
+        {
             let network = network
                 .endpoint_private_access(self.endpoint_private)
                 .endpoint_public_access(self.endpoint_public)
@@ -249,13 +267,21 @@ impl ByName for Cluster {
         } else if differs("logging") {
             config.logging(self.logs())
         } else if differs("zonal_shift") {
-            config.zonal_shift_config(ZonalShiftConfigRequest::builder().enabled(self.zonal_shift).build())
+            config.zonal_shift_config(
+                ZonalShiftConfigRequest::builder()
+                    .enabled(self.zonal_shift)
+                    .build(),
+            )
         } else if differs("tier") {
             config.control_plane_scaling_config(self.size())
         } else if differs("deletion_protection") {
             config.deletion_protection(self.deletion_protection)
         } else if differs("version") {
-            let update = eks.write.update_cluster_version().name(name).version(&self.version);
+            let update = eks
+                .write
+                .update_cluster_version()
+                .name(name)
+                .version(&self.version);
             let update = update.force(self.force_upgrade);
             let eks = eks.to(format!(
                 "bringing EKS cluster {name} from version {} to {}",
@@ -296,17 +322,27 @@ impl ByName for Cluster {
     async fn in_the_way(eks: &Eks, it: &Object, _: &[&Object], ours: &[&Object]) -> Result<(), Failure> {
         let doing = format!("deleting EKS cluster {}", it.id);
         if it.fields["deletion_protection"] == true {
-            return Err(Failure::new(Class::Invalid, doing, "its deletion protection is on")
-                .code(codes::INVALID)
-                .hint("Set it to false, apply, then destroy. Nothing was deleted."));
+            return Err(
+                Failure::new(Class::Invalid, doing, "its deletion protection is on")
+                    .code(codes::INVALID)
+                    .hint("Set it to false, apply, then destroy. Nothing was deleted."),
+            );
         }
         let (groups, profiles) = others(eks, &it.id, ours).await;
         if groups.is_empty() && profiles.is_empty() {
             return Ok(());
         }
-        let named = |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")));
-        let named = [named("node groups", &groups), named("Fargate profiles", &profiles)];
-        let cause = format!("others have in it: {}", named.into_iter().flatten().collect::<Vec<_>>().join("; "));
+        let named = |what: &str, names: &[String]| {
+            (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
+        };
+        let named = [
+            named("node groups", &groups),
+            named("Fargate profiles", &profiles),
+        ];
+        let cause = format!(
+            "others have in it: {}",
+            named.into_iter().flatten().collect::<Vec<_>>().join("; ")
+        );
         Err(Failure::new(Class::Invalid, doing, cause)
             .code(codes::BUSY)
             .hint("Delete them first, whoever made them. Nothing was deleted."))
@@ -321,11 +357,15 @@ impl Cluster {
             .map(|name| LogType::from(*name))
             .partition(|kind| self.logging.contains(kind.as_str()));
         let setup = |types: Vec<LogType>, enabled| {
-            let setup = LogSetup::builder().set_types(Some(types.clone())).enabled(enabled);
+            let setup = LogSetup::builder()
+                .set_types(Some(types.clone()))
+                .enabled(enabled);
             (!types.is_empty()).then(|| setup.build())
         };
         let setups = [setup(on, true), setup(off, false)].into_iter().flatten();
-        Logging::builder().set_cluster_logging(Some(setups.collect())).build()
+        Logging::builder()
+            .set_cluster_logging(Some(setups.collect()))
+            .build()
     }
 
     fn policy(&self) -> UpgradePolicyRequest {
@@ -341,6 +381,10 @@ impl Cluster {
     }
 }
 
+#[expect(
+    deprecated,
+    reason = "EKS encrypts everything by now; older APIs want it said of Secrets, and take nothing else"
+)]
 fn encryption(key: String) -> EncryptionConfig {
     EncryptionConfig::builder()
         .resources("secrets")
@@ -366,20 +410,16 @@ async fn arn(eks: &Eks, name: &str) -> Result<String, Failure> {
 }
 
 fn see(cluster: types::Cluster) -> Object {
-    let issues = cluster.health.and_then(|health| health.issues).unwrap_or_default();
-    let issues: Vec<(String, String)> = issues
-        .into_iter()
-        .map(|issue| {
-            let code = issue.code.map(|code| code.as_str().to_owned());
-            (code.unwrap_or_default(), issue.message.unwrap_or_default())
-        })
-        .collect();
-    let issues = || issues.iter().map(|(code, message)| (code.as_str(), message.as_str()));
-    let status = cluster.status.as_ref().map_or("", ClusterStatus::as_str).to_owned();
+    let issues = issues!(cluster.health.and_then(|health| health.issues));
+    let status = cluster
+        .status
+        .as_ref()
+        .map_or("", ClusterStatus::as_str)
+        .to_owned();
     let condition = match status.as_str() {
         "ACTIVE" => Condition::Settled,
         "DELETING" => Condition::Deleting,
-        "FAILED" => Condition::Failed(issues::told("FAILED", issues())),
+        "FAILED" => Condition::Failed(issues::told("FAILED", &issues)),
         _ => Condition::Changing(status.clone()),
     };
     let network = cluster.resources_vpc_config;
@@ -388,16 +428,26 @@ fn see(cluster: types::Cluster) -> Object {
     let is_public = network.endpoint_public_access;
     let cidrs = set(network.public_access_cidrs.filter(|_| is_public));
     let setups = cluster.logging.and_then(|logging| logging.cluster_logging);
-    let on = setups.into_iter().flatten().filter(|setup| setup.enabled == Some(true));
+    let on = setups
+        .into_iter()
+        .flatten()
+        .filter(|setup| setup.enabled == Some(true));
     let on = on.flat_map(|setup| setup.types.unwrap_or_default());
     let on: BTreeSet<String> = on.map(|kind| kind.as_str().to_owned()).collect();
     let keys = cluster.encryption_config.into_iter().flatten();
     let key = keys.filter_map(|config| config.provider?.key_arn).next();
-    let mode = cluster.access_config.and_then(|access| access.authentication_mode);
+    let mode = cluster
+        .access_config
+        .and_then(|access| access.authentication_mode);
     let support = cluster.upgrade_policy.and_then(|policy| policy.support_type);
-    let tier = cluster.control_plane_scaling_config.and_then(|config| config.tier);
+    let tier = cluster
+        .control_plane_scaling_config
+        .and_then(|config| config.tier);
     let issuer = cluster.identity.and_then(|identity| identity.oidc?.issuer);
-    let (subnets, groups) = (network.subnet_ids.unwrap_or_default(), network.security_group_ids.unwrap_or_default());
+    let (subnets, groups) = (
+        network.subnet_ids.unwrap_or_default(),
+        network.security_group_ids.unwrap_or_default(),
+    );
     let fields = json!({
         "name": cluster.name,
         "version": cluster.version,
@@ -417,7 +467,9 @@ fn see(cluster: types::Cluster) -> Object {
         "zonal_shift": cluster.zonal_shift_config.and_then(|config| config.enabled).unwrap_or_default(),
         "deletion_protection": cluster.deletion_protection.unwrap_or_default(),
     });
-    let references = [network.vpc_id.clone(), cluster.role_arn, key].into_iter().flatten();
+    let references = [network.vpc_id.clone(), cluster.role_arn, key]
+        .into_iter()
+        .flatten();
     Object {
         arn: cluster.arn,
         condition,
@@ -425,8 +477,16 @@ fn see(cluster: types::Cluster) -> Object {
         references: references.chain(subnets).chain(groups).collect(),
         outputs: outputs([
             ("endpoint", cluster.endpoint),
-            ("certificate_authority", cluster.certificate_authority.and_then(|authority| authority.data)),
-            ("oidc_host", issuer.as_ref().map(|issuer| issuer.trim_start_matches("https://").to_owned())),
+            (
+                "certificate_authority",
+                cluster.certificate_authority.and_then(|authority| authority.data),
+            ),
+            (
+                "oidc_host",
+                issuer
+                    .as_ref()
+                    .map(|issuer| issuer.trim_start_matches("https://").to_owned()),
+            ),
             ("oidc_issuer", issuer),
             ("cluster_security_group_id", network.cluster_security_group_id),
             ("vpc_id", network.vpc_id),
@@ -434,7 +494,7 @@ fn see(cluster: types::Cluster) -> Object {
             ("platform_version", cluster.platform_version),
             ("status", Some(status)),
         ]),
-        detail: json!({ "issues": issues().map(|(code, message)| issues::issue(code, message)).collect::<Vec<_>>() }),
+        detail: json!({ "issues": issues::each(&issues) }),
         ..settled(fields)
     }
 }
@@ -448,8 +508,15 @@ async fn others(eks: &Eks, cluster: &str, ours: &[&Object]) -> (Vec<String>, Vec
         eks.call("eks:ListFargateProfiles", profiles)
     );
     let ours: BTreeMap<&str, &Object> = ours.iter().map(|object| (object.id.as_str(), *object)).collect();
-    let groups = groups.ok().and_then(|answer| answer.nodegroups).unwrap_or_default().into_iter();
+    let groups = groups
+        .ok()
+        .and_then(|answer| answer.nodegroups)
+        .unwrap_or_default()
+        .into_iter();
     let is_ours = |name: &String| ours.contains_key(crate::kind::id_under(cluster, name).as_str());
     let profiles = profiles.ok().and_then(|answer| answer.fargate_profile_names);
-    (groups.filter(|name| !is_ours(name)).collect(), profiles.unwrap_or_default())
+    (
+        groups.filter(|name| !is_ours(name)).collect(),
+        profiles.unwrap_or_default(),
+    )
 }

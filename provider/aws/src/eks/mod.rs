@@ -1,8 +1,10 @@
 //! EKS: parts made of a cluster and what is in it.
 
 mod access_entry;
+mod addon;
 mod cluster;
 mod issues;
+mod node_group;
 #[cfg(test)]
 mod tests;
 
@@ -14,11 +16,16 @@ use reconcile::part::{Call, Condition, Object, Refusal, Remedy, Tags, Target};
 use serde_json::Value;
 
 use crate::client::{Aws, Clients};
-use crate::kind::{Api, Client, Operation, Place, by_name, hopeless, under_parent};
+use crate::failure::codes;
+use crate::kind::{
+    Api, At, Client, Operation, Place, UnderParent, by_name, hopeless, id_under, under_parent,
+};
 
 pub use access_entry::AccessEntry;
+pub use addon::Addon;
 pub use cluster::Cluster;
 pub use issues::Healthy;
+pub use node_group::{NodeGroup, Taint, Unavailable};
 
 /// EKS, and what is being done there.
 type Eks = Api<aws_sdk_eks::Client>;
@@ -36,6 +43,8 @@ pub fn kinds(aws: &Aws, region: &str) -> Kinds {
     Kinds::new()
         .with(by_name::<Cluster>(place))
         .with(under_parent::<AccessEntry>(place))
+        .with(under_parent::<NodeGroup>(place))
+        .with(under_parent::<Addon>(place))
 }
 
 /// Whose update it is.
@@ -74,7 +83,14 @@ impl Eks {
 
     /// Looks how the update that this process began is getting on: the object is changing until it is over, and one that failed is
     /// told with its reason. `version` is what the object has now.
-    async fn follow(&self, id: &str, cluster: &str, of: Of<'_>, version: Option<&str>, object: &mut Object) -> Result<(), Failure> {
+    async fn follow(
+        &self,
+        id: &str,
+        cluster: &str,
+        of: Of<'_>,
+        version: Option<&str>,
+        object: &mut Object,
+    ) -> Result<(), Failure> {
         let Some(begun) = self.place.under_way.of(id) else {
             return Ok(());
         };
@@ -101,21 +117,42 @@ impl Eks {
             }
             Some(status @ (UpdateStatus::Failed | UpdateStatus::Cancelled)) => {
                 let errors = update.and_then(|update| update.errors).unwrap_or_default();
-                let code = |error: &aws_sdk_eks::types::ErrorDetail| error.error_code.clone();
-                let told: Vec<(String, String)> = errors
-                    .iter()
-                    .map(|error| {
-                        let code = code(error).map(|code| code.as_str().to_owned());
-                        (code.unwrap_or_default(), error.error_message.clone().unwrap_or_default())
-                    })
-                    .collect();
-                let told = told.iter().map(|(code, message)| (code.as_str(), message.as_str()));
-                let why = format!("update {} {}", begun.id, issues::told(&status.as_str().to_lowercase(), told));
-                hopeless(object, &why, "Mend that and apply again: the update is begun anew.");
+                let errors = errors.into_iter().map(|error| {
+                    let code = error.error_code.map(|code| code.as_str().to_owned());
+                    (code.unwrap_or_default(), error.error_message.unwrap_or_default())
+                });
+                let told = issues::told(&status.as_str().to_lowercase(), &errors.collect());
+                let why = format!("update {} {told}", begun.id);
+                hopeless(
+                    object,
+                    &why,
+                    "Mend that and apply again: the update is begun anew.",
+                );
             }
             _ => self.place.under_way.note(id, None),
         }
         Ok(())
+    }
+}
+
+/// Whether the object is well by now; where not, it is asked again for as long as it may take.
+async fn until_well<P: UnderParent<Client = aws_sdk_eks::Client>>(
+    eks: &Eks,
+    at: At<'_>,
+) -> Result<(), Failure> {
+    let object = P::see(eks, at.parent, at.name).await?;
+    let health = object
+        .as_ref()
+        .and_then(|object| object.fields["health"].as_str());
+    match health {
+        None | Some(issues::WELL) => Ok(()),
+        Some(words) => {
+            let id = id_under(at.parent, at.name);
+            let doing = format!("waiting for {} {id}", P::TRAITS.title);
+            Err(Failure::new(Class::Busy, doing, words)
+                .code(codes::UNWELL)
+                .hint("It is kept as it is: mend that and apply again."))
+        }
     }
 }
 

@@ -108,9 +108,7 @@ pub(crate) fn under_parent<P: UnderParent>(place: &Place) -> Child<P> {
 
 impl<P: UnderParent> Child<P> {
     async fn api(&self, verb: &str, id: &str) -> Result<Api<P::Client>, Failure> {
-        self.place
-            .api(format!("{verb} {} {id}", P::TRAITS.title))
-            .await
+        self.place.api(format!("{verb} {} {id}", P::TRAITS.title)).await
     }
 
     /// What is there under one parent. What is declared or known is looked at while the others are listed.
@@ -126,10 +124,7 @@ impl<P: UnderParent> Child<P> {
             Err(failure) if failure.class == Class::NotFound => return Ok(Vec::new()),
             all => all?,
         };
-        let others: BTreeSet<String> = listed
-            .into_iter()
-            .filter(|name| !named.contains(name))
-            .collect();
+        let others: BTreeSet<String> = listed.into_iter().filter(|name| !named.contains(name)).collect();
         found.extend(see_all::<P>(&api, parent, &others).await?);
         for object in &mut found {
             leave_open::<P>(ask, object);
@@ -178,7 +173,10 @@ fn leave_open<P: UnderParent>(ask: &Ask, object: &mut Object) {
     let by_tag = object.tags.get("ekb:part");
     let is_it = |key: &str, fields: &Value| match by_tag {
         Some(part) => part == key,
-        None => ask.known.iter().any(|(of, id)| of.0 == key && *id == object.id) || is_same(P::SAME, fields, object),
+        None => {
+            ask.known.iter().any(|(of, id)| of.0 == key && *id == object.id)
+                || is_same(P::SAME, fields, object)
+        }
     };
     let Some((_, declared)) = ask.declared.iter().find(|(key, fields)| is_it(&key.0, fields)) else {
         return;
