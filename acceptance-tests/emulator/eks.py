@@ -383,11 +383,8 @@ def update(context):
             context.params["clusterName"], context.params["nodegroupName"], *(context.params.get(name) for name in (
                 "labels", "taints", "scalingConfig", "updateConfig", "nodeRepairConfig")))
         named[0].updateConfig = context.params.get("updateConfig", named[0].updateConfig)
-    if context.operation == "UpdateAddon":
-        # Without a role the add-on has that of its node.
-        params.setdefault("serviceAccountRoleArn", None)
-        if "podIdentityAssociations" in params:
-            give_roles(context, named[0], params["podIdentityAssociations"])
+    if context.operation == "UpdateAddon" and "podIdentityAssociations" in params:
+        give_roles(context, named[0], params["podIdentityAssociations"])
     made = {
         "id": context.uuid, "status": "InProgress", "type": type, "createdAt": models.utcnow(), "errors": [],
         "params": [{"type": name, "value": str(value)} for name, value in leaves(params) if name in PARAMETERS],
@@ -395,6 +392,8 @@ def update(context):
         "nodegroupName": context.params.get("nodegroupName"), "addonName": context.params.get("addonName"),
         "thing": named[0], "begun": context.now(), "changes": {path: params[name] for name, path in changes.items() if name in params},
     }
+    if context.operation == "UpdateAddon":  # without one its pods have the role of their node again
+        made["changes"]["serviceAccountRoleArn"] = params.get("serviceAccountRoleArn")
     context.backend.__dict__.setdefault("ekb_stored", {}).setdefault("update", {})[made["id"]] = made
     return {"update": made}
 

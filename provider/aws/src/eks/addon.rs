@@ -159,8 +159,12 @@ impl UnderParent for Addon {
         if what.iter().all(|difference| difference.field == "health") && !has_failed {
             return until_well::<Self>(eks, addon).await;
         }
-        // Where none is given, it has no role any more.
-        let role = self.service_account_role.as_ref().map(|role| call.text(role));
+        // Without one the add-on's pods have the role of their node again (AWS EKS `UpdateAddon`).
+        let role = self
+            .service_account_role
+            .as_ref()
+            .map(|role| call.text(role))
+            .transpose()?;
         let conflicts = if self.overwrite {
             ResolveConflicts::Overwrite
         } else {
@@ -174,7 +178,7 @@ impl UnderParent for Addon {
             .addon_name(addon.name)
             .addon_version(&self.version)
             .configuration_values(self.configuration(call)?)
-            .set_service_account_role_arn(role.transpose()?)
+            .set_service_account_role_arn(role)
             .set_pod_identity_associations(identities.transpose()?)
             .resolve_conflicts(conflicts);
         let answer = eks.call("eks:UpdateAddon", update.send()).await?;

@@ -11,8 +11,8 @@ use aws_sdk_eks::types::{
 };
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Call, Condition, Deleted, Difference, Idempotence, KindTraits, Loss, Made, Object, Part, Remedy, Tags,
-    Target, Text,
+    Call, Condition, Deleted, Difference, Idempotence, KindTraits, Loss, Made, Object, Part, Ref, Remedy,
+    Tags, Target, Text,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -76,6 +76,9 @@ pub struct Cluster {
     /// Upgrades go on though insights stand against them.
     #[part(not_compared)]
     pub force_upgrade: bool,
+    /// What has to be there before it: its log group, which EKS would make without a retention.
+    #[part(not_compared)]
+    pub after: Vec<Ref>,
     /// Tags beside those of ownership.
     pub tags: Tags,
 }
@@ -409,7 +412,7 @@ async fn arn(eks: &Eks, name: &str) -> Result<String, Failure> {
         .ok_or_else(|| Failure::new(Class::NotFound, eks.doing(), "it is gone").code(codes::NOT_FOUND))
 }
 
-fn see(cluster: types::Cluster) -> Object {
+pub(super) fn see(cluster: types::Cluster) -> Object {
     let issues = issues!(cluster.health.and_then(|health| health.issues));
     let status = cluster
         .status
@@ -467,9 +470,15 @@ fn see(cluster: types::Cluster) -> Object {
         "zonal_shift": cluster.zonal_shift_config.and_then(|config| config.enabled).unwrap_or_default(),
         "deletion_protection": cluster.deletion_protection.unwrap_or_default(),
     });
-    let references = [network.vpc_id.clone(), cluster.role_arn, key]
-        .into_iter()
-        .flatten();
+    // EKS's own group goes with the cluster, or after it.
+    let references = [
+        network.vpc_id.clone(),
+        network.cluster_security_group_id.clone(),
+        cluster.role_arn,
+        key,
+    ]
+    .into_iter()
+    .flatten();
     Object {
         arn: cluster.arn,
         condition,
