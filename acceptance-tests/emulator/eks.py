@@ -382,6 +382,7 @@ def update(context):
         context.backend.update_nodegroup_config(
             context.params["clusterName"], context.params["nodegroupName"], *(context.params.get(name) for name in (
                 "labels", "taints", "scalingConfig", "updateConfig", "nodeRepairConfig")))
+        named[0].updateConfig = context.params.get("updateConfig", named[0].updateConfig)
     if context.operation == "UpdateAddon" and "podIdentityAssociations" in params:
         give_roles(context, named[0], params["podIdentityAssociations"])
     made = {

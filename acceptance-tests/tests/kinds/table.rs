@@ -223,6 +223,7 @@ pub fn rows() -> Vec<Row> {
                 ("zonal_shift", |_, cluster| cluster.zonal_shift = true),
                 ("deletion_protection", |_, cluster| cluster.deletion_protection = true),
                 ("force_upgrade", |_, cluster| cluster.force_upgrade = true),
+                ("after", |world, cluster| cluster.after = vec![world.group("a").made()]),
                 ("tags", |_, cluster| mark(&mut cluster.tags)),
             ],
         ),
@@ -681,6 +682,7 @@ fn cluster(world: &mut World, name: &str) -> Cluster {
         zonal_shift: false,
         deletion_protection: false,
         force_upgrade: false,
+        after: Vec::new(),
         tags: tags(),
     }
 }

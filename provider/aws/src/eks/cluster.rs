@@ -412,7 +412,7 @@ async fn arn(eks: &Eks, name: &str) -> Result<String, Failure> {
         .ok_or_else(|| Failure::new(Class::NotFound, eks.doing(), "it is gone").code(codes::NOT_FOUND))
 }
 
-fn see(cluster: types::Cluster) -> Object {
+pub(super) fn see(cluster: types::Cluster) -> Object {
     let issues = issues!(cluster.health.and_then(|health| health.issues));
     let status = cluster
         .status

@@ -331,7 +331,7 @@ fn labels(difference: &Difference) -> UpdateLabelsPayload {
         .build()
 }
 
-fn see(cluster: &str, group: types::Nodegroup) -> Object {
+pub(super) fn see(cluster: &str, group: types::Nodegroup) -> Object {
     let issues = issues!(group.health.and_then(|health| health.issues));
     let status = group
         .status
