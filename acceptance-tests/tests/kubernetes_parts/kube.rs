@@ -23,7 +23,10 @@ const TYPES: [(&str, &str); 7] = [
     ),
     ("ekb.test/v1/Widget", "/apis/ekb.test/v1/namespaces/{}/widgets"),
     ("v1/Namespace", "/api/v1/namespaces"),
-    ("storage.k8s.io/v1/StorageClass", "/apis/storage.k8s.io/v1/storageclasses"),
+    (
+        "storage.k8s.io/v1/StorageClass",
+        "/apis/storage.k8s.io/v1/storageclasses",
+    ),
 ];
 pub const CONFIG: usize = 0;
 pub const DEPLOYMENT: usize = 1;
@@ -100,7 +103,8 @@ impl Cluster {
             resource: format!("release/{}", self.namespace),
         };
         let watched = |(of, _): &(&str, &str)| Watched {
-            objects: Objects::new(&self.clusters, "cluster", of),
+            // Nothing collects what an object made: no controller runs here.
+            objects: Objects::new(&self.clusters, "cluster", of).in_background(),
             counts: Arc::clone(&self.counts),
             death: Arc::clone(&self.death),
         };
@@ -132,11 +136,15 @@ impl Cluster {
     }
 
     pub fn get(&self, of: usize, name: &str) -> Value {
-        self.plane.request("GET", &self.path(of, name), None).expect("it is there")
+        self.plane
+            .request("GET", &self.path(of, name), None)
+            .expect("it is there")
     }
 
     pub fn merge(&self, of: usize, name: &str, fields: Value) {
-        self.plane.merge(&self.path(of, name), &fields).expect("it is merged");
+        self.plane
+            .merge(&self.path(of, name), &fields)
+            .expect("it is merged");
     }
 
     pub fn log(&self) -> Vec<String> {
@@ -194,22 +202,32 @@ impl Kind for Watched {
     }
 
     async fn create(&self, part: &Manifest, call: &Call) -> Result<Made, Failure> {
-        self.change(format!("create {}", call.key), self.objects.create(part, call)).await
+        self.change(format!("create {}", call.key), self.objects.create(part, call))
+            .await
     }
 
-    async fn update(&self, part: &Manifest, is: &Object, what: &[Difference], call: &Call) -> Result<(), Failure> {
+    async fn update(
+        &self,
+        part: &Manifest,
+        is: &Object,
+        what: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure> {
         let fields: Vec<&str> = what.iter().map(|what| what.field.as_str()).collect();
         let doing = format!("update {} {}", call.key, fields.join(" "));
-        self.change(doing, self.objects.update(part, is, what, call)).await
+        self.change(doing, self.objects.update(part, is, what, call))
+            .await
     }
 
     async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
         let name = id.rsplit('/').next().unwrap_or_default();
-        self.change(format!("tag {name}"), self.objects.tag(id, set, remove)).await
+        self.change(format!("tag {name}"), self.objects.tag(id, set, remove))
+            .await
     }
 
     async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure> {
-        self.change(format!("delete {}", call.key), self.objects.delete(object, call)).await
+        self.change(format!("delete {}", call.key), self.objects.delete(object, call))
+            .await
     }
 
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure> {

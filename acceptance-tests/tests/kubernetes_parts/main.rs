@@ -12,13 +12,18 @@ mod kube;
 use std::time::Duration;
 
 use acceptance_tests::Stopwatch;
+use reconcile::clock::Clock;
 use reconcile::graph::Graph;
 use reconcile::ownership::Purpose;
 use reconcile::part::key;
 use reconcile::report::{Allowed, Known, Outcome};
 use serde_json::{Value, json};
 
-use crate::kube::{CLASS, CONFIG, Cluster, DEFINITION, DEPLOYMENT, NAMESPACE, Rig, SECRET, WIDGET, definition};
+use kubernetes::Manifest;
+
+use crate::kube::{
+    CLASS, CONFIG, Cluster, DEFINITION, DEPLOYMENT, NAMESPACE, Rig, SECRET, WIDGET, definition,
+};
 
 fn create() -> Purpose {
     Purpose::Create {
@@ -67,7 +72,10 @@ fn chart(cluster: &Cluster, parts: usize, image: &str) -> Graph {
     graph.part("root", cluster.manifest(CONFIG, "root", config("root")));
     for index in 0..parts / 2 {
         let name = format!("part-{index:03}");
-        graph.part(key("config", &name), cluster.manifest(CONFIG, &name, config("value")));
+        graph.part(
+            key("config", &name),
+            cluster.manifest(CONFIG, &name, config("value")),
+        );
         graph.part(
             key("deployment", &name),
             cluster.manifest(DEPLOYMENT, &name, deployment(image)),
@@ -269,7 +277,10 @@ async fn a_custom_resource_comes_in_the_stage_after_its_definition() {
         cluster.manifest(DEFINITION, "widgets.ekb.test", definition()),
     );
     let mut second = first.clone();
-    second.part("widget", cluster.manifest(WIDGET, "one", json!({"spec": {"size": 1}})));
+    second.part(
+        "widget",
+        cluster.manifest(WIDGET, "one", json!({"spec": {"size": 1}})),
+    );
     let stages = [first, second.clone()];
     let known = ok(
         apply(&cluster, &stages, &Known::default(), &create()).await,
@@ -348,6 +359,13 @@ async fn a_secret_is_sent_when_its_version_changes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hangs_on_a_finalizer_is_said_to_be_stuck_and_why() {
     let cluster = Cluster::new();
+    // A minute of patience, in two seconds.
+    let patient = || {
+        let mut engine = cluster.engine();
+        engine.clock = Clock::scaled(30.0);
+        engine.timeout = Duration::from_secs(1200);
+        engine
+    };
     let mut graph = Graph::new();
     graph.part("root", cluster.manifest(CONFIG, "root", config("root")));
     graph.part("held", cluster.manifest(CONFIG, "held", config("value")));
@@ -369,7 +387,7 @@ async fn what_hangs_on_a_finalizer_is_said_to_be_stuck_and_why() {
         .merge(&held, &json!({"metadata": {"finalizers": ["ekb.test/hold"]}}))
         .unwrap();
     let watch = Stopwatch::start();
-    let outcome = cluster.engine().destroy(Some(&graph), &known, Some("one")).await;
+    let outcome = patient().destroy(Some(&graph), &known, Some("one")).await;
     let said = texts(&outcome);
     assert!(
         said.contains("held in the cluster rig: its finalizers [\"ekb.test/hold\"] are not taken away"),
@@ -383,7 +401,7 @@ async fn what_hangs_on_a_finalizer_is_said_to_be_stuck_and_why() {
         .plane
         .merge(&held, &json!({"metadata": {"finalizers": null}}))
         .unwrap();
-    let outcome = cluster.engine().destroy(Some(&graph), &known, Some("one")).await;
+    let outcome = patient().destroy(Some(&graph), &known, Some("one")).await;
     let said = texts(&outcome);
     assert!(
         said.contains(&format!(
@@ -393,4 +411,162 @@ async fn what_hangs_on_a_finalizer_is_said_to_be_stuck_and_why() {
     );
     let left: std::collections::BTreeMap<_, _> = outcome.report.ids;
     assert_eq!(left.into_keys().collect::<Vec<_>>(), ["namespace".into()]);
+}
+
+/// A StorageClass as a cluster declares it.
+fn class(cluster: &Cluster, kind: &str, expands: bool) -> Manifest {
+    let name = format!("{}-gp3", cluster.namespace);
+    cluster.manifest(
+        CLASS,
+        &name,
+        json!({
+            "metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+            "provisioner": "ebs.csi.aws.com",
+            "parameters": {"type": kind, "encrypted": "true"},
+            "volumeBindingMode": "WaitForFirstConsumer",
+            "allowVolumeExpansion": expands,
+        }),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_class_is_mended_in_place_or_made_again_where_the_api_does_not_change_it() {
+    let cluster = Cluster::new();
+    let with = |kind: &str, expands: bool| {
+        let mut graph = Graph::new();
+        graph.part(key("storage_class", "gp3"), class(&cluster, kind, expands));
+        graph
+    };
+    let graph = with("gp3", true);
+    let outcome = apply(
+        &cluster,
+        std::slice::from_ref(&graph),
+        &Known::default(),
+        &create(),
+    )
+    .await;
+    assert_eq!(outcome.report.objects, graph.objects(), "defaults are not ours");
+    let known = ok(outcome, &graph);
+    let name = format!("{}-gp3", cluster.namespace);
+    let uid = || cluster.get(CLASS, &name)["metadata"]["uid"].clone();
+    let first = uid();
+    assert_eq!(
+        cluster.log(),
+        ["create storage_class/gp3", "tag gp3"].map(|line| line.replace(" gp3", &format!(" {name}")))
+    );
+
+    // Somebody makes another class the default one; their own labels stay.
+    let theirs = json!({"metadata": {
+        "annotations": {"storageclass.kubernetes.io/is-default-class": "false"},
+        "labels": {"theirs": "1"},
+    }});
+    cluster.merge(CLASS, &name, theirs);
+    let report = cluster.engine().observe(Some(&graph), &known).await.report();
+    let drift = "storage_class/gp3: metadata annotations storageclass.kubernetes.io/is-default-class: is false, should be true";
+    assert_eq!(report.drift, [drift]);
+    let graph = with("gp3", false);
+    let known = ok(
+        apply(&cluster, std::slice::from_ref(&graph), &known, &update()).await,
+        &graph,
+    );
+    assert_eq!(
+        cluster.log(),
+        ["update storage_class/gp3 metadata allowVolumeExpansion"]
+    );
+    let live = cluster.get(CLASS, &name);
+    assert_eq!(
+        live["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"],
+        "true"
+    );
+    assert_eq!(
+        (
+            &live["metadata"]["labels"]["theirs"],
+            &live["allowVolumeExpansion"]
+        ),
+        (&json!("1"), &json!(false))
+    );
+    assert_eq!(uid(), first);
+
+    let graph = with("io2", false);
+    let known = ok(
+        apply(&cluster, std::slice::from_ref(&graph), &known, &update()).await,
+        &graph,
+    );
+    let log = cluster.log();
+    assert_eq!(
+        log[..2],
+        ["delete storage_class/gp3", "create storage_class/gp3"],
+        "{log:?}"
+    );
+    assert_ne!(uid(), first);
+    let again = apply(&cluster, std::slice::from_ref(&graph), &known, &update()).await;
+    assert!(again.is_done() && !again.changed);
+    let outcome = cluster.engine().destroy(Some(&graph), &known, Some("one")).await;
+    assert!(
+        outcome.is_done() && outcome.report.is_empty(),
+        "{}",
+        texts(&outcome)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_api_writes_otherwise_or_adds_is_no_difference() {
+    let cluster = Cluster::new();
+    let mut graph = Graph::new();
+    let body = json!({"spec": {
+        "selector": {"matchLabels": {"app": "a"}},
+        "template": {
+            "metadata": {"labels": {"app": "a"}, "annotations": {}},
+            "spec": {
+                "containers": [{
+                    "name": "a",
+                    "image": "app:1",
+                    "ports": [{"containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}],
+                    "env": [{"name": "AMOUNT", "value": "1000m"}, {"name": "FIELD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+                    "resources": {"requests": {"cpu": "1000m", "memory": "0.5Gi"}, "limits": {"cpu": 2}},
+                    "readinessProbe": {"httpGet": {"path": "/", "port": 80}},
+                }],
+                "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
+                "volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1024Mi"}}],
+                "topologySpreadConstraints": [{
+                    "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway",
+                    "labelSelector": {"matchLabels": {"app": "a"}},
+                }],
+            },
+        },
+    }});
+    graph.part("deployment", cluster.manifest(DEPLOYMENT, "a", body));
+    let stages = [graph.clone()];
+    let outcome = apply(&cluster, &stages, &Known::default(), &create()).await;
+    assert_eq!(outcome.report.objects, graph.objects());
+    let known = ok(outcome, &graph);
+    let again = apply(&cluster, &stages, &known, &update()).await;
+    assert!(again.is_done() && !again.changed, "{:?}", again.report.drift);
+    // What is no quantity is compared as it is written.
+    let path = "/spec/template/spec/containers/0/env/0";
+    let live = cluster.get(DEPLOYMENT, "a");
+    assert_eq!(live.pointer(path).unwrap()["value"], "1000m");
+    assert_eq!(
+        live.pointer("/spec/template/spec/containers/0/resources/requests/cpu")
+            .unwrap(),
+        "1"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_entry_is_told_how_to_get_one() {
+    let token = "nobody".to_owned();
+    let plane = Cluster::new().plane;
+    let cluster = Cluster::entered_with(Rig { plane, token });
+    let mut graph = Graph::new();
+    graph.part("root", cluster.manifest(CONFIG, "root", config("root")));
+    let outcome = apply(&cluster, &[graph], &Known::default(), &create()).await;
+    let said = texts(&outcome);
+    assert!(
+        said.contains("EKB1132")
+            && said.contains("401 Unauthorized")
+            && said.contains("access entry in the cluster rig"),
+        "{said}"
+    );
+    assert!(!said.contains("nobody") && cluster.log().is_empty());
 }

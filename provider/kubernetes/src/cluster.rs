@@ -107,7 +107,11 @@ impl Clusters {
 
     /// The cluster of this name, whether or not there is one.
     pub fn get(&self, name: &str) -> Cluster {
-        let All { access, clock, clusters } = &*self.0;
+        let All {
+            access,
+            clock,
+            clusters,
+        } = &*self.0;
         let mut clusters = clusters.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || Cluster::new(name, Arc::clone(access), clock.clone());
         clusters.entry(name.to_owned()).or_insert_with(make).clone()
@@ -151,7 +155,10 @@ impl Cluster {
     /// Where the endpoint or the way there is written wrongly.
     pub async fn is_at(&self, endpoint: &Endpoint) -> Result<(), Failure> {
         let mut connection = self.0.connection.lock().await;
-        if connection.as_ref().is_none_or(|known| known.endpoint != *endpoint) {
+        if connection
+            .as_ref()
+            .is_none_or(|known| known.endpoint != *endpoint)
+        {
             *connection = Some(self.connect(endpoint.clone())?);
         }
         Ok(())
@@ -173,9 +180,14 @@ impl Cluster {
             let doing = format!("finding the way into the cluster {}", self.0.name);
             Failure::new(Class::Invalid, doing, format!("{what}: {cause}")).code(codes::ROUTE)
         };
-        let own: Uri = endpoint.url.parse().map_err(|error| wrong(&endpoint.url, format!("{error}")))?;
+        let own: Uri = endpoint
+            .url
+            .parse()
+            .map_err(|error| wrong(&endpoint.url, format!("{error}")))?;
         let url: Uri = match &route.address {
-            Some(address) => address.parse().map_err(|error| wrong(address, format!("{error}")))?,
+            Some(address) => address
+                .parse()
+                .map_err(|error| wrong(address, format!("{error}")))?,
             None => own.clone(),
         };
         let host = url.authority().map(ToString::to_string).unwrap_or_default();
@@ -184,7 +196,8 @@ impl Cluster {
         let mut config = Config::new(url.clone());
         config.tls_server_name = route.tls_server_name.clone().or_else(by_own_name);
         config.root_cert = Some(
-            certificates(&endpoint.certificate_authority).map_err(|error| wrong("certificate_authority", error))?,
+            certificates(&endpoint.certificate_authority)
+                .map_err(|error| wrong("certificate_authority", error))?,
         );
         config.proxy_url = proxy(&route, &url).map_err(|error| wrong("the proxy's address", error))?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -194,7 +207,11 @@ impl Cluster {
             .map_err(|error| wrong("its certificate", error.to_string()))?
             .with_layer(&self.0.bearer)
             .build();
-        Ok(Connection { endpoint, host, client })
+        Ok(Connection {
+            endpoint,
+            host,
+            client,
+        })
     }
 
     /// Its version, asked once a process.
@@ -221,10 +238,16 @@ impl Cluster {
 
     /// Refuses to change a cluster that is older than what this provider was made for.
     pub(crate) async fn check_version(&self) -> Result<(), Failure> {
-        let version = self.version().await.map_err(|failure| self.weigh(failure, true))?;
+        let version = self
+            .version()
+            .await
+            .map_err(|failure| self.weigh(failure, true))?;
         if version.major == 1 && version.minor < OLDEST_MINOR {
             let doing = format!("entering the cluster {}", self.0.name);
-            let cause = format!("it runs Kubernetes {}, and this provider needs 1.{OLDEST_MINOR} or newer", version.full);
+            let cause = format!(
+                "it runs Kubernetes {}, and this provider needs 1.{OLDEST_MINOR} or newer",
+                version.full
+            );
             return Err(Failure::new(Class::Invalid, doing, cause)
                 .code(codes::VERSION)
                 .hint("Upgrade the cluster first"));
@@ -271,19 +294,29 @@ impl Cluster {
         let Connection { host, client, .. } = self.connection().await?;
         let is_write = method != Method::GET;
         let began = self.0.clock.now();
-        let mut answer = self.attempt(&client, &host, doing, &method, path, content, body).await;
+        let mut answer = self
+            .attempt(&client, &host, doing, &method, path, content, body)
+            .await;
         // Its end may have come sooner than it said; one of a moment ago would be refused as well.
         if is_unauthorized(&answer) && self.0.bearer.refused().await {
-            answer = self.attempt(&client, &host, doing, &method, path, content, body).await;
+            answer = self
+                .attempt(&client, &host, doing, &method, path, content, body)
+                .await;
         }
         let (cluster, ms) = (&self.0.name, self.0.clock.now().since(began).as_millis());
         let place = path.split('?').next().unwrap_or_default();
         match &answer {
             Ok(_) => tracing::debug!(cluster, %method, path = place, ms, "Kubernetes call"),
-            Err(failure) => tracing::debug!(cluster, %method, path = place, ms, code = failure.code, "Kubernetes call failed"),
+            Err(failure) => {
+                tracing::debug!(cluster, %method, path = place, ms, code = failure.code, "Kubernetes call failed")
+            }
         }
         if is_write && answer.is_ok() {
-            self.0.standing.lock().unwrap_or_else(PoisonError::into_inner).is_in = true;
+            self.0
+                .standing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_in = true;
         }
         answer.map_err(|failure| self.weigh(failure, is_write))
     }
@@ -307,7 +340,12 @@ impl Cluster {
             .header("content-type", content.mime())
             .body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default())
             .map_err(|error| Failure::new(Class::Other, doing, format!("{path}: {error}")))?;
-        let text = match self.0.clock.timeout(REQUEST_TIMEOUT, client.request_text(request)).await {
+        let text = match self
+            .0
+            .clock
+            .timeout(REQUEST_TIMEOUT, client.request_text(request))
+            .await
+        {
             Ok(Ok(text)) => text,
             Ok(Err(error)) => return Err(of_error(error, doing.to_owned(), &self.0.name, host, is_write)),
             Err(_) => {
@@ -315,7 +353,12 @@ impl Cluster {
                 if is_write {
                     return Err(Failure::new(Class::Unknown, doing, format!("{host}: {cause}")));
                 }
-                return Err(unreachable(&self.0.name, host, doing.to_owned(), &format!("{cause}, timed out")));
+                return Err(unreachable(
+                    &self.0.name,
+                    host,
+                    doing.to_owned(),
+                    &format!("{cause}, timed out"),
+                ));
             }
         };
         // Its text may be a Secret's.
@@ -337,7 +380,10 @@ impl Cluster {
         }
         let is_new = |since: Moment| !standing.is_in && now.since(since) < ENTRY_SHOWS;
         if standing.refused.is_some_and(is_new) {
-            return Failure { class: Class::NotYet, ..failure };
+            return Failure {
+                class: Class::NotYet,
+                ..failure
+            };
         }
         failure
     }
@@ -346,13 +392,21 @@ impl Cluster {
     pub(crate) async fn discover(&self, of: &Type) -> Result<Discovered, Failure> {
         let key = format!("{}/{}", of.api_version, of.kind);
         let known = |types: &Mutex<HashMap<String, Discovered>>| {
-            types.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+            types
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(&key)
+                .cloned()
         };
         if let Some(found) = known(&self.0.types) {
             return Ok(found);
         }
         let doing = format!("looking for {} in the cluster {}", of.kind, self.0.name);
-        let path = if of.api_version.contains('/') { "/apis/" } else { "/api/" };
+        let path = if of.api_version.contains('/') {
+            "/apis/"
+        } else {
+            "/api/"
+        };
         let missing = || {
             let cause = format!("the cluster has no {} of {}", of.kind, of.api_version);
             Failure::new(Class::NotFound, &doing, cause).code(codes::NO_TYPE)
@@ -362,7 +416,8 @@ impl Cluster {
             other => other?,
         };
         let mut all = list["resources"].as_array().into_iter().flatten();
-        let is_it = |one: &&Value| one["kind"] == of.kind && !one["name"].as_str().unwrap_or("/").contains('/');
+        let is_it =
+            |one: &&Value| one["kind"] == of.kind && !one["name"].as_str().unwrap_or("/").contains('/');
         let one = all.find(is_it).ok_or_else(missing)?;
         let found = Discovered {
             plural: one["name"].as_str().unwrap_or_default().to_owned(),
@@ -375,7 +430,9 @@ impl Cluster {
 }
 
 fn is_unauthorized(answer: &Answer) -> bool {
-    answer.as_ref().is_err_and(|failure| failure.code == codes::UNAUTHORIZED)
+    answer
+        .as_ref()
+        .is_err_and(|failure| failure.code == codes::UNAUTHORIZED)
 }
 
 impl Content {
@@ -393,13 +450,31 @@ pub(crate) fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
+/// The certificates of an authority in PEM.
+fn pem(authority: &str) -> Result<Vec<u8>, String> {
+    if authority.trim_start().starts_with("-----BEGIN") {
+        return Ok(authority.as_bytes().to_vec());
+    }
+    STANDARD
+        .decode(authority.trim())
+        .map_err(|error| format!("neither PEM nor base64: {error}"))
+}
+
+/// The certificates of an authority, given in PEM or base64 of it, in base64 of PEM, as a kubeconfig has them.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn authority_in_base64(authority: &str) -> Result<String, String> {
+    let pem = pem(authority)?;
+    if !pem.trim_ascii_start().starts_with(b"-----BEGIN") {
+        return Err("no certificate in it".to_owned());
+    }
+    Ok(STANDARD.encode(pem))
+}
+
 /// The certificates in DER.
 fn certificates(authority: &str) -> Result<Vec<Vec<u8>>, String> {
-    let pem = if authority.trim_start().starts_with("-----BEGIN") {
-        authority.as_bytes().to_vec()
-    } else {
-        STANDARD.decode(authority.trim()).map_err(|error| format!("neither PEM nor base64: {error}"))?
-    };
+    let pem = pem(authority)?;
     let all = CertificateDer::pem_slice_iter(&pem).map(|one| one.map(|one| one.to_vec()));
     match all.collect::<Result<Vec<_>, _>>() {
         Ok(all) if all.is_empty() => Err("no certificate in it".to_owned()),
@@ -421,13 +496,26 @@ fn proxy(route: &Route, url: &Uri) -> Result<Option<Uri>, String> {
     let Some(proxy) = given.or_else(|| variable(of_scheme)) else {
         return Ok(None);
     };
-    let exceptions = route.no_proxy.clone().or_else(|| variable(&["NO_PROXY", "no_proxy"]));
-    let matcher = Matcher::builder().all(proxy.clone()).no(exceptions.unwrap_or_default()).build();
+    let exceptions = route
+        .no_proxy
+        .clone()
+        .or_else(|| variable(&["NO_PROXY", "no_proxy"]));
+    let matcher = Matcher::builder()
+        .all(proxy.clone())
+        .no(exceptions.unwrap_or_default())
+        .build();
     if matcher.intercept(url).is_none() {
         return Ok(None);
     }
-    let proxy = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
-    proxy.parse().map(Some).map_err(|_| "not a URL: write it as http://host:port".to_owned())
+    let proxy = if proxy.contains("://") {
+        proxy
+    } else {
+        format!("http://{proxy}")
+    };
+    proxy
+        .parse()
+        .map(Some)
+        .map_err(|_| "not a URL: write it as http://host:port".to_owned())
 }
 
 #[cfg(test)]
@@ -445,8 +533,12 @@ mod tests {
     #[test]
     fn a_proxy_serves_all_but_its_exceptions() {
         let url: Uri = "https://abc.gr7.eu-central-1.eks.amazonaws.com".parse().unwrap();
-        let through = |no_proxy: &str| proxy(&route("http://user:p%40ss@proxy:3128", no_proxy), &url).unwrap();
-        assert_eq!(through("localhost").unwrap().to_string(), "http://user:p%40ss@proxy:3128/");
+        let through =
+            |no_proxy: &str| proxy(&route("http://user:p%40ss@proxy:3128", no_proxy), &url).unwrap();
+        assert_eq!(
+            through("localhost").unwrap().to_string(),
+            "http://user:p%40ss@proxy:3128/"
+        );
         assert_eq!(through(".eks.amazonaws.com,10.0.0.0/8"), None);
         assert_eq!(through("*"), None);
         let bare = proxy(&route("proxy:3128", ""), &url).unwrap().unwrap();
@@ -457,7 +549,10 @@ mod tests {
 
     #[test]
     fn an_authority_is_pem_or_base64_of_it() {
-        let pem = rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap().cert.pem();
+        let pem = rcgen::generate_simple_self_signed(["a".to_owned()])
+            .unwrap()
+            .cert
+            .pem();
         let der = certificates(&pem).unwrap();
         assert_eq!(der.len(), 1);
         assert_eq!(certificates(&STANDARD.encode(&pem)).unwrap(), der);

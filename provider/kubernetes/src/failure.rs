@@ -35,7 +35,10 @@ pub(crate) fn of_status(status: &Status, doing: String) -> Failure {
         (code, reason) => format!("{code} {reason}: {}", status.message),
     };
     // Mostly the message has them already.
-    for one in causes.clone().filter(|one| !status.message.contains(&one.message)) {
+    for one in causes
+        .clone()
+        .filter(|one| !status.message.contains(&one.message))
+    {
         cause = format!("{cause}; {}: {}", one.field, one.message);
     }
     let failure = |class| Failure::new(class, &doing, &cause);
@@ -50,17 +53,17 @@ pub(crate) fn of_status(status: &Status, doing: String) -> Failure {
         // A namespace that goes, or a quota, answer with it too.
         (403, _) if status.message.contains("because it is being terminated") => failure(Class::Busy),
         (403, _) if status.message.contains("exceeded quota") => failure(Class::Quota),
-        (403, _) if is_of_webhook => failure(Class::Invalid).code(codes::WEBHOOK).hint(
-            "A webhook of the cluster refuses this: change what it names, or ask who runs it.",
-        ),
+        (403, _) if is_of_webhook => failure(Class::Invalid)
+            .code(codes::WEBHOOK)
+            .hint("A webhook of the cluster refuses this: change what it names, or ask who runs it."),
         (403, _) => failure(Class::Denied).code(codes::FORBIDDEN),
         (404, _) => failure(Class::NotFound),
         (410, _) => failure(Class::Transient),
         (429, _) => failure(Class::Throttled),
         // The webhook could not be asked: its pods are not there yet, or not any more.
-        (500, _) if is_of_webhook => failure(Class::Transient)
-            .code(codes::WEBHOOK)
-            .hint("A webhook of the cluster does not answer: see that its pods run, or delete its configuration."),
+        (500, _) if is_of_webhook => failure(Class::Transient).code(codes::WEBHOOK).hint(
+            "A webhook of the cluster does not answer: see that its pods run, or delete its configuration.",
+        ),
         (400 | 422, _) if is_of_webhook => failure(Class::Invalid).code(codes::WEBHOOK),
         (400 | 405 | 406 | 413 | 415 | 422, _) => failure(Class::Invalid),
         // The server gave up on it, which says nothing of what it did.
@@ -80,18 +83,33 @@ fn conflict(status: &Status, doing: String) -> Failure {
         format!("{} belongs to {manager}", one.field.trim_start_matches('.'))
     });
     let fields: Vec<String> = fields.collect();
-    Failure::new(Class::Exists, doing, format!("409 Conflict: {}", fields.join(", ")))
-        .code(codes::CONFLICT)
-        .hint("Take the field out of one of the two declarations, or delete the object that the other one made.")
+    Failure::new(
+        Class::Exists,
+        doing,
+        format!("409 Conflict: {}", fields.join(", ")),
+    )
+    .code(codes::CONFLICT)
+    .hint("Take the field out of one of the two declarations, or delete the object that the other one made.")
 }
 
 /// The failure of a request without an answer. `is_write`: whether it may have changed something.
-pub(crate) fn of_error(error: kube::Error, doing: String, cluster: &str, host: &str, is_write: bool) -> Failure {
+pub(crate) fn of_error(
+    error: kube::Error,
+    doing: String,
+    cluster: &str,
+    host: &str,
+    is_write: bool,
+) -> Failure {
     let error: Box<dyn Error + Send + Sync> = match error {
         kube::Error::Api(status) => return of_status(&status, doing),
         kube::Error::Service(error) => match error.downcast::<Failure>() {
             // Of the token.
-            Ok(failure) => return Failure { doing: format!("{doing}: {}", failure.doing), ..*failure },
+            Ok(failure) => {
+                return Failure {
+                    doing: format!("{doing}: {}", failure.doing),
+                    ..*failure
+                };
+            }
             Err(error) => error,
         },
         other => Box::new(other),
@@ -107,7 +125,11 @@ pub(crate) fn of_error(error: kube::Error, doing: String, cluster: &str, host: &
     if is_of_connecting(&*error) {
         return unreachable(cluster, host, doing, &cause);
     }
-    let class = if is_write { Class::Unknown } else { Class::Transient };
+    let class = if is_write {
+        Class::Unknown
+    } else {
+        Class::Transient
+    };
     Failure::new(class, doing, format!("no answer from {host}: {cause}"))
 }
 
@@ -115,7 +137,8 @@ pub(crate) fn of_error(error: kube::Error, doing: String, cluster: &str, host: &
 pub(crate) fn unreachable(cluster: &str, host: &str, doing: String, cause: &str) -> Failure {
     // Nobody answers at a private address from outside: trying again is of no use. A name that is not known yet, or a
     // server that is not up again yet, may come.
-    let is_silent = cause.contains("timed out") || cause.contains("unreachable") || cause.contains("deadline");
+    let is_silent =
+        cause.contains("timed out") || cause.contains("unreachable") || cause.contains("deadline");
     let class = if is_silent { Class::Other } else { Class::NotYet };
     let cause = format!("the cluster {cluster} exists, its API is unreachable from here ({host}): {cause}");
     Failure::new(class, doing, cause).code(codes::UNREACHABLE).hint(
@@ -124,7 +147,7 @@ pub(crate) fn unreachable(cluster: &str, host: &str, doing: String, cause: &str)
 }
 
 fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| (*error).source())
 }
 
 /// The whole chain, each text once.
@@ -139,11 +162,17 @@ fn texts(error: &(dyn Error + 'static)) -> String {
 }
 
 fn certificate_problem(error: &(dyn Error + 'static)) -> Option<String> {
-    chain(error).map(ToString::to_string).find(|text| text.contains("certificate"))
+    chain(error)
+        .map(ToString::to_string)
+        .find(|text| text.contains("certificate"))
 }
 
 /// Whether no request was sent.
 fn is_of_connecting(error: &(dyn Error + 'static)) -> bool {
     use hyper_util::client::legacy;
-    chain(error).any(|error| error.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect))
+    chain(error).any(|error| {
+        error
+            .downcast_ref::<legacy::Error>()
+            .is_some_and(legacy::Error::is_connect)
+    })
 }

@@ -9,7 +9,8 @@ use http::Method;
 use reconcile::failure::{Class, Failure};
 use reconcile::kinds::Kinds;
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Key, Kind, KindTraits, Made, Object, Owner, Pace, Tags,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Key, Kind, KindTraits, Made, Object, Owner, Pace,
+    Tags,
 };
 use serde_json::{Map, Value, json};
 
@@ -43,6 +44,7 @@ pub struct Objects {
     clusters: Clusters,
     parent: &'static str,
     of: Type,
+    propagation: &'static str,
 }
 
 /// An object's place: its id is `cluster/name` or `cluster/namespace/name`.
@@ -82,9 +84,17 @@ fn annotation(tag: &str) -> Option<String> {
 /// Two owners with one label are told apart by the annotations.
 fn label(owner: &Owner) -> String {
     let text = format!("{}.{}.{}", owner.environment, owner.region, owner.resource);
-    let one = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+    let one = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '.' {
+            c
+        } else {
+            '-'
+        }
+    };
     let text: String = text.chars().map(one).collect();
-    text[text.len().saturating_sub(63)..].trim_matches(['-', '.']).to_owned()
+    text[text.len().saturating_sub(63)..]
+        .trim_matches(['-', '.'])
+        .to_owned()
 }
 
 /// The owner that tags name, where they do.
@@ -107,7 +117,17 @@ impl Objects {
         Self {
             clusters: clusters.clone(),
             parent,
+            propagation: Type::parse(of).propagation(),
             of: Type::parse(of),
+        }
+    }
+
+    /// The same, deleted without waiting until what they made is gone too (the pods of a Deployment).
+    #[must_use]
+    pub fn in_background(self) -> Self {
+        Self {
+            propagation: "Background",
+            ..self
         }
     }
 
@@ -116,8 +136,17 @@ impl Objects {
     }
 
     fn doing(&self, what: &str, place: &Place) -> String {
-        let namespace = place.namespace.as_ref().map(|name| format!("{name}/")).unwrap_or_default();
-        format!("{what} {} {namespace}{} in the cluster {}", self.title(), place.name, place.cluster)
+        let namespace = place
+            .namespace
+            .as_ref()
+            .map(|name| format!("{name}/"))
+            .unwrap_or_default();
+        format!(
+            "{what} {} {namespace}{} in the cluster {}",
+            self.title(),
+            place.name,
+            place.cluster
+        )
     }
 
     async fn discovered(&self, cluster: &Cluster) -> Result<Discovered, Failure> {
@@ -129,7 +158,11 @@ impl Objects {
 
     async fn path(&self, cluster: &Cluster, place: &Place) -> Result<String, Failure> {
         let found = self.discovered(cluster).await?;
-        Ok(format!("{}/{}", self.of.path(&found, place.namespace.as_deref()), place.name))
+        Ok(format!(
+            "{}/{}",
+            self.of.path(&found, place.namespace.as_deref()),
+            place.name
+        ))
     }
 
     /// A changing request about one object.
@@ -143,9 +176,14 @@ impl Objects {
         body: &Value,
     ) -> Result<Value, Failure> {
         let cluster = self.clusters.get(&place.cluster);
-        let path = self.path(&cluster, place).await.map_err(|failure| cluster.weigh(failure, true))?;
+        let path = self
+            .path(&cluster, place)
+            .await
+            .map_err(|failure| cluster.weigh(failure, true))?;
         let doing = self.doing(what, place);
-        cluster.send(&doing, method, &format!("{path}{query}"), content, Some(body)).await
+        cluster
+            .send(&doing, method, &format!("{path}{query}"), content, Some(body))
+            .await
     }
 
     /// The object as it is applied: the manifest with what its references stand for, ours by label and annotations.
@@ -154,12 +192,18 @@ impl Objects {
         if let Some(secret) = &part.secret {
             let secret: Value = serde_json::from_str(secret.expose()).map_err(|_| {
                 let doing = format!("making {} {}", self.title(), part.name);
-                Failure::new(Class::Other, doing, "its secret is not JSON (a defect of the provider)")
+                Failure::new(
+                    Class::Other,
+                    doing,
+                    "its secret is not JSON (a defect of the provider)",
+                )
             })?;
             merge(&mut object, secret);
         }
-        let annotations: Map<String, Value> =
-            tags.iter().filter_map(|(tag, value)| Some((annotation(tag)?, value.clone().into()))).collect();
+        let annotations: Map<String, Value> = tags
+            .iter()
+            .filter_map(|(tag, value)| Some((annotation(tag)?, value.clone().into())))
+            .collect();
         merge(
             &mut object["metadata"],
             json!({"labels": {OWNER_LABEL: label(&call.owner)}, "annotations": annotations}),
@@ -211,7 +255,11 @@ impl Objects {
             Some((format!("ekb:{}", name.strip_prefix(ANNOTATION)?), text(value)))
         });
         let finalizers = [&metadata["finalizers"], &live["spec"]["finalizers"]];
-        let finalizers: Vec<&Value> = finalizers.into_iter().filter_map(Value::as_array).flatten().collect();
+        let finalizers: Vec<&Value> = finalizers
+            .into_iter()
+            .filter_map(Value::as_array)
+            .flatten()
+            .collect();
         Object {
             id: place.id(),
             arn: None,
@@ -251,7 +299,10 @@ impl Objects {
             resource: resource.clone(),
             ..ask.owner.clone()
         });
-        let labels: BTreeSet<String> = owners.chain([ask.owner.clone()]).map(|owner| label(&owner)).collect();
+        let labels: BTreeSet<String> = owners
+            .chain([ask.owner.clone()])
+            .map(|owner| label(&owner))
+            .collect();
         let selector: Vec<String> = labels.iter().cloned().collect();
         let selector = format!("{OWNER_LABEL} in ({})", selector.join(","));
         let query = format!("&labelSelector={}", encoded(&selector));
@@ -261,19 +312,35 @@ impl Objects {
             other => other?,
         };
         // What is meant and is not among them may be there without our label: of somebody else, or from before.
-        let declared = ask.declared.values().map(|fields| (fields["namespace"].as_str(), text(&fields["name"])));
-        let declared: Vec<(Option<String>, String)> =
-            declared.map(|(namespace, name)| (namespace.map(str::to_owned), name)).collect();
-        let known = ask.known.values().map(|id| Place::of_id(id)).filter(|place| place.cluster == name);
-        let meant: BTreeSet<(Option<String>, String)> =
-            known.map(|place| (place.namespace, place.name)).chain(declared).collect();
+        let declared = ask
+            .declared
+            .values()
+            .map(|fields| (fields["namespace"].as_str(), text(&fields["name"])));
+        let declared: Vec<(Option<String>, String)> = declared
+            .map(|(namespace, name)| (namespace.map(str::to_owned), name))
+            .collect();
+        let known = ask
+            .known
+            .values()
+            .map(|id| Place::of_id(id))
+            .filter(|place| place.cluster == name);
+        let meant: BTreeSet<(Option<String>, String)> = known
+            .map(|place| (place.namespace, place.name))
+            .chain(declared)
+            .collect();
         let place = |object: &Value| {
             let metadata = &object["metadata"];
-            (metadata["namespace"].as_str().map(str::to_owned), text(&metadata["name"]))
+            (
+                metadata["namespace"].as_str().map(str::to_owned),
+                text(&metadata["name"]),
+            )
         };
         let seen: BTreeSet<_> = live.iter().map(place).collect();
-        let missing: BTreeSet<Option<&String>> =
-            meant.iter().filter(|meant| !seen.contains(meant)).map(|(namespace, _)| namespace.as_ref()).collect();
+        let missing: BTreeSet<Option<&String>> = meant
+            .iter()
+            .filter(|meant| !seen.contains(meant))
+            .map(|(namespace, _)| namespace.as_ref())
+            .collect();
         let more = missing.into_iter().map(|namespace| {
             let path = self.of.path(&found, namespace.map(String::as_str));
             let (cluster, doing) = (&cluster, &doing);
@@ -282,14 +349,18 @@ impl Objects {
         let more = try_join_all(more).await?.into_iter().flatten();
         live.extend(more.filter(|object| !seen.contains(&place(object)) && meant.contains(&place(object))));
         let objects = live.iter().map(|live| {
-            let is_ours = live["metadata"]["labels"][OWNER_LABEL].as_str().is_some_and(|is| labels.contains(is));
+            let is_ours = live["metadata"]["labels"][OWNER_LABEL]
+                .as_str()
+                .is_some_and(|is| labels.contains(is));
             let part = live["metadata"]["annotations"][format!("{ANNOTATION}part")].as_str();
-            let by_part = part.filter(|_| is_ours).and_then(|part| ask.declared.get(&Key::from(part)));
+            let by_part = part
+                .filter(|_| is_ours)
+                .and_then(|part| ask.declared.get(&Key::from(part)));
             let (namespace, name) = place(live);
             let by_name = || {
-                ask.declared
-                    .values()
-                    .find(|fields| fields["name"] == *name && fields["namespace"].as_str() == namespace.as_deref())
+                ask.declared.values().find(|fields| {
+                    fields["name"] == *name && fields["namespace"].as_str() == namespace.as_deref()
+                })
             };
             self.object(cluster.name(), live, by_part.or_else(by_name))
         });
@@ -373,8 +444,14 @@ impl Kind for Objects {
         Some(self.parent)
     }
 
+    fn ends_with_parent(&self) -> bool {
+        self.of.is_of_cluster()
+    }
+
     fn stands_for(&self, declared: &Value, object: &Object) -> bool {
-        ["namespace", "name"].iter().all(|field| declared.get(field) == object.fields.get(field))
+        ["namespace", "name"]
+            .iter()
+            .all(|field| declared.get(field) == object.fields.get(field))
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
@@ -407,7 +484,9 @@ impl Kind for Objects {
         self.clusters.get(&place.cluster).check_version().await?;
         let object = self.applied(part, &call.ownership, call)?;
         let query = format!("?fieldManager={MANAGER}");
-        let made = self.change("creating", Method::PATCH, &place, &query, Content::Apply, &object).await;
+        let made = self
+            .change("creating", Method::PATCH, &place, &query, Content::Apply, &object)
+            .await;
         let made = made.map_err(|failure| match failure.class {
             // Its definition, or its namespace, was made a moment ago.
             Class::NotFound => Failure {
@@ -419,18 +498,28 @@ impl Kind for Objects {
         Ok(Made::new(place.id(), self.condition(&made)))
     }
 
-    async fn update(&self, part: &Manifest, is: &Object, _: &[Difference], call: &Call) -> Result<(), Failure> {
+    async fn update(
+        &self,
+        part: &Manifest,
+        is: &Object,
+        _: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure> {
         let place = Place::of_id(&is.id);
         // What an apply leaves out is taken away: also annotations that `tag` has set since.
         let object = self.applied(part, &is.tags, call)?;
         let apply = async |query: String| {
-            let applied = self.change("updating", Method::PATCH, &place, &query, Content::Apply, &object).await;
+            let applied = self
+                .change("updating", Method::PATCH, &place, &query, Content::Apply, &object)
+                .await;
             applied.map_err(|failure| without_secrets(failure, part))
         };
         match apply(format!("?fieldManager={MANAGER}")).await {
             Err(failure) if failure.code == codes::CONFLICT => {
                 tracing::info!(part = %call.key, conflict = failure.cause, "taking fields over from another manager");
-                apply(format!("?fieldManager={MANAGER}&force=true")).await.map(|_| ())
+                apply(format!("?fieldManager={MANAGER}&force=true"))
+                    .await
+                    .map(|_| ())
             }
             other => other.map(|_| ()),
         }
@@ -439,7 +528,9 @@ impl Kind for Objects {
     async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
         let set_all = set.iter().map(|(tag, value)| (tag, Value::from(value.as_str())));
         let all = set_all.chain(remove.iter().map(|tag| (tag, Value::Null)));
-        let annotations: Map<String, Value> = all.filter_map(|(tag, value)| Some((annotation(tag)?, value))).collect();
+        let annotations: Map<String, Value> = all
+            .filter_map(|(tag, value)| Some((annotation(tag)?, value)))
+            .collect();
         let mut metadata = json!({"annotations": annotations});
         if let Some(owner) = owner_of(set) {
             metadata["labels"] = json!({OWNER_LABEL: label(&owner)});
@@ -448,19 +539,27 @@ impl Kind for Objects {
         }
         let (place, query) = (Place::of_id(id), format!("?fieldManager={MANAGER}"));
         let body = json!({"metadata": metadata});
-        self.change("tagging", Method::PATCH, &place, &query, Content::Merge, &body).await.map(|_| ())
+        self.change("tagging", Method::PATCH, &place, &query, Content::Merge, &body)
+            .await
+            .map(|_| ())
     }
 
     async fn delete(&self, object: &Object, _call: &Call) -> Result<Deleted, Failure> {
         // Only this very object, not one of its name that somebody made since.
         let body = json!({
             "preconditions": {"uid": object.detail["uid"]},
-            "propagationPolicy": self.of.propagation(),
+            "propagationPolicy": self.propagation,
         });
         let place = Place::of_id(&object.id);
-        let answer = self.change("deleting", Method::DELETE, &place, "", Content::Json, &body).await?;
+        let answer = self
+            .change("deleting", Method::DELETE, &place, "", Content::Json, &body)
+            .await?;
         // An object that stays until its finalizers are gone is answered as it is.
-        Ok(if answer["kind"] == "Status" { Deleted::Gone } else { Deleted::Begun })
+        Ok(if answer["kind"] == "Status" {
+            Deleted::Gone
+        } else {
+            Deleted::Begun
+        })
     }
 
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure> {
@@ -469,8 +568,9 @@ impl Kind for Objects {
         if object.condition == Condition::Deleting && is_held && waited > FINALIZERS {
             let doing = self.doing("deleting", &Place::of_id(&object.id));
             let cause = format!("its finalizers {finalizers} are not taken away: nothing is at work on them");
-            return Err(Failure::new(Class::Stuck, doing, cause)
-                .hint("See whether the controller that set them still runs; without it, take them away by hand"));
+            return Err(Failure::new(Class::Stuck, doing, cause).hint(
+                "See whether the controller that set them still runs; without it, take them away by hand",
+            ));
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ mod quantity;
 mod types;
 
 pub use access::{Access, Endpoint, Route, Token};
-pub use cluster::{Answer, Cluster, Clusters, Version};
+pub use cluster::{Answer, Cluster, Clusters, Version, authority_in_base64};
 pub use kind::{Objects, kinds};
 pub use manifest::Manifest;
 

@@ -20,7 +20,9 @@ fn at(live: &Value, declared: Option<&Value>, owned: Option<&Value>, place: (&st
         (live, None) if is_whole => live.clone(),
         (Value::Object(live), declared) => Value::Object(entries(live, declared, owned, place)),
         (Value::Array(live), declared) => Value::Array(list(live, declared, owned, place)),
-        (live, Some(declared)) if quantity::is_place(place.0, place.1) && quantity::is_equal(live, declared) => {
+        (live, Some(declared))
+            if quantity::is_place(place.0, place.1) && quantity::is_equal(live, declared) =>
+        {
             declared.clone()
         }
         (live, _) => live.clone(),
@@ -43,7 +45,8 @@ fn entries(
     }
     // The API leaves out what is empty.
     for (name, value) in declared.and_then(Value::as_object).into_iter().flatten() {
-        let is_empty = value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty);
+        let is_empty =
+            value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty);
         if is_empty && !live.contains_key(name) {
             kept.insert(name.clone(), value.clone());
         }
@@ -67,25 +70,41 @@ fn list(live: &[Value], declared: Option<&Value>, owned: Option<&Value>, place: 
     match names(live, wanted, owned) {
         Names::Order if declared.is_some() && wanted.len() == live.len() => {
             let pairs = live.iter().zip(wanted);
-            pairs.map(|(live, wanted)| at(live, Some(wanted), None, place)).collect()
+            pairs
+                .map(|(live, wanted)| at(live, Some(wanted), None, place))
+                .collect()
         }
         Names::Order => live.to_vec(),
         Names::Values => {
-            let is_owned = |entry: &Value| owned.is_some_and(|owned| owned.get(format!("v:{entry}")).is_some());
-            let kept = live.iter().filter(|entry| wanted.contains(entry) || is_owned(entry));
+            let is_owned =
+                |entry: &Value| owned.is_some_and(|owned| owned.get(format!("v:{entry}")).is_some());
+            let kept = live
+                .iter()
+                .filter(|entry| wanted.contains(entry) || is_owned(entry));
             in_order(kept.map(|entry| (wanted.iter().position(|one| one == entry), entry.clone())))
         }
         Names::Fields(fields) => {
             let kept = live.iter().filter_map(|entry| {
                 let index = wanted.iter().position(|wanted| {
                     // What the declaration leaves out of a name is a default (`protocol`).
-                    fields.iter().all(|field| wanted.get(field).is_none_or(|value| entry.get(field) == Some(value)))
+                    fields.iter().all(|field| {
+                        wanted
+                            .get(field)
+                            .is_none_or(|value| entry.get(field) == Some(value))
+                    })
                 });
-                let owned = owned.and_then(Value::as_object).into_iter().flatten().find_map(|(name, owned)| {
-                    let name: Value = serde_json::from_str(name.strip_prefix("k:")?).ok()?;
-                    let mut parts = name.as_object()?.iter();
-                    parts.all(|(field, value)| entry.get(field) == Some(value)).then_some(owned)
-                });
+                let owned =
+                    owned
+                        .and_then(Value::as_object)
+                        .into_iter()
+                        .flatten()
+                        .find_map(|(name, owned)| {
+                            let name: Value = serde_json::from_str(name.strip_prefix("k:")?).ok()?;
+                            let mut parts = name.as_object()?.iter();
+                            parts
+                                .all(|(field, value)| entry.get(field) == Some(value))
+                                .then_some(owned)
+                        });
                 let declared = index.and_then(|index| wanted.get(index));
                 (declared.is_some() || owned.is_some()).then(|| (index, at(entry, declared, owned, place)))
             });
@@ -102,11 +121,18 @@ fn in_order(entries: impl Iterator<Item = (Option<usize>, Value)>) -> Vec<Value>
 }
 
 fn names(live: &[Value], wanted: &[Value], owned: Option<&Value>) -> Names {
-    for name in owned.and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name) {
+    for name in owned
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name)
+    {
         if name.starts_with("v:") {
             return Names::Values;
         }
-        let named = name.strip_prefix("k:").and_then(|name| serde_json::from_str::<Value>(name).ok());
+        let named = name
+            .strip_prefix("k:")
+            .and_then(|name| serde_json::from_str::<Value>(name).ok());
         if let Some(Value::Object(named)) = named {
             return Names::Fields(named.keys().cloned().collect());
         }
@@ -148,7 +174,10 @@ mod tests {
             r#"k:{"containerPort":90,"protocol":"TCP"}"#: {".": {}, "f:containerPort": {}},
         });
         let found = ours(&live, Some(&declared), Some(&owned));
-        assert_eq!(found, json!([{"containerPort": 80, "name": "web"}, {"containerPort": 90}]));
+        assert_eq!(
+            found,
+            json!([{"containerPort": 80, "name": "web"}, {"containerPort": 90}])
+        );
         // The order is that of the declaration.
         let live = json!([{"name": "b", "x": 1}, {"name": "a"}, {"name": "foreign"}]);
         let declared = json!([{"name": "a"}, {"name": "b"}]);
@@ -172,7 +201,10 @@ mod tests {
         let live = json!({"resources": {"limits": {"cpu": "1", "memory": "512Mi"}}, "env": [{"name": "A", "value": "1"}]});
         let declared = json!({"resources": {"limits": {"cpu": "1000m", "memory": "1Gi"}}, "env": [{"name": "A", "value": "1000m"}]});
         let found = ours(&live, Some(&declared), None);
-        assert_eq!(found["resources"]["limits"], json!({"cpu": "1000m", "memory": "512Mi"}));
+        assert_eq!(
+            found["resources"]["limits"],
+            json!({"cpu": "1000m", "memory": "512Mi"})
+        );
         assert_eq!(found["env"][0]["value"], "1");
     }
 }

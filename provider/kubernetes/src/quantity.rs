@@ -14,7 +14,13 @@ const MAPS: &[&str] = &[
     "overhead",
 ];
 /// Names of single quantities.
-const SINGLE: &[&str] = &["storage", "sizeLimit", "divisor", "averageValue", "targetAverageValue"];
+const SINGLE: &[&str] = &[
+    "storage",
+    "sizeLimit",
+    "divisor",
+    "averageValue",
+    "targetAverageValue",
+];
 
 /// Whether a value at this place is a quantity: elsewhere `1000m` is a text like any other.
 pub(crate) fn is_place(parent: &str, name: &str) -> bool {
@@ -33,7 +39,9 @@ fn amount(value: &Value) -> Option<i128> {
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    let end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-')).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-'))
+        .unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
     let times = match suffix {
         "n" => return billionths(number, 1, 1_000_000_000),
@@ -55,7 +63,11 @@ fn amount(value: &Value) -> Option<i128> {
         _ => {
             let power: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
             let ten = 10_i128.checked_pow(power.unsigned_abs())?;
-            return if power < 0 { billionths(number, 1, ten) } else { billionths(number, ten, 1) };
+            return if power < 0 {
+                billionths(number, 1, ten)
+            } else {
+                billionths(number, ten, 1)
+            };
         }
     };
     billionths(number, times, 1)

@@ -77,16 +77,30 @@ async fn server(answers: Vec<(u16, serde_json::Value)>) -> (String, Arc<Mutex<Ve
                 let count = stream.read(&mut buffer).await.unwrap();
                 text.extend_from_slice(&buffer[..count]);
                 let so_far = String::from_utf8_lossy(&text).to_lowercase();
-                let Some((head, body)) = so_far.split_once("\r\n\r\n") else { continue };
-                let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+                let Some((head, body)) = so_far.split_once("\r\n\r\n") else {
+                    continue;
+                };
+                let length = head
+                    .split("content-length: ")
+                    .nth(1)
+                    .and_then(|rest| rest.lines().next());
                 if body.len() >= length.and_then(|length| length.parse().ok()).unwrap_or(0) {
                     break;
                 }
             }
-            heard.lock().unwrap().push(String::from_utf8_lossy(&text).into_owned());
+            heard
+                .lock()
+                .unwrap()
+                .push(String::from_utf8_lossy(&text).into_owned());
             let answer = answer.to_string();
-            let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", answer.len());
-            stream.write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                answer.len()
+            );
+            stream
+                .write_all(format!("{head}{answer}").as_bytes())
+                .await
+                .unwrap();
         }
     });
     (url, asked)
@@ -98,7 +112,8 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -120,8 +135,14 @@ async fn the_token_is_sent_and_told_to_nobody() {
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let (url, asked) = server(vec![
-        (200, json!({"major": "1", "minor": "35+", "gitVersion": "v1.35.2"})),
-        (403, status(403, "Forbidden", "nodes is forbidden: User \"x\" cannot list")),
+        (
+            200,
+            json!({"major": "1", "minor": "35+", "gitVersion": "v1.35.2"}),
+        ),
+        (
+            403,
+            status(403, "Forbidden", "nodes is forbidden: User \"x\" cannot list"),
+        ),
         (500, status(500, "InternalError", "an error")),
         (200, json!("not to be logged")),
     ])
@@ -136,12 +157,26 @@ async fn the_token_is_sent_and_told_to_nobody() {
     cluster.get("reading", "/api/v1/secrets/x").await.unwrap();
     let asked = asked.lock().unwrap();
     assert_eq!(asked.len(), 4);
-    assert!(asked.iter().all(|text| text.contains(&format!("authorization: Bearer {CANARY}0"))), "{asked:?}");
+    assert!(
+        asked
+            .iter()
+            .all(|text| text.contains(&format!("authorization: Bearer {CANARY}0"))),
+        "{asked:?}"
+    );
     assert_eq!(way.tokens.load(Ordering::Relaxed), 1, "one token serves all");
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("Kubernetes call") && log.contains("TRACE"), "it is recorded: {log}");
-    for text in [log, format!("{refused} {broken} {cluster:?} {clusters:?} {refused:?}")] {
-        assert!(!text.contains("canary") && !text.contains("not to be logged"), "{text}");
+    assert!(
+        log.contains("Kubernetes call") && log.contains("TRACE"),
+        "it is recorded: {log}"
+    );
+    for text in [
+        log,
+        format!("{refused} {broken} {cluster:?} {clusters:?} {refused:?}"),
+    ] {
+        assert!(
+            !text.contains("canary") && !text.contains("not to be logged"),
+            "{text}"
+        );
     }
 }
 
@@ -157,12 +192,16 @@ async fn an_entry_made_a_moment_ago_is_waited_for_but_not_where_changes_were_tak
     .await;
     let clusters = Clusters::new(Way::to(url));
     let cluster = clusters.get("main");
-    let change = || cluster.send("applying", Method::PATCH, "/x", Content::Apply, Some(&json!({})));
+    let body = json!({});
+    let change = || cluster.send("applying", Method::PATCH, "/x", Content::Apply, Some(&body));
     let denied = change().await.unwrap_err();
     assert_eq!((denied.class, denied.code), (Class::NotYet, codes::UNAUTHORIZED));
     assert!(denied.hint.contains("access entry"), "{denied}");
     assert_eq!(change().await.unwrap_err().class, Class::NotYet);
-    assert_eq!(cluster.get("looking", "/x").await.unwrap_err().class, Class::NotYet);
+    assert_eq!(
+        cluster.get("looking", "/x").await.unwrap_err().class,
+        Class::NotYet
+    );
     change().await.unwrap();
     assert_eq!(change().await.unwrap_err().class, Class::Denied);
 }
@@ -177,14 +216,22 @@ async fn an_api_that_does_not_answer_is_told_within_seconds() {
     let began = clock.now();
     let failure = cluster.get("listing nodes", "/api/v1/nodes").await.unwrap_err();
     assert!(clock.now().since(began) < Duration::from_secs(9));
-    assert_eq!((failure.class, failure.code), (Class::Other, codes::UNREACHABLE), "{failure}");
+    assert_eq!(
+        (failure.class, failure.code),
+        (Class::Other, codes::UNREACHABLE),
+        "{failure}"
+    );
     let host = url.trim_start_matches("https://");
     let expected = format!("the cluster main exists, its API is unreachable from here ({host})");
     assert!(failure.to_string().contains(&expected), "{failure}");
     // Nobody listens: the server may be starting.
     drop(listener);
     let failure = cluster.get("listing nodes", "/api/v1/nodes").await.unwrap_err();
-    assert_eq!((failure.class, failure.code), (Class::NotYet, codes::UNREACHABLE), "{failure}");
+    assert_eq!(
+        (failure.class, failure.code),
+        (Class::NotYet, codes::UNREACHABLE),
+        "{failure}"
+    );
 }
 
 #[tokio::test]
@@ -207,7 +254,13 @@ fn answers_have_classes() {
     let webhook = "Internal error occurred: failed calling webhook \"x.y\": no endpoints";
     let expected = [
         (409, "AlreadyExists", "x", Class::Exists, "EKB1012"),
-        (409, "Conflict", "the object has been modified", Class::Busy, "EKB1003"),
+        (
+            409,
+            "Conflict",
+            "the object has been modified",
+            Class::Busy,
+            "EKB1003",
+        ),
         (404, "NotFound", "x", Class::NotFound, "EKB1007"),
         (422, "Invalid", "x", Class::Invalid, "EKB1006"),
         (403, "Forbidden", "x", Class::Denied, codes::FORBIDDEN),
@@ -216,22 +269,42 @@ fn answers_have_classes() {
         (429, "TooManyRequests", "x", Class::Throttled, "EKB1001"),
         (500, "InternalError", webhook, Class::Transient, codes::WEBHOOK),
         (500, "InternalError", "x", Class::Unknown, "EKB1002"),
-        (403, "", "admission webhook \"x\" denied the request: no", Class::Invalid, codes::WEBHOOK),
+        (
+            403,
+            "",
+            "admission webhook \"x\" denied the request: no",
+            Class::Invalid,
+            codes::WEBHOOK,
+        ),
         (504, "Timeout", "x", Class::Unknown, "EKB1002"),
         (503, "ServiceUnavailable", "x", Class::Transient, "EKB1001"),
     ];
     for (code, reason, message, expected, name) in expected {
-        assert_eq!(class(code, reason, message), (expected, name), "{code} {reason} {message}");
+        assert_eq!(
+            class(code, reason, message),
+            (expected, name),
+            "{code} {reason} {message}"
+        );
     }
 }
 
 #[test]
 fn a_conflict_names_the_manager_and_its_fields() {
-    let mut conflict = status(409, "Conflict", "Apply failed with 1 conflict: conflict with \"kubectl-edit\" using v1: .data.key");
+    let mut conflict = status(
+        409,
+        "Conflict",
+        "Apply failed with 1 conflict: conflict with \"kubectl-edit\" using v1: .data.key",
+    );
     conflict["details"] = json!({"causes": [
         {"reason": "FieldManagerConflict", "message": "conflict with \"kubectl-edit\" using v1", "field": ".data.key"},
     ]});
-    let failure = of_status(&serde_json::from_value(conflict).unwrap(), "creating ConfigMap a".to_owned());
+    let failure = of_status(
+        &serde_json::from_value(conflict).unwrap(),
+        "creating ConfigMap a".to_owned(),
+    );
     assert_eq!((failure.class, failure.code), (Class::Exists, codes::CONFLICT));
-    assert!(failure.to_string().contains("data.key belongs to kubectl-edit"), "{failure}");
+    assert!(
+        failure.to_string().contains("data.key belongs to kubectl-edit"),
+        "{failure}"
+    );
 }

@@ -29,6 +29,8 @@ struct Row {
     order: u32,
     /// Fields that the API never changes: another value is another object.
     fixed: &'static [&'static str],
+    /// Whether it leaves nothing behind when its cluster goes.
+    is_of_cluster: bool,
     /// Whether a deletion ends with what the object made (its pods).
     goes_last: bool,
 }
@@ -40,6 +42,7 @@ const ROW: Row = Row {
     is_namespaced: true,
     order: 1,
     fixed: &[],
+    is_of_cluster: false,
     goes_last: false,
 };
 
@@ -76,7 +79,7 @@ const ROWS: &[Row] = &[
     Row { group: "rbac.authorization.k8s.io", kind: "ClusterRole", plural: "clusterroles", ..WIDE },
     Row { group: "rbac.authorization.k8s.io", kind: "ClusterRoleBinding", plural: "clusterrolebindings", fixed: &["roleRef"], ..WIDE },
     // Kubernetes ValidateStorageClassUpdate.
-    Row { group: "storage.k8s.io", kind: "StorageClass", plural: "storageclasses", fixed: &["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"], ..WIDE },
+    Row { group: "storage.k8s.io", kind: "StorageClass", plural: "storageclasses", fixed: &["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"], is_of_cluster: true, ..WIDE },
     Row { group: "apiextensions.k8s.io", kind: "CustomResourceDefinition", plural: "customresourcedefinitions", ..WIDE },
 ];
 
@@ -95,7 +98,8 @@ impl Type {
     }
 
     fn row(&self) -> Option<&'static Row> {
-        ROWS.iter().find(|row| row.group == self.group() && row.kind == self.kind)
+        ROWS.iter()
+            .find(|row| row.group == self.group() && row.kind == self.kind)
     }
 
     /// How the API has it, where no cluster has to be asked.
@@ -129,16 +133,32 @@ impl Type {
         self.row().is_some_and(|row| row.fixed.contains(&field))
     }
 
+    /// Whether nothing of it is left when its cluster goes.
+    pub(crate) fn is_of_cluster(&self) -> bool {
+        self.row().is_some_and(|row| row.is_of_cluster)
+    }
+
     /// How what an object made goes with it.
     pub(crate) fn propagation(&self) -> &'static str {
-        if self.row().is_some_and(|row| row.goes_last) { "Foreground" } else { "Background" }
+        if self.row().is_some_and(|row| row.goes_last) {
+            "Foreground"
+        } else {
+            "Background"
+        }
     }
 
     /// The path of the collection; of all namespaces where none is named.
     pub(crate) fn path(&self, found: &Discovered, namespace: Option<&str>) -> String {
         let root = if self.group().is_empty() { "api" } else { "apis" };
-        let namespace = namespace.filter(|_| found.is_namespaced).map(|name| format!("/namespaces/{name}"));
-        format!("/{root}/{}{}/{}", self.api_version, namespace.unwrap_or_default(), found.plural)
+        let namespace = namespace
+            .filter(|_| found.is_namespaced)
+            .map(|name| format!("/namespaces/{name}"));
+        format!(
+            "/{root}/{}{}/{}",
+            self.api_version,
+            namespace.unwrap_or_default(),
+            found.plural
+        )
     }
 }
 
@@ -162,7 +182,10 @@ mod tests {
     fn a_type_has_a_name_and_a_path() {
         let class = Type::parse("storage.k8s.io/v1/StorageClass");
         assert_eq!(class.name(), "StorageClass.storage.k8s.io");
-        assert_eq!(class.path(&class.known().unwrap(), Some("x")), "/apis/storage.k8s.io/v1/storageclasses");
+        assert_eq!(
+            class.path(&class.known().unwrap(), Some("x")),
+            "/apis/storage.k8s.io/v1/storageclasses"
+        );
         assert!(class.is_fixed("provisioner") && !class.is_fixed("allowVolumeExpansion"));
         let config = Type::parse("v1/ConfigMap");
         assert_eq!((config.name(), config.title()), ("ConfigMap", "ConfigMap"));

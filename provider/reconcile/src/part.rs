@@ -626,6 +626,12 @@ pub trait Kind: Send + Sync + 'static {
         None
     }
 
+    /// Whether objects of this kind end with the object of [`Kind::parent`] that they lie in, and leave nothing behind: where that
+    /// is destroyed, they are not deleted first, which needs a way to them (the API of a cluster may be out of reach).
+    fn ends_with_parent(&self) -> bool {
+        false
+    }
+
     /// Whether objects of this kind carry tags. Where not, one belongs to whoever owns what it lies in (its `references`),
     /// and is the part that [`Kind::stands_for`] says: [`Kind::observe`] lists what lies in the root.
     fn carries_tags(&self) -> bool {
