@@ -1,6 +1,7 @@
 //! `ekb_cluster` through the real command lines, against the emulator: what users see, and what exists afterwards.
 
 use acceptance_tests::Workspace;
+use acceptance_tests::cuts::{Scenario, sweep};
 use serde_json::Value;
 
 const ADDRESS: &str = "ekb_cluster.main";
@@ -34,6 +35,35 @@ fn a_network_and_a_cluster_from_nothing_in_one_apply() {
         let state = workspace.resource(ADDRESS).unwrap_or_default();
         assert_eq!(state["status"], "complete");
         assert_eq!(state["drift"], Value::Array(Vec::new()));
+        workspace.destroy().ok();
+        account.assert_empty();
+        account.assert_understood();
+    });
+}
+
+#[test]
+fn whoever_made_it_gets_in_and_nodes_are_ready() {
+    Workspace::with_clusters(Some(0), |workspace, account| {
+        workspace.write("main.tf", &cluster(""));
+        let plan = workspace.plan().ok().assert_changes();
+        workspace.apply_plan(&plan).ok();
+        workspace.plan().ok().assert_empty();
+        let kubernetes = account.cluster("test");
+        let class = kubernetes.get("/apis/storage.k8s.io/v1/storageclasses/gp3").unwrap();
+        assert_eq!(class["provisioner"], "ebs.csi.aws.com");
+        let nodes = kubernetes.list("/api/v1/nodes");
+        assert_eq!(nodes.len(), 2, "{nodes:#?}");
+        // By hand: drift in the cluster.
+        kubernetes
+            .merge(
+                "/apis/storage.k8s.io/v1/storageclasses/gp3",
+                &serde_json::json!({"metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "false"}}}),
+            )
+            .unwrap();
+        let plan = workspace.plan().ok().assert_changes();
+        assert!(plan.run.output().contains("storage_class"), "{}", plan.run.output());
+        workspace.apply_plan(&plan).ok();
+        workspace.plan().ok().assert_empty();
         workspace.destroy().ok();
         account.assert_empty();
         account.assert_understood();
@@ -139,4 +169,12 @@ fn it_is_upgraded_a_minor_at_a_time() {
         workspace.destroy().ok();
         account.assert_empty();
     });
+}
+
+/// Every kind of call of every operation once; what happens there goes round.
+#[test]
+fn every_kind_of_mutating_call_may_go_wrong() {
+    let tally = sweep(&Scenario::cluster(), false);
+    tally.report("cluster, every kind of call once");
+    tally.assert_good();
 }

@@ -55,3 +55,13 @@ fn network_struck_twice() {
     tally.report("network, two blows");
     tally.assert_good();
 }
+
+#[test]
+fn cluster() {
+    if !wanted() {
+        return;
+    }
+    let tally = sweep(&Scenario::cluster(), true);
+    tally.report("cluster");
+    tally.assert_good();
+}
