@@ -36,6 +36,7 @@ CONTROL_PLANE = ["venv", "helm", "etcd", "kube-apiserver"]
 NEEDS = {
     "documentation": ["venv", "terraform-1.15", "tfplugindocs"],
     "clis": CLIS,
+    "cluster_access": CLIS,
     "helm_charts": ["helm", "karpenter-charts"],
     "helm_releases": CONTROL_PLANE,
     "kubernetes_parts": CONTROL_PLANE,

@@ -5,11 +5,26 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use aws::Aws;
+use framework::{Attr, Diagnostics};
 use kubernetes::{Access, Clusters, Endpoint, Route, Token};
 use reconcile::failure::Failure;
+use reconcile::resource::Surroundings;
+
+use crate::platform::Platform;
 
 pub mod kubeconfig;
 pub mod token;
+
+/// The region that is given, else the provider's.
+async fn region(platform: &Platform, given: &Attr<String>) -> Result<String, Diagnostics> {
+    let told = |failure: Failure| Diagnostics::from(failure.diagnostic());
+    let region = match given.known() {
+        Some(region) => region.clone(),
+        None => platform.region().await.map_err(told)?,
+    };
+    platform.check_region(&region).map_err(told)?;
+    Ok(region)
+}
 
 /// The clusters of each region, with their connections: one for all resources of a provider block.
 #[derive(Debug, Default)]

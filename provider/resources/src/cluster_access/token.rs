@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use framework::{Attr, Context, Diagnostics, EphemeralResource, Model, Opened, PrivateState, Secret};
-use reconcile::resource::Surroundings;
+use reconcile::failure::Failure;
 
 use crate::platform::Platform;
 
@@ -10,6 +10,7 @@ use crate::platform::Platform;
 /// minutes, and never stored.
 ///
 /// It is for whoever the provider's AWS credentials are; the cluster decides by its access entries what that identity may do.
+/// Needs the IAM action `eks:DescribeCluster`.
 #[derive(Model, Debug, Clone)]
 pub struct ClusterToken {
     /// Name of the cluster.
@@ -49,12 +50,8 @@ impl EphemeralResource<Platform> for ClusterTokenResource {
     ) -> Result<Opened<ClusterToken>, Diagnostics> {
         let platform = cx.configured()?;
         let name = config.name.known().cloned().unwrap_or_default();
-        let told = |failure: reconcile::failure::Failure| Diagnostics::from(failure.diagnostic());
-        let region = match config.region.known() {
-            Some(region) => region.clone(),
-            None => platform.region().await.map_err(told)?,
-        };
-        platform.check_region(&region).map_err(told)?;
+        let told = |failure: Failure| Diagnostics::from(failure.diagnostic());
+        let region = super::region(platform, &config.region).await?;
         let found = platform
             .aws
             .cluster_endpoint(&region, &name)
