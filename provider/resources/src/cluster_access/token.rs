@@ -10,6 +10,7 @@ use crate::platform::Platform;
 /// minutes, and never stored.
 ///
 /// It is for whoever the provider's AWS credentials are; the cluster decides by its access entries what that identity may do.
+/// Needs the IAM action `eks:DescribeCluster`.
 #[derive(Model, Debug, Clone)]
 pub struct ClusterToken {
     /// Name of the cluster.
