@@ -653,12 +653,25 @@ pub fn sweep(scenario: &Scenario, is_whole: bool) -> Tally {
     total.into_inner().unwrap_or_default()
 }
 
-/// Plays every `nth` pair of blows: first at one call of each kind of the create, whatever ends it there; then at every call
+/// Which pairs of blows are played: every n-th branch (what happens first, and by what), and in it every n-th call
+/// of the apply that continues.
+#[derive(Debug, Clone, Copy)]
+pub struct Every {
+    /// Of the branches.
+    pub branch: usize,
+    /// Of the calls.
+    pub call: usize,
+}
+
+/// So many mutating calls the second apply makes at least, wherever the first one ended but at its end.
+const SECOND_CALLS: usize = 8;
+
+/// Plays pairs of blows: first at one call of each kind of the create, whatever ends it there; then at every call
 /// of the apply that continues it, whatever ends or disturbs that; then a destroy, and an apply.
 ///
 /// # Panics
 /// Where the scenario does not work undisturbed.
-pub fn sweep_pairs(scenario: &Scenario, nth: usize) -> Tally {
+pub fn sweep_pairs(scenario: &Scenario, every: Every) -> Tally {
     let total = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
         for stage_number in 0..STAGES {
@@ -674,10 +687,16 @@ pub fn sweep_pairs(scenario: &Scenario, nth: usize) -> Tally {
                     let of = move |second| [Next::Apply, Next::Destroy].map(|then| (first, second, then));
                     seconds.into_iter().flat_map(of)
                 });
-                let mine = branches.enumerate().skip(stage_number).step_by(STAGES);
+                let mine = branches
+                    .step_by(every.branch)
+                    .enumerate()
+                    .skip(stage_number)
+                    .step_by(STAGES);
                 for (number, (first, blow, then)) in mine {
-                    // The calls differ from branch to branch, so that a sample meets all of them.
-                    for call in (1..).skip(number % nth).step_by(nth) {
+                    // The calls differ from branch to branch, so that a sample meets all of them. A branch without such a call
+                    // would be played in vain.
+                    let begin = number % every.call.min(SECOND_CALLS);
+                    for call in (1..=1000).skip(begin).step_by(every.call) {
                         let pair = Pair {
                             first,
                             second: (call, blow),
