@@ -52,7 +52,8 @@ rows.add("eks", [
            adds={"associationId": "a-{uuid}", "associationArn": f"{ARN}:podidentityassociation/{{clusterName}}/a-{{uuid}}", **MADE_NOW},
            **absent("No association found with ID: {associationId}")),
     Stored("update", named={"name": "name", "nodegroupName": "nodegroupName", "addonName": "addonName", "updateId": "id"},
-           state="status", listed=False, within=("cluster", "name"), shows="DescribeUpdate", lists="ListUpdates",
+           state="status", listed=False, within=("cluster", "name"), failure={
+               "errors": [{"errorCode": "{code}", "errorMessage": "{message}", "resourceIds": []}]}, shows="DescribeUpdate", lists="ListUpdates",
            **absent("No update found for ID: {updateId}")),
     Tagging(),
     # terraform-provider-aws waits for it when it associates a policy.

@@ -73,6 +73,37 @@ fn every_kind_and_every_field_has_a_row() {
     }
 }
 
+#[test]
+fn an_update_that_fails_is_told_with_its_reason() {
+    for (kind, field, operation, code) in [
+        (
+            "cluster",
+            "logging",
+            "UpdateClusterConfig",
+            "InsufficientFreeAddresses",
+        ),
+        (
+            "node_group",
+            "version",
+            "UpdateNodegroupVersion",
+            "PodEvictionFailure",
+        ),
+        ("addon", "version", "UpdateAddon", "AdmissionRequestDenied"),
+    ] {
+        let row = rows().into_iter().find(|row| row.kind == kind).unwrap();
+        let mut stage = Stage::set(&row);
+        let (sample, other) = (row.graph(None), row.graph(Some(field)));
+        assert!(
+            stage.play(&Act::new("create", &sample).calmly(), "needs", "made"),
+            "{kind}"
+        );
+        stage.case("an update that fails", |stage| {
+            stage.fails_first(&other, "made", operation, code)
+        });
+        assert_eq!(stage.end().1, [""; 0]);
+    }
+}
+
 /// All of one kind: how many cases, and what was wrong in which.
 fn contract(row: &Row) -> (usize, Vec<String>) {
     let mut stage = Stage::set(row);

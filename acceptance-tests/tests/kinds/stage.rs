@@ -246,6 +246,23 @@ impl Stage {
         self.counts_as(to)
     }
 
+    /// What the service takes and fails to do later is told in full, and done by the next apply.
+    pub fn fails_first(&mut self, graph: &Graph, from: &str, operation: &str, code: &str) -> Checked {
+        self.restore(from);
+        self.account
+            .fault(&Fault::fail_later(code, "It was not to be.").on(operation));
+        let known = self.points[from].known.clone();
+        let outcome = self.reconcile(graph, &Allowed::none(), &known);
+        let told: Vec<String> = outcome.errors.iter().map(ToString::to_string).collect();
+        let is_told = |text: &String| {
+            text.contains(&format!("{code}: It was not to be. ")) && text.contains("apply again")
+        };
+        if !told.iter().any(is_told) {
+            return Err(format!("the reason and the next step are not in {told:#?}"));
+        }
+        is_done(&self.reconcile(graph, &Allowed::none(), &known))
+    }
+
     /// Whoever dies behind the creating call leaves what can be found: the owner's tags are in that call.
     pub fn tags_are_in_the_first_call(&mut self, act: &Act<'_>, from: &str) {
         self.case("tags", |stage| {

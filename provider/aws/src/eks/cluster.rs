@@ -23,7 +23,7 @@ use super::{
     refused,
 };
 use crate::failure::codes;
-use crate::kind::{ByName, no_answer, of, outputs, pace, settled, usual};
+use crate::kind::{ByName, no_answer, of, outputs, pace, pages, settled, usual};
 
 /// A cluster: the control plane. Whoever makes it gets no access by that, and it comes without add-ons: both are parts of their
 /// own.
@@ -153,6 +153,7 @@ impl ByName for Cluster {
         pace: pace(540, 150, 3600),
         reads: &[
             "eks:DescribeCluster",
+            "eks:ListClusters",
             "eks:DescribeUpdate",
             "eks:ListNodegroups",
             "eks:ListFargateProfiles",
@@ -172,6 +173,15 @@ impl ByName for Cluster {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    async fn all(eks: &Eks) -> Result<Vec<String>, Failure> {
+        pages(|token| async {
+            let list = eks.read.list_clusters().set_next_token(token).send();
+            let answer = eks.call("eks:ListClusters", list).await?;
+            Ok((answer.clusters, answer.next_token))
+        })
+        .await
     }
 
     async fn see(eks: &Eks, name: &str) -> Result<Option<Object>, Failure> {

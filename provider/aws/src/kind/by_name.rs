@@ -12,7 +12,7 @@ use reconcile::part::{Ask, Call, Deleted, Difference, Kind, KindTraits, Loss, Ma
 
 use serde_json::Value;
 
-use super::{Api, Client, Place, names, observed, stuck};
+use super::{Api, Client, Place, names, observed};
 
 /// A part whose name is its id. Its field `name` cannot be changed.
 #[async_trait]
@@ -27,6 +27,11 @@ pub(crate) trait ByName: Part {
 
     /// Its name.
     fn name(&self) -> &str;
+
+    /// The names of all that there are, for lists: only where it is a resource's root. What is less is found with its root.
+    async fn all(_api: &Api<Self::Client>) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
 
     /// The object of this name, with all its tags; none, or class `NotFound`: there is none.
     async fn see(api: &Api<Self::Client>, name: &str) -> Result<Option<Object>, Failure>;
@@ -106,7 +111,16 @@ impl<P: ByName> Kind for Named<P> {
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        let found = try_join_all(names(ask).into_iter().map(|name| self.look(name))).await?;
+        let mut names = names(ask);
+        // Whoever has it ([`Ask::owner`]).
+        if ask.owner.resource.ends_with("/*") {
+            let api = self
+                .place
+                .api(format!("listing every {}", P::TRAITS.title))
+                .await?;
+            names.extend(P::all(&api).await?);
+        }
+        let found = try_join_all(names.into_iter().map(|name| self.look(name))).await?;
         Ok(found.into_iter().flatten().collect())
     }
 
@@ -162,6 +176,6 @@ impl<P: ByName> Kind for Named<P> {
     }
 
     async fn outlook(&self, object: &Object, _: Duration) -> Result<(), Failure> {
-        stuck(P::TRAITS.title, object)
+        self.place.under_way.outlook(P::TRAITS.title, object)
     }
 }

@@ -15,7 +15,7 @@ use reconcile::part::{
 };
 use serde_json::Value;
 
-use super::{Api, Client, Place, is_same, observed, stuck};
+use super::{Api, Client, Place, is_same, observed};
 
 /// A part that is listed under another object, by a name that is unique there.
 #[async_trait]
@@ -245,7 +245,7 @@ impl<P: UnderParent> Kind for Child<P> {
     }
 
     async fn outlook(&self, object: &Object, _: std::time::Duration) -> Result<(), Failure> {
-        stuck(P::TRAITS.title, object)
+        self.place.under_way.outlook(P::TRAITS.title, object)
     }
 }
 

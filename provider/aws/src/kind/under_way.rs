@@ -36,6 +36,16 @@ impl UnderWay {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(object).cloned()
     }
+
+    /// Ends the wait for an object that is [`hopeless`] (see [`reconcile::part::Kind::outlook`]): that is told once, and what comes
+    /// then begins anew.
+    pub(crate) fn outlook(&self, title: &str, object: &Object) -> Result<(), Failure> {
+        let said = |at: usize| object.detail.get(STUCK)?.get(at)?.as_str();
+        let Some(why) = said(0) else { return Ok(()) };
+        self.note(&object.id, None);
+        let doing = format!("changing {title} {}", object.id);
+        Err(Failure::new(Class::Stuck, doing, why).hint(said(1).unwrap_or_default()))
+    }
 }
 
 /// Under this name an object's `detail` keeps why waiting for it has no prospect.
@@ -48,12 +58,4 @@ pub(crate) fn hopeless(object: &mut Object, why: &str, next: &str) {
         object.detail = json!({});
     }
     object.detail[STUCK] = json!([why, next]);
-}
-
-/// Ends the wait for an object that is [`hopeless`] (see [`reconcile::part::Kind::outlook`]).
-pub(crate) fn stuck(title: &str, object: &Object) -> Result<(), Failure> {
-    let said = |at: usize| object.detail.get(STUCK)?.get(at)?.as_str();
-    let Some(why) = said(0) else { return Ok(()) };
-    let doing = format!("changing {title} {}", object.id);
-    Err(Failure::new(Class::Stuck, doing, why).hint(said(1).unwrap_or_default()))
 }
