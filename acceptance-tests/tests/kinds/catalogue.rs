@@ -60,6 +60,8 @@ async fn versions_and_add_ons_are_what_eks_says() {
 #[tokio::test]
 async fn findings_come_whole_and_a_refresh_brings_new_ones() {
     let account = Rig::shared().account();
+    // A refresh ends when the test says so.
+    account.set_time_scale(1.0);
     let aws = aws_of(&account);
     let vpc = account.ec2("CreateVpc", &json!({ "CidrBlock": "10.0.0.0/16" }))["Vpc"]["VpcId"].clone();
     let subnets = ["a", "b"].map(|zone| {

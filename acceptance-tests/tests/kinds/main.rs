@@ -23,7 +23,14 @@ const AT_ONCE: usize = 6;
 #[test]
 fn every_kind_keeps_the_contract() {
     let watch = Stopwatch::start();
-    let (rows, told) = (Mutex::new(rows().into_iter()), Mutex::new(Vec::new()));
+    // Some alone, while one works on them: `EKB_KINDS=iam_role,kms_key`.
+    let only = std::env::var("EKB_KINDS").ok();
+    let is_meant = |row: &Row| {
+        only.as_ref()
+            .is_none_or(|only| only.split(',').any(|kind| kind == row.kind))
+    };
+    let rows: Vec<Row> = rows().into_iter().filter(is_meant).collect();
+    let (rows, told) = (Mutex::new(rows.into_iter()), Mutex::new(Vec::new()));
     let work = || {
         loop {
             let Some(row) = rows.lock().unwrap().next() else {

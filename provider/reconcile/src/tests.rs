@@ -11,7 +11,7 @@ use crate::failure::Class;
 use crate::graph::Graph;
 use crate::locks::Locks;
 use crate::ownership::{Phase, Purpose};
-use crate::part::{Condition, Owner, Tags, key};
+use crate::part::{Condition, Key, Owner, Tags, key};
 use crate::report::{Allowed, Change, Kept, Known, Outcome, Why};
 use crate::simulated::{
     ADDRESS, CLUSTER, Fault, GATEWAY, MANNERS, NAT, ROLE, ROUTES, SUBNET, Sim, VPC, World, owner,

@@ -137,6 +137,7 @@ async fn describe(ec2: &Ec2, by: Filters, id: Option<String>) -> Result<Vec<type
     let by = filters(by);
     let found = pages(|next| async {
         let page = ec2.read.describe_launch_templates().set_filters(Some(by.clone()));
+        let page = page.set_max_results(id.is_none().then_some(200));
         let page = page.set_launch_template_ids(id.clone().map(|id| vec![id]));
         let answer = ec2
             .call("ec2:DescribeLaunchTemplates", page.set_next_token(next).send())
@@ -331,7 +332,10 @@ impl LaunchTemplate {
             .http_endpoint(Endpoint::Enabled)
             .http_tokens(tokens)
             .http_put_response_hop_limit(self.hop_limit);
-        let tags = tag_list(&call.shared.with(&self.instance_tags));
+        let mut tags = call.shared.with(&self.instance_tags);
+        // What is declared is compared: nothing takes its place.
+        tags.extend(self.instance_tags.clone());
+        let tags = tag_list(&tags);
         let of_what = |kind| {
             TagsRequest::builder()
                 .resource_type(kind)

@@ -9,7 +9,7 @@ use aws_sdk_eks::types;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use futures::future::try_join_all;
-use reconcile::failure::Failure;
+use reconcile::failure::{Class, Failure};
 
 use crate::client::Aws;
 use crate::kind::{Api, Ec2, Place, pages};
@@ -267,15 +267,15 @@ pub async fn insights(
         Ok((answer.insights, answer.next_token))
     });
     let whole = insights.await?.into_iter().map(|summary| async move {
-        let status = status(summary.insight_status());
         let id = summary.id.clone().unwrap_or_default();
-        if status == Status::Passing || id.is_empty() {
+        if status(summary.insight_status()) == Status::Passing || id.is_empty() {
             return Ok(of_summary(summary));
         }
         let describe = eks.read.describe_insight().cluster_name(cluster).id(&id).send();
-        match eks.call("eks:DescribeInsight", describe).await?.insight {
-            Some(insight) => Ok::<_, Failure>(of_insight(insight)),
-            None => Ok(of_summary(summary)),
+        match eks.call("eks:DescribeInsight", describe).await {
+            // A refresh has ended meanwhile. What was found is told all the same: it is looked at again before it matters.
+            Err(failure) if failure.class == Class::NotFound => Ok(of_summary(summary)),
+            answer => Ok::<_, Failure>(answer?.insight.map_or_else(|| of_summary(summary), of_insight)),
         }
     });
     let mut insights = try_join_all(whole).await?;
