@@ -31,6 +31,7 @@ SIDE_BY_SIDE = int(os.environ.get("EKB_SIDE_BY_SIDE") or 1)
 
 CLIS = ["venv", "terraform-1.15", "tofu"]
 CONTROL_PLANE = ["venv", "helm", "etcd", "kube-apiserver"]
+CLUSTERS = ["venv", "etcd", "aws-iam-authenticator", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"]
 # Tools that test programs need: as long as they are being made, other tests run. What is missing here is no fault: a test waits
 # for its tools by itself.
 NEEDS = {
@@ -45,6 +46,7 @@ NEEDS = {
     "network_query": CLIS,
     "platform": CLIS,
     "rig_cli": CLIS,
+    "rig_clusters": CLUSTERS,
     "rig_control_plane": CONTROL_PLANE,
 }
 

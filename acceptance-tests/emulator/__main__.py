@@ -1,4 +1,4 @@
-"""`python -m emulator [--scale N]`: prints one JSON line with its address, and ends when its standard input closes."""
+"""`python -m emulator [--scale N] [--clusters]`: prints one JSON line with its address, and ends when its standard input closes."""
 
 import argparse
 import gc
@@ -20,12 +20,17 @@ def main():
     arguments = argparse.ArgumentParser(prog="emulator")
     arguments.add_argument("--scale", type=float, default=1.0, help="time scale of new accounts (default: AWS's own pace)")
     arguments.add_argument("--port", type=int, default=0, help="loopback port (default: a free one)")
+    arguments.add_argument("--clusters", action="store_true", help="a real control plane behind each EKS cluster")
     options = arguments.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
     from . import server
 
-    listening, _ = server.serve(options.scale, options.port)
+    listening, emulator = server.serve(options.scale, options.port)
+    if options.clusters:
+        from . import clusters
+
+        clusters.start(emulator)
     # What is loaded by now stays: no need to look through it for garbage again and again.
     gc.freeze()
     threading.Thread(target=listening.serve_forever, daemon=True).start()

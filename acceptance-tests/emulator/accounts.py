@@ -129,6 +129,11 @@ class Accounts:
                 account.set_scale(self.scale)
             return account
 
+    def known(self, account_id):
+        """Nothing where it was never asked for, or is forgotten."""
+        with self._lock:
+            return self._accounts.get(account_id)
+
     def drop(self, account_id):
         self.get(account_id).reset()
         with self._lock:

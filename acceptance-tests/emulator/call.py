@@ -43,7 +43,7 @@ class Call:
         from_outside = environ.get("HTTP_" + outside.HEADER.upper().replace("-", "_"))
         self.outside = bool(from_outside)
         self.account_id = from_outside or account_of(self.access_key)
-        self.identity = f"arn:aws:sts::{self.account_id}:user/moto"
+        self.identity = f"arn:aws:iam::{self.account_id}:user/rig"
         self.operation, self.params, self.protocol = "", {}, "rest-json"
         self.invalid = None  # what the service's model does not allow
         if self.service:

@@ -2,7 +2,7 @@
 
     GET    /_ekb/health
     GET    /_ekb/latency                     how long what takes, in AWS seconds
-    POST   /_ekb/accounts                    a new, empty account: {id, access_key}
+    POST   /_ekb/accounts                    a new, empty account: {id, access_key, secret_key}
     POST   /_ekb/accounts/ID/call            {service, region, operation, params}: calls the emulator from outside, through
                                              boto3 (so parameters and answer are checked against the model); meets no faults
     POST   /_ekb/accounts/ID/interface       {region, subnet, kind, description, groups}: a network interface of another AWS
@@ -13,6 +13,9 @@
     GET    /_ekb/accounts/ID/settings        {time_scale, now}
     POST   /_ekb/accounts/ID/settings        {time_scale}
     POST   /_ekb/accounts/ID/advance         {seconds}: AWS time jumps ahead
+    GET    /_ekb/accounts/ID/clusters/REGION/NAME   the control plane behind a cluster, with a token that may do all: {url, ca, token,
+                                             folder, pids}; only of an emulator with `--clusters`, as the next
+    POST   /_ekb/accounts/ID/token           {cluster, region, access_key, secret_key, session_token}: a token as EKS takes it
     GET, POST, DELETE /_ekb/accounts/ID/faults   see faults.py; POST answers {id}
     POST   /_ekb/accounts/ID/insights        {cluster, insights, refreshed}: see eks_catalog.py
     POST   /_ekb/accounts/ID/snapshots/NAME  remember everything
@@ -24,7 +27,7 @@ import json
 import traceback
 from urllib.parse import parse_qs
 
-from . import ec2_network, eks_catalog, lifecycle, objects, outside
+from . import credentials, ec2_network, eks_catalog, lifecycle, objects, outside
 
 
 def answer(emulator, environ):
@@ -49,15 +52,25 @@ def dispatch(emulator, method, path, query, body):
             return lifecycle.seconds()
         case ["POST", "accounts"]:
             id = emulator.accounts.new()
-            return {"id": id, "access_key": f"AKIA{id}EKBT"}
+            return {"id": id, "access_key": f"AKIA{id}EKBT", "secret_key": credentials.SECRET_KEY}
         case ["POST", "accounts", account, "call"]:
             return outside.call(emulator.port, account, body)
         case ["DELETE", "accounts", account]:
             emulator.accounts.drop(account)
             return {}
+        case ["GET", "accounts", account, "clusters", region, name]:
+            return clusters(emulator).connection(emulator.accounts.get(account), region, name)
+        case ["POST", "accounts", _, "token"]:
+            return {"token": clusters(emulator).token(**body)}
         case [_, "accounts", account, *rest]:
             return account_call(emulator.accounts.get(account), method, rest, query, body)
     raise LookupError(f"no such control call: {method} /_ekb/{'/'.join(path)}")
+
+
+def clusters(emulator):
+    if emulator.clusters is None:
+        raise LookupError("this emulator has nothing behind its clusters: it was started without --clusters")
+    return emulator.clusters
 
 
 def account_call(account, method, rest, query, body):

@@ -1,5 +1,8 @@
 """Credentials that AWS would not take: access keys that begin with AKIAINVALID or AKIAEXPIRED."""
 
+# The secret of the access keys that the rig gives out with accounts (`Account::secret_key`): it must never appear in any output.
+SECRET_KEY = "ekbSecretThatMustNeverAppear0123456789ab"
+
 
 def refusal(call):
     """(code, status, message), or None for good credentials."""

@@ -2,17 +2,24 @@
 
 What is still to come is a table of the account, so snapshots keep it. States follow from time stamps at the next call; there are
 no threads. `@entered(service, kind, state)` is for what AWS does besides: a function of backend and object; kind `*` is any.
+`@instead(service, kind, state)` is asked before a state that is due: a function of account, backend and object that answers WAIT
+(not yet: asked again at the next call), another state, or nothing.
 """
 
 import copy
 
 from . import rows, visibility
 
-ENTERED = {}
+ENTERED, INSTEAD = {}, {}
+WAIT = object()
 
 
 def entered(service, kind, *states):
     return lambda function: [ENTERED.setdefault((service, kind, s), []).append(function) for s in states] and function
+
+
+def instead(service, kind, *states):
+    return lambda function: [INSTEAD.__setitem__((service, kind, s), function) for s in states] and function
 
 
 def seconds():
@@ -92,11 +99,21 @@ def enter_as(context, operation, kind, thing):
 def settle(account):
     """Brings every object of the account up to its present time."""
     to_come, now = account.table("to come"), account.now()
-    while due := [key for key, entry in to_come.items() if entry["at"] <= now]:
+    held = set()
+    while due := [key for key, entry in to_come.items() if entry["at"] <= now and key not in held]:
         key = min(due, key=lambda key: to_come[key]["at"])
-        entry = to_come.pop(key)
+        entry = to_come[key]
         state, *rest = entry["chain"]
         service, _, kind, *_ = key
+        if function := INSTEAD.get((service, kind, state)):
+            other = function(account, entry["backend"], entry["thing"])
+            if other is WAIT:
+                held.add(key)
+                continue
+            state, rest = (other, []) if other else (state, rest)
+        # Others may have waited for this one.
+        held.clear()
+        del to_come[key]
         if entry["failure"]:
             code, message = entry["failure"]
             for path, text in rows.KINDS[service][kind].failure.items():

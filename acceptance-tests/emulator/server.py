@@ -29,6 +29,8 @@ class Emulator:
         # moto looks through its folders and patterns at every call.
         self.moto.get_backend_for_host = functools.lru_cache(self.moto.get_backend_for_host)
         self.port = 0
+        # The module, where there are real control planes behind clusters.
+        self.clusters = None
 
     def __call__(self, environ, start_response):
         if environ.get("PATH_INFO", "").startswith("/_ekb/"):

@@ -43,7 +43,7 @@ SERVICES = {
                   mismatch="ConflictException", not_found="NotFoundException"),
     "route53": Service(**QUERY),
     "sqs": Service(throttled=("RequestThrottled", 403)),
-    "sts": Service("moto.sts.responses:TokenResponse", **QUERY),
+    "sts": Service("moto.sts.responses:TokenResponse", ("sts",), **QUERY),
 }
 
 

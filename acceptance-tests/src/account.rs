@@ -1,10 +1,12 @@
 //! One emulated account, as tests see it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::control_plane::Kubernetes;
 use crate::fault::Fault;
 use crate::http;
 
@@ -86,6 +88,18 @@ pub struct AwsError {
     pub message: String,
     /// HTTP status.
     pub status: Option<u16>,
+}
+
+/// Credentials of somebody in the account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Keys {
+    /// Access key.
+    pub access_key_id: String,
+    /// Secret key.
+    pub secret_access_key: String,
+    /// Session token of temporary ones.
+    pub session_token: Option<String>,
 }
 
 impl Account {
@@ -281,6 +295,58 @@ impl Account {
     pub fn insights(&self, cluster: &str, findings: &Value, refreshed: bool) {
         let body = json!({ "cluster": cluster, "region": Self::REGION, "insights": findings, "refreshed": refreshed });
         self.control("POST", "/insights", Some(&body));
+    }
+
+    /// The Kubernetes API of an EKS cluster in [`Account::REGION`], with a token that may do everything. Only where the emulator has
+    /// control planes ([`crate::Rig::shared_with_clusters`]), and once the cluster is ACTIVE.
+    ///
+    /// # Panics
+    /// Where there is no such cluster.
+    #[must_use]
+    pub fn cluster(&self, name: &str) -> Kubernetes {
+        let behind = self.behind(name);
+        let text = |name: &str| behind[name].as_str().expect("a text");
+        Kubernetes::new(text("url"), text("ca"), text("token"))
+    }
+
+    /// The folder of the control plane behind a cluster, and the ids of its supervisors' processes by program.
+    ///
+    /// # Panics
+    /// Where there is no such cluster.
+    #[must_use]
+    pub fn cluster_processes(&self, name: &str) -> (PathBuf, BTreeMap<String, u32>) {
+        let mut behind = self.behind(name);
+        let folder = behind["folder"].as_str().expect("a folder").into();
+        (
+            folder,
+            serde_json::from_value(behind["pids"].take()).expect("process ids"),
+        )
+    }
+
+    fn behind(&self, name: &str) -> Value {
+        self.control("GET", &format!("/clusters/{}/{name}", Self::REGION), None)
+    }
+
+    /// The account's own credentials: of `arn:aws:iam::ID:user/rig`.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        Keys {
+            access_key_id: self.access_key.clone(),
+            secret_access_key: self.secret_key().to_owned(),
+            session_token: None,
+        }
+    }
+
+    /// A token as EKS takes it (`aws eks get-token`) for a cluster in [`Account::REGION`].
+    ///
+    /// # Panics
+    /// Where the emulator has no control planes.
+    #[must_use]
+    pub fn cluster_token(&self, cluster: &str, keys: &Keys) -> String {
+        let body = json!({"cluster": cluster, "region": Self::REGION, "access_key": keys.access_key_id,
+            "secret_key": keys.secret_access_key, "session_token": keys.session_token});
+        let made = self.control("POST", "/token", Some(&body));
+        made["token"].as_str().expect("a token").to_owned()
     }
 
     /// Forgets the account, to free the emulator's memory: for sweeps over many accounts.

@@ -16,8 +16,18 @@ use crate::run::Run;
 use crate::tools;
 use crate::wait::{Stopwatch, pause};
 
+/// Requests to a Kubernetes API, with one token.
+#[derive(Debug, Clone)]
+pub struct Kubernetes {
+    url: String,
+    ca: String,
+    token: String,
+    agent: ureq::Agent,
+}
+
 /// A running Kubernetes API: objects are kept, validated, defaulted and watched, but no controller acts on them and no pod
-/// runs. Both programs end, and their folders go, when this is dropped and when this process ends without doing so.
+/// runs. Both programs end, and their folders go, when this is dropped and when this process ends without doing so. Requests go
+/// as the administrator, who may do everything.
 #[derive(Debug)]
 pub struct ControlPlane {
     // In the order in which they end.
@@ -25,12 +35,17 @@ pub struct ControlPlane {
     etcd: Running,
     etcd_folder: PathBuf,
     folder: PathBuf,
-    url: String,
-    ca: String,
-    token: String,
-    agent: ureq::Agent,
+    api: Kubernetes,
     namespaces: AtomicUsize,
     took: Duration,
+}
+
+impl std::ops::Deref for ControlPlane {
+    type Target = Kubernetes;
+
+    fn deref(&self) -> &Kubernetes {
+        &self.api
+    }
 }
 
 /// A refusal of the API server: the `Status` that it answered.
@@ -46,6 +61,146 @@ pub struct ApiError {
 
 /// How long a start may take on a machine that is busy building; alone it takes a few seconds.
 const START_LIMIT: Duration = Duration::from_secs(120);
+
+impl Kubernetes {
+    pub(crate) fn new(url: &str, ca: &str, token: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            ca: ca.to_owned(),
+            token: token.to_owned(),
+            agent: agent(ca),
+        }
+    }
+
+    /// The same API with another bearer token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// Its address, for example `https://127.0.0.1:40123`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The certificate of its authority, in PEM.
+    #[must_use]
+    pub fn ca(&self) -> &str {
+        &self.ca
+    }
+
+    /// The bearer token.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Sends a request; `path` is for example `/api/v1/namespaces`.
+    ///
+    /// # Errors
+    /// What the API server refuses.
+    ///
+    /// # Panics
+    /// When the API server cannot be reached or answers in something other than JSON.
+    pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, ApiError> {
+        // Of the ways to patch, this is the one that is mostly used: server-side apply.
+        let content = if method == "PATCH" {
+            "application/apply-patch+yaml"
+        } else {
+            "application/json"
+        };
+        self.send(method, path, content, body)
+    }
+
+    /// Merges fields into an object (RFC 7386); null takes one away.
+    ///
+    /// # Errors
+    /// What the API server refuses.
+    pub fn merge(&self, path: &str, fields: &Value) -> Result<Value, ApiError> {
+        self.send("PATCH", path, "application/merge-patch+json", Some(fields))
+    }
+
+    /// Deletes an object; whether it was there.
+    ///
+    /// # Panics
+    /// On any refusal but `NotFound`.
+    pub fn delete(&self, path: &str) -> bool {
+        match self.request("DELETE", path, None) {
+            Ok(_) => true,
+            Err(error) if error.code == 404 => false,
+            Err(error) => panic!("DELETE {path}: {error}"),
+        }
+    }
+
+    /// An object, where it is there.
+    ///
+    /// # Panics
+    /// On any refusal but `NotFound`.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<Value> {
+        match self.request("GET", path, None) {
+            Ok(object) => Some(object),
+            Err(error) if error.code == 404 => None,
+            Err(error) => panic!("GET {path}: {error}"),
+        }
+    }
+
+    /// What a list has, for example that of `/api/v1/nodes`, in order of the names.
+    ///
+    /// # Panics
+    /// When the API server refuses.
+    #[must_use]
+    pub fn list(&self, path: &str) -> Vec<Value> {
+        match self.request("GET", path, None) {
+            Ok(mut list) => serde_json::from_value(list["items"].take()).expect("a list has items"),
+            Err(error) => panic!("GET {path}: {error}"),
+        }
+    }
+
+    fn send(&self, method: &str, path: &str, content: &str, body: Option<&Value>) -> Result<Value, ApiError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", content)
+            .body(body.map(Value::to_string).unwrap_or_default())
+            .expect("a request");
+        let mut answer = self
+            .agent
+            .run(request)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let code = answer.status().as_u16();
+        let text = answer.body_mut().read_to_string().expect("a text");
+        let parsed = serde_json::from_str::<Value>(&text);
+        if (200..300).contains(&code) {
+            return Ok(parsed.unwrap_or_else(|error| panic!("{method} {path}: {code}: {error}: {text}")));
+        }
+        // Of a group that it does not know it says so in plain text.
+        let status = parsed.unwrap_or_else(|_| json!({"message": text.trim()}));
+        let field = |name: &str| status[name].as_str().unwrap_or_default().to_owned();
+        Err(ApiError {
+            code,
+            reason: field("reason"),
+            message: field("message"),
+        })
+    }
+
+    fn is_ready(&self) -> bool {
+        self.agent
+            .get(format!("{}/readyz", self.url))
+            // Whoever else has the port may never answer.
+            .config()
+            .timeout_global(Some(Duration::from_secs(2)))
+            .build()
+            .header("authorization", format!("Bearer {}", self.token))
+            .call()
+            .is_ok_and(|answer| answer.status() == 200)
+    }
+}
 
 impl ControlPlane {
     /// A new one, ready to be used.
@@ -67,21 +222,17 @@ impl ControlPlane {
         for _ in 0..3 {
             let folder = new_folder("apiserver");
             let files = Files::write(&folder);
-            let agent = agent(&files.ca);
             let port = port();
-            let url = format!("https://127.0.0.1:{port}");
+            let api = Kubernetes::new(&format!("https://127.0.0.1:{port}"), &files.ca, &files.token);
             let server = start_server(&folder, &socket, port);
             while watch.elapsed() < START_LIMIT && !server.has_ended() {
-                if is_ready(&agent, &url, &files.token) {
+                if api.is_ready() {
                     let plane = Self {
                         server,
                         etcd,
                         etcd_folder,
                         folder,
-                        url,
-                        ca: files.ca,
-                        token: files.token,
-                        agent,
+                        api,
                         namespaces: AtomicUsize::new(0),
                         took: watch.elapsed(),
                     };
@@ -105,24 +256,6 @@ impl ControlPlane {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<ControlPlane> = OnceLock::new();
         SHARED.get_or_init(Self::start)
-    }
-
-    /// Its address, for example `https://127.0.0.1:40123`.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// The certificate of its authority, in PEM.
-    #[must_use]
-    pub fn ca(&self) -> &str {
-        &self.ca
-    }
-
-    /// A bearer token with which everything is allowed.
-    #[must_use]
-    pub fn token(&self) -> &str {
-        &self.token
     }
 
     /// How long it took from the start to ready.
@@ -172,66 +305,13 @@ impl ControlPlane {
         }
     }
 
-    /// Sends a request as the administrator; `path` is for example `/api/v1/namespaces`.
-    ///
-    /// # Errors
-    /// What the API server refuses.
-    ///
-    /// # Panics
-    /// When the API server cannot be reached or answers in something other than JSON.
-    pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, ApiError> {
-        // Of the ways to patch, this is the one that is mostly used: server-side apply.
-        let content = if method == "PATCH" {
-            "application/apply-patch+yaml"
-        } else {
-            "application/json"
-        };
-        self.send(method, path, content, body)
-    }
-
-    /// Merges fields into an object (RFC 7386); null takes one away.
-    ///
-    /// # Errors
-    /// What the API server refuses.
-    pub fn merge(&self, path: &str, fields: &Value) -> Result<Value, ApiError> {
-        self.send("PATCH", path, "application/merge-patch+json", Some(fields))
-    }
-
-    fn send(&self, method: &str, path: &str, content: &str, body: Option<&Value>) -> Result<Value, ApiError> {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.url))
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", content)
-            .body(body.map(Value::to_string).unwrap_or_default())
-            .expect("a request");
-        let mut answer = self
-            .agent
-            .run(request)
-            .unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log()));
-        let code = answer.status().as_u16();
-        let text = answer.body_mut().read_to_string().expect("a text");
-        let parsed = serde_json::from_str::<Value>(&text);
-        if (200..300).contains(&code) {
-            return Ok(parsed.unwrap_or_else(|error| panic!("{method} {path}: {code}: {error}: {text}")));
-        }
-        // Of a group that it does not know it says so in plain text.
-        let status = parsed.unwrap_or_else(|_| json!({"message": text.trim()}));
-        let field = |name: &str| status[name].as_str().unwrap_or_default().to_owned();
-        Err(ApiError {
-            code,
-            reason: field("reason"),
-            message: field("message"),
-        })
-    }
-
     fn write_kubeconfig(&self, namespace: &str) -> PathBuf {
         let path = self.folder.join(format!("{namespace}.kubeconfig"));
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "rig", "cluster": {"server": self.url, "certificate-authority": self.folder.join("ca.crt")}}],
-            "users": [{"name": "admin", "user": {"token": self.token}}],
+            "clusters": [{"name": "rig", "cluster": {"server": self.url(), "certificate-authority": self.folder.join("ca.crt")}}],
+            "users": [{"name": "admin", "user": {"token": self.token()}}],
             "contexts": [{"name": "rig", "context": {"cluster": "rig", "user": "admin", "namespace": namespace}}],
             "current-context": "rig",
         });
@@ -275,12 +355,7 @@ impl Namespace<'_> {
     /// On any refusal but `NotFound`.
     #[must_use]
     pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
-        let path = format!("{}/{name}", self.path(kind));
-        match self.control_plane.request("GET", &path, None) {
-            Ok(object) => Some(object),
-            Err(error) if error.code == 404 => None,
-            Err(error) => panic!("GET {path}: {error}"),
-        }
+        self.control_plane.get(&format!("{}/{name}", self.path(kind)))
     }
 
     /// All objects of a kind, in order of their names.
@@ -289,11 +364,7 @@ impl Namespace<'_> {
     /// When the API server refuses.
     #[must_use]
     pub fn list(&self, kind: &str) -> Vec<Value> {
-        let path = self.path(kind);
-        match self.control_plane.request("GET", &path, None) {
-            Ok(mut list) => serde_json::from_value(list["items"].take()).expect("a list has items"),
-            Err(error) => panic!("GET {path}: {error}"),
-        }
+        self.control_plane.list(&self.path(kind))
     }
 
     /// Replaces an object.
@@ -441,18 +512,6 @@ fn start_server(folder: &Path, etcd: &str, port: u16) -> Running {
         ],
         folder,
     )
-}
-
-fn is_ready(agent: &ureq::Agent, url: &str, token: &str) -> bool {
-    agent
-        .get(format!("{url}/readyz"))
-        // Whoever else has the port may never answer.
-        .config()
-        .timeout_global(Some(Duration::from_secs(2)))
-        .build()
-        .header("authorization", format!("Bearer {token}"))
-        .call()
-        .is_ok_and(|answer| answer.status() == 200)
 }
 
 fn agent(ca: &str) -> ureq::Agent {

@@ -32,9 +32,9 @@ mod tools;
 mod wait;
 mod workspace;
 
-pub use account::{Account, AwsError, LoggedCall, Object};
+pub use account::{Account, AwsError, Keys, LoggedCall, Object};
 pub use cli::Cli;
-pub use control_plane::{ApiError, ControlPlane, Namespace};
+pub use control_plane::{ApiError, ControlPlane, Kubernetes, Namespace};
 pub use fault::Fault;
 pub use normalise::{Normaliser, normalise};
 pub use plan::{Change, Plan};

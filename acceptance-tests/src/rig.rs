@@ -36,8 +36,22 @@ impl Rig {
     /// When it does not start.
     #[must_use]
     pub fn start_own() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// A new emulator with a real control plane behind each EKS cluster: see [`Account::cluster`].
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_with_clusters() -> Self {
+        Self::start_with(&["--clusters"])
+    }
+
+    fn start_with(options: &[&str]) -> Self {
         let mut process = Command::new(tools::tool_python())
             .args(["-m", "emulator"])
+            .args(options)
             .current_dir(tools::here())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -61,6 +75,16 @@ impl Rig {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Rig> = OnceLock::new();
         SHARED.get_or_init(Self::start)
+    }
+
+    /// The one with control planes of this test process, started when first asked for (or that at `EKB_RIG_URL`, which must have been
+    /// started with `--clusters`).
+    pub fn shared_with_clusters() -> &'static Self {
+        static SHARED: OnceLock<Rig> = OnceLock::new();
+        SHARED.get_or_init(|| match std::env::var("EKB_RIG_URL") {
+            Ok(url) => Self { url, process: None },
+            Err(_) => Self::start_with_clusters(),
+        })
     }
 
     /// Its address, for example `http://127.0.0.1:40123`.

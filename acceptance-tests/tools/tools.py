@@ -182,11 +182,12 @@ def make_helm(folder, _final):
 GO_ENVIRONMENT = {"GOFLAGS": "-mod=mod", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOGC": "off"}
 
 
-def go_tool(name, version, package, flags="", usual=1, only_by_name=False, inline=True):
-    """A Go program built from the consumer module in tools/<name>/ (`go install` refuses modules with replaces). All share Go's own
-    build cache, where their common packages (Kubernetes) are compiled once, if with the same flags. `inline=False` is for a program
-    that is seldom started and shares no packages: a quarter less to compile, half as much again to run."""
-    source = HERE / name
+def go_tool(name, version, package, flags="", usual=1, only_by_name=False, inline=True, module=None, files=()):
+    """A Go program built from the consumer module in tools/<name>/, or that of another tool (`go install` refuses modules with
+    replaces). All share Go's own build cache, where their common packages (Kubernetes) are compiled once, if with the same flags.
+    `inline=False` is for a program that is seldom started and shares no packages: a quarter less to compile, half as much again to
+    run. `files` are files of the program's module that go beside it, into `files/`."""
+    source = HERE / (module or name)
     ldflags = f"-s -w {flags}".strip()
 
     def make(folder, _final):
@@ -195,10 +196,15 @@ def go_tool(name, version, package, flags="", usual=1, only_by_name=False, inlin
         gcflags = "all=-dwarf=false" if inline else "all=-dwarf=false -l"
         run(["nice", "-n", "10", "go", "build", "-p", "2", "-trimpath", "-gcflags", gcflags, "-ldflags", ldflags, "-o", folder / name,
              package], cwd=module, env={**os.environ, **GO_ENVIRONMENT})
+        if files:
+            (folder / "files").mkdir()
+            of = run(["go", "list", "-f", "{{.Module.Dir}}", package], cwd=module, env={**os.environ, **GO_ENVIRONMENT}).strip()
+            for file in files:
+                shutil.copyfile(pathlib.Path(of) / file, folder / "files" / pathlib.Path(file).name)
         shutil.rmtree(module)
 
     program = "".join(path.read_text() for path in sorted(source.glob("main.go")))
-    recipe = (source / "go.mod").read_text() + program + package + ldflags
+    recipe = (source / "go.mod").read_text() + program + package + ldflags + "".join(files)
     return Tool(name, version, name, recipe, make, usual, only_by_name)
 
 
@@ -207,6 +213,12 @@ KUBERNETES_VERSION = " ".join(
     f"-X k8s.io/component-base/version.{name}={value}"
     for name, value in [("gitVersion", "v1.37.2"), ("gitMajor", "1"), ("gitMinor", "37")]
 )
+# What kwok does with nodes and pods: they are Ready at once, Jobs complete.
+KWOK_STAGES = [f"kustomize/stage/{stage}.yaml" for stage in (
+    "node/fast/node-initialize", "node/heartbeat-with-lease/node-heartbeat-with-lease", "pod/fast/pod-ready", "pod/fast/pod-complete",
+    "pod/fast/pod-delete")]
+
+
 def go_charts(name, modules):
     """A folder of the charts that lie in Go modules: `modules` maps a module with its version and checksum to the folder of
     its charts. Nothing is built."""
@@ -247,6 +259,12 @@ TOOLS = {
                 usual=270),
         go_tool("etcd", "3.7.3", "go.etcd.io/etcd/server/v3", usual=40),
         go_tool("kube-apiserver", "1.37.2", "k8s.io/kubernetes/cmd/kube-apiserver", KUBERNETES_VERSION, usual=240),
+        go_tool("kube-controller-manager", "1.37.2", "k8s.io/kubernetes/cmd/kube-controller-manager", KUBERNETES_VERSION, usual=90,
+                module="kube-apiserver"),
+        go_tool("kube-scheduler", "1.37.2", "k8s.io/kubernetes/cmd/kube-scheduler", KUBERNETES_VERSION, usual=30, module="kube-apiserver"),
+        go_tool("kwok", "0.8.0", "sigs.k8s.io/kwok/cmd/kwok", "-X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0", usual=60,
+                files=KWOK_STAGES),
+        go_tool("aws-iam-authenticator", "0.7.10", "sigs.k8s.io/aws-iam-authenticator/cmd/aws-iam-authenticator", usual=60),
         go_tool("helm-renders", "4.3.1", ".", usual=120, only_by_name=True),
         go_charts("karpenter-charts", KARPENTER_CHARTS),
     ]

@@ -1,0 +1,56 @@
+"""What is in a cluster: to bring it back to how it was when it was new, so that another may have its control plane."""
+
+import time
+
+from .kubernetes_api import ApiError
+
+# What comes and goes by itself: kinds, and names.
+FLEETING = {"events", "leases", "endpoints", "endpointslices", "componentstatuses", "controllerrevisions", "ipaddresses", "flowschemas",
+            "prioritylevelconfigurations", "apiservices", "servicecidrs"}
+ALWAYS_THERE = ("/serviceaccounts/default", "/configmaps/kube-root-ca.crt", "/configmaps/extension-apiserver-authentication",
+                "/configmaps/kube-apiserver-legacy-service-account-token-tracking")
+LIMIT = 20  # real seconds
+
+
+def contents(api):
+    """{path: object} of all that can be listed and deleted."""
+    found = {}
+    for base in ["/api/v1", *("/apis/" + group["preferredVersion"]["groupVersion"] for group in api.get("/apis")["groups"])]:
+        try:
+            resources = api.get(base)["resources"]
+        except ApiError:  # a group that is going
+            continue
+        for resource in resources:
+            if "/" in resource["name"] or resource["name"] in FLEETING or not {"list", "delete"} <= set(resource["verbs"]):
+                continue
+            try:
+                items = api.items(f"{base}/{resource['name']}")
+            except ApiError:
+                continue
+            for item in items:
+                metadata = item["metadata"]
+                within = f"/namespaces/{metadata['namespace']}" if resource["namespaced"] else ""
+                found[f"{base}{within}/{resource['name']}/{metadata['name']}"] = item
+    return found
+
+
+def empty(api, new):
+    """Removes what was not there when it was `new`; whether it is so again in time."""
+    until = time.monotonic() + LIMIT
+    while surplus := {path: item for path, item in contents(api).items() if path not in new and not path.endswith(ALWAYS_THERE)}:
+        if time.monotonic() > until:
+            return False
+        # What is in a namespace goes before it, what is of a kind before its definition.
+        for path in sorted(surplus, key=lambda path: ("/namespaces/" not in path, "/customresourcedefinitions/" in path)):
+            item = surplus[path]
+            if path.startswith("/api/v1/namespaces/") and path.count("/") == 4 and item["metadata"].get("deletionTimestamp"):
+                continue
+            try:
+                if item["metadata"].get("finalizers"):
+                    api.merge(path, {"metadata": {"finalizers": None}})
+                api.delete(path, {"gracePeriodSeconds": 0, "propagationPolicy": "Background"})
+            except ApiError as error:
+                if error.code not in (403, 404, 405, 409):
+                    raise
+        time.sleep(0.1)
+    return True
