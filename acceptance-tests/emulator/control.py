@@ -28,7 +28,7 @@ import json
 import traceback
 from urllib.parse import parse_qs
 
-from . import credentials, ec2_network, lifecycle, objects, outside
+from . import credentials, ec2_network, eks_catalog, lifecycle, objects, outside
 
 
 def answer(emulator, environ):
