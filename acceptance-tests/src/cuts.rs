@@ -145,10 +145,14 @@ impl Scenario {
             ground: |account| {
                 let vpc = account.ec2("CreateVpc", &json!({ "CidrBlock": "10.20.0.0/16" }));
                 let subnet = |(zone, range): (&str, &str)| {
-                    let subnet = json!({ "VpcId": vpc["Vpc"]["VpcId"], "CidrBlock": range, "AvailabilityZone": zone });
+                    let subnet =
+                        json!({ "VpcId": vpc["Vpc"]["VpcId"], "CidrBlock": range, "AvailabilityZone": zone });
                     account.ec2("CreateSubnet", &subnet)["Subnet"]["SubnetId"].clone()
                 };
-                let zones = [("eu-central-1a", "10.20.0.0/20"), ("eu-central-1b", "10.20.16.0/20")];
+                let zones = [
+                    ("eu-central-1a", "10.20.0.0/20"),
+                    ("eu-central-1b", "10.20.16.0/20"),
+                ];
                 json!({ "subnet_ids": zones.map(subnet) })
             },
         }

@@ -52,7 +52,9 @@ impl Workspace {
 
     /// On the emulator that has control planes behind its EKS clusters: on the n-th command line, in a sweep and without n on every one.
     pub fn with_clusters(n: Option<usize>, test: impl Fn(&Self, &Account)) {
-        let one = n.filter(|_| !crate::cuts::is_sweep()).map(|n| vec![Cli::in_turn(n)]);
+        let one = n
+            .filter(|_| !crate::cuts::is_sweep())
+            .map(|n| vec![Cli::in_turn(n)]);
         for cli in one.unwrap_or_else(Cli::all) {
             eprintln!("-- {} {}", cli.name, cli.version);
             let account = Rig::shared_with_clusters().account();

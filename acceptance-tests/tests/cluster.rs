@@ -49,7 +49,9 @@ fn whoever_made_it_gets_in_and_nodes_are_ready() {
         workspace.apply_plan(&plan).ok();
         workspace.plan().ok().assert_empty();
         let kubernetes = account.cluster("test");
-        let class = kubernetes.get("/apis/storage.k8s.io/v1/storageclasses/gp3").unwrap();
+        let class = kubernetes
+            .get("/apis/storage.k8s.io/v1/storageclasses/gp3")
+            .unwrap();
         assert_eq!(class["provisioner"], "ebs.csi.aws.com");
         let nodes = kubernetes.list("/api/v1/nodes");
         assert_eq!(nodes.len(), 2, "{nodes:#?}");
@@ -61,7 +63,11 @@ fn whoever_made_it_gets_in_and_nodes_are_ready() {
             )
             .unwrap();
         let plan = workspace.plan().ok().assert_changes();
-        assert!(plan.run.output().contains("storage_class"), "{}", plan.run.output());
+        assert!(
+            plan.run.output().contains("storage_class"),
+            "{}",
+            plan.run.output()
+        );
         workspace.apply_plan(&plan).ok();
         workspace.plan().ok().assert_empty();
         workspace.destroy().ok();

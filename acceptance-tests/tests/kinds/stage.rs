@@ -517,6 +517,11 @@ fn slug(name: &str) -> String {
 
 /// The kinds of all resources, in the account.
 fn kinds(account: &Account) -> Kinds {
+    every(&aws_of(account))
+}
+
+/// AWS as the account has it.
+pub fn aws_of(account: &Account) -> Aws {
     let endpoint =
         |service: &aws::services::Service| (service.endpoints[0].to_owned(), account.url().to_owned());
     let settings = Settings {
@@ -529,11 +534,10 @@ fn kinds(account: &Account) -> Kinds {
         skip_metadata_api_check: true,
         ..Settings::default()
     };
-    every(&Aws::new(settings))
+    Aws::new(settings)
 }
 
-/// The kinds of all resources, and those that no resource uses yet.
+/// The kinds of all resources.
 pub fn every(aws: &Aws) -> Kinds {
-    let registered = resources::registry::kinds(aws, Account::REGION);
-    registered.and(aws::eks::kinds(aws, Account::REGION))
+    resources::registry::kinds(aws, Account::REGION)
 }

@@ -230,7 +230,7 @@ pub fn rows() -> Vec<Row> {
         row::<AccessEntry, _>(
             |world| AccessEntry {
                 cluster: world.cluster().ready(),
-                principal: arn_of_role("team/one"),
+                principal: Some(arn_of_role("team/one")),
                 access_type: "STANDARD".into(),
                 groups: texts(&["readers"]),
                 username: None,
@@ -243,7 +243,7 @@ pub fn rows() -> Vec<Row> {
             },
             [
                 ("cluster", |world, entry| entry.cluster = world.other_cluster().ready()),
-                ("principal", |_, entry| entry.principal = arn_of_role("other")),
+                ("principal", |_, entry| entry.principal = Some(arn_of_role("other"))),
                 ("type", |_, entry| {
                     entry.access_type = "EC2_LINUX".into();
                     (entry.groups, entry.policies) = (BTreeSet::new(), BTreeMap::new());
