@@ -5,6 +5,7 @@
 mod client;
 mod credentials;
 pub mod ec2;
+pub mod eks;
 mod endpoint_services;
 mod errors;
 mod failure;
