@@ -7,6 +7,7 @@ mod issues;
 mod node_group;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use async_trait::async_trait;
 use aws_sdk_eks::types::{Update, UpdateStatus};
@@ -26,6 +27,7 @@ pub use addon::Addon;
 pub use cluster::Cluster;
 pub use issues::Healthy;
 pub use node_group::{NodeGroup, Taint, Unavailable};
+pub use token::{ClusterEndpoint, ClusterToken};
 
 /// EKS, and what is being done there.
 type Eks = Api<aws_sdk_eks::Client>;
