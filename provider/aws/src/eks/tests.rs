@@ -54,15 +54,17 @@ fn a_cluster_changes_as_eks_lets_it() {
 
 #[test]
 fn the_entry_of_a_role_that_was_made_anew_is_made_anew() {
-    let change = change::<AccessEntry>;
-    assert_eq!(change("principal_id", "AROAONE", "AROATWO"), "replace");
     assert_eq!(
-        change("principal_id", "AROAONE", "${role/ci.role_id}"),
+        change::<AccessEntry>("principal_id", "AROAONE", "AROATWO"),
+        "replace"
+    );
+    assert_eq!(
+        change::<AccessEntry>("principal_id", "AROAONE", "${role/ci.role_id}"),
         "update",
         "not known yet"
     );
     assert_eq!(
-        change("principal_id", Value::Null, "AROAONE"),
+        change::<AccessEntry>("principal_id", Value::Null, "AROAONE"),
         "update",
         "what others made is marked"
     );
