@@ -1,5 +1,7 @@
 """EKS: clusters, node groups, add-ons, access. Rows first; below them what is not regular: a cluster's network, and updates."""
 
+from base64 import b64encode
+
 from moto.core.utils import get_service_model
 from moto.ec2.models import ec2_backends
 from moto.eks import models
@@ -167,7 +169,8 @@ def cluster_answers(_backend, cluster):
         region = cluster.arn.split(":")[3]
         cluster.endpoint = f"https://{id}.gr7.{region}.eks.amazonaws.com"
         cluster.identity = {"oidc": {"issuer": f"https://oidc.eks.{region}.amazonaws.com/id/{id}"}}
-        cluster.certificate_authority = {"data": models.random.get_random_string(1400)}
+        pem = f"-----BEGIN CERTIFICATE-----\n{models.random.get_random_string(1400)}\n-----END CERTIFICATE-----\n"
+        cluster.certificate_authority = {"data": b64encode(pem.encode()).decode()}
 
 
 @entered("eks", "cluster", GONE)

@@ -16,7 +16,7 @@ use crate::run::Run;
 use crate::tools;
 
 /// Services whose addresses the provider block names.
-pub(crate) const SERVICES: [&str; 4] = ["ec2", "iam", "logs", "sts"];
+pub(crate) const SERVICES: [&str; 5] = ["ec2", "eks", "iam", "logs", "sts"];
 
 /// A temporary folder with a provider block for the rig, credentials of an account, and a development override for the provider.
 /// State lies in it as a file.

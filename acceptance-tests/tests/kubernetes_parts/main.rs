@@ -1,6 +1,4 @@
-//! Parts that are Kubernetes objects, on a real API server: that the engine's contract (`Part`, `Kind`) fits them, by the
-//! smallest kind that does. What a provider's kind has to do is in `kube.rs`: server-side apply, finding by a label and names,
-//! comparing what is declared and what our field manager owns.
+//! Parts that are Kubernetes objects (`provider/kubernetes`), on a real API server.
 #![allow(
     missing_docs,
     clippy::expect_used,
@@ -14,13 +12,18 @@ mod kube;
 use std::time::Duration;
 
 use acceptance_tests::Stopwatch;
+use reconcile::clock::Clock;
 use reconcile::graph::Graph;
 use reconcile::ownership::Purpose;
 use reconcile::part::key;
 use reconcile::report::{Allowed, Known, Outcome};
 use serde_json::{Value, json};
 
-use crate::kube::{CONFIG, Cluster, DEFINITION, DEPLOYMENT, NAMESPACE, SECRET, WIDGET, manifest};
+use kubernetes::Manifest;
+
+use crate::kube::{
+    CLASS, CONFIG, Cluster, DEFINITION, DEPLOYMENT, NAMESPACE, Rig, SECRET, WIDGET, definition,
+};
 
 fn create() -> Purpose {
     Purpose::Create {
@@ -64,15 +67,18 @@ fn deployment(image: &str) -> Value {
 }
 
 /// A root, and config maps and deployments by turns.
-fn chart(parts: usize, image: &str) -> Graph {
+fn chart(cluster: &Cluster, parts: usize, image: &str) -> Graph {
     let mut graph = Graph::new();
-    graph.part("root", manifest::<CONFIG>("root", config("root")));
+    graph.part("root", cluster.manifest(CONFIG, "root", config("root")));
     for index in 0..parts / 2 {
         let name = format!("part-{index:03}");
-        graph.part(key("config", &name), manifest::<CONFIG>(&name, config("value")));
+        graph.part(
+            key("config", &name),
+            cluster.manifest(CONFIG, &name, config("value")),
+        );
         graph.part(
             key("deployment", &name),
-            manifest::<DEPLOYMENT>(&name, deployment(image)),
+            cluster.manifest(DEPLOYMENT, &name, deployment(image)),
         );
     }
     graph
@@ -88,7 +94,7 @@ async fn apply(cluster: &Cluster, stages: &[Graph], known: &Known, purpose: &Pur
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_are_made_left_alone_mended_and_removed() {
     let cluster = Cluster::new();
-    let graph = chart(300, "app:1");
+    let graph = chart(&cluster, 300, "app:1");
     let stages = [graph.clone()];
     // Killed in the middle, and taken up again.
     cluster.counts.lock().unwrap().dies_at = Some(120);
@@ -117,15 +123,15 @@ async fn three_hundred_are_made_left_alone_mended_and_removed() {
     );
     assert!(before + log.len() <= 303 + 10, "nothing is made twice: {log:?}");
 
-    let lists = || std::mem::take(&mut cluster.counts.lock().unwrap().lists);
-    lists();
+    let looks = || std::mem::take(&mut cluster.counts.lock().unwrap().looks);
+    looks();
     let watch = Stopwatch::start();
     let report = cluster.engine().observe(Some(&graph), &known).await.report();
     println!("looked at in {:?}", watch.elapsed());
     assert_eq!(
-        (report.drift.clone(), lists()),
-        (Vec::new(), 6),
-        "one list a kind"
+        (report.drift.clone(), looks()),
+        (Vec::new(), 7),
+        "one look a kind"
     );
     assert!(graph.changes(&report.known()).is_empty());
     let outcome = apply(&cluster, &stages, &known, &update()).await;
@@ -133,22 +139,22 @@ async fn three_hundred_are_made_left_alone_mended_and_removed() {
 
     // Others set what is not declared, and change what is.
     let plane = cluster.plane;
-    let one = cluster.path::<DEPLOYMENT>("part-001");
+    let one = cluster.path(DEPLOYMENT, "part-001");
     plane.merge(&one, &json!({"spec": {"replicas": 7}})).unwrap();
     plane
         .merge(
-            &cluster.path::<CONFIG>("part-002"),
+            &cluster.path(CONFIG, "part-002"),
             &json!({"data": {"key": "other", "more": "theirs"}}),
         )
         .unwrap();
     plane
         .merge(
-            &cluster.path::<CONFIG>("part-003"),
+            &cluster.path(CONFIG, "part-003"),
             &json!({"metadata": {"annotations": {"ekb.io/part": null}}}),
         )
         .unwrap();
     plane
-        .request("DELETE", &cluster.path::<CONFIG>("part-004"), None)
+        .request("DELETE", &cluster.path(CONFIG, "part-004"), None)
         .unwrap();
     let report = cluster.engine().observe(Some(&graph), &known).await.report();
     let drift = [
@@ -170,12 +176,12 @@ async fn three_hundred_are_made_left_alone_mended_and_removed() {
         ]
     );
     let live = plane
-        .request("GET", &cluster.path::<CONFIG>("part-002"), None)
+        .request("GET", &cluster.path(CONFIG, "part-002"), None)
         .unwrap();
     assert_eq!(live["data"], json!({"key": "value", "more": "theirs"}));
 
     // Another image everywhere; the replicas are still theirs.
-    let next = chart(300, "app:2");
+    let next = chart(&cluster, 300, "app:2");
     let outcome = apply(&cluster, std::slice::from_ref(&next), &known, &update()).await;
     let known = ok(outcome, &next);
     assert_eq!(cluster.log().len(), 150);
@@ -204,7 +210,7 @@ async fn three_hundred_are_made_left_alone_mended_and_removed() {
         .position(|line| line.starts_with("delete config"))
         .unwrap();
     assert!(last < first, "by the order of kinds");
-    for path in [cluster.path::<CONFIG>(""), cluster.path::<DEPLOYMENT>("")] {
+    for path in [cluster.path(CONFIG, ""), cluster.path(DEPLOYMENT, "")] {
         assert_eq!(plane.request("GET", &path, None).unwrap()["items"], json!([]));
     }
 }
@@ -214,7 +220,7 @@ async fn what_is_no_longer_declared_is_taken_away_and_what_is_not_ours_is_refuse
     let cluster = Cluster::new();
     let with = |body: Value| {
         let mut graph = Graph::new();
-        graph.part("root", manifest::<CONFIG>("root", body));
+        graph.part("root", cluster.manifest(CONFIG, "root", body));
         graph
     };
     let graph = with(json!({"data": {"a": "1", "b": "2"}}));
@@ -230,7 +236,7 @@ async fn what_is_no_longer_declared_is_taken_away_and_what_is_not_ours_is_refuse
     );
     cluster
         .plane
-        .merge(&cluster.path::<CONFIG>("root"), &json!({"data": {"c": "3"}}))
+        .merge(&cluster.path(CONFIG, "root"), &json!({"data": {"c": "3"}}))
         .unwrap();
     let fewer = with(json!({"data": {"a": "1"}}));
     let report = cluster.engine().observe(Some(&fewer), &known).await.report();
@@ -241,16 +247,16 @@ async fn what_is_no_longer_declared_is_taken_away_and_what_is_not_ours_is_refuse
     );
     let live = cluster
         .plane
-        .request("GET", &cluster.path::<CONFIG>("root"), None)
+        .request("GET", &cluster.path(CONFIG, "root"), None)
         .unwrap();
     assert_eq!(live["data"], json!({"a": "1", "c": "3"}));
 
     let mut more = fewer.clone();
-    more.part("taken", manifest::<CONFIG>("taken", config("value")));
+    more.part("taken", cluster.manifest(CONFIG, "taken", config("value")));
     let theirs = json!({"metadata": {"name": "taken"}, "data": {"key": "theirs"}});
     cluster
         .plane
-        .request("POST", &cluster.path::<CONFIG>(""), Some(&theirs))
+        .request("POST", &cluster.path(CONFIG, ""), Some(&theirs))
         .unwrap();
     cluster.log();
     let outcome = apply(&cluster, &[more], &known, &update()).await;
@@ -265,20 +271,16 @@ async fn what_is_no_longer_declared_is_taken_away_and_what_is_not_ours_is_refuse
 #[tokio::test(flavor = "multi_thread")]
 async fn a_custom_resource_comes_in_the_stage_after_its_definition() {
     let cluster = Cluster::new();
-    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
-    let definition = json!({"spec": {
-        "group": "ekb.test",
-        "scope": "Namespaced",
-        "names": {"kind": "Widget", "listKind": "WidgetList", "plural": "widgets", "singular": "widget"},
-        "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}],
-    }});
     let mut first = Graph::new();
     first.part(
         "definition",
-        manifest::<DEFINITION>("widgets.ekb.test", definition),
+        cluster.manifest(DEFINITION, "widgets.ekb.test", definition()),
     );
     let mut second = first.clone();
-    second.part("widget", manifest::<WIDGET>("one", json!({"spec": {"size": 1}})));
+    second.part(
+        "widget",
+        cluster.manifest(WIDGET, "one", json!({"spec": {"size": 1}})),
+    );
     let stages = [first, second.clone()];
     let known = ok(
         apply(&cluster, &stages, &Known::default(), &create()).await,
@@ -322,17 +324,16 @@ async fn a_secret_is_sent_when_its_version_changes() {
     let cluster = Cluster::new();
     let with = |version: u32| {
         let mut graph = Graph::new();
-        graph.part("root", manifest::<CONFIG>("root", config("root")));
-        let mut secret = manifest::<SECRET>("login", json!({"type": "Opaque"}));
-        secret.password = Some(format!("hunter{version}").into());
-        secret.password_version = Some(version);
-        graph.part("secret", secret);
+        graph.part("root", cluster.manifest(CONFIG, "root", config("root")));
+        let secret = cluster.manifest(SECRET, "login", json!({"type": "Opaque"}));
+        let password = json!({"stringData": {"password": format!("hunter{version}")}});
+        graph.part("secret", secret.secret(version, password.to_string().into()));
         graph
     };
     let password = || {
         let live = cluster
             .plane
-            .request("GET", &cluster.path::<SECRET>("login"), None)
+            .request("GET", &cluster.path(SECRET, "login"), None)
             .unwrap();
         live["data"]["password"].as_str().unwrap().to_owned()
     };
@@ -345,11 +346,11 @@ async fn a_secret_is_sent_when_its_version_changes() {
     let outcome = apply(&cluster, &[with(2)], &known, &update()).await;
     assert!(!format!("{outcome:?}").contains("hunter") && !format!("{outcome:?}").contains("aHVudGVy"));
     let known = ok(outcome, &with(2));
-    assert_eq!(cluster.log(), ["update secret password_version"]);
+    assert_eq!(cluster.log(), ["update secret secret_version"]);
     assert_eq!(password(), "aHVudGVyMg==");
     assert_eq!(
         known.objects[&"secret".into()],
-        json!({"name": "login", "type": "Opaque", "password_version": 2})
+        json!({"cluster": "rig", "namespace": cluster.namespace, "name": "login", "type": "Opaque", "secret_version": 2})
     );
     let again = apply(&cluster, &[with(2)], &known, &update()).await;
     assert!(again.is_done() && !again.changed);
@@ -358,11 +359,18 @@ async fn a_secret_is_sent_when_its_version_changes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hangs_on_a_finalizer_is_said_to_be_stuck_and_why() {
     let cluster = Cluster::new();
+    // A minute of patience, in two seconds.
+    let patient = || {
+        let mut engine = cluster.engine();
+        engine.clock = Clock::scaled(30.0);
+        engine.timeout = Duration::from_secs(1200);
+        engine
+    };
     let mut graph = Graph::new();
-    graph.part("root", manifest::<CONFIG>("root", config("root")));
-    graph.part("held", manifest::<CONFIG>("held", config("value")));
+    graph.part("root", cluster.manifest(CONFIG, "root", config("root")));
+    graph.part("held", cluster.manifest(CONFIG, "held", config("value")));
     let name = format!("{}-more", cluster.namespace);
-    graph.part("namespace", manifest::<NAMESPACE>(&name, json!({})));
+    graph.part("namespace", cluster.manifest(NAMESPACE, &name, json!({})));
     let known = ok(
         apply(
             &cluster,
@@ -373,16 +381,16 @@ async fn what_hangs_on_a_finalizer_is_said_to_be_stuck_and_why() {
         .await,
         &graph,
     );
-    let held = cluster.path::<CONFIG>("held");
+    let held = cluster.path(CONFIG, "held");
     cluster
         .plane
         .merge(&held, &json!({"metadata": {"finalizers": ["ekb.test/hold"]}}))
         .unwrap();
     let watch = Stopwatch::start();
-    let outcome = cluster.engine().destroy(Some(&graph), &known, Some("one")).await;
+    let outcome = patient().destroy(Some(&graph), &known, Some("one")).await;
     let said = texts(&outcome);
     assert!(
-        said.contains("deleting ConfigMap held: its finalizers [\"ekb.test/hold\"] are not taken away"),
+        said.contains("held in the cluster rig: its finalizers [\"ekb.test/hold\"] are not taken away"),
         "{said}"
     );
     assert!(watch.elapsed() < Duration::from_secs(20), "{:?}", watch.elapsed());
@@ -393,14 +401,172 @@ async fn what_hangs_on_a_finalizer_is_said_to_be_stuck_and_why() {
         .plane
         .merge(&held, &json!({"metadata": {"finalizers": null}}))
         .unwrap();
-    let outcome = cluster.engine().destroy(Some(&graph), &known, Some("one")).await;
+    let outcome = patient().destroy(Some(&graph), &known, Some("one")).await;
     let said = texts(&outcome);
     assert!(
         said.contains(&format!(
-            "deleting Namespace {name}: its finalizers [\"kubernetes\"]"
+            "deleting Namespace {name} in the cluster rig: its finalizers [\"kubernetes\"]"
         )),
         "{said}"
     );
     let left: std::collections::BTreeMap<_, _> = outcome.report.ids;
     assert_eq!(left.into_keys().collect::<Vec<_>>(), ["namespace".into()]);
+}
+
+/// A StorageClass as a cluster declares it.
+fn class(cluster: &Cluster, kind: &str, expands: bool) -> Manifest {
+    let name = format!("{}-gp3", cluster.namespace);
+    cluster.manifest(
+        CLASS,
+        &name,
+        json!({
+            "metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+            "provisioner": "ebs.csi.aws.com",
+            "parameters": {"type": kind, "encrypted": "true"},
+            "volumeBindingMode": "WaitForFirstConsumer",
+            "allowVolumeExpansion": expands,
+        }),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_class_is_mended_in_place_or_made_again_where_the_api_does_not_change_it() {
+    let cluster = Cluster::new();
+    let with = |kind: &str, expands: bool| {
+        let mut graph = Graph::new();
+        graph.part(key("storage_class", "gp3"), class(&cluster, kind, expands));
+        graph
+    };
+    let graph = with("gp3", true);
+    let outcome = apply(
+        &cluster,
+        std::slice::from_ref(&graph),
+        &Known::default(),
+        &create(),
+    )
+    .await;
+    assert_eq!(outcome.report.objects, graph.objects(), "defaults are not ours");
+    let known = ok(outcome, &graph);
+    let name = format!("{}-gp3", cluster.namespace);
+    let uid = || cluster.get(CLASS, &name)["metadata"]["uid"].clone();
+    let first = uid();
+    assert_eq!(
+        cluster.log(),
+        ["create storage_class/gp3", "tag gp3"].map(|line| line.replace(" gp3", &format!(" {name}")))
+    );
+
+    // Somebody makes another class the default one; their own labels stay.
+    let theirs = json!({"metadata": {
+        "annotations": {"storageclass.kubernetes.io/is-default-class": "false"},
+        "labels": {"theirs": "1"},
+    }});
+    cluster.merge(CLASS, &name, theirs);
+    let report = cluster.engine().observe(Some(&graph), &known).await.report();
+    let drift = "storage_class/gp3: metadata annotations storageclass.kubernetes.io/is-default-class: is false, should be true";
+    assert_eq!(report.drift, [drift]);
+    let graph = with("gp3", false);
+    let known = ok(
+        apply(&cluster, std::slice::from_ref(&graph), &known, &update()).await,
+        &graph,
+    );
+    assert_eq!(
+        cluster.log(),
+        ["update storage_class/gp3 metadata allowVolumeExpansion"]
+    );
+    let live = cluster.get(CLASS, &name);
+    assert_eq!(
+        live["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"],
+        "true"
+    );
+    assert_eq!(
+        (
+            &live["metadata"]["labels"]["theirs"],
+            &live["allowVolumeExpansion"]
+        ),
+        (&json!("1"), &json!(false))
+    );
+    assert_eq!(uid(), first);
+
+    let graph = with("io2", false);
+    let known = ok(
+        apply(&cluster, std::slice::from_ref(&graph), &known, &update()).await,
+        &graph,
+    );
+    let log = cluster.log();
+    assert_eq!(
+        log[..2],
+        ["delete storage_class/gp3", "create storage_class/gp3"],
+        "{log:?}"
+    );
+    assert_ne!(uid(), first);
+    let again = apply(&cluster, std::slice::from_ref(&graph), &known, &update()).await;
+    assert!(again.is_done() && !again.changed);
+    let outcome = cluster.engine().destroy(Some(&graph), &known, Some("one")).await;
+    assert!(
+        outcome.is_done() && outcome.report.is_empty(),
+        "{}",
+        texts(&outcome)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_api_writes_otherwise_or_adds_is_no_difference() {
+    let cluster = Cluster::new();
+    let mut graph = Graph::new();
+    let body = json!({"spec": {
+        "selector": {"matchLabels": {"app": "a"}},
+        "template": {
+            "metadata": {"labels": {"app": "a"}, "annotations": {}},
+            "spec": {
+                "containers": [{
+                    "name": "a",
+                    "image": "app:1",
+                    "ports": [{"containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}],
+                    "env": [{"name": "AMOUNT", "value": "1000m"}, {"name": "FIELD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+                    "resources": {"requests": {"cpu": "1000m", "memory": "0.5Gi"}, "limits": {"cpu": 2}},
+                    "readinessProbe": {"httpGet": {"path": "/", "port": 80}},
+                }],
+                "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
+                "volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1024Mi"}}],
+                "topologySpreadConstraints": [{
+                    "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway",
+                    "labelSelector": {"matchLabels": {"app": "a"}},
+                }],
+            },
+        },
+    }});
+    graph.part("deployment", cluster.manifest(DEPLOYMENT, "a", body));
+    let stages = [graph.clone()];
+    let outcome = apply(&cluster, &stages, &Known::default(), &create()).await;
+    assert_eq!(outcome.report.objects, graph.objects());
+    let known = ok(outcome, &graph);
+    let again = apply(&cluster, &stages, &known, &update()).await;
+    assert!(again.is_done() && !again.changed, "{:?}", again.report.drift);
+    // What is no quantity is compared as it is written.
+    let path = "/spec/template/spec/containers/0/env/0";
+    let live = cluster.get(DEPLOYMENT, "a");
+    assert_eq!(live.pointer(path).unwrap()["value"], "1000m");
+    assert_eq!(
+        live.pointer("/spec/template/spec/containers/0/resources/requests/cpu")
+            .unwrap(),
+        "1"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_entry_is_told_how_to_get_one() {
+    let token = "nobody".to_owned();
+    let plane = Cluster::new().plane;
+    let cluster = Cluster::entered_with(Rig { plane, token });
+    let mut graph = Graph::new();
+    graph.part("root", cluster.manifest(CONFIG, "root", config("root")));
+    let outcome = apply(&cluster, &[graph], &Known::default(), &create()).await;
+    let said = texts(&outcome);
+    assert!(
+        said.contains("EKB1132")
+            && said.contains("401 Unauthorized")
+            && said.contains("access entry in the cluster rig"),
+        "{said}"
+    );
+    assert!(!said.contains("nobody") && cluster.log().is_empty());
 }

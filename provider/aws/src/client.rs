@@ -12,7 +12,9 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider};
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime::client::retries::RetryPartition;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -200,6 +202,23 @@ impl Aws {
     /// What it was configured with.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    /// The clock that calls are timed by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// The credentials at the end of the chain of roles, as the SDK would sign with.
+    ///
+    /// # Errors
+    /// As for [`Aws::account`].
+    pub(crate) async fn credentials(&self, doing: &str) -> Result<Credentials, Failure> {
+        let provider = self.connected().await?.sdk.credentials_provider();
+        let none = || CredentialsError::not_loaded("no credentials are configured");
+        let credentials = async { provider.ok_or_else(none)?.provide_credentials().await };
+        let credentials = Box::pin(credentials.with_subscriber(NoSubscriber::new())).await;
+        credentials.map_err(|error| failure::without_credentials(&error, doing, &self.inner.settings))
     }
 
     /// The region for resources that name none: of the provider block, of `AWS_REGION` or `AWS_DEFAULT_REGION`; of the

@@ -262,6 +262,11 @@ pub(crate) fn of_item(action: &str, doing: &str, code: &str, message: &str) -> F
         .hint(hint(ours, more, &facts))
 }
 
+/// The failure of whoever asks for credentials alone.
+pub(crate) fn without_credentials(error: &CredentialsError, doing: &str, settings: &Settings) -> Failure {
+    scrub(of_credentials(error, doing, settings), settings.secrets())
+}
+
 /// A failure while credentials were looked for.
 fn of_credentials(error: &CredentialsError, doing: &str, settings: &Settings) -> Failure {
     // A role of the provider block brings its own failure along.

@@ -19,6 +19,19 @@ pub fn partition(region: &str) -> &'static str {
         .map_or("aws", |(_, partition)| partition)
 }
 
+/// What the names of AWS's own endpoints end with in the region's partition (AWS SDK, `partitions.json`).
+pub fn dns_suffix(region: &str) -> &'static str {
+    match partition(region) {
+        "aws-cn" => "amazonaws.com.cn",
+        "aws-iso" => "c2s.ic.gov",
+        "aws-iso-b" => "sc2s.sgov.gov",
+        "aws-iso-e" => "cloud.adc-e.uk",
+        "aws-iso-f" => "csp.hci.ic.gov",
+        "aws-eusc" => "amazonaws.eu",
+        _ => "amazonaws.com",
+    }
+}
+
 /// Whom a role lets in: `eks.amazonaws.com`. Nearly all services have that name in every partition; EC2's is
 /// `ec2.amazonaws.com.cn` in China (AWS China user guide, "Endpoints and ARNs").
 pub fn principal(service: &str, region: &str) -> String {

@@ -13,7 +13,15 @@ fn main() -> ExitCode {
         version: env!("CARGO_PKG_VERSION"),
         address: "registry.terraform.io/ekb/ekb",
         summary: "Declares the EKB platform on AWS: network, cluster, services and data.",
-        crates: &["plugin", "framework", "reconcile", "aws", "helm", "resources"],
+        crates: &[
+            "plugin",
+            "framework",
+            "reconcile",
+            "aws",
+            "kubernetes",
+            "helm",
+            "resources",
+        ],
     };
     plugin::run(about, |_host| framework::Server::new(resources::provider::Ekb))
 }

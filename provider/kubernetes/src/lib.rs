@@ -1,1 +1,31 @@
 //! Floor 4: the way into a cluster, and the kind of parts made of Kubernetes objects.
+//!
+//! | file | what |
+//! |---|---|
+//! | `access.rs` | what floor 5 gives: where a cluster is, and tokens for it |
+//! | `cluster.rs` | the connection to a cluster, one a process, and requests |
+//! | `bearer.rs` | the token of each request, renewed |
+//! | `failure.rs` | what an answer of the API server means |
+//! | `manifest.rs` | an object as a part |
+//! | `kind.rs` | how such parts are found, applied and deleted |
+//! | `types.rs` | types of objects: their paths, what of them never changes |
+//! | `owned.rs` | what of a live object is ours |
+//! | `quantity.rs` | `1000m` is `1` |
+
+mod access;
+mod bearer;
+mod cluster;
+mod failure;
+mod kind;
+mod manifest;
+mod owned;
+mod quantity;
+mod types;
+
+pub use access::{Access, Endpoint, Route, Token};
+pub use cluster::{Answer, Cluster, Clusters, Version, authority_in_base64};
+pub use kind::{Objects, kinds};
+pub use manifest::Manifest;
+
+#[cfg(test)]
+mod tests;

@@ -136,6 +136,12 @@ impl Clock {
         most.mul_f64((x >> 11) as f64 / (1u64 << 53) as f64)
     }
 
+    /// The wall's time, never scaled: for signatures and for what others read.
+    #[expect(clippy::disallowed_methods, reason = "this module is where time comes from")]
+    pub fn wall(&self) -> std::time::SystemTime {
+        std::time::SystemTime::now()
+    }
+
     /// A new id whose text sorts by the time of its making (UUID version 7), on the wall's clock.
     pub fn id(&self) -> String {
         uuid::Uuid::now_v7().to_string()

@@ -109,8 +109,16 @@ pub(crate) fn order(removals: &mut [Removal], graphs: &[Graph], sight: &Observat
     let is_first: Vec<bool> = (0..removals.len())
         .map(|at| {
             let found = &removals[at].found;
-            let says_nothing = found.object.references.is_empty()
-                && declared(&found.key).is_none_or(|part| part.needs.is_empty());
+            // That they lie in their parent is true of all of a kind, and says nothing of their order.
+            let parent = sight.engine.kinds.get(found.kind).and_then(|kind| kind.parent());
+            let is_parent = |at: &usize| parent == Some(removals[*at].found.kind);
+            let is_silent = |name: &String| match by_name.get(name.as_str()) {
+                Some(named) => named.iter().all(is_parent),
+                None => parent.is_some(),
+            };
+            let needs_parent = |key: &Key| parent.is_some() && sight.kind_of(key) == parent;
+            let says_nothing = found.object.references.iter().all(is_silent)
+                && declared(&found.key).is_none_or(|part| part.needs.keys().all(needs_parent));
             // Where something of a higher order goes before it, it cannot go before that order.
             // What may stay without harm holds nobody up.
             !removals[at].is_spare

@@ -121,9 +121,11 @@ pub(crate) struct Node {
     pub shared: Arc<SharedTags>,
     is_later: fn(&str) -> bool,
     rule: fn(&str) -> FieldRule,
-    remedy: fn(&str) -> Remedy,
-    change: fn(&str, &Value, &Value) -> Remedy,
+    mends: Arc<Mends>,
 }
+
+/// [`Part::mends`] of a part.
+type Mends = dyn Fn(&str, Option<(&Value, &Value)>) -> Remedy + Send + Sync;
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,7 +159,7 @@ impl Node {
         if field == "tags" {
             Remedy::Update
         } else {
-            (self.remedy)(field)
+            (self.mends)(field, None)
         }
     }
 
@@ -166,7 +168,7 @@ impl Node {
         if field == "tags" {
             Remedy::Update
         } else {
-            (self.change)(field, is, should)
+            (self.mends)(field, Some((is, should)))
         }
     }
 
@@ -343,7 +345,7 @@ impl Graph {
         }
         let fields = reference::named(&marked);
         self.referring
-            .entry(P::KIND)
+            .entry(part.kind())
             .or_default()
             .extend(referring.keys().cloned());
         let own_tags = fields
@@ -352,13 +354,16 @@ impl Graph {
             .into_iter()
             .flatten();
         let own_tags = own_tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+        let kind = part.kind();
+        let part = Arc::new(part);
+        let mending = Arc::clone(&part);
         let declared = Node {
             own_tags: own_tags.collect(),
             unknown: unknown.0,
             shared: Arc::default(),
             key: key.clone(),
-            kind: P::KIND,
-            part: Arc::new(part),
+            kind,
+            part,
             fields,
             marked,
             needs,
@@ -367,8 +372,7 @@ impl Graph {
             referring,
             takes,
             rule: P::rule,
-            remedy: P::remedy,
-            change: P::change,
+            mends: Arc::new(move |field, values| mending.mends(field, values)),
         };
         self.root.get_or_insert_with(|| key.clone());
         self.parts.insert(key, Arc::new(declared));

@@ -104,6 +104,29 @@ async fn what_cannot_be_reached_is_not_taken_for_absent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_ends_with_its_cluster_needs_no_way_in() {
+    let graph = housed("dev", 2);
+    for is_reached in [true, false] {
+        let (world, known) = made_in(World::new(), &graph).await;
+        world.with(|state| {
+            state.log.clear();
+            state.ending.insert("object");
+            if !is_reached {
+                state.unreachable.insert("object");
+            }
+        });
+        let outcome = world.engine().destroy(Some(&graph), &known, Some("one")).await;
+        assert!(outcome.is_done(), "{}", texts(&outcome));
+        assert!(world.picture().is_empty() && outcome.report.ids.is_empty());
+        let log = world.with(|state| state.log.join("\n"));
+        assert!(
+            log.contains("delete cluster") && !log.contains("delete object"),
+            "{log}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_create_that_died_while_the_cluster_was_made_goes_on() {
     let graph = housed("dev", 1);
     let mut world = World::new();

@@ -9,9 +9,7 @@ use serde_json::Value;
 
 use crate::failure::{Class, Failure};
 use crate::graph::Node;
-use crate::part::{
-    Ask, Call, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Part, Tags,
-};
+use crate::part::{Ask, Call, Deleted, Difference, Idempotence, Kind, KindTraits, Loss, Made, Object, Tags};
 
 /// The kinds of parts that an engine knows. Cheap to clone.
 #[derive(Clone, Default)]
@@ -27,7 +25,7 @@ impl Kinds {
     #[must_use]
     pub fn with<K: Kind>(mut self, kind: K) -> Self {
         let traits = kind.traits();
-        self.0.insert(K::Part::KIND, Arc::new(Erased { kind, traits }));
+        self.0.insert(traits.kind, Arc::new(Erased { kind, traits }));
         self
     }
 
@@ -94,6 +92,7 @@ pub(crate) trait AnyKind: Send + Sync {
     fn loss(&self) -> Loss;
     fn carries_tags(&self) -> bool;
     fn parent(&self) -> Option<&'static str>;
+    fn ends_with_parent(&self) -> bool;
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure>;
     async fn in_the_way(&self, object: &Object, going: &[&Object], ours: &[&Object]) -> Result<(), Failure>;
@@ -149,6 +148,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn parent(&self) -> Option<&'static str> {
         self.kind.parent()
+    }
+
+    fn ends_with_parent(&self) -> bool {
+        self.kind.ends_with_parent()
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {

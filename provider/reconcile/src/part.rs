@@ -181,6 +181,11 @@ pub trait Part: Serialize + Clone + fmt::Debug + Send + Sync + 'static {
     /// The kind's name, for example `nat_gateway`.
     const KIND: &'static str;
 
+    /// The kind of this very part, where one type serves kinds that are named at run time (objects of Kubernetes).
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
     /// How the field is compared.
     fn rule(_field: &str) -> FieldRule {
         FieldRule::Exact
@@ -201,6 +206,14 @@ pub trait Part: Serialize + Clone + fmt::Debug + Send + Sync + 'static {
     /// What mends this difference: where it depends on the values (a version that only goes up). References are part keys.
     fn change(field: &str, _is: &Value, _should: &Value) -> Remedy {
         Self::remedy(field)
+    }
+
+    /// The same for this very part; `values` is what is and what should be, where these are known.
+    fn mends(&self, field: &str, values: Option<(&Value, &Value)>) -> Remedy {
+        match values {
+            Some((is, should)) => Self::change(field, is, should),
+            None => Self::remedy(field),
+        }
     }
 }
 
@@ -229,7 +242,7 @@ pub struct Pace {
 /// Constant facts about a kind.
 #[derive(Debug, Clone)]
 pub struct KindTraits {
-    /// The kind's name, equal to its part's [`Part::KIND`].
+    /// The kind's name, equal to its part's [`Part::kind`].
     pub kind: &'static str,
     /// What users call it in messages, for example `NAT gateway`.
     pub title: &'static str,
@@ -611,6 +624,12 @@ pub trait Kind: Send + Sync + 'static {
     /// failure; one that merely cannot be reached is a failure.
     fn parent(&self) -> Option<&'static str> {
         None
+    }
+
+    /// Whether objects of this kind end with the object of [`Kind::parent`] that they lie in, and leave nothing behind: where that
+    /// is destroyed, they are not deleted first, which needs a way to them (the API of a cluster may be out of reach).
+    fn ends_with_parent(&self) -> bool {
+        false
     }
 
     /// Whether objects of this kind carry tags. Where not, one belongs to whoever owns what it lies in (its `references`),

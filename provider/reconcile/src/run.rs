@@ -456,6 +456,18 @@ fn everything(sight: &Observation) -> Vec<Removal> {
             .iter()
             .map(|spare| Removal::of(spare.found.clone())),
     );
+    // What ends with what it lies in need not be reached.
+    let leaving: BTreeSet<&str> = removals
+        .iter()
+        .filter(|removal| removal.kept.is_none() && removal.blind.is_none())
+        .map(|removal| removal.found.kind)
+        .collect();
+    let kinds = &sight.engine.kinds;
+    removals.retain(|removal| {
+        let kind = removal.found.kind;
+        let ends = kinds.get(kind).is_some_and(|kind| kind.ends_with_parent());
+        !(ends && kinds.parent(kind).is_some_and(|parent| leaving.contains(parent)))
+    });
     order(&mut removals, &sight.graphs, sight);
     removals
 }

@@ -246,6 +246,8 @@ pub struct State {
     pub hides_dead: bool,
     /// Kinds that cannot be reached.
     pub unreachable: BTreeSet<&'static str>,
+    /// Kinds whose objects end with what they are under.
+    pub ending: BTreeSet<&'static str>,
     /// Kinds that do not answer.
     pub silent: BTreeSet<&'static str>,
     /// Kinds of which waiting has no prospect.
@@ -1014,6 +1016,10 @@ impl<const N: usize> Kind for SimKind<N> {
         MANNERS[N].under
     }
 
+    fn ends_with_parent(&self) -> bool {
+        self.0.with(|state| state.ending.contains(MANNERS[N].kind))
+    }
+
     fn lock(&self, fields: &Value) -> Option<String> {
         (N == CLUSTER).then(|| format!("cluster {}", fields["name"]))
     }
@@ -1044,7 +1050,8 @@ impl<const N: usize> Kind for SimKind<N> {
             let users = state
                 .things
                 .values()
-                .filter(|thing| thing.ends.is_none_or(|ends| ends > now) && thing.holds(&object.id, N));
+                .filter(|thing| thing.ends.is_none_or(|ends| ends > now) && thing.holds(&object.id, N))
+                .filter(|thing| !state.ending.contains(MANNERS[thing.kind].kind));
             let users: Vec<&str> = users.map(|thing| thing.id.as_str()).collect();
             if !users.is_empty() {
                 let cause = format!("{} is used by {}", object.id, users.join(", "));

@@ -8,6 +8,8 @@ use reconcile::locks::Locks;
 use reconcile::resource::{GivenTags, Surroundings};
 use reconcile::shared_tags::IgnoredTags;
 
+use crate::cluster_access::ClustersByRegion;
+
 /// The configured provider.
 #[derive(Debug)]
 pub struct Platform {
@@ -21,6 +23,8 @@ pub struct Platform {
     pub ignored_tags: IgnoredTags,
     /// The locks of the process.
     pub locks: Locks,
+    /// The clusters that are entered.
+    pub clusters: ClustersByRegion,
 }
 
 impl Platform {
@@ -32,7 +36,13 @@ impl Platform {
             default_tags: Attr::default(),
             ignored_tags: IgnoredTags::default(),
             locks: Locks::default(),
+            clusters: ClustersByRegion::default(),
         }
+    }
+
+    /// The Kubernetes clusters of a region. Calls nothing.
+    pub fn clusters(&self, region: &str) -> kubernetes::Clusters {
+        self.clusters.of(&self.aws, region)
     }
 }
 

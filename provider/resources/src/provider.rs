@@ -11,6 +11,9 @@ use framework::timeouts::GoDuration;
 use framework::{Attr, Configured, Diagnostic, Diagnostics, HostInfo, Model, Offers, Path, Provider};
 use reconcile::locks::Locks;
 
+use crate::cluster_access::ClustersByRegion;
+use crate::cluster_access::kubeconfig::KubeconfigFunction;
+use crate::cluster_access::token::ClusterTokenResource;
 use crate::network::functions::SubnetsFunction;
 use crate::platform::Platform;
 use crate::registry;
@@ -318,12 +321,16 @@ impl Provider for Ekb {
             default_tags,
             ignored_tags: ignored_tags.unwrap_or_default(),
             locks: Locks::default(),
+            clusters: ClustersByRegion::default(),
             aws: Aws::new(settings),
         })))
     }
 
     fn offers(&self) -> Offers<Platform> {
-        registry::offers().function(SubnetsFunction)
+        registry::offers()
+            .function(SubnetsFunction)
+            .function(KubeconfigFunction)
+            .ephemeral_resource(ClusterTokenResource)
     }
 }
 

@@ -1,0 +1,121 @@
+//! The way into a cluster as users have it: `ekb_cluster_token`, `kubeconfig`. The cluster is made by plain AWS calls.
+
+use acceptance_tests::{Account, Workspace};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+/// An ACTIVE cluster of this name.
+fn cluster(account: &Account, name: &str) -> Value {
+    let call = |operation: &str, params: Value| {
+        let answer = account.call("eks", Account::REGION, operation, &params);
+        answer.unwrap_or_else(|error| panic!("{operation}: {error:?}"))
+    };
+    let vpc = account.ec2("CreateVpc", &json!({"CidrBlock": "10.9.0.0/16"}))["Vpc"]["VpcId"].clone();
+    let subnets = ["a", "b"].map(|zone| {
+        let cidr = if zone == "a" { "10.9.0.0/24" } else { "10.9.1.0/24" };
+        let zone = format!("{}{zone}", Account::REGION);
+        let subnet = json!({"VpcId": vpc, "CidrBlock": cidr, "AvailabilityZone": zone});
+        account.ec2("CreateSubnet", &subnet)["Subnet"]["SubnetId"].clone()
+    });
+    let role = format!("arn:aws:iam::{}:role/cluster", account.id());
+    call(
+        "CreateCluster",
+        json!({"name": name, "version": "1.35", "roleArn": role, "resourcesVpcConfig": {"subnetIds": subnets}}),
+    );
+    account.advance(3600.0);
+    call("DescribeCluster", json!({"name": name}))["cluster"].clone()
+}
+
+#[test]
+fn a_token_is_made_for_the_cluster_and_stays_nowhere() {
+    Workspace::on_every_cli(|w, account| {
+        let found = cluster(account, "dev-main");
+        assert_eq!(found["status"], "ACTIVE", "{found}");
+        w.write(
+            "main.tf",
+            r#"
+ephemeral "ekb_cluster_token" "main" {
+  name = "dev-main"
+}
+
+resource "terraform_data" "user" {
+  provisioner "local-exec" {
+    command     = "printf '%s\n%s\n%s\n' \"$TOKEN\" \"$ENDPOINT\" \"$EXPIRES\" > $OUT"
+    environment = {
+      TOKEN    = ephemeral.ekb_cluster_token.main.token
+      ENDPOINT = ephemeral.ekb_cluster_token.main.endpoint
+      EXPIRES  = ephemeral.ekb_cluster_token.main.expires_at
+      OUT      = "${path.module}/token.txt"
+    }
+  }
+}
+"#,
+        );
+        let run = w.apply().ok();
+        let text = w.read("token.txt").unwrap();
+        let [token, endpoint, expires] = text.lines().collect::<Vec<_>>()[..] else {
+            panic!("{text}")
+        };
+        assert_eq!(endpoint, found["endpoint"]);
+        assert!(expires.ends_with('Z') && expires.starts_with("20"), "{expires}");
+        let url = URL_SAFE_NO_PAD
+            .decode(token.strip_prefix("k8s-aws-v1.").unwrap())
+            .unwrap();
+        let url = String::from_utf8(url).unwrap();
+        let host = format!("https://sts.{}.amazonaws.com/?", Account::REGION);
+        assert!(url.starts_with(&host), "STS itself, not the emulator: {url}");
+        assert!(
+            url.contains("X-Amz-SignedHeaders=host%3Bx-k8s-aws-id") && url.contains("X-Amz-Expires=60&"),
+            "{url}"
+        );
+        assert!(
+            url.contains(&format!("X-Amz-Credential={}%2F", account.access_key())),
+            "{url}"
+        );
+        let state = w.read("terraform.tfstate").unwrap();
+        for text in [state, run.output()] {
+            assert!(
+                !text.contains("k8s-aws-v1") && !text.contains("X-Amz-Signature"),
+                "{text}"
+            );
+        }
+
+        w.write(
+            "main.tf",
+            &w.read("main.tf").unwrap().replace("dev-main", "other"),
+        );
+        let said = w.apply().failed().output();
+        assert!(
+            said.contains("other") && said.contains("ResourceNotFoundException"),
+            "{said}"
+        );
+    });
+}
+
+#[test]
+fn a_kubeconfig_holds_no_secret() {
+    Workspace::on_every_cli(|w, _account| {
+        w.write(
+            "main.tf",
+            r#"
+output "config" {
+  value = jsondecode(provider::ekb::kubeconfig("dev-main", "https://abc.eks.amazonaws.com",
+    "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n", "eu-central-1", null, "dev"))
+}
+"#,
+        );
+        w.apply().ok();
+        let config = &w.outputs()["config"];
+        let user = &config["users"][0]["user"]["exec"];
+        assert_eq!(
+            user["args"],
+            json!(
+                "eks get-token --output json --region eu-central-1 --cluster-name dev-main"
+                    .split(' ')
+                    .collect::<Vec<_>>()
+            )
+        );
+        assert_eq!(config["current-context"], "dev-main");
+    });
+}
