@@ -25,6 +25,16 @@ class Nodes:
     def __init__(self, account, plane, ec2, cluster, group):
         self.account, self.api, self.ec2, self.cluster, self.group = account, plane.api, ec2, cluster, group
         self.there = self.api.items(f"/api/v1/nodes?labelSelector={GROUP}%3D{group.nodegroup_name}")
+        self.match_instances()
+
+    def match_instances(self):
+        """A node without its instance is gone, and an instance without its node: terminated by somebody, or before a restore."""
+        instances = {instance.id: instance for instance in instances_of(self.ec2, self.cluster, self.group)}
+        for node in list(self.there):
+            if instances.pop(instance_of(node), None) is None:
+                self.remove(node)
+        for instance in instances.values():
+            terminate(self.ec2, instance)
 
     def all_ready(self):
         return len(self.there) == self.group.scaling_config["desiredSize"] and all(
@@ -78,7 +88,7 @@ class Nodes:
         update["replaced"] = not old and len(new) == wanted
 
     def drain_all(self, nodes):
-        for node in nodes:
+        for node in list(nodes):
             self.drain(node, force=True)
 
     def drain(self, node, force):
@@ -89,7 +99,7 @@ class Nodes:
             self.api.merge(f"/api/v1/nodes/{name}", {
                 "metadata": {"annotations": {LEAVING: json.dumps(since)}}, "spec": {"unschedulable": True}})
             node["metadata"]["annotations"][LEAVING] = json.dumps(since)
-        there = [pod for pod in self.pods(name) if needs_eviction(pod)]
+        there = [pod for pod in pods_on(self.api, name) if needs_eviction(pod)]
         if not there:
             self.remove(node)
             return []
@@ -120,19 +130,13 @@ class Nodes:
 
     def remove(self, node):
         name = node["metadata"]["name"]
-        for pod in self.pods(name):
+        for pod in pods_on(self.api, name):
             self.api.delete(path_of(pod), {"gracePeriodSeconds": 0})
         self.api.delete(f"/api/v1/nodes/{name}")
-        id = node["spec"]["providerID"].rsplit("/", 1)[-1]
-        for instance in [one for reservation in self.ec2.reservations.values() for one in reservation.instances if one.id == id]:
-            self.ec2.terminate_instances([id])
-            # moto leaves them.
-            for interface in instance.nics.values():
-                self.ec2.enis.pop(interface.id, None)
+        for instance in instances_of(self.ec2, self.cluster, self.group):
+            if instance.id == instance_of(node):
+                terminate(self.ec2, instance)
         self.there.remove(node)
-
-    def pods(self, node):
-        return self.api.items(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")
 
     def remove_all(self):
         for node in list(self.there):
@@ -220,6 +224,37 @@ def run_instance(ec2, cluster, group, subnet, image, template):
             "eks:cluster-name": cluster.name, "eks:nodegroup-name": group.nodegroup_name,
             f"kubernetes.io/cluster/{cluster.name}": "owned", **(group.tags or {})}})
     return kind, made.instances[0]
+
+
+def instances_of(ec2, cluster, group):
+    wanted = {"eks:cluster-name": cluster.name, "eks:nodegroup-name": group.nodegroup_name}
+    return [
+        instance for reservation in ec2.reservations.values() for instance in reservation.instances
+        if instance.state != "terminated" and wanted.items() <= ec2.tags.get(instance.id, {}).items()]
+
+
+def terminate(ec2, instance):
+    ec2.terminate_instances([instance.id])
+    # moto leaves them.
+    for interface in instance.nics.values():
+        ec2.enis.pop(interface.id, None)
+
+
+def instance_of(node):
+    return node["spec"]["providerID"].rsplit("/", 1)[-1]
+
+
+def remove_strangers(api, groups):
+    """Nodes of node groups that are no more: after a restore."""
+    for node in api.items(f"/api/v1/nodes?labelSelector={GROUP}"):
+        if node["metadata"]["labels"][GROUP] not in groups:
+            for pod in pods_on(api, node["metadata"]["name"]):
+                api.delete(path_of(pod), {"gracePeriodSeconds": 0})
+            api.delete(f"/api/v1/nodes/{node['metadata']['name']}")
+
+
+def pods_on(api, node):
+    return api.items(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")
 
 
 def given_by(group):

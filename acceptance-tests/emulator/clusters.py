@@ -18,7 +18,7 @@ from moto.ec2.models import ec2_backends
 
 from . import lifecycle, sts
 from .cluster_access import Access, hold_health_port, remember_principal
-from .cluster_nodes import Nodes, given_by
+from .cluster_nodes import Nodes, given_by, remove_strangers
 from .control_plane import PROGRAMS, ControlPlane, tool
 from .extend import after
 from .kubernetes_api import ApiError
@@ -231,5 +231,9 @@ def look_at(account, backend, cluster):
         # Restored from a snapshot: another control plane took the place of the one that was there.
         cluster_is_known(backend, cluster)
     plane.access.bring(plane.api, backend)
+    names = set(cluster.nodegroups)
+    if names != plane.groups:
+        remove_strangers(plane.api, names)
+        plane.groups = names
     for group in list(cluster.nodegroups.values()):
         look_at_nodes(account, backend, group)

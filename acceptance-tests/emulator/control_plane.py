@@ -125,8 +125,8 @@ class ControlPlane:
     def __init__(self, access):
         self.access = access
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ekb-cluster-"))
-        # What was well at the last look at node groups.
-        self.calm = {}
+        # What was well at the last look at node groups, and their names.
+        self.calm, self.groups = {}, set()
         self.programs, self.failure, self.ready, self.ended = {}, None, threading.Event(), False
         self.lock = threading.Lock()
         authority = Authority("kubernetes")
@@ -227,7 +227,7 @@ class ControlPlane:
         return empty(self.api, self.new)
 
     def take(self, access):
-        self.access, self.calm = access, {}
+        self.access, self.calm, self.groups = access, {}, set()
         threading.Thread(target=self.attempt, args=(lambda: access.start(self),), daemon=True).start()
 
     def end(self):

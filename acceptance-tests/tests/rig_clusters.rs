@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use acceptance_tests::{Account, Keys, Kubernetes, Rig, Stopwatch, until};
 use serde_json::{Value, json};
-use support::text;
+use support::{children, listening, text};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const VIEW: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy";
@@ -163,6 +163,16 @@ fn each_cluster_has_a_control_plane_of_its_own() {
     let (folder, pids) = one.account.cluster_processes("one");
     assert_eq!(pids.len(), 6, "{pids:?}");
     assert!(pids.values().all(|pid| is_running(*pid)) && folder.is_dir());
+    for (program, supervisor) in &pids {
+        let listening: Vec<String> = children(*supervisor)
+            .iter()
+            .flat_map(|pid| listening(*pid))
+            .collect();
+        assert!(
+            listening.iter().all(|address| address.starts_with("0100007F:")),
+            "{program} {listening:?}"
+        );
+    }
     eks(&one.account, "DeleteCluster", &json!({"name": "one"}));
     one.account.advance(200.0);
     until("the end of who checks tokens", MINUTE, || {

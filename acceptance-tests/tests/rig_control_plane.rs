@@ -1,6 +1,8 @@
 //! The rig itself: a Kubernetes API on loopback.
 #![allow(missing_docs, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
+mod support;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,6 +10,7 @@ use std::time::Duration;
 
 use acceptance_tests::{ControlPlane, until};
 use serde_json::{Value, json};
+use support::{children, listening};
 
 fn config_map(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"key": "value"}})
@@ -39,49 +42,6 @@ fn it_is_kubernetes_and_it_listens_on_loopback_only() {
         listening.iter().all(|address| address.starts_with("0100007F:")),
         "{listening:?}"
     );
-}
-
-/// Addresses on which a process listens, as the kernel writes them: 127.0.0.1 is `0100007F`.
-fn listening(process: u32) -> Vec<String> {
-    let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{process}/fd"))
-        .expect("it runs")
-        .flatten()
-        .filter_map(|entry| {
-            std::fs::read_link(entry.path())
-                .ok()?
-                .into_os_string()
-                .into_string()
-                .ok()
-        })
-        .filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
-        .collect();
-    let mut all = Vec::new();
-    for table in ["tcp", "tcp6"] {
-        let table = std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
-        for row in table.lines().skip(1) {
-            let fields: Vec<&str> = row.split_whitespace().collect();
-            if fields[3] == "0A" && sockets.iter().any(|inode| inode == fields[9]) {
-                all.push(fields[1].to_owned());
-            }
-        }
-    }
-    all
-}
-
-fn children(process: u32) -> Vec<u32> {
-    let mut all = Vec::new();
-    for task in std::fs::read_dir(format!("/proc/{process}/task"))
-        .expect("it runs")
-        .flatten()
-    {
-        let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        all.extend(
-            children
-                .split_whitespace()
-                .filter_map(|pid| pid.parse::<u32>().ok()),
-        );
-    }
-    all
 }
 
 #[test]
