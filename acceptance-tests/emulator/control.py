@@ -17,6 +17,7 @@
                                              folder, pids}; only of an emulator with `--clusters`, as the next
     POST   /_ekb/accounts/ID/token           {cluster, region, access_key, secret_key, session_token}: a token as EKS takes it
     GET, POST, DELETE /_ekb/accounts/ID/faults   see faults.py; POST answers {id}
+    POST   /_ekb/accounts/ID/insights        {cluster, insights, refreshed}: see eks_catalog.py
     POST   /_ekb/accounts/ID/state           {service, region, kind, id, values, chain}: the object gets these values (by path) and goes
                                              through these states: state, AWS seconds, state, …
     POST   /_ekb/accounts/ID/snapshots/NAME  remember everything
@@ -105,6 +106,9 @@ def account_call(account, method, rest, query, body):
         case ["POST", "state"]:
             with account.lock:
                 lifecycle.put(account, **body)
+        case ["POST", "insights"]:
+            with account.lock:
+                eks_catalog.set_insights(account, **body)
         case ["POST", "snapshots", name]:
             account.snapshot(name)
         case ["POST", "restore", name]:

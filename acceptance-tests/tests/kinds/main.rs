@@ -58,7 +58,13 @@ fn every_kind_keeps_the_contract() {
 #[test]
 fn every_kind_and_every_field_has_a_row() {
     let kinds = stage::every(&aws::Aws::new(aws::Settings::default()));
-    let there: BTreeSet<&str> = kinds.traits().map(|traits| traits.kind).collect();
+    // Of EKS's own security group we have a tag (`cluster.rs`); Kubernetes objects have tests of their own (`kubernetes_parts`).
+    let elsewhere = |kind: &&str| *kind != "cluster_security_group" && !kind.contains('.');
+    let there: BTreeSet<&str> = kinds
+        .traits()
+        .map(|traits| traits.kind)
+        .filter(elsewhere)
+        .collect();
     let rows = rows();
     let told: BTreeSet<&str> = rows.iter().map(|row| row.kind).collect();
     assert_eq!(

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use acceptance_tests::Account;
 use aws::ec2::{
-    DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway,
-    NatGateway, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
+    DefaultSecurityGroup, Disk, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway,
+    LaunchTemplate, NatGateway, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
 };
 use aws::eks::{AccessEntry, Addon, Cluster, Healthy, NodeGroup, Taint, Unavailable};
-use aws::iam::IamRole;
+use aws::iam::{IamRole, OidcProvider};
+use aws::kms::Key;
 use aws::logs::LogGroup;
 use reconcile::graph::{Graph, Handle};
 use reconcile::kinds::Kinds;
@@ -173,11 +174,15 @@ pub fn rows() -> Vec<Row> {
         ),
         row::<IamRole, _>(
             |_| IamRole {
+                permissions_boundary: Some(managed("PowerUserAccess")),
                 managed_policies: vec![managed("ReadOnlyAccess")],
                 ..role("subject").allow("look", &["ec2:DescribeVpcs"], &["*"])
             },
             [
                 ("name", |_, role| role.name = "other".into()),
+                ("path", |_, role| role.path = "/platform/".into()),
+                ("description", |_, role| role.description = "Something else".into()),
+                ("permissions_boundary", |_, role| role.permissions_boundary = None),
                 ("trust", |_, role| role.trust = role_of("ec2.amazonaws.com").trust),
                 ("policies", |_, role| {
                     role.policies.clear();
@@ -328,7 +333,9 @@ pub fn rows() -> Vec<Row> {
             [
                 ("cluster", |world, addon| addon.cluster = world.other_cluster().ready()),
                 ("after", |world, addon| addon.after = vec![world.group("a").made()]),
-                ("name", |_, addon| addon.name = "kube-proxy".into()),
+                ("name", |_, addon| {
+                    (addon.name, addon.version) = ("kube-proxy".into(), "v1.33.9-eksbuild.2".into());
+                }),
                 ("version", |_, addon| addon.version = "v1.21.0-eksbuild.1".into()),
                 ("configuration", |_, addon| addon.configuration = json!({})),
                 ("service_account_role", |_, addon| addon.service_account_role = None),
@@ -340,6 +347,60 @@ pub fn rows() -> Vec<Row> {
             ],
         )
         .outside("health", |account, id| unwell(account, "addon", id, "InsufficientNumberOfReplicas")),
+        row::<OidcProvider, _>(
+            |_| OidcProvider { url: issuer("ONE"), client_ids: vec!["sts.amazonaws.com".into()], tags: tags() },
+            [
+                ("url", |_, provider| provider.url = issuer("TWO")),
+                ("client_ids", |_, provider| provider.client_ids = vec!["other".into()]),
+                ("tags", |_, provider| mark(&mut provider.tags)),
+            ],
+        ),
+        row::<Key, _>(
+            |_| Key {
+                alias: "alias/subject".into(),
+                description: "Contract".into(),
+                enabled: true,
+                rotation: true,
+                policy: Some(owned_by_the_account("subject")),
+                deletion_window_days: 30,
+                tags: tags(),
+            },
+            [
+                ("alias", |_, key| key.alias = "alias/other".into()),
+                ("description", |_, key| key.description = "Something else".into()),
+                ("rotation", |_, key| key.rotation = false),
+                ("policy", |_, key| key.policy = Some(owned_by_the_account("other"))),
+                ("deletion_window_days", |_, key| key.deletion_window_days = 7),
+                ("tags", |_, key| mark(&mut key.tags)),
+            ],
+        )
+        .outside("enabled", |account, id| {
+            let key = json!({ "KeyId": id });
+            account.call("kms", Account::REGION, "ScheduleKeyDeletion", &key).unwrap();
+        }),
+        row::<LaunchTemplate, _>(
+            |_| LaunchTemplate {
+                name: "subject".into(),
+                disks: BTreeMap::from([("/dev/xvda".to_owned(), Disk::gp3(20))]),
+                imdsv2_only: true,
+                hop_limit: 1,
+                user_data: Some("hello".into()),
+                instance_tags: tags(),
+                tags: tags(),
+            },
+            [
+                ("name", |_, template| template.name = "other".into()),
+                ("disks", |_, template| {
+                    let disk = Disk { iops: Some(4000), throughput: Some(250), ..Disk::gp3(30) };
+                    template.disks = BTreeMap::from([("/dev/xvdb".to_owned(), disk)]);
+                }),
+                ("imdsv2_only", |_, template| template.imdsv2_only = false),
+                ("hop_limit", |_, template| template.hop_limit = 2),
+                ("user_data", |_, template| template.user_data = None),
+                ("instance_tags", |_, template| mark(&mut template.instance_tags)),
+                ("tags", |_, template| mark(&mut template.tags)),
+            ],
+        ),
     ]
 }
 
@@ -685,6 +746,21 @@ fn cluster(world: &mut World, name: &str) -> Cluster {
         after: Vec::new(),
         tags: tags(),
     }
+}
+
+/// The address of an EKS cluster's issuer.
+fn issuer(cluster: &str) -> Text {
+    Text::from(format!(
+        "https://oidc.eks.{}.amazonaws.com/id/{cluster}",
+        Account::REGION
+    ))
+}
+
+/// The usual policy of a key, with this name.
+fn owned_by_the_account(id: &str) -> Value {
+    let statement =
+        json!({ "Effect": "Allow", "Principal": { "AWS": "*" }, "Action": "kms:*", "Resource": "*" });
+    json!({ "Version": "2012-10-17", "Id": id, "Statement": [statement] })
 }
 
 fn role(name: &str) -> IamRole {

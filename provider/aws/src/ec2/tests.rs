@@ -843,7 +843,9 @@ fn kinds_state_every_action_they_call() {
         .filter(|file| !file.ends_with("tests.rs"));
     let sources: Vec<String> = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
     let (aws, _) = aws(settings(), |_| Answer::Lost);
-    let kinds = all_kinds(&aws).and(crate::kms::kinds(&aws, "eu-central-1"));
+    let kinds = all_kinds(&aws)
+        .and(crate::kms::kinds(&aws, "eu-central-1"))
+        .and(crate::eks::kinds(&aws, "eu-central-1"));
     let stated: BTreeSet<&str> = kinds
         .traits()
         .flat_map(|kind| kind.reads.iter().chain(kind.writes))

@@ -66,7 +66,6 @@ impl UnderParent for AccessEntry {
         deletion_order: 40,
         idempotence: Idempotence::NaturalKey,
         reads: &[
-            "iam:GetRole",
             "eks:ListAccessEntries",
             "eks:DescribeAccessEntry",
             "eks:ListAssociatedAccessPolicies",
