@@ -17,6 +17,8 @@
                                              folder, pids}; only of an emulator with `--clusters`, as the next
     POST   /_ekb/accounts/ID/token           {cluster, region, access_key, secret_key, session_token}: a token as EKS takes it
     GET, POST, DELETE /_ekb/accounts/ID/faults   see faults.py; POST answers {id}
+    POST   /_ekb/accounts/ID/state           {service, region, kind, id, values, chain}: the object gets these values (by path) and goes
+                                             through these states: state, AWS seconds, state, …
     POST   /_ekb/accounts/ID/snapshots/NAME  remember everything
     POST   /_ekb/accounts/ID/restore/NAME    make it so again (the log and the faults stay)
     DELETE /_ekb/accounts/ID                 forget the account
@@ -26,7 +28,7 @@ import json
 import traceback
 from urllib.parse import parse_qs
 
-from . import credentials, ec2_network, lifecycle, objects, outside
+from . import credentials, ec2_network, eks_catalog, lifecycle, objects, outside
 
 
 def answer(emulator, environ):
@@ -100,6 +102,9 @@ def account_call(account, method, rest, query, body):
         case ["DELETE", "interface"]:
             with account.lock:
                 ec2_network.remove_foreign_interface(account, **body)
+        case ["POST", "state"]:
+            with account.lock:
+                lifecycle.put(account, **body)
         case ["POST", "snapshots", name]:
             account.snapshot(name)
         case ["POST", "restore", name]:

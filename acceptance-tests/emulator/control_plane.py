@@ -30,7 +30,7 @@ from .kubernetes_api import Api, ApiError
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ["etcd", "aws-iam-authenticator", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"]
-START_LIMIT = 120  # real seconds, on a machine that is busy building; alone it takes a few
+START_LIMIT = 300  # real seconds, on a machine that is busy building; alone it takes a few
 
 
 def tool(name):

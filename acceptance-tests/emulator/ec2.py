@@ -61,7 +61,7 @@ rows.add("ec2", [
     kind("instance", "reservations.*.instances", "InstanceId", state="_state.name", over=("terminated",)),
     kind("volume", "volumes", "VolumeId"),
     kind("snapshot", "snapshots", "SnapshotId"),
-    kind("launch_template", "launch_templates", "LaunchTemplateId", label="name"),
+    kind("launch_template", "launch_templates", "LaunchTemplateId", "InvalidLaunchTemplateId.NotFound", label="name"),
     kind("key_pair", "key_pairs", "KeyName", id="key_name", label="key_name"),
 ])
 
@@ -87,6 +87,7 @@ rows.add("ec2", [
     State("DeleteVpcEndpoints", "vpc_endpoint", "deleting", 60, GONE, where=("vpc_endpoint_type", "Interface")),
     State("DeleteVpcEndpoints", "vpc_endpoint", "deleting", 5, GONE, where=("vpc_endpoint_type", "Gateway")),
     State("DeleteFlowLogs", "flow_log", GONE),
+    State("DeleteLaunchTemplate", "launch_template", GONE),
 ])
 
 # --- refusals -------------------------------------------------------------------------------------------------------

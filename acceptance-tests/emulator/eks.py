@@ -9,7 +9,7 @@ from moto.eks import models
 from . import rows
 from .ec2_network import service_interface
 from .extend import after, before, error
-from .lifecycle import entered
+from .lifecycle import enter_as, entered
 from .rows import GONE, NOW, Keep, Kind, Refuse, State, Stored, Tagging, Unseen
 
 models.DEFAULT_KUBERNETES_VERSION = "1.35"
@@ -52,7 +52,8 @@ rows.add("eks", [
            adds={"associationId": "a-{uuid}", "associationArn": f"{ARN}:podidentityassociation/{{clusterName}}/a-{{uuid}}", **MADE_NOW},
            **absent("No association found with ID: {associationId}")),
     Stored("update", named={"name": "name", "nodegroupName": "nodegroupName", "addonName": "addonName", "updateId": "id"},
-           state="status", listed=False, within=("cluster", "name"), shows="DescribeUpdate", lists="ListUpdates",
+           state="status", listed=False, within=("cluster", "name"), failure={
+               "errors": [{"errorCode": "{code}", "errorMessage": "{message}", "resourceIds": []}]}, shows="DescribeUpdate", lists="ListUpdates",
            **absent("No update found for ID: {updateId}")),
     Tagging(),
     # terraform-provider-aws waits for it when it associates a policy.
@@ -60,7 +61,8 @@ rows.add("eks", [
     # moto forgets these.
     Keep("CreateCluster", "cluster", {
         "accessConfig": {"authenticationMode": "CONFIG_MAP", "bootstrapClusterCreatorAdminPermissions": True},
-        "upgradePolicy": {"supportType": "EXTENDED"}, "deletionProtection": False, "zonalShiftConfig": {"enabled": False}}),
+        "upgradePolicy": {"supportType": "EXTENDED"}, "deletionProtection": False, "zonalShiftConfig": {"enabled": False},
+        "controlPlaneScalingConfig": {"tier": "standard"}}),
     Keep("CreateNodegroup", "nodegroup", {"updateConfig": {"maxUnavailable": 1}, "remoteAccess": None}),
 ])
 
@@ -75,12 +77,14 @@ rows.add("eks", [
     State("DeleteAddon", "addon", "DELETING", 20, GONE),
     State("UpdateClusterVersion", "cluster", "UPDATING", 540, "ACTIVE"),
     State("UpdateClusterConfig", "cluster", "UPDATING", 400, "ACTIVE"),
+    State("AssociateEncryptionConfig", "cluster", "UPDATING", 900, "ACTIVE"),
     State("UpdateNodegroupVersion", "nodegroup", "UPDATING", 500, "ACTIVE"),
     State("UpdateNodegroupConfig", "nodegroup", "UPDATING", 15, "ACTIVE"),
     State("UpdateAddon", "addon", "UPDATING", 30, "ACTIVE"),
     # The update itself, beside what it changes.
     State("UpdateClusterVersion", "update", "InProgress", 540, "Successful", failed=(540, "Failed")),
     State("UpdateClusterConfig", "update", "InProgress", 400, "Successful", failed=(400, "Failed")),
+    State("AssociateEncryptionConfig", "update", "InProgress", 900, "Successful", failed=(900, "Failed")),
     State("UpdateNodegroupVersion", "update", "InProgress", 500, "Successful", failed=(500, "Failed")),
     State("UpdateNodegroupConfig", "update", "InProgress", 15, "Successful", failed=(15, "Failed")),
     State("UpdateAddon", "update", "InProgress", 30, "Successful", failed=(30, "Failed")),
@@ -92,9 +96,64 @@ OF_CLUSTER = {"clusterName": "name"}
 IN_USE, INVALID = "ResourceInUseException", "InvalidRequestException"
 
 
+WEEK = 7 * 86400
+
+
 def skips_a_version(context, cluster):
     (_, now), (_, then) = (version.split(".") for version in (cluster.version, context.params["version"]))
-    return int(then) - int(now) not in (0, 1)
+    # Back to the version before the last upgrade, for a week (AWS EKS user guide, "Roll back a cluster's version").
+    before, at = getattr(cluster, "ekb_before", (None, 0))
+    may_go_back = before == context.params["version"] and context.now() - at < WEEK
+    return int(then) - int(now) not in (0, 1) and not may_go_back
+
+
+# What one call of UpdateClusterConfig changes: one of these.
+TYPES = {
+    "EndpointAccessUpdate": ("endpointPublicAccess", "endpointPrivateAccess", "publicAccessCidrs"), "subnets": ("subnetIds",),
+    "security groups": ("securityGroupIds",), "LoggingUpdate": ("logging",), "AccessConfigUpdate": ("accessConfig",),
+    "UpgradePolicyUpdate": ("upgradePolicy",), "ZonalShiftConfigUpdate": ("zonalShiftConfig",),
+    "DeletionProtectionUpdate": ("deletionProtection",), "ControlPlaneScalingConfigUpdate": ("controlPlaneScalingConfig",),
+}
+MODES = ["CONFIG_MAP", "API_AND_CONFIG_MAP", "API"]
+
+
+def types_of(params):
+    given = {**params, **params.get("resourcesVpcConfig", {})}
+    return [type for type, names in TYPES.items() if any(name in given for name in names)]
+
+
+def is_so_already(context, cluster):
+    wanted = {path: context.params[name] for name, path in UPDATES["UpdateClusterConfig"][2].items() if name in context.params}
+    is_so = lambda is_, should: all(  # noqa: E731
+        is_so(is_.get(name) or {}, value) if isinstance(value, dict) else is_.get(name) == value for name, value in should.items())
+    return is_so({path: rows.one(cluster, path) for path in wanted}, wanted)
+
+
+def mode_goes_elsewhere(context, cluster):
+    mode = context.params.get("accessConfig", {}).get("authenticationMode")
+    return mode and MODES.index(mode) - MODES.index(cluster.accessConfig["authenticationMode"]) not in (0, 1)
+
+
+def minor(version):
+    return int(version.split(".")[1])
+
+
+def nodes_stay_behind(context, cluster):
+    """EKS goes on only when its managed nodes are where the control plane is."""
+    goes_up = minor(context.params["version"]) > minor(cluster.version)
+    return goes_up and any(minor(group.version) < minor(cluster.version) for group in cluster.nodegroups.values())
+
+
+def nodes_are_ahead(context, cluster):
+    return any(minor(group.version) > minor(context.params["version"]) for group in cluster.nodegroups.values())
+
+
+def is_ahead_of_cluster(context, cluster):
+    return "version" in context.params and minor(context.params["version"]) > minor(cluster.version)
+
+
+def only_for_people(context, entry):
+    return entry["type"] not in ("STANDARD", "EC2" if context.operation == "AssociateAccessPolicy" else "")
 
 
 rows.add("eks", [
@@ -117,10 +176,37 @@ rows.add("eks", [
     Refuse(["DeleteCluster", "UpdateCluster*"], IN_USE, "Cannot change cluster {name}: it currently has an update in progress", "cluster",
            states=("CREATING", "UPDATING")),
     Refuse("UpdateCluster*", IN_USE, "Cluster {name} is not in ACTIVE status", "cluster", not_in=("ACTIVE",)),
+    Refuse("UpdateClusterConfig", "InvalidParameterException", "Only one type of update can be allowed.", "cluster",
+           when=lambda context, _cluster: len(types_of(context.params)) > 1),
+    Refuse("UpdateClusterConfig", "InvalidParameterException", "The type for cluster update was not provided.", "cluster",
+           when=lambda context, _cluster: not types_of(context.params)),
+    Refuse("UpdateClusterConfig", "InvalidParameterException", "Cluster is already at the desired configuration", "cluster",
+           when=is_so_already),
+    Refuse("UpdateClusterConfig", "InvalidParameterException", "Unsupported authentication mode update", "cluster",
+           when=mode_goes_elsewhere),
+    Refuse("AssociateEncryptionConfig", IN_USE, "Cannot associate: cluster {clusterName} currently has an update in progress", "cluster",
+           OF_CLUSTER, states=("CREATING", "UPDATING")),
+    Refuse("AssociateEncryptionConfig", "InvalidRequestException", "Encryption is already enabled for the cluster", "cluster",
+           OF_CLUSTER, when=lambda _context, cluster: cluster.encryption_config),
+    Refuse(["UpdateAccessEntry", "AssociateAccessPolicy"], "InvalidParameterException", "This operation can only be performed on Access "
+           'Entries with a type of "STANDARD"', "access_entry", when=only_for_people),
     Refuse("UpdateClusterVersion", "InvalidParameterException", "Unsupported Kubernetes minor version update to {version}", "cluster",
            when=skips_a_version),
+    Refuse("UpdateClusterVersion", INVALID, "Nodegroups must be updated to match cluster version {version} before updating cluster version",
+           "cluster", when=nodes_stay_behind),
+    Refuse("UpdateClusterVersion", INVALID, "Nodegroups must be rolled back before the cluster", "cluster", when=nodes_are_ahead),
+    Refuse(["CreateNodegroup", "UpdateNodegroupVersion"], "InvalidParameterException", "Requested Nodegroup version {version} is not "
+           "supported with cluster version", "cluster", OF_CLUSTER, when=is_ahead_of_cluster),
+    Refuse(["CreateAddon", "UpdateAddon"], IN_USE, "Association already exists for a service account of the add-on", "cluster",
+           OF_CLUSTER, when=lambda context, cluster: has_roles_of_others(context, cluster)),
+    Refuse("CreateAddon", "InvalidParameterException", "Resolve conflicts option preserve is not supported for operation CreateAddon",
+           "cluster", OF_CLUSTER, when=lambda context, _cluster: context.params.get("resolveConflicts") == "PRESERVE"),
+    # A new cluster has a definition of its own of what vpc-cni brings (aws/amazon-network-policy-controller-k8s#200).
+    Refuse("CreateAddon", INVALID, "ConfigurationConflict: CustomResourceDefinition policyendpoints.networking.k8s.aws", "cluster",
+           OF_CLUSTER, when=lambda context, _cluster: context.params["addonName"] == "vpc-cni"
+           and context.params.get("resolveConflicts") != "OVERWRITE"),
     Refuse("UpdateNodegroup*", IN_USE, "Nodegroup cannot be updated as it is currently not in Active State", "nodegroup",
-           not_in=("ACTIVE",)),
+           not_in=("ACTIVE", "DEGRADED")),
     Refuse("UpdateAddon", INVALID, "Addon is currently updating", "addon", states=("CREATING", "UPDATING", "DELETING")),
 ])
 
@@ -183,6 +269,13 @@ def cluster_network_goes(_backend, cluster):
     ec2.tags.pop(group, None)
 
 
+@after("eks", "CreateAccessEntry")
+def machines_get_groups(_context, result):
+    entry = result["accessEntry"]
+    if entry["type"] in ("EC2_LINUX", "EC2_WINDOWS"):
+        entry["kubernetesGroups"], entry["username"] = ["system:nodes"], "system:node:{{EC2PrivateDNSName}}"
+
+
 @after("eks", "CreateNodegroup")
 def nodegroup_created(context, result):
     nodegroup, cluster = result["nodegroup"], context.backend.clusters[context.params["clusterName"]]
@@ -191,13 +284,74 @@ def nodegroup_created(context, result):
     nodegroup.disk_size = int(nodegroup.disk_size)
 
 
+# --- add-ons: roles by pod identity, and the nodes that their pods need ------------------------------------------------
+
+NEED_NODES = {"coredns", "metrics-server", "aws-ebs-csi-driver", "snapshot-controller"}
+TOO_FEW = {"issues": [{"code": "InsufficientNumberOfReplicas", "message": "The add-on is unhealthy because it doesn't have the desired "
+                       "number of replicas.", "resourceIds": []}]}
+
+
+def associations(backend):
+    return backend.__dict__.setdefault("ekb_stored", {}).setdefault("pod_identity_association", {})
+
+
+def has_roles_of_others(context, cluster):
+    wanted = {one["serviceAccount"] for one in context.params.get("podIdentityAssociations", [])}
+    owner = f":addon/{cluster.name}/{context.params['addonName']}/"
+    return any(one["clusterName"] == cluster.name and one["serviceAccount"] in wanted and owner not in one.get("ownerArn", "")
+               for one in associations(context.backend).values())
+
+
+def give_roles(context, addon, wanted):
+    """They belong to the add-on: a list takes the place of the one before."""
+    there = associations(context.backend)
+    take_roles(context.backend, addon)
+    addon["podIdentityAssociations"] = []
+    for n, one in enumerate(wanted):
+        id = f"a-{context.uuid.replace('-', '')[:16]}{n}"
+        arn = addon["addonArn"].split(":addon/")[0] + f":podidentityassociation/{addon['clusterName']}/{id}"
+        there[addon["clusterName"], id] = {
+            **one, "clusterName": addon["clusterName"], "namespace": "kube-system", "associationId": id, "associationArn": arn,
+            "ownerArn": addon["addonArn"], "tags": {}, "createdAt": models.utcnow(), "modifiedAt": models.utcnow()}
+        addon["podIdentityAssociations"].append(arn)
+
+
+@after("eks", "CreateAddon")
+def addon_created(context, result):
+    addon = result["addon"]
+    give_roles(context, addon, context.params.get("podIdentityAssociations", []))
+
+
+@entered("eks", "addon", GONE)
+def take_roles(backend, addon):
+    there = associations(backend)
+    for key in [key for key, one in there.items() if one.get("ownerArn") == addon["addonArn"]]:
+        del there[key]
+
+
+@entered("eks", "addon", "ACTIVE")
+def pods_need_nodes(backend, addon):
+    cluster = backend.clusters[addon["clusterName"]]
+    if addon["addonName"] in NEED_NODES and not any(group.status == "ACTIVE" for group in cluster.nodegroups.values()):
+        addon["status"], addon["health"] = "DEGRADED", TOO_FEW
+
+
+@entered("eks", "nodegroup", "ACTIVE")
+def nodes_take_pods(backend, nodegroup):
+    for addon in rows.KINDS["eks"]["addon"].all(backend):
+        if addon["clusterName"] == nodegroup.cluster_name and addon["health"] == TOO_FEW:
+            addon["status"], addon["health"] = "ACTIVE", {"issues": []}
+
+
 # --- updates: what they change is so when they are over ---------------------------------------------------------------
 
 UPDATES = {
     "UpdateClusterVersion": ("cluster", "VersionUpdate", {"version": "version"}),
     "UpdateClusterConfig": ("cluster", "ConfigUpdate", {
         "logging": "logging", "resourcesVpcConfig": "resources_vpc_config", "accessConfig": "accessConfig",
-        "upgradePolicy": "upgradePolicy", "deletionProtection": "deletionProtection"}),
+        "upgradePolicy": "upgradePolicy", "deletionProtection": "deletionProtection", "zonalShiftConfig": "zonalShiftConfig",
+        "controlPlaneScalingConfig": "controlPlaneScalingConfig"}),
+    "AssociateEncryptionConfig": ("cluster", "AssociateEncryptionConfig", {"encryptionConfig": "encryption_config"}),
     "UpdateNodegroupVersion": ("nodegroup", "VersionUpdate", {
         "version": "version", "releaseVersion": "release_version", "launchTemplate": "launch_template"}),
     "UpdateNodegroupConfig": ("nodegroup", "ConfigUpdate", {}),
@@ -221,6 +375,10 @@ def leaves(params):
 def update(context):
     kind, type, changes = UPDATES[context.operation]
     named = rows.KINDS["eks"][kind].named_by(context.backend, context.params)
+    if context.operation == "AssociateEncryptionConfig":
+        named = rows.KINDS["eks"][kind].named_by(context.backend, context.params, OF_CLUSTER)
+        for cluster in named:
+            enter_as(context, context.operation, "cluster", cluster)
     if not named:
         raise error("eks", "ResourceNotFoundException", f"No {kind} found for name: {context.params.get(kind + 'Name')}.")
     params = {name: value for name, value in context.params.items() if name not in ("name", "clusterName", "clientRequestToken")}
@@ -228,19 +386,26 @@ def update(context):
         context.backend.update_nodegroup_config(
             context.params["clusterName"], context.params["nodegroupName"], *(context.params.get(name) for name in (
                 "labels", "taints", "scalingConfig", "updateConfig", "nodeRepairConfig")))
+        named[0].updateConfig = context.params.get("updateConfig", named[0].updateConfig)
+    if context.operation == "UpdateAddon" and "podIdentityAssociations" in params:
+        give_roles(context, named[0], params["podIdentityAssociations"])
     made = {
         "id": context.uuid, "status": "InProgress", "type": type, "createdAt": models.utcnow(), "errors": [],
         "params": [{"type": name, "value": str(value)} for name, value in leaves(params) if name in PARAMETERS],
         "name": context.params.get("name") or context.params["clusterName"],
         "nodegroupName": context.params.get("nodegroupName"), "addonName": context.params.get("addonName"),
-        "thing": named[0], "changes": {path: params[name] for name, path in changes.items() if name in params},
+        "thing": named[0], "begun": context.now(), "changes": {path: params[name] for name, path in changes.items() if name in params},
     }
+    if context.operation == "UpdateAddon":  # without one its pods have the role of their node again
+        made["changes"]["serviceAccountRoleArn"] = params.get("serviceAccountRoleArn")
     context.backend.__dict__.setdefault("ekb_stored", {}).setdefault("update", {})[made["id"]] = made
     return {"update": made}
 
 
 @entered("eks", "update", "Successful")
 def update_is_over(_backend, update):
+    if update["type"] == "VersionUpdate" and not update["nodegroupName"]:
+        update["thing"].ekb_before = (update["thing"].version, update["begun"])
     for path, value in update["changes"].items():
         before = rows.one(update["thing"], path)
         rows.put(update["thing"], path, {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value)

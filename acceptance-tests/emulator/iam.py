@@ -1,6 +1,7 @@
-"""IAM: kinds of objects."""
+"""IAM: kinds of objects, and what moto lacks."""
 
 from . import rows
+from .extend import before
 from .rows import Kind
 
 rows.add("iam", [
@@ -10,3 +11,12 @@ rows.add("iam", [
     Kind("oidc_provider", "open_id_providers", {"OpenIDConnectProviderArn": "arn"}, id="arn", label="url"),
     Kind("user", "users", {"UserName": "name"}, id="arn", label="name"),
 ])
+
+
+# moto lacks these.
+@before("iam", "AddClientIDToOpenIDConnectProvider", "RemoveClientIDFromOpenIDConnectProvider")
+def audiences(context):
+    provider = context.backend.get_open_id_connect_provider(context.params["OpenIDConnectProviderArn"])
+    others = [one for one in provider.client_id_list if one != context.params["ClientID"]]
+    provider.client_id_list = others + [context.params["ClientID"]] * context.operation.startswith("Add")
+    return {}

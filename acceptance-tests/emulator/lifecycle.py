@@ -96,6 +96,19 @@ def enter_as(context, operation, kind, thing):
     enter(context, rows.KINDS[context.service][kind], thing, row)
 
 
+def put(account, service, region, kind, id, values, chain):
+    """What AWS does by itself to an object: it gets the values, and goes through the states."""
+    settle(account)
+    backend, row = account.backends()[service][1][region], rows.KINDS[service][kind]
+    thing = next(thing for thing in row.all(backend) if rows.one(thing, row.id) == id or row.key(thing)[-1] == id)
+    for path, value in values.items():
+        rows.put(thing, path, value)
+    if chain:
+        to_come, key = account.table("to come"), (service, region, kind, *row.key(thing))
+        to_come.pop(key, None)
+        step(to_come, key, backend, thing, chain[0], chain[1:], None, account.now())
+
+
 def settle(account):
     """Brings every object of the account up to its present time."""
     to_come, now = account.table("to come"), account.now()

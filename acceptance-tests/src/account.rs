@@ -257,6 +257,15 @@ impl Account {
         self.control("POST", "/advance", Some(&json!({ "seconds": seconds })));
     }
 
+    /// What AWS does by itself to an object of [`Account::REGION`]: it gets these values (by their path), and goes through these
+    /// states: `["DEGRADED", 60, "ACTIVE"]`. `id` may be its last name too.
+    pub fn put(&self, service: &str, kind: &str, id: &str, values: &Value, chain: &Value) {
+        let body = json!({
+            "service": service, "region": Self::REGION, "kind": kind, "id": id, "values": values, "chain": chain,
+        });
+        self.control("POST", "/state", Some(&body));
+    }
+
     /// Remembers everything that exists (and how long pending things still take) under a name.
     pub fn snapshot(&self, name: &str) {
         self.control("POST", &format!("/snapshots/{name}"), None);
@@ -288,6 +297,13 @@ impl Account {
             "/interface",
             Some(&json!({ "region": Self::REGION, "id": id })),
         );
+    }
+
+    /// What EKS finds out about a cluster in [`Account::REGION`], in the shape of `DescribeInsight`; a finding that says nothing else
+    /// is an error at the next minor. `refreshed`: only a refresh shows it.
+    pub fn insights(&self, cluster: &str, findings: &Value, refreshed: bool) {
+        let body = json!({ "cluster": cluster, "region": Self::REGION, "insights": findings, "refreshed": refreshed });
+        self.control("POST", "/insights", Some(&body));
     }
 
     /// The Kubernetes API of an EKS cluster in [`Account::REGION`], with a token that may do everything. Only where the emulator has

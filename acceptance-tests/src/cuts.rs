@@ -102,6 +102,8 @@ pub struct Scenario {
     pub after: Json,
     /// What an import of it takes.
     pub import: &'static str,
+    /// Makes what it stands on, which others made, and gives arguments that name it.
+    pub ground: fn(&Account) -> Json,
 }
 
 impl Scenario {
@@ -117,6 +119,59 @@ impl Scenario {
                 "interface_endpoints": ["ecr.api"], "timeouts": Self::patient(),
             }),
             import: "test/test",
+            ground: |_| json!({}),
+        }
+    }
+
+    /// A cluster that changes in several ways at once, in subnets of somebody else.
+    #[must_use]
+    pub fn cluster() -> Self {
+        let open = json!({ "public_cidrs": ["0.0.0.0/0"] });
+        Self {
+            name: "cluster",
+            type_name: "ekb_cluster",
+            before: json!({
+                "kubernetes_version": "1.35", "endpoint_access": open, "default_storage_class": false,
+                "addons": { "metrics-server": { "enabled": false } }, "timeouts": Self::patient(),
+            }),
+            after: json!({
+                "kubernetes_version": "1.35", "endpoint_access": open, "default_storage_class": false, "zonal_shift": true,
+                "tags": { "team": "core" }, "logging": { "types": ["audit"], "retention_days": 90 },
+                "addons": { "snapshot-controller": { "enabled": false } }, "timeouts": Self::patient(),
+                "access": { "view": { "principal_arn": "arn:aws:iam::123456789012:role/view", "level": "view" } },
+                "system_nodes": { "labels": { "pool": "system" }, "disk_gib": 100, "max": 5 },
+            }),
+            import: "test/test",
+            ground: |account| {
+                let vpc = account.ec2("CreateVpc", &json!({ "CidrBlock": "10.20.0.0/16" }));
+                let subnet = |(zone, range): (&str, &str)| {
+                    let subnet =
+                        json!({ "VpcId": vpc["Vpc"]["VpcId"], "CidrBlock": range, "AvailabilityZone": zone });
+                    account.ec2("CreateSubnet", &subnet)["Subnet"]["SubnetId"].clone()
+                };
+                let zones = [
+                    ("eu-central-1a", "10.20.0.0/20"),
+                    ("eu-central-1b", "10.20.16.0/20"),
+                ];
+                json!({ "subnet_ids": zones.map(subnet) })
+            },
+        }
+    }
+
+    /// The same on its ground in this account.
+    fn on_ground(&self, account: &Account) -> Self {
+        let given = (self.ground)(account);
+        let with = |arguments: &Json| {
+            let mut arguments = arguments.clone();
+            for (name, value) in given.as_object().into_iter().flatten() {
+                arguments[name] = value.clone();
+            }
+            arguments
+        };
+        Self {
+            before: with(&self.before),
+            after: with(&self.after),
+            ..self.clone()
         }
     }
 
@@ -285,6 +340,7 @@ impl Stage {
     #[must_use]
     pub fn set(scenario: &Scenario) -> Self {
         let account = Rig::shared().account();
+        let scenario = &scenario.on_ground(&account);
         let session = Session::new(&account);
         let mut resource = Resource::new(scenario.type_name);
         let mut calls: BTreeMap<Operation, Vec<String>> = BTreeMap::new();
@@ -601,12 +657,25 @@ pub fn sweep(scenario: &Scenario, is_whole: bool) -> Tally {
     total.into_inner().unwrap_or_default()
 }
 
-/// Plays every `nth` pair of blows: first at one call of each kind of the create, whatever ends it there; then at every call
+/// Which pairs of blows are played: every n-th branch (what happens first, and by what), and in it every n-th call
+/// of the apply that continues.
+#[derive(Debug, Clone, Copy)]
+pub struct Every {
+    /// Of the branches.
+    pub branch: usize,
+    /// Of the calls.
+    pub call: usize,
+}
+
+/// So many mutating calls the second apply makes at least, wherever the first one ended but at its end.
+const SECOND_CALLS: usize = 8;
+
+/// Plays pairs of blows: first at one call of each kind of the create, whatever ends it there; then at every call
 /// of the apply that continues it, whatever ends or disturbs that; then a destroy, and an apply.
 ///
 /// # Panics
 /// Where the scenario does not work undisturbed.
-pub fn sweep_pairs(scenario: &Scenario, nth: usize) -> Tally {
+pub fn sweep_pairs(scenario: &Scenario, every: Every) -> Tally {
     let total = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
         for stage_number in 0..STAGES {
@@ -622,10 +691,16 @@ pub fn sweep_pairs(scenario: &Scenario, nth: usize) -> Tally {
                     let of = move |second| [Next::Apply, Next::Destroy].map(|then| (first, second, then));
                     seconds.into_iter().flat_map(of)
                 });
-                let mine = branches.enumerate().skip(stage_number).step_by(STAGES);
+                let mine = branches
+                    .step_by(every.branch)
+                    .enumerate()
+                    .skip(stage_number)
+                    .step_by(STAGES);
                 for (number, (first, blow, then)) in mine {
-                    // The calls differ from branch to branch, so that a sample meets all of them.
-                    for call in (1..).skip(number % nth).step_by(nth) {
+                    // The calls differ from branch to branch, so that a sample meets all of them. A branch without such a call
+                    // would be played in vain.
+                    let begin = number % every.call.min(SECOND_CALLS);
+                    for call in (1..=1000).skip(begin).step_by(every.call) {
                         let pair = Pair {
                             first,
                             second: (call, blow),

@@ -16,7 +16,7 @@ use crate::run::Run;
 use crate::tools;
 
 /// Services whose addresses the provider block names.
-pub(crate) const SERVICES: [&str; 5] = ["ec2", "eks", "iam", "logs", "sts"];
+pub(crate) const SERVICES: [&str; 6] = ["ec2", "eks", "iam", "kms", "logs", "sts"];
 
 /// A temporary folder with a provider block for the rig, credentials of an account, and a development override for the provider.
 /// State lies in it as a file.
@@ -48,6 +48,18 @@ impl Workspace {
         }
         let account = Rig::shared().account();
         test(&Self::new(&Cli::in_turn(n), &account), &account);
+    }
+
+    /// On the emulator that has control planes behind its EKS clusters: on the n-th command line, in a sweep and without n on every one.
+    pub fn with_clusters(n: Option<usize>, test: impl Fn(&Self, &Account)) {
+        let one = n
+            .filter(|_| !crate::cuts::is_sweep())
+            .map(|n| vec![Cli::in_turn(n)]);
+        for cli in one.unwrap_or_else(Cli::all) {
+            eprintln!("-- {} {}", cli.name, cli.version);
+            let account = Rig::shared_with_clusters().account();
+            test(&Self::new(&cli, &account), &account);
+        }
     }
 
     /// A workspace with the environment `test` and [`Account::REGION`].

@@ -54,7 +54,7 @@ impl Cluster {
 
     fn make(name: &str) -> Self {
         let cluster = Self::begin(name);
-        until("the cluster", 2 * MINUTE, || cluster.status(name) == "ACTIVE");
+        until("the cluster", 5 * MINUTE, || cluster.status(name) == "ACTIVE");
         cluster
     }
 
@@ -130,7 +130,7 @@ fn each_cluster_has_a_control_plane_of_its_own() {
     // A jump of AWS's time does not help: what is ACTIVE answers.
     one.account.advance(600.0);
     two.account.advance(600.0);
-    until("the clusters", 2 * MINUTE, || {
+    until("the clusters", 5 * MINUTE, || {
         one.status("one") == "ACTIVE" && two.status("two") == "ACTIVE"
     });
     eprintln!("two clusters are ACTIVE after {:?}", watch.elapsed());
@@ -206,7 +206,7 @@ fn nothing_is_left_of_clusters_when_the_emulator_ends() {
     let cluster = json!({"name": "one", "roleArn": "arn:aws:iam::123456789012:role/eks",
         "resourcesVpcConfig": {"subnetIds": subnets(&account)}});
     eks(&account, "CreateCluster", &cluster);
-    until("the cluster", 2 * MINUTE, || {
+    until("the cluster", 5 * MINUTE, || {
         eks(&account, "DescribeCluster", &json!({"name": "one"}))["cluster"]["status"] == "ACTIVE"
     });
     // Who made it is an administrator, where that is not forbidden.

@@ -1,7 +1,7 @@
 //! The whole product: every mutating call × everything that can happen there. Runs only with `EKB_SWEEP=1` (`make sweep`);
 //! `EKB_SWEEP_RESULT` names a file for the counts as JSON.
 
-use acceptance_tests::cuts::{Scenario, is_sweep, sweep, sweep_pairs};
+use acceptance_tests::cuts::{Every, Scenario, is_sweep, sweep, sweep_pairs};
 use serde_json::json;
 
 /// Whether sweeps are wanted; says so where not.
@@ -51,7 +51,17 @@ fn network_struck_twice() {
         return;
     }
     // All of them are some 5,700; every fifth call of each branch, at another place in each, takes a fifth of the time.
-    let tally = sweep_pairs(&Scenario::network(), 5);
+    let tally = sweep_pairs(&Scenario::network(), Every { branch: 1, call: 5 });
     tally.report("network, two blows");
+    tally.assert_good();
+}
+
+#[test]
+fn cluster() {
+    if !wanted() {
+        return;
+    }
+    let tally = sweep(&Scenario::cluster(), true);
+    tally.report("cluster");
     tally.assert_good();
 }

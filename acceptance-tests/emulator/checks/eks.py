@@ -34,25 +34,42 @@ def check(checker):
     eks.list_clusters()
     checker.refused(ec2.delete_subnet, "DependencyViolation", SubnetId=subnets[0])
 
-    # Node groups.
+    # Node groups, and what needs their nodes.
+    dns = {"clusterName": "one", "addonName": "coredns"}
+    eks.create_addon(**dns)
+    checker.advance(31)
+    waiting = eks.describe_addon(**dns)["addon"]
+    checker.same("without nodes", (waiting["status"], waiting["health"]["issues"][0]["code"]), ("DEGRADED", "InsufficientNumberOfReplicas"))
+    checker.refused(eks.create_nodegroup, "InvalidParameterException", **group, version="1.35")
     eks.create_nodegroup(**group, tags={"c": "d"}, version="1.34")
     checker.refused(eks.create_nodegroup, "ResourceInUseException", **group)
     checker.advance(151)
     nodes = eks.describe_nodegroup(clusterName="one", nodegroupName="system")["nodegroup"]
+    checker.same("with nodes", eks.describe_addon(**dns)["addon"]["status"], "ACTIVE")
+    eks.delete_addon(**dns)
+    checker.advance(21)
     checker.same("a node group", (nodes["status"], nodes["version"]), ("ACTIVE", "1.34"))
     checker.same("node groups", eks.list_nodegroups(clusterName="one")["nodegroups"], ["system"])
     checker.refused(eks.delete_cluster, "ResourceInUseException", name="one")
 
     # Add-ons.
     addon = {"clusterName": "one", "addonName": "vpc-cni"}
-    made = eks.create_addon(**addon, addonVersion="v1.20.0-eksbuild.1", tags={"e": "f"}, clientRequestToken="t")["addon"]
+    checker.refused(eks.create_addon, "InvalidRequestException", **addon)
+    checker.refused(eks.create_addon, "InvalidParameterException", **addon, resolveConflicts="PRESERVE")
+    wanted = {**addon, "addonVersion": "v1.20.0-eksbuild.1", "tags": {"e": "f"}, "resolveConflicts": "OVERWRITE",
+              "podIdentityAssociations": [{"serviceAccount": "aws-node", "roleArn": role}]}
+    made = eks.create_addon(**wanted, clientRequestToken="t")["addon"]
     checker.same("a new add-on", made["status"], "CREATING")
-    again = eks.create_addon(**addon, addonVersion="v1.20.0-eksbuild.1", tags={"e": "f"}, clientRequestToken="t")["addon"]
+    again = eks.create_addon(**wanted, clientRequestToken="t")["addon"]
     checker.same("the same token", again["addonArn"], made["addonArn"])
     checker.refused(eks.create_addon, "ResourceInUseException", **addon)
     checker.refused(eks.update_addon, "InvalidRequestException", **addon, addonVersion="v1.21.0-eksbuild.1")
     checker.advance(31)
-    update = eks.update_addon(**addon, addonVersion="v1.21.0-eksbuild.1")["update"]
+    (arn,) = eks.describe_addon(**addon)["addon"]["podIdentityAssociations"]
+    association = eks.describe_pod_identity_association(clusterName="one", associationId=arn.split("/")[-1])["association"]
+    checker.same("a role of it", (association["roleArn"], association["ownerArn"]), (role, made["addonArn"]))
+    update = eks.update_addon(**addon, addonVersion="v1.21.0-eksbuild.1", podIdentityAssociations=[])["update"]
+    checker.same("no role of it", eks.list_pod_identity_associations(clusterName="one")["associations"], [])
     checker.same("an update", (update["status"], update["type"]), ("InProgress", "AddonUpdate"))
     checker.advance(31)
     addon_now = eks.describe_addon(**addon)["addon"]
@@ -79,6 +96,13 @@ def check(checker):
     checker.same("policies", [(one["policyArn"], one["accessScope"]["type"]) for one in policies], [(policy, "cluster")])
     eks.disassociate_access_policy(**entry, policyArn=policy)
     checker.same("access entries", eks.list_access_entries(clusterName="one")["accessEntries"], [role])
+    machine = {"clusterName": "one", "principalArn": role + "-nodes"}
+    entry_of = eks.create_access_entry(**machine, type="EC2_LINUX")["accessEntry"]
+    checker.same("groups of machines", entry_of["kubernetesGroups"], ["system:nodes"])
+    checker.advance(2)
+    checker.refused(eks.update_access_entry, "InvalidParameterException", **machine, kubernetesGroups=["a"])
+    checker.refused(eks.associate_access_policy, "InvalidParameterException", **machine, policyArn=policy, accessScope={"type": "cluster"})
+    eks.delete_access_entry(**machine)
     pods = {"clusterName": "one", "namespace": "kube-system", "serviceAccount": "aws-node", "roleArn": role}
     association = eks.create_pod_identity_association(**pods)["association"]["associationId"]
     checker.refused(eks.create_pod_identity_association, "ResourceInUseException", **pods)
@@ -107,9 +131,35 @@ def check(checker):
     checker.same("an upgrade", (status(), eks.describe_cluster(name="one")["cluster"]["version"]), ("ACTIVE", "1.35"))
     checker.same("updates", update in eks.list_updates(name="one")["updateIds"], True)
     eks.update_cluster_config(name="one", resourcesVpcConfig={"endpointPrivateAccess": True})
+    checker.refused(eks.update_cluster_config, "ResourceInUseException", name="one", deletionProtection=True)
     checker.advance(401)
+    for wrong in [{"deletionProtection": True, "logging": {"clusterLogging": []}}, {}, {"deletionProtection": False},
+                  {"accessConfig": {"authenticationMode": "CONFIG_MAP"}}]:
+        checker.refused(eks.update_cluster_config, "InvalidParameterException", name="one", **wrong)
     access = eks.describe_cluster(name="one")["cluster"]["resourcesVpcConfig"]
     checker.same("access", (access["endpointPrivateAccess"], access["endpointPublicAccess"], access["vpcId"]), (True, True, vpc))
+    for update in [{"zonalShiftConfig": {"enabled": True}}, {"controlPlaneScalingConfig": {"tier": "tier-xl"}}]:
+        eks.update_cluster_config(name="one", **update)
+        checker.advance(401)
+    cluster = eks.describe_cluster(name="one")["cluster"]
+    checker.same("more", (cluster["zonalShiftConfig"]["enabled"], cluster["controlPlaneScalingConfig"]["tier"]), (True, "tier-xl"))
+    key = [{"resources": ["secrets"], "provider": {"keyArn": "arn:aws:kms:eu-central-1:1:key/a"}}]
+    update = eks.associate_encryption_config(clusterName="one", encryptionConfig=key)["update"]
+    checker.same("an update", (update["type"], status()), ("AssociateEncryptionConfig", "UPDATING"))
+    checker.advance(901)
+    checker.same("its key", (status(), eks.describe_cluster(name="one")["cluster"]["encryptionConfig"]), ("ACTIVE", key))
+    checker.refused(eks.associate_encryption_config, "InvalidRequestException", clusterName="one", encryptionConfig=key)
+    eks.update_nodegroup_version(clusterName="one", nodegroupName="system", version="1.35")
+    checker.advance(501)
+    checker.refused(eks.update_cluster_version, "InvalidRequestException", name="one", version="1.34")
+    eks.update_nodegroup_version(clusterName="one", nodegroupName="system", version="1.34")
+    checker.advance(501)
+    checker.refused(eks.update_cluster_version, "InvalidRequestException", name="one", version="1.36")
+    eks.update_cluster_version(name="one", version="1.34")
+    checker.advance(541)
+    checker.refused(eks.update_cluster_version, "InvalidParameterException", name="one", version="1.33")
+    eks.update_cluster_version(name="one", version="1.35")
+    checker.advance(541)
     eks.update_nodegroup_version(clusterName="one", nodegroupName="system", version="1.35")
     checker.refused(eks.update_nodegroup_config, "ResourceInUseException", clusterName="one", nodegroupName="system",
                     scalingConfig={"minSize": 1})

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use acceptance_tests::cuts::is_sweep;
 use acceptance_tests::{Account, Fault, LoggedCall, Object, Rig};
+use aws::Aws;
 use aws::settings::{RetryMode, Settings};
 use reconcile::clock::Clock;
 use reconcile::engine::Engine;
@@ -12,7 +13,6 @@ use reconcile::kinds::Kinds;
 use reconcile::ownership::Purpose;
 use reconcile::part::{Key, KindTraits, Owner};
 use reconcile::report::{Allowed, Known, Outcome, Report};
-use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::table::{Row, SUBJECT};
@@ -246,6 +246,23 @@ impl Stage {
         self.counts_as(to)
     }
 
+    /// What the service takes and fails to do later is told in full, and done by the next apply.
+    pub fn fails_first(&mut self, graph: &Graph, from: &str, operation: &str, code: &str) -> Checked {
+        self.restore(from);
+        self.account
+            .fault(&Fault::fail_later(code, "It was not to be.").on(operation));
+        let known = self.points[from].known.clone();
+        let outcome = self.reconcile(graph, &Allowed::none(), &known);
+        let told: Vec<String> = outcome.errors.iter().map(ToString::to_string).collect();
+        let is_told = |text: &String| {
+            text.contains(&format!("{code}: It was not to be. ")) && text.contains("apply again")
+        };
+        if !told.iter().any(is_told) {
+            return Err(format!("the reason and the next step are not in {told:#?}"));
+        }
+        is_done(&self.reconcile(graph, &Allowed::none(), &known))
+    }
+
     /// Whoever dies behind the creating call leaves what can be found: the owner's tags are in that call.
     pub fn tags_are_in_the_first_call(&mut self, act: &Act<'_>, from: &str) {
         self.case("tags", |stage| {
@@ -348,9 +365,9 @@ impl Stage {
     }
 
     /// Somebody changes the object.
-    pub fn outside(&mut self, from: &str, to: &str, operation: &str, parameters: &Value) {
+    pub fn outside(&mut self, from: &str, to: &str, change: fn(&Account, &str)) {
         self.restore(from);
-        self.account.ec2(operation, parameters);
+        change(&self.account, &self.id(from));
         let point = &self.points[from];
         let point = Point {
             known: point.known.clone(),
@@ -500,6 +517,11 @@ fn slug(name: &str) -> String {
 
 /// The kinds of all resources, in the account.
 fn kinds(account: &Account) -> Kinds {
+    every(&aws_of(account))
+}
+
+/// AWS as the account has it.
+pub fn aws_of(account: &Account) -> Aws {
     let endpoint =
         |service: &aws::services::Service| (service.endpoints[0].to_owned(), account.url().to_owned());
     let settings = Settings {
@@ -512,5 +534,10 @@ fn kinds(account: &Account) -> Kinds {
         skip_metadata_api_check: true,
         ..Settings::default()
     };
-    resources::registry::kinds(&aws::Aws::new(settings), Account::REGION)
+    Aws::new(settings)
+}
+
+/// The kinds of all resources.
+pub fn every(aws: &Aws) -> Kinds {
+    resources::registry::kinds(aws, Account::REGION)
 }

@@ -2,18 +2,19 @@
 //!
 //! What the part needs is declared by [`World`], as often as it is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use acceptance_tests::Account;
 use aws::ec2::{
     DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway,
     NatGateway, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
 };
+use aws::eks::{AccessEntry, Addon, Cluster, Healthy, NodeGroup, Taint, Unavailable};
 use aws::iam::IamRole;
 use aws::logs::LogGroup;
 use reconcile::graph::{Graph, Handle};
 use reconcile::kinds::Kinds;
-use reconcile::part::{FieldRule, KindTraits, Object, Part, Ref, Remedy, Tags, Target};
+use reconcile::part::{FieldRule, KindTraits, Object, Part, Ref, Remedy, Tags, Target, Text};
 use serde_json::{Value, json};
 
 use crate::stand_in::stand_in;
@@ -42,8 +43,9 @@ pub fn rows() -> Vec<Row> {
                 ("tags", |_, group| mark(&mut group.tags)),
             ],
         )
-        .outside("closed", "AuthorizeSecurityGroupIngress", |id| {
-            json!({ "GroupId": id, "IpPermissions": [{ "IpProtocol": "-1", "IpRanges": [{ "CidrIp": "10.0.0.0/8" }] }] })
+        .outside("closed", |account, id| {
+            let rule = json!({ "IpProtocol": "-1", "IpRanges": [{ "CidrIp": "10.0.0.0/8" }] });
+            account.ec2("AuthorizeSecurityGroupIngress", &json!({ "GroupId": id, "IpPermissions": [rule] }));
         })
         .comes_with_its_vpc(),
         row::<SecurityGroup, _>(
@@ -193,6 +195,151 @@ pub fn rows() -> Vec<Row> {
                 ("tags", |_, group| mark(&mut group.tags)),
             ],
         ),
+        row::<Cluster, _>(
+            |world| cluster(world, "subject"),
+            [
+                ("name", |_, cluster| cluster.name = "other".into()),
+                ("version", |_, cluster| cluster.version = "1.35".into()),
+                ("role_arn", |_, cluster| cluster.role_arn = arn_of_role("other")),
+                ("subnets", |world, cluster| {
+                    cluster.subnets = ["a", "c"].map(|zone| Target::Part(world.subnet(zone).made())).into();
+                }),
+                ("security_groups", |world, cluster| {
+                    cluster.security_groups = vec![Target::Part(world.group("a").made())];
+                }),
+                ("endpoint_private", |_, cluster| cluster.endpoint_private = false),
+                ("endpoint_public", |_, cluster| {
+                    (cluster.endpoint_public, cluster.public_cidrs) = (false, BTreeSet::new());
+                }),
+                ("public_cidrs", |_, cluster| cluster.public_cidrs = texts(&["192.0.2.0/24"])),
+                ("service_cidr", |_, cluster| cluster.service_cidr = "172.21.0.0/16".into()),
+                ("logging", |_, cluster| cluster.logging = texts(&["api", "scheduler"])),
+                ("encryption_key", |_, cluster| {
+                    cluster.encryption_key = Some(Text::from("arn:aws:kms:eu-central-1:1:key/a"));
+                }),
+                ("authentication_mode", |_, cluster| cluster.authentication_mode = "API".into()),
+                ("support", |_, cluster| cluster.support = "EXTENDED".into()),
+                ("tier", |_, cluster| cluster.tier = "tier-xl".into()),
+                ("zonal_shift", |_, cluster| cluster.zonal_shift = true),
+                ("deletion_protection", |_, cluster| cluster.deletion_protection = true),
+                ("force_upgrade", |_, cluster| cluster.force_upgrade = true),
+                ("after", |world, cluster| cluster.after = vec![world.group("a").made()]),
+                ("tags", |_, cluster| mark(&mut cluster.tags)),
+            ],
+        ),
+        row::<AccessEntry, _>(
+            |world| AccessEntry {
+                cluster: world.cluster().ready(),
+                principal: Some(arn_of_role("team/one")),
+                access_type: "STANDARD".into(),
+                groups: texts(&["readers"]),
+                username: None,
+                policies: BTreeMap::from([
+                    (access("AmazonEKSViewPolicy"), texts(&["shop"])),
+                    (access("AmazonEKSAdminViewPolicy"), BTreeSet::new()),
+                ]),
+                principal_id: Some(Text::from("AROAONE")),
+                tags: tags(),
+            },
+            [
+                ("cluster", |world, entry| entry.cluster = world.other_cluster().ready()),
+                ("principal", |_, entry| entry.principal = Some(arn_of_role("other"))),
+                ("type", |_, entry| {
+                    entry.access_type = "EC2_LINUX".into();
+                    (entry.groups, entry.policies) = (BTreeSet::new(), BTreeMap::new());
+                }),
+                ("groups", |_, entry| entry.groups = texts(&["readers", "writers"])),
+                ("username", |_, entry| entry.username = Some("one".into())),
+                ("policies", |_, entry| {
+                    entry.policies = BTreeMap::from([
+                        (access("AmazonEKSViewPolicy"), texts(&["shop", "stock"])),
+                        (access("AmazonEKSEditPolicy"), BTreeSet::new()),
+                    ]);
+                }),
+                ("principal_id", |_, entry| entry.principal_id = Some(Text::from("AROATWO"))),
+                ("tags", |_, entry| mark(&mut entry.tags)),
+            ],
+        ),
+        row::<NodeGroup, _>(
+            |world| NodeGroup {
+                cluster: world.cluster().ready(),
+                after: Vec::new(),
+                name: "subject".into(),
+                role_arn: arn_of_role("nodes"),
+                subnets: ["a", "b"].map(|zone| Target::Part(world.subnet(zone).made())).into(),
+                instance_types: vec!["m7g.large".into(), "m6g.large".into()],
+                ami_type: "AL2023_ARM_64_STANDARD".into(),
+                capacity_type: "ON_DEMAND".into(),
+                launch_template: Some(world.template("a").made()),
+                launch_template_version: Some("1".into()),
+                version: "1.33".into(),
+                release_version: Some("1.33.1-20261001".into()),
+                min: 1,
+                max: 3,
+                desired: 2,
+                labels: BTreeMap::from([("role".into(), "system".into()), ("old".into(), "yes".into())]),
+                taints: BTreeSet::from([taint("CriticalAddonsOnly", Some("true")), taint("old", None)]),
+                max_unavailable: Unavailable::Nodes(1),
+                force_drain: false,
+                health: Healthy,
+                tags: tags(),
+            },
+            [
+                ("cluster", |world, group| group.cluster = world.other_cluster().ready()),
+                ("after", |world, group| group.after = vec![world.group("a").made()]),
+                ("name", |_, group| group.name = "other".into()),
+                ("role_arn", |_, group| group.role_arn = arn_of_role("other")),
+                ("subnets", |world, group| group.subnets = vec![Target::Part(world.subnet("c").made())]),
+                ("instance_types", |_, group| group.instance_types.reverse()),
+                ("ami_type", |_, group| group.ami_type = "BOTTLEROCKET_ARM_64".into()),
+                ("capacity_type", |_, group| group.capacity_type = "SPOT".into()),
+                ("launch_template", |world, group| group.launch_template = Some(world.template("b").made())),
+                ("launch_template_version", |_, group| group.launch_template_version = Some("2".into())),
+                ("version", |_, group| group.version = "1.34".into()),
+                ("release_version", |_, group| group.release_version = Some("1.33.2-20261101".into())),
+                ("min", |_, group| group.min = 3),
+                ("max", |_, group| group.max = 1),
+                ("desired", |_, group| group.desired = 3),
+                ("labels", |_, group| {
+                    group.labels = BTreeMap::from([("role".into(), "other".into()), ("new".into(), "yes".into())]);
+                }),
+                ("taints", |_, group| {
+                    group.taints = BTreeSet::from([taint("CriticalAddonsOnly", None), taint("new", Some("x"))]);
+                }),
+                ("max_unavailable", |_, group| group.max_unavailable = Unavailable::Percent(33)),
+                ("force_drain", |_, group| group.force_drain = true),
+                ("tags", |_, group| mark(&mut group.tags)),
+            ],
+        )
+        .outside("health", |account, id| unwell(account, "nodegroup", id, "AsgInstanceLaunchFailures")),
+        row::<Addon, _>(
+            |world| Addon {
+                cluster: world.cluster().ready(),
+                after: Vec::new(),
+                name: "vpc-cni".into(),
+                version: "v1.20.0-eksbuild.1".into(),
+                configuration: json!({ "env": { "ENABLE_PREFIX_DELEGATION": "true" } }),
+                service_account_role: Some(arn_of_role("cni")),
+                pod_identity: BTreeMap::from([("one".into(), arn_of_role("one"))]),
+                overwrite: false,
+                health: Healthy,
+                tags: tags(),
+            },
+            [
+                ("cluster", |world, addon| addon.cluster = world.other_cluster().ready()),
+                ("after", |world, addon| addon.after = vec![world.group("a").made()]),
+                ("name", |_, addon| addon.name = "kube-proxy".into()),
+                ("version", |_, addon| addon.version = "v1.21.0-eksbuild.1".into()),
+                ("configuration", |_, addon| addon.configuration = json!({})),
+                ("service_account_role", |_, addon| addon.service_account_role = None),
+                ("pod_identity", |_, addon| {
+                    addon.pod_identity = BTreeMap::from([("aws-node".into(), arn_of_role("cni"))]);
+                }),
+                ("overwrite", |_, addon| addon.overwrite = true),
+                ("tags", |_, addon| mark(&mut addon.tags)),
+            ],
+        )
+        .outside("health", |account, id| unwell(account, "addon", id, "InsufficientNumberOfReplicas")),
     ]
 }
 
@@ -202,8 +349,8 @@ type Set<P> = fn(&mut World, &mut P);
 /// Declares the part with what it needs; the field of this name is another.
 type Declare = dyn Fn(&mut World, Option<&str>) + Send + Sync;
 
-/// A call of EC2 and its parameters.
-type Outside = (&'static str, fn(&str) -> Value);
+/// What somebody else does to the object of this id.
+type Outside = fn(&Account, &str);
 
 /// A row of the table.
 pub struct Row {
@@ -224,7 +371,7 @@ pub struct Field {
     pub name: &'static str,
     pub rule: FieldRule,
     pub remedy: Remedy,
-    /// In place of another declaration: the call from outside that makes the object another, given its id.
+    /// In place of another declaration: what is done from outside to make the object another.
     pub outside: Option<Outside>,
 }
 
@@ -261,12 +408,12 @@ fn row<P: Part, const N: usize>(sample: fn(&mut World) -> P, others: [(&'static 
 
 impl Row {
     /// A field that is not declared otherwise: what somebody else changes is changed back.
-    fn outside(mut self, name: &'static str, operation: &'static str, parameters: fn(&str) -> Value) -> Self {
+    fn outside(mut self, name: &'static str, change: Outside) -> Self {
         self.fields.push(Field {
             name,
             rule: FieldRule::Exact,
             remedy: Remedy::Update,
-            outside: Some((operation, parameters)),
+            outside: Some(change),
         });
         self
     }
@@ -347,10 +494,10 @@ impl World {
     }
 
     fn subnet(&mut self, letter: &str) -> Handle {
-        let cidr = if letter == "a" {
-            "10.20.0.0/24"
-        } else {
-            "10.20.1.0/24"
+        let cidr = match letter {
+            "a" => "10.20.0.0/24",
+            "b" => "10.20.1.0/24",
+            _ => "10.20.2.0/24",
         };
         self.part(&format!("subnet/{letter}"), |world| {
             subnet(world.vpc().made(), letter, cidr)
@@ -405,6 +552,19 @@ impl World {
 
     fn role(&mut self, name: &str) -> Handle {
         self.part(&format!("role/{name}"), |_| role(name))
+    }
+
+    /// Stands for a launch template: the emulated EKS takes any id.
+    fn template(&mut self, letter: &str) -> Handle {
+        self.group(letter)
+    }
+
+    fn cluster(&mut self) -> Handle {
+        self.part("cluster", |world| cluster(world, "one"))
+    }
+
+    fn other_cluster(&mut self) -> Handle {
+        self.part("other_cluster", |world| cluster(world, "two"))
     }
 }
 
@@ -463,6 +623,66 @@ fn security_group(vpc: Ref, name: &str) -> SecurityGroup {
         name: name.to_owned(),
         description: "Contract".into(),
         ingress,
+        tags: tags(),
+    }
+}
+
+fn texts(texts: &[&str]) -> BTreeSet<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn arn_of_role(name: &str) -> Text {
+    Text::from(format!("arn:aws:iam::123456789012:role/{name}"))
+}
+
+fn access(policy: &str) -> String {
+    format!("arn:aws:eks::aws:cluster-access-policy/{policy}")
+}
+
+fn taint(key: &str, value: Option<&str>) -> Taint {
+    Taint {
+        key: key.to_owned(),
+        value: value.map(str::to_owned),
+        effect: "NO_SCHEDULE".into(),
+    }
+}
+
+/// For two minutes it is not well.
+fn unwell(account: &Account, kind: &str, id: &str, code: &str) {
+    let issue = json!({ "code": code, "message": "It is not well.", "resourceIds": [] });
+    let (_, name) = id.split_once('/').unwrap();
+    let chain = json!(["DEGRADED", 120, "ACTIVE"]);
+    account.put(
+        "eks",
+        kind,
+        name,
+        &json!({ "health": { "issues": [issue] } }),
+        &chain,
+    );
+}
+
+fn cluster(world: &mut World, name: &str) -> Cluster {
+    Cluster {
+        name: name.to_owned(),
+        version: "1.34".into(),
+        role_arn: arn_of_role("cluster"),
+        subnets: ["a", "b"]
+            .map(|zone| Target::Part(world.subnet(zone).made()))
+            .into(),
+        security_groups: Vec::new(),
+        endpoint_private: true,
+        endpoint_public: true,
+        public_cidrs: texts(&["0.0.0.0/0"]),
+        service_cidr: "172.20.0.0/16".into(),
+        logging: texts(&["api", "audit"]),
+        encryption_key: None,
+        authentication_mode: "API_AND_CONFIG_MAP".into(),
+        support: "STANDARD".into(),
+        tier: "standard".into(),
+        zonal_shift: false,
+        deletion_protection: false,
+        force_upgrade: false,
+        after: Vec::new(),
         tags: tags(),
     }
 }

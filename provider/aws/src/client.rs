@@ -221,6 +221,37 @@ impl Aws {
         credentials.map_err(|error| failure::without_credentials(&error, doing, &self.inner.settings))
     }
 
+    /// The ARN of the IAM role or user that makes the calls: of an assumed role the role itself, with its path where IAM may be
+    /// asked for it.
+    ///
+    /// # Errors
+    /// As for [`Aws::account`].
+    pub(crate) async fn caller(&self, region: &str, doing: &str) -> Result<String, Failure> {
+        let connected = self.connected().await?;
+        let sts = sts(
+            connected,
+            self.settings(),
+            region,
+            connected.sdk.credentials_provider(),
+        );
+        let asked = self.call("sts:GetCallerIdentity", doing, sts.get_caller_identity().send());
+        let arn = asked.await?.arn.unwrap_or_default();
+        let Some((head, name)) = arn.split_once(":assumed-role/").map(|(head, rest)| {
+            (
+                head.replacen(":sts:", ":iam:", 1),
+                rest.split('/').next().unwrap_or_default(),
+            )
+        }) else {
+            return Ok(arn);
+        };
+        let iam = self.iam(region).await?.read;
+        let role = self
+            .call("iam:GetRole", doing, iam.get_role().role_name(name).send())
+            .await;
+        let with_path = role.ok().and_then(|answer| answer.role).map(|role| role.arn);
+        Ok(with_path.unwrap_or_else(|| format!("{head}:role/{name}")))
+    }
+
     /// The region for resources that name none: of the provider block, of `AWS_REGION` or `AWS_DEFAULT_REGION`; of the
     /// profile or the machine once [`Aws::connect`] or any call has looked there.
     pub fn region(&self) -> Option<String> {

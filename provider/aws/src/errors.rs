@@ -290,6 +290,14 @@ const ROWS: &[Row] = &[
         &["already at the desired configuration", "no changes needed"],
         Class::Exists,
     ),
+    // What an earlier try whose answer was lost has done.
+    row("eks", Only(&["AssociateEncryptionConfig"]), &["InvalidRequest*", "InvalidParameter*"], &["already"], Class::Exists),
+    // eksctl-io/eksctl, "Nodegroups must be updated to match cluster version before updating cluster version".
+    row("eks", Only(&["UpdateClusterVersion"]), &["InvalidRequest*", "InvalidParameter*"], &["nodegroups must be"], Class::Invalid)
+        .hint("Bring all managed node groups to the cluster's version first, those of others too"),
+    // cloudposse/terraform-aws-eks-cluster#252: the roles of an add-on are made with it.
+    row("eks", Only(&["CreateAddon", "UpdateAddon"]), &["ResourceInUse*"], &["association already exists"], Class::Invalid)
+        .hint("The add-on makes its pod identity association itself: delete the one that is there (aws eks delete-pod-identity-association)"),
     // aws-controllers-k8s/community#1192, rancher/eks-operator#547: "Cannot VersionUpdate because cluster … currently has
     // update … in progress"; aws/karpenter-provider-aws#133: "Nodegroup cannot be updated as it is currently not in Active State".
     row("eks", All, &["ResourceInUse*", "InvalidRequest*", "InvalidState*"], &["in progress", "not in active", "is not active"], Class::Busy),
@@ -690,6 +698,30 @@ mod tests {
             "InvalidParameterException",
             "Cluster is already at the desired configuration with endpointPublicAccess: true",
             Class::Exists,
+        ),
+        (
+            "eks:AssociateEncryptionConfig",
+            "InvalidRequestException",
+            "Encryption is already enabled for the cluster",
+            Class::Exists,
+        ),
+        (
+            "eks:AssociateEncryptionConfig",
+            "ResourceInUseException",
+            "Cannot associate: cluster x currently has update 1 in progress",
+            Class::Busy,
+        ),
+        (
+            "eks:UpdateClusterVersion",
+            "InvalidRequestException",
+            "Nodegroups must be updated to match cluster version 1.34 before updating cluster version",
+            Class::Invalid,
+        ),
+        (
+            "eks:CreateAddon",
+            "ResourceInUseException",
+            "Association already exists: a-9njjin9gfghecgocd",
+            Class::Invalid,
         ),
         (
             "eks:CreateCluster",

@@ -57,6 +57,8 @@ pub mod codes {
     pub const OPT_IN: &str = "EKB1120";
     /// Network interfaces keep a subnet or security group in use.
     pub const HELD: &str = "EKB1121";
+    /// AWS says that the object is not well.
+    pub const UNWELL: &str = "EKB1122";
 }
 use codes::*;
 

@@ -12,6 +12,7 @@ mod failure;
 mod http;
 pub mod iam;
 mod kind;
+pub mod kms;
 mod limiter;
 pub mod logs;
 pub mod partition;

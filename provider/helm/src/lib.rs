@@ -41,6 +41,7 @@ pub mod remote;
 pub use chart::error::Error;
 pub use chart::{Chart, set, values};
 pub use render::manifests::{Document, Documents, Hook};
+pub use render::schema::check_json;
 pub use render::{Capabilities, KubeVersion, Release, Rendered, Renderer};
 pub use template::environment::{Asked, Environment, Limits, Process, Still};
 pub use text::yaml;

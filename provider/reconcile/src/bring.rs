@@ -25,7 +25,7 @@ use crate::wait::{Patience, Rhythm, Run};
 
 /// Most creating calls whose answers are dead objects.
 const DEAD_ANSWERS: u32 = 10;
-/// How often one part is changed in one pass: more than any number of steps that a service needs.
+/// How often one part is changed in one pass without coming nearer to what it should be.
 const ROUNDS: u32 = 6;
 /// Shortest time that an update may take to show in reads.
 const UPDATE_SHOWS: Duration = Duration::from_secs(10);
@@ -66,8 +66,9 @@ struct Work<'a> {
     /// What the last update met that was there already.
     clash: Option<Failure>,
     rhythm: Option<Rhythm>,
-    /// How often it was changed.
+    /// How often it was changed since fewest places differed, and how many these were.
     rounds: u32,
+    fewest: usize,
     /// What it has let go of, so that it can be deleted.
     let_go: BTreeSet<Spot>,
 }
@@ -93,6 +94,7 @@ impl Run {
                     clash: None,
                     rhythm: None,
                     rounds: 0,
+                    fewest: usize::MAX,
                     let_go: BTreeSet::new(),
                 };
                 work.go().await
@@ -386,6 +388,11 @@ impl Work<'_> {
             return Ok(false);
         }
         let doing = self.doing("changing");
+        let differ = differing.iter().map(|found| found.leaves.len()).sum();
+        // A service may take one change after the other.
+        if differ < self.fewest {
+            (self.fewest, self.rounds) = (differ, 0);
+        }
         self.rounds += 1;
         if self.rounds > ROUNDS {
             return Err(fought_over(&self.part.key, &doing, &differing).into());

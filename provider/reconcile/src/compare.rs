@@ -126,7 +126,7 @@ pub(crate) fn differences_from(
             } else {
                 is
             };
-            let same = if rule == FieldRule::OwnEntries {
+            let same = if matches!(rule, FieldRule::OwnEntries | FieldRule::Unordered) {
                 same_entries(&is, &should)
             } else {
                 is == should
@@ -281,7 +281,8 @@ fn collect(
             }
         }
         _ => {
-            if let (FieldRule::OwnEntries, Some(Value::Array(should))) = (rule, should) {
+            let is_set = matches!(rule, FieldRule::OwnEntries | FieldRule::Unordered);
+            if let (true, Some(Value::Array(should))) = (is_set, should) {
                 let empty = Vec::new();
                 let is = is.and_then(Value::as_array).unwrap_or(&empty);
                 for entry in should.iter().filter(|entry| !is.contains(entry)) {
@@ -402,6 +403,7 @@ mod tests {
         dns: Option<bool>,
         routes: Value,
         rules: Value,
+        zones: Value,
         secret: &'static str,
         tags: Value,
     }
@@ -412,6 +414,7 @@ mod tests {
         fn rule(field: &str) -> FieldRule {
             match field {
                 "routes" | "rules" => FieldRule::OwnEntries,
+                "zones" => FieldRule::Unordered,
                 "secret" => FieldRule::NotCompared,
                 _ => FieldRule::Exact,
             }
@@ -439,6 +442,7 @@ mod tests {
                 dns: None,
                 routes,
                 rules: json!(["a", "b"]),
+                zones: json!(["x", "y"]),
                 secret: "s",
                 tags,
             },
@@ -447,7 +451,7 @@ mod tests {
     }
 
     fn is() -> Value {
-        json!({"cidr": "10.0.0.0/16", "rules": ["b", "a", "foreign"], "tags": {"Name": "x", "theirs": "y"},
+        json!({"cidr": "10.0.0.0/16", "rules": ["b", "a", "foreign"], "zones": ["y", "x"], "tags": {"Name": "x", "theirs": "y"},
                "routes": {"0.0.0.0/0": "nat", "::/0": "egress", "10.0.0.0/8": "peering"}, "more": 1})
     }
 
@@ -474,6 +478,7 @@ mod tests {
         is["dns"] = json!(true);
         is["routes"] = json!({"0.0.0.0/0": "gateway"});
         is["rules"] = json!(["a"]);
+        is["zones"] = json!(["y", "z"]);
         is["tags"] = json!({});
         let expected = [
             "cidr: is 10.1.0.0/16, should be 10.0.0.0/16",
@@ -481,6 +486,8 @@ mod tests {
             "routes 0.0.0.0/0: is gateway, should be nat",
             "routes ::/0: missing",
             "rules b: missing",
+            "zones x: missing",
+            "zones z: is z, should not be there",
             "tags Name: missing",
         ];
         assert_eq!(sentences(&is, None, &[]), expected);

@@ -74,24 +74,29 @@ pub(crate) fn order(removals: &mut [Removal], graphs: &[Graph], sight: &Observat
     }
     // Of each: what goes before it. An order that contradicts one that is already there would wait for ever.
     let mut before: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); removals.len()];
-    for (user, removal) in removals.iter().enumerate() {
-        let found = &removal.found;
-        let needs = declared(&found.key)
-            .into_iter()
-            .flat_map(|part| part.needs.keys());
-        let needed = needs.filter_map(|key| by_key.get(key)).flatten();
-        let references = found.object.references.iter();
-        let referred = references.filter_map(|name| by_name.get(name.as_str())).flatten();
-        let is_other = |used: &&usize| removals[**used].found.spot() != found.spot();
-        for used in needed
-            .chain(referred.filter(is_other))
-            .copied()
-            .collect::<BTreeSet<_>>()
-        {
+    let mut goes_first = |user: usize, used: &mut dyn Iterator<Item = usize>| {
+        for used in used.collect::<BTreeSet<_>>() {
             if used != user && !reaches(&before, user, used) {
                 before[used].insert(user);
             }
         }
+    };
+    for (user, removal) in removals.iter().enumerate() {
+        let found = &removal.found;
+        let references = found.object.references.iter();
+        let referred = references.filter_map(|name| by_name.get(name.as_str())).flatten();
+        let mut others = referred
+            .copied()
+            .filter(|used| removals[*used].found.spot() != found.spot());
+        goes_first(user, &mut others);
+    }
+    // What is observed outweighs it: a cluster brings a security group along, which is a part that needs the cluster.
+    for (user, removal) in removals.iter().enumerate() {
+        let needs = declared(&removal.found.key)
+            .into_iter()
+            .flat_map(|part| part.needs.keys());
+        let mut needed = needs.filter_map(|key| by_key.get(key)).flatten().copied();
+        goes_first(user, &mut needed);
     }
     let spots: Vec<Spot> = removals.iter().map(|removal| removal.found.spot()).collect();
     let rank = |at: usize| {

@@ -59,6 +59,11 @@ impl Unknowns {
         placeholder
     }
 
+    /// Whether the field was noted as not known.
+    pub fn has(&self, field: &str) -> bool {
+        self.0.contains(field)
+    }
+
     /// Notes that the field is not known.
     pub fn note(&mut self, field: &str) {
         self.0.insert(field.to_owned());

@@ -10,7 +10,7 @@ use crate::failure::{Class, Failure};
 use crate::graph::Node;
 use crate::observe::{Observation, Spot, Standing};
 use crate::ownership::{KEPT, PREFIX, RESOURCE, RootTags, Whose, made_at};
-use crate::part::{Condition, FieldRule, Idempotence, Key, Object, Owner, Remedy, Tags};
+use crate::part::{Condition, FieldRule, Idempotence, Key, Object, Owner, Ref, Remedy, Tags};
 
 /// Everything that was found, matched to parts.
 #[derive(Default)]
@@ -458,9 +458,12 @@ impl Observation {
                         continue;
                     }
                     let named = self.is_referred_to(part, object, claims) && can_stay(part, object);
+                    // What a part of ours invented names it as well as its id does.
+                    let is = part.name_outputs(&object.fields, &|named| output_of(claims, named));
+                    let inside = inside || is != object.fields;
                     let same = || {
                         let names = names_of(claims.values().filter_map(|found| found.first()));
-                        let fields = replace(&object.fields, &|text| names.get(text));
+                        let fields = replace(&is, &|text| names.get(text));
                         let keyed = Object {
                             fields,
                             ..(**object).clone()
@@ -628,6 +631,15 @@ fn can_stay(part: &Node, object: &Object) -> bool {
 pub(crate) fn is_owned(object: &Object) -> bool {
     let mut names = object.tags.keys();
     names.any(|name| name.starts_with(PREFIX) && name != KEPT)
+}
+
+/// What a part that was found invented beside its id.
+fn output_of(claims: &BTreeMap<Key, Vec<Found>>, named: &Ref) -> Option<Value> {
+    let found = claims.get(&named.key)?.first()?;
+    match named.output.as_deref()? {
+        "arn" => found.object.arn.clone().map(Value::String),
+        name => found.object.outputs.get(name).cloned(),
+    }
 }
 
 /// The keys of parts by id and by ARN.

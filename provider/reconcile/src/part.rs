@@ -137,6 +137,8 @@ pub enum Target {
 pub enum FieldRule {
     /// The whole value: what is not declared does not belong there.
     Exact,
+    /// The whole value of a list whose order says nothing.
+    Unordered,
     /// Of an object (map) or a list, only the entries that are declared, or were when last applied: foreign ones survive.
     OwnEntries,
     /// Given at creation and not readable afterwards: shown, never compared.
@@ -669,6 +671,8 @@ mod tests {
         gigabytes: i64,
         #[part(own_entries, later)]
         mounts: Vec<String>,
+        #[part(unordered, replace)]
+        zones: Vec<String>,
         #[serde(skip)]
         #[expect(dead_code, reason = "a field that takes no part")]
         password: String,
@@ -696,10 +700,17 @@ mod tests {
     #[test]
     fn a_part_reads_as_its_struct() {
         assert_eq!(Volume::KIND, "volume");
-        let said: Vec<(&str, FieldRule, Remedy)> =
-            ["zone", "size", "users", "password_version", "snapshot", "tags"]
-                .map(|field| (field, Volume::rule(field), Volume::remedy(field)))
-                .to_vec();
+        let said: Vec<(&str, FieldRule, Remedy)> = [
+            "zone",
+            "size",
+            "users",
+            "password_version",
+            "snapshot",
+            "zones",
+            "tags",
+        ]
+        .map(|field| (field, Volume::rule(field), Volume::remedy(field)))
+        .to_vec();
         assert!(Volume::is_later("mounts") && !Volume::is_later("users"));
         let expected = [
             ("zone", FieldRule::Exact, Remedy::Replace),
@@ -707,6 +718,7 @@ mod tests {
             ("users", FieldRule::OwnEntries, Remedy::Update),
             ("password_version", FieldRule::AsApplied, Remedy::Update),
             ("snapshot", FieldRule::NotCompared, Remedy::Replace),
+            ("zones", FieldRule::Unordered, Remedy::Replace),
             ("tags", FieldRule::Exact, Remedy::Update),
         ];
         assert_eq!(said, expected);

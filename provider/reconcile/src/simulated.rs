@@ -252,6 +252,8 @@ pub struct State {
     pub silent: BTreeSet<&'static str>,
     /// Kinds of which waiting has no prospect.
     pub stuck: BTreeSet<&'static str>,
+    /// A call changes one entry of a document only.
+    pub one_at_a_time: bool,
     /// Something of others is in every subnet.
     pub lodger: bool,
     /// Something of others is in the way of deleting a VPC until then; the class of failure says whether it may go by itself.
@@ -906,6 +908,12 @@ impl<const N: usize> Kind for SimKind<N> {
                     };
                     Value::Object(routes.iter().map(|(k, v)| (k.clone(), id(v))).collect())
                 }
+                ("note", Some(wanted)) if world.with(|state| state.one_at_a_time) => {
+                    let mut next = difference.is.as_object().cloned().unwrap_or_default();
+                    let other = wanted.iter().find(|(name, value)| next.get(*name) != Some(value));
+                    next.extend(other.map(|(name, value)| (name.clone(), value.clone())));
+                    Value::Object(next)
+                }
                 _ => difference.should.clone(),
             };
             let fields = Map::from_iter([(field.clone(), should)]);
@@ -1035,6 +1043,7 @@ impl<const N: usize> Kind for SimKind<N> {
             POLICY => equal("name") && equal("within"),
             ROLE | CLUSTER | ADDON | OBJECT => equal("name"),
             GATEWAY => equal("within"),
+            ADDRESS => declared["note"].is_string() && equal("note"),
             ROUTES => equal("routes") && equal("within"),
             // Its address is found by it.
             NAT => declared["within"][0] == object.fields["within"][0],

@@ -11,7 +11,7 @@ use crate::failure::Class;
 use crate::graph::Graph;
 use crate::locks::Locks;
 use crate::ownership::{Phase, Purpose};
-use crate::part::{Condition, Owner, Tags, key};
+use crate::part::{Condition, Key, Owner, Tags, key};
 use crate::report::{Allowed, Change, Kept, Known, Outcome, Why};
 use crate::simulated::{
     ADDRESS, CLUSTER, Fault, GATEWAY, MANNERS, NAT, ROLE, ROUTES, SUBNET, Sim, VPC, World, owner,
@@ -1122,6 +1122,40 @@ async fn what_says_nothing_of_what_it_uses_goes_by_the_order_of_kinds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_part_brings_along_goes_after_it_though_it_is_declared_to_need_it() {
+    let named = |name: &str| Some(name.to_owned());
+    let mut graph = Graph::new();
+    graph.part("vpc", Sim::<VPC>::default());
+    let cluster = graph.part(
+        "cluster",
+        Sim::<CLUSTER> {
+            name: named("dev"),
+            ..Sim::default()
+        },
+    );
+    graph.part(
+        "a-group",
+        Sim::<ROLE> {
+            name: named("group"),
+            note: cluster.ready().output("url").to_string().into(),
+            ..Sim::default()
+        },
+    );
+    let (world, known) = made(&graph).await;
+    let [cluster, group] = ["cluster", "a-group"].map(|key| known.ids[&Key::from(key)].clone());
+    world.with(|state| {
+        let cluster = state.things.get_mut(&cluster).unwrap();
+        cluster.set("routes", serde_json::json!({ "its own": group }));
+    });
+    let outcome = world.engine().destroy(Some(&graph), &known, Some("one")).await;
+    let log = world.with(|state| std::mem::take(&mut state.log));
+    let at = |line: &str| log.iter().position(|entry| entry == line).unwrap();
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    assert!(at("delete cluster") < at("delete a-group"), "{log:?}");
+    assert_eq!(world.picture(), Vec::new());
+}
+
+#[tokio::test(start_paused = true)]
 async fn kinds_whose_objects_show_at_once_wait_for_nothing() {
     let graph = network(&["a"], 1);
     let mut world = World::new();
@@ -1354,6 +1388,28 @@ async fn what_others_built_is_imported_by_its_structure() {
     );
     let log = world.with(|state| state.log.join(" "));
     assert!(!log.contains("delete"), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_built_is_imported_by_what_a_part_invented() {
+    let mut graph = Graph::new();
+    let vpc = graph.part("vpc", Sim::<VPC>::default());
+    graph.part(
+        "address",
+        Sim::<ADDRESS> {
+            note: vpc.ready().output("url").to_string().into(),
+            ..Sim::default()
+        },
+    );
+    let (world, made) = made(&graph).await;
+    world.with(|state| state.things.values_mut().for_each(|thing| thing.tags.clear()));
+    let known = Known {
+        ids: BTreeMap::from([("vpc".into(), made.ids[&"vpc".into()].clone())]),
+        import: true,
+        ..Known::default()
+    };
+    let report = refresh(&world, &graph, &known.of(&graph)).await;
+    assert_eq!(report.ids, made.ids);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::join;
 
 use crate::failure::{Class, Failure};
@@ -122,6 +122,26 @@ async fn the_old_one_goes_when_the_new_one_stands() {
     assert!(outcome.is_done(), "{}", texts(&outcome));
     let log = world.with(|state| state.log[calls..].join("\n"));
     assert_eq!(log, "create log/new\ndelete log/old");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_many_steps_is_no_fight() {
+    let noted = |note| {
+        let mut graph = Graph::new();
+        let vpc = Sim::<VPC> {
+            note,
+            ..Sim::default()
+        };
+        graph.part("vpc", vpc);
+        graph
+    };
+    let steps: Vec<String> = (0..20).map(|step| format!("step {step}")).collect();
+    let note = |value: u32| Value::Object(steps.iter().map(|step| (step.clone(), json!(value))).collect());
+    let (before, wanted) = (noted(note(1)), noted(note(2)));
+    let (world, known) = made_in(World::new(), &before).await;
+    world.with(|state| state.one_at_a_time = true);
+    let outcome = apply(&world.engine(), &wanted, &known, &update("one")).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Floor 5: the ekb_* resources, data sources and functions.
 
+pub mod cluster;
 pub mod cluster_access;
 pub mod network;
 pub mod platform;

@@ -5,6 +5,7 @@ use framework::Offers;
 use reconcile::kinds::Kinds;
 use reconcile::resource::{Declared, offer};
 
+use crate::cluster::ClusterResource;
 use crate::network::NetworkResource;
 use crate::platform::Platform;
 
@@ -16,6 +17,7 @@ pub(crate) trait Visitor {
 /// Shows all resources to the visitor.
 pub(crate) fn visit(visitor: &mut impl Visitor) {
     visitor.visit(NetworkResource);
+    visitor.visit(ClusterResource);
 }
 
 /// All resources, with their data sources and list resources.

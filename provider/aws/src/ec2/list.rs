@@ -172,7 +172,7 @@ impl Listed for Instance {
     }
 }
 
-fn filters(by: Filters) -> Vec<Filter> {
+pub(super) fn filters(by: Filters) -> Vec<Filter> {
     let filter = |(name, values)| Filter::builder().name(name).set_values(Some(values)).build();
     by.into_iter().map(filter).collect()
 }
@@ -218,7 +218,7 @@ impl Ec2 {
     }
 }
 
-fn tag_list(tags: &Tags) -> Vec<Tag> {
+pub(super) fn tag_list(tags: &Tags) -> Vec<Tag> {
     let tag = |(key, value)| Tag::builder().key(key).value(value).build();
     tags.iter().map(tag).collect()
 }
@@ -232,7 +232,7 @@ pub(crate) fn tags_of_new(kind: ResourceType, tags: &Tags) -> TagSpecification {
 }
 
 /// Tags of an answer.
-fn tags(list: &[Tag]) -> Tags {
+pub(super) fn tags(list: &[Tag]) -> Tags {
     let pair = |tag: &Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
     list.iter().filter_map(pair).collect()
 }

@@ -5,6 +5,7 @@ mod endpoint;
 mod flow_log;
 mod held;
 mod internet_gateway;
+mod launch_template;
 mod list;
 mod nat_gateway;
 mod obstacles;
@@ -25,13 +26,14 @@ pub use endpoint::{GatewayEndpoint, InterfaceEndpoint};
 pub use flow_log::FlowLog;
 pub use held::Use;
 pub use internet_gateway::InternetGateway;
+pub use launch_template::{Disk, LaunchTemplate};
 pub use nat_gateway::NatGateway;
 pub use route_table::RouteTable;
-pub use security_group::{DefaultSecurityGroup, Rule, SecurityGroup};
+pub use security_group::{ClusterSecurityGroup, DefaultSecurityGroup, Rule, SecurityGroup};
 pub use subnet::{Lodger, Subnet};
 pub use vpc::Vpc;
 
-/// The kinds of parts of a network in one region.
+/// The kinds of its parts in one region.
 pub fn kinds(aws: &Aws, region: &str) -> Kinds {
     let place = &Place::new(aws, region);
     Kinds::new()
@@ -46,4 +48,6 @@ pub fn kinds(aws: &Aws, region: &str) -> Kinds {
         .with(by_filter::<GatewayEndpoint>(place))
         .with(by_filter::<InterfaceEndpoint>(place))
         .with(by_filter::<FlowLog>(place))
+        .with(by_filter::<LaunchTemplate>(place))
+        .with(by_filter::<ClusterSecurityGroup>(place))
 }

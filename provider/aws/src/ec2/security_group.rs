@@ -13,7 +13,7 @@ use serde_json::json;
 use super::held;
 use super::list::tags_of_new;
 use crate::failure::codes;
-use crate::kind::{ByFilter, Ec2, by, finished, gone, no_answer, pace, settled, some, usual};
+use crate::kind::{ByFilter, Ec2, InVpc, by, finished, gone, no_answer, pace, settled, some, usual};
 
 /// What a group lets in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -139,7 +139,26 @@ pub struct SecurityGroup {
     pub tags: Tags,
 }
 
+/// The security group that EKS makes for a cluster, and for the nodes that bring none of their own. It is EKS's: only tags are
+/// ours. It goes with the cluster; where it is left behind, it is deleted.
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "cluster_security_group")]
+pub struct ClusterSecurityGroup {
+    /// Its id, which the cluster says.
+    #[part(replace)]
+    pub group: Ref,
+    /// Tags beside those of ownership.
+    pub tags: Tags,
+}
+
 const DEFAULT: &str = "default";
+
+/// EKS names its groups `eks-cluster-sg-CLUSTER-ID` (EKS user guide, "View Amazon EKS security group requirements").
+fn is_of_eks(group: &types::SecurityGroup) -> bool {
+    group
+        .group_name()
+        .is_some_and(|name| name.starts_with("eks-cluster-sg-"))
+}
 
 #[async_trait]
 impl ByFilter for DefaultSecurityGroup {
@@ -244,7 +263,7 @@ impl ByFilter for SecurityGroup {
     const SAME: &'static [&'static str] = &["vpc", "name"];
 
     fn see(ec2: &Ec2, group: types::SecurityGroup) -> Option<Object> {
-        if group.group_name() == Some(DEFAULT) {
+        if group.group_name() == Some(DEFAULT) || is_of_eks(&group) {
             return None;
         }
         let fields = json!({
@@ -303,6 +322,50 @@ impl ByFilter for SecurityGroup {
         let delete = ec2.write.delete_security_group().group_id(&object.id);
         let deleted = ec2.call("ec2:DeleteSecurityGroup", delete.send()).await;
         held::explain(ec2, deleted, held::Within::Group, &object.id, object).await
+    }
+}
+
+#[async_trait]
+impl ByFilter for ClusterSecurityGroup {
+    type Item = types::SecurityGroup;
+
+    const TRAITS: KindTraits = KindTraits {
+        title: "security group of the cluster",
+        deletion_order: 60,
+        // There is one, and making it means tagging it.
+        idempotence: Idempotence::NaturalKey,
+        pace: SecurityGroup::TRAITS.pace,
+        reads: &["ec2:DescribeSecurityGroups"],
+        writes: &[
+            "ec2:DeleteSecurityGroup",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DeleteNetworkInterface",
+            "ec2:CreateTags",
+            "ec2:DeleteTags",
+        ],
+        ..usual(Self::KIND)
+    };
+    const IN_VPC: InVpc = InVpc::None;
+    const SAME: &'static [&'static str] = &["group"];
+
+    fn see(ec2: &Ec2, group: types::SecurityGroup) -> Option<Object> {
+        is_of_eks(&group).then(|| Object {
+            arn: arn(ec2, &group),
+            references: some([group.vpc_id]),
+            ..settled(json!({ "group": group.group_id }))
+        })
+    }
+
+    async fn make(&self, ec2: &Ec2, call: &Call) -> Result<Made, Failure> {
+        let group = call.value(&self.group)?;
+        let id = group.as_str().unwrap_or_default();
+        ec2.tag(id, &call.tags(&self.tags), &[]).await?;
+        Ok(Made::settled(id))
+    }
+
+    async fn unmake(ec2: &Ec2, object: &Object) -> Result<Deleted, Failure> {
+        // The cluster has gone before it, since it refers to it.
+        SecurityGroup::unmake(ec2, object).await
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::Settings;
+use crate::eks::catalogue;
 use crate::played::{Answer, Asked, Log, aws, identity, settings};
 
 fn owner() -> Owner {
@@ -842,10 +843,12 @@ fn kinds_state_every_action_they_call() {
         .filter(|file| !file.ends_with("tests.rs"));
     let sources: Vec<String> = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
     let (aws, _) = aws(settings(), |_| Answer::Lost);
-    let kinds = all_kinds(&aws);
+    let kinds = all_kinds(&aws).and(crate::kms::kinds(&aws, "eu-central-1"));
     let stated: BTreeSet<&str> = kinds
         .traits()
         .flat_map(|kind| kind.reads.iter().chain(kind.writes))
+        // What plans look up has no kind.
+        .chain(catalogue::INSIGHTS.iter().chain(&catalogue::INSIGHTS_REFRESH))
         .copied()
         .collect();
     let mut called = 0;

@@ -1,5 +1,6 @@
 //! IAM: parts made of its objects.
 
+mod oidc_provider;
 pub(crate) mod role;
 
 use async_trait::async_trait;
@@ -9,6 +10,9 @@ use reconcile::kinds::Kinds;
 use crate::client::{Aws, Clients};
 use crate::kind::{Client, Place, by_name};
 
+use oidc_provider::OidcProviders;
+
+pub use oidc_provider::OidcProvider;
 pub use role::IamRole;
 
 #[async_trait]
@@ -20,5 +24,8 @@ impl Client for aws_sdk_iam::Client {
 
 /// The kinds of its parts in one region.
 pub fn kinds(aws: &Aws, region: &str) -> Kinds {
-    Kinds::new().with(by_name::<IamRole>(&Place::new(aws, region)))
+    let place = Place::new(aws, region);
+    Kinds::new()
+        .with(by_name::<IamRole>(&place))
+        .with(OidcProviders(place))
 }

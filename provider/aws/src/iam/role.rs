@@ -13,22 +13,34 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::failure::codes;
-use crate::kind::{Api, ByName, Place, finished, gone, list_changes, map_changes, of, pages, settled, usual};
+use crate::kind::{
+    Api, ByName, Place, finished, gone, list_changes, map_changes, no_answer, of, outputs, pages, settled,
+    usual,
+};
 use crate::partition::partition;
 
-/// A role with its policies. Policies that others attach are left alone.
+/// A role with its policies. Policies that others attach are left alone. Its output `role_id` is new for a role made anew
+/// under the same name (IAM user guide, "Unique identifiers").
 #[derive(Debug, Clone, Serialize, Part)]
 #[part(kind = "iam_role")]
 pub struct IamRole {
     /// Its name, once in the account: at most 64 characters (IAM `CreateRole`).
     #[part(replace)]
     pub name: String,
-    /// Who may assume it: a policy document.
+    /// Its path: `/`, or at most 512 characters from `/` to `/`; part of its ARN, and fixed (IAM `CreateRole`).
+    #[part(replace)]
+    pub path: String,
+    /// What it is for: at most 1,000 characters, may be empty (IAM `CreateRole`).
+    pub description: String,
+    /// Who may assume it: a policy document, at most 2,048 characters unless the quota is raised (IAM quotas). May hold outputs
+    /// of other parts, as may those of `policies`.
     pub trust: Value,
-    /// Inline policies by name: documents; together at most 10,240 characters.
+    /// ARN of the policy that bounds what it may do.
+    pub permissions_boundary: Option<String>,
+    /// Inline policies by name: documents; together at most 10,240 characters (IAM quotas).
     #[part(own_entries)]
     pub policies: BTreeMap<String, Value>,
-    /// ARNs of managed policies.
+    /// ARNs of managed policies: at most ten unless the quota is raised (IAM quotas).
     #[part(own_entries)]
     pub managed_policies: Vec<String>,
     /// Tags beside those of ownership.
@@ -42,7 +54,10 @@ impl IamRole {
             json!({ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" });
         Self {
             name: name.into(),
+            path: "/".to_owned(),
+            description: String::new(),
             trust: json!({ "Version": "2012-10-17", "Statement": [statement] }),
+            permissions_boundary: None,
             policies: BTreeMap::new(),
             managed_policies: Vec::new(),
             tags,
@@ -59,10 +74,20 @@ impl IamRole {
         );
         self
     }
+
+    /// The same with a managed policy.
+    #[must_use]
+    pub fn attach(mut self, arn: impl Into<String>) -> Self {
+        self.managed_policies.push(arn.into());
+        self
+    }
 }
 
+/// The output: the role's unique id (`AROA…`).
+const ROLE_ID: &str = "role_id";
+
 /// IAM, and what is being done there.
-type Iam = Api<aws_sdk_iam::Client>;
+pub(super) type Iam = Api<aws_sdk_iam::Client>;
 
 #[async_trait]
 impl ByName for IamRole {
@@ -81,10 +106,15 @@ impl ByName for IamRole {
         writes: &[
             "iam:CreateRole",
             "iam:UpdateAssumeRolePolicy",
+            "iam:UpdateRoleDescription",
+            "iam:PutRolePermissionsBoundary",
+            "iam:DeleteRolePermissionsBoundary",
             "iam:PutRolePolicy",
             "iam:DeleteRolePolicy",
             "iam:AttachRolePolicy",
             "iam:DetachRolePolicy",
+            "iam:ListInstanceProfilesForRole",
+            "iam:RemoveRoleFromInstanceProfile",
             "iam:DeleteRole",
             "iam:TagRole",
             "iam:UntagRole",
@@ -100,9 +130,17 @@ impl ByName for IamRole {
         let role = iam.call("iam:GetRole", iam.read.get_role().role_name(name).send());
         let (answer, policies, managed) = try_join!(role, inline(iam, name), managed(iam, name))?;
         Ok(answer.role.map(|role| {
-            let trust = role.assume_role_policy_document.as_deref().map(document);
-            let fields =
-                json!({ "name": name, "trust": trust, "policies": policies, "managed_policies": managed });
+            let fields = json!({
+                "name": name,
+                "path": role.path,
+                "description": role.description.unwrap_or_default(),
+                "trust": role.assume_role_policy_document.as_deref().map(document),
+                "permissions_boundary": role
+                    .permissions_boundary
+                    .and_then(|boundary| boundary.permissions_boundary_arn),
+                "policies": policies,
+                "managed_policies": managed,
+            });
             let tags = role
                 .tags
                 .unwrap_or_default()
@@ -112,6 +150,7 @@ impl ByName for IamRole {
             Object {
                 arn: Some(role.arn),
                 tags,
+                outputs: outputs([(ROLE_ID, Some(role.role_id))]),
                 ..settled(fields)
             }
         }))
@@ -123,29 +162,44 @@ impl ByName for IamRole {
             .write
             .create_role()
             .role_name(name)
-            .assume_role_policy_document(self.trust.to_string())
+            .path(&self.path)
+            .set_description(Some(self.description.clone()).filter(|text| !text.is_empty()))
+            .assume_role_policy_document(call.document(&self.trust)?.to_string())
+            .set_permissions_boundary(self.permissions_boundary.clone())
             .set_tags(Some(tag_list(&call.tags(&self.tags))));
         let answer = iam.call("iam:CreateRole", make.send()).await?;
         let finish = async {
-            let inline = self
-                .policies
-                .iter()
-                .map(|(policy, document)| put(iam, name, policy, document));
+            let inline = self.policies.iter().map(|(policy, document)| async move {
+                put(iam, name, policy, &call.document(document)?).await
+            });
             let managed = self.managed_policies.iter().map(|arn| attach(iam, name, arn));
             try_join!(try_join_all(inline), try_join_all(managed))?;
             Ok(())
         };
-        let made = Made::settled(name).arn(answer.role.map(|role| role.arn));
+        let role = answer.role.ok_or_else(|| no_answer(call))?;
+        let made = Made::settled(name)
+            .arn(Some(role.arn))
+            .output(ROLE_ID, role.role_id);
         Ok(finished(made, finish.await))
     }
 
     async fn change(&self, iam: &Iam, is: &Object, what: &[Difference], call: &Call) -> Result<(), Failure> {
         let role = &is.id;
-        if of("trust", what).is_some() {
+        if let Some(difference) = of("trust", what) {
             let iam = iam.to(format!("changing who may assume role {role}"));
             let update = iam.write.update_assume_role_policy().role_name(role);
-            let update = update.policy_document(self.trust.to_string()).send();
+            let update = update.policy_document(difference.should.to_string()).send();
             iam.call("iam:UpdateAssumeRolePolicy", update).await?;
+        }
+        if of("description", what).is_some() {
+            // `UpdateRole` would set the longest session to an hour where it is not given (IAM `UpdateRole`).
+            let iam = iam.to(format!("changing the description of role {role}"));
+            let update = iam.write.update_role_description().role_name(role);
+            let update = update.description(&self.description).send();
+            iam.call("iam:UpdateRoleDescription", update).await?;
+        }
+        if of("permissions_boundary", what).is_some() {
+            bound(iam, role, self.permissions_boundary.as_deref()).await?;
         }
         if let Some(difference) = of("policies", what) {
             let (set, gone) = map_changes(difference);
@@ -186,13 +240,14 @@ impl ByName for IamRole {
 
     async fn unmake(iam: &Iam, object: &Object) -> Result<Deleted, Failure> {
         let role = &object.id;
-        // IAM deletes only bare roles, so policies that others attached go too.
+        // IAM deletes only bare roles, so what others attached, or put it into, goes too.
         let inline = object.fields["policies"].as_object().into_iter().flatten();
         let managed = object.fields["managed_policies"].as_array().into_iter().flatten();
         let managed = managed.filter_map(Value::as_str);
         try_join!(
             try_join_all(inline.map(|(policy, _)| remove(iam, role, policy))),
             try_join_all(managed.map(|arn| detach(iam, role, arn))),
+            leave_profiles(iam, role),
         )?;
         let delete = iam.write.delete_role().role_name(role);
         iam.call("iam:DeleteRole", delete.send()).await?;
@@ -228,7 +283,7 @@ fn document(text: &str) -> Value {
 }
 
 /// With key and value given, each can be built.
-fn tag_list(tags: &Tags) -> Vec<Tag> {
+pub(super) fn tag_list(tags: &Tags) -> Vec<Tag> {
     tags.iter()
         .flat_map(|(key, value)| Tag::builder().key(key).value(value).build())
         .collect()
@@ -300,6 +355,41 @@ async fn detach(iam: &Iam, role: &str, arn: &str) -> Result<(), Failure> {
     let iam = iam.to(format!("detaching {arn} from role {role}"));
     let detach = iam.write.detach_role_policy().role_name(role).policy_arn(arn);
     gone(iam.call("iam:DetachRolePolicy", detach.send()).await)
+}
+
+async fn bound(iam: &Iam, role: &str, boundary: Option<&str>) -> Result<(), Failure> {
+    let iam = iam.to(format!("changing the permissions boundary of role {role}"));
+    match boundary {
+        Some(arn) => {
+            let put = iam.write.put_role_permissions_boundary().role_name(role);
+            let put = put.permissions_boundary(arn).send();
+            iam.call("iam:PutRolePermissionsBoundary", put).await.map(|_| ())
+        }
+        None => {
+            let delete = iam.write.delete_role_permissions_boundary().role_name(role);
+            gone(iam.call("iam:DeleteRolePermissionsBoundary", delete.send()).await)
+        }
+    }
+}
+
+/// Takes the role out of the instance profiles that it is in; they stay.
+async fn leave_profiles(iam: &Iam, role: &str) -> Result<(), Failure> {
+    let iam = &iam.to(format!("taking role {role} out of instance profiles"));
+    let profiles = pages(|marker| async {
+        let list = iam.read.list_instance_profiles_for_role().role_name(role);
+        let list = list.set_marker(marker).send();
+        let answer = iam.call("iam:ListInstanceProfilesForRole", list).await?;
+        Ok((
+            Some(answer.instance_profiles),
+            answer.marker.filter(|_| answer.is_truncated),
+        ))
+    });
+    let out = profiles.await?.into_iter().map(|profile| async move {
+        let remove = iam.write.remove_role_from_instance_profile().role_name(role);
+        let remove = remove.instance_profile_name(profile.instance_profile_name);
+        gone(iam.call("iam:RemoveRoleFromInstanceProfile", remove.send()).await)
+    });
+    try_join_all(out).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -245,7 +245,9 @@ fn by_owner(ask: &Ask) -> Filters {
 
 /// Everything that [`Ask`] names, by as few calls as can be: one where nothing is amiss.
 pub(crate) async fn find<T: Listed>(ec2: &Ec2, ask: &Ask, in_vpc: InVpc) -> Result<Vec<T>, Failure> {
-    let mut found: Vec<T> = match (in_vpc, &ask.root) {
+    // What belongs to a cluster lies in a VPC that is another resource's.
+    let vpc = ask.root.as_ref().filter(|root| root.starts_with("vpc-"));
+    let mut found: Vec<T> = match (in_vpc, vpc) {
         (InVpc::All(filter), Some(root)) => ec2.list(by(filter, root)).await?,
         _ => ec2.list(by_owner(ask)).await?,
     };
@@ -258,7 +260,7 @@ pub(crate) async fn find<T: Listed>(ec2: &Ec2, ask: &Ask, in_vpc: InVpc) -> Resu
             .collect()
     };
     let mut more = Vec::new();
-    if let (InVpc::Attached(filter), Some(root), true) = (in_vpc, &ask.root, found.is_empty()) {
+    if let (InVpc::Attached(filter), Some(root), true) = (in_vpc, vpc, found.is_empty()) {
         more.push(by(filter, root));
     }
     if !missing.is_empty() {

@@ -3,11 +3,14 @@
 //! What a part of this shape says of itself: [`ByName`]. [`Named`] makes a [`Kind`] of it.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{Ask, Call, Deleted, Difference, Kind, KindTraits, Loss, Made, Object, Part, Tags};
+
+use serde_json::Value;
 
 use super::{Api, Client, Place, names, observed};
 
@@ -24,6 +27,11 @@ pub(crate) trait ByName: Part {
 
     /// Its name.
     fn name(&self) -> &str;
+
+    /// The names of all that there are, for lists: only where it is a resource's root. What is less is found with its root.
+    async fn all(_api: &Api<Self::Client>) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
 
     /// The object of this name, with all its tags; none, or class `NotFound`: there is none.
     async fn see(api: &Api<Self::Client>, name: &str) -> Result<Option<Object>, Failure>;
@@ -50,6 +58,21 @@ pub(crate) trait ByName: Part {
 
     /// Deletes it.
     async fn unmake(api: &Api<Self::Client>, object: &Object) -> Result<Deleted, Failure>;
+
+    /// The lock of the account and region that every changing call holds ([`Kind::lock`]), by its name.
+    fn lock(_name: &str) -> Option<String> {
+        None
+    }
+
+    /// See [`Kind::in_the_way`].
+    async fn in_the_way(
+        _api: &Api<Self::Client>,
+        _it: &Object,
+        _going: &[&Object],
+        _ours: &[&Object],
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// The kind of parts `P`.
@@ -88,7 +111,16 @@ impl<P: ByName> Kind for Named<P> {
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        let found = try_join_all(names(ask).into_iter().map(|name| self.look(name))).await?;
+        let mut names = names(ask);
+        // Whoever has it ([`Ask::owner`]).
+        if ask.owner.resource.ends_with("/*") {
+            let api = self
+                .place
+                .api(format!("listing every {}", P::TRAITS.title))
+                .await?;
+            names.extend(P::all(&api).await?);
+        }
+        let found = try_join_all(names.into_iter().map(|name| self.look(name))).await?;
         Ok(found.into_iter().flatten().collect())
     }
 
@@ -127,7 +159,23 @@ impl<P: ByName> Kind for Named<P> {
         P::unmake(&api, object).await
     }
 
+    async fn in_the_way(&self, object: &Object, going: &[&Object], ours: &[&Object]) -> Result<(), Failure> {
+        match self.place.api("looking what is in the way").await {
+            Ok(api) => P::in_the_way(&api, object, going, ours).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn lock(&self, fields: &Value) -> Option<String> {
+        let lock = P::lock(fields["name"].as_str()?)?;
+        Some(format!("{}: {lock}", self.place.region))
+    }
+
     fn loss(&self) -> Loss {
         P::LOSS
+    }
+
+    async fn outlook(&self, object: &Object, _: Duration) -> Result<(), Failure> {
+        self.place.under_way.outlook(P::TRAITS.title, object)
     }
 }

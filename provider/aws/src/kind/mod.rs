@@ -1,11 +1,13 @@
 //! What kinds of all services share.
 //!
-//! Two shapes carry what is the same for most of them, so that a kind says only how it is seen, made, changed and unmade:
-//! [`ByFilter`] (EC2) and [`ByName`] (IAM roles, log groups).
+//! Three shapes carry what is the same for most of them, so that a kind says only how it is seen, made, changed and unmade:
+//! [`ByFilter`] (EC2), [`ByName`] (IAM roles, log groups, EKS clusters) and [`UnderParent`] (what is in an EKS cluster).
 
 mod api;
 mod by_filter;
 mod by_name;
+mod under_parent;
+mod under_way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,12 +25,15 @@ pub(crate) use api::{Api, Client, pages};
 use by_filter::Looks;
 pub(crate) use by_filter::{ByFilter, Ec2, Filters, InVpc, Listed, by, by_filter, find, made, seen};
 pub(crate) use by_name::{ByName, by_name};
+pub(crate) use under_parent::{At, UnderParent, id_under, under_parent};
+pub(crate) use under_way::{Operation, UnderWay, hopeless};
 
 /// Where parts of a kind are made: a region of the configured AWS.
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) aws: Aws,
     pub(crate) region: Arc<str>,
+    pub(crate) under_way: UnderWay,
     looks: Looks,
 }
 
@@ -37,6 +42,7 @@ impl Place {
         Self {
             aws: aws.in_region(region),
             region: region.into(),
+            under_way: UnderWay::default(),
             looks: Looks::default(),
         }
     }
@@ -71,14 +77,14 @@ pub(crate) fn settled(fields: Value) -> Object {
 }
 
 /// The object with its id, and its tags among the fields but for those of ownership.
-fn observed(id: String, mut object: Object) -> Object {
+pub(crate) fn observed(id: String, mut object: Object) -> Object {
     let own = object.tags.iter().filter(|(key, _)| !key.starts_with("ekb:"));
     object.fields["tags"] = json!(own.collect::<BTreeMap<_, _>>());
     Object { id, ..object }
 }
 
 /// Whether an object that lacks our tags is the declared one: it has the same in these fields. Without fields none is.
-fn is_same(fields: &[&str], declared: &Value, object: &Object) -> bool {
+pub(crate) fn is_same(fields: &[&str], declared: &Value, object: &Object) -> bool {
     let of = |all: &Value, field: &str| all.get(field).cloned().unwrap_or_default();
     let same = |field: &&str| of(declared, field) == of(&object.fields, field);
     !fields.is_empty() && fields.iter().all(same)

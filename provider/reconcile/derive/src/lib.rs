@@ -8,7 +8,7 @@ use syn::{DeriveInput, parse_macro_input};
 
 /// Makes a struct a part of a graph: `#[part(kind = "nat_gateway")]` on the struct, and per field, where it is not
 /// compared whole and changed in place, `#[part(…)]` with
-/// - how it is compared: `own_entries`, `not_compared` or `as_applied` (`reconcile::part::FieldRule`);
+/// - how it is compared: `unordered`, `own_entries`, `not_compared` or `as_applied` (`reconcile::part::FieldRule`);
 /// - what mends a difference: `replace`, where it cannot be changed in place; `change = function`, where it depends on the
 ///   values: `fn(is: &Value, should: &Value) -> Remedy`;
 /// - `later`, where the part can be made before what the field refers to is there.

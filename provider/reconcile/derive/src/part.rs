@@ -153,9 +153,10 @@ fn setting(meta: &ParseNestedMeta<'_>, settings: &mut Settings) -> syn::Result<(
         }
     };
     match meta.path.require_ident()?.to_string().as_str() {
-        word @ ("own_entries" | "not_compared" | "as_applied") => {
+        word @ ("unordered" | "own_entries" | "not_compared" | "as_applied") => {
             once(&settings.rule)?;
             settings.rule = Some(rule(match word {
+                "unordered" => "Unordered",
                 "own_entries" => "OwnEntries",
                 "not_compared" => "NotCompared",
                 _ => "AsApplied",
@@ -174,7 +175,7 @@ fn setting(meta: &ParseNestedMeta<'_>, settings: &mut Settings) -> syn::Result<(
         }
         _ => {
             return Err(meta.error(
-                "one of `own_entries`, `not_compared`, `as_applied`, `replace`, `later` and `change = …` is expected",
+                "one of `unordered`, `own_entries`, `not_compared`, `as_applied`, `replace`, `later` and `change = …` is expected",
             ));
         }
     }

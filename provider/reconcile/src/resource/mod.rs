@@ -260,6 +260,10 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     /// Warnings of a plan that replaces the resource.
     fn on_replace(&self, _prior: &Self::Model, _out: &mut Diagnostics) {}
 
+    /// Says at the plan of a destroy what stands against it: an error refuses it. A destroy sees the state only, so the hint of a
+    /// refusal by an argument is to change that, apply, and then destroy.
+    async fn check_destroy(&self, _context: Option<&C>, _prior: &Self::Model, _out: &mut Diagnostics) {}
+
     /// Whether an import's text is an id of the root object, given by AWS (`vpc-…`).
     fn is_root_id(&self, _text: &str) -> bool {
         false
@@ -359,6 +363,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             if let Some(prior) = &plan.prior {
                 let known = Baseline::of(self, context, prior, &plan.private).known;
                 self.say_what_a_destroy_keeps::<C>(&known, &mut plan.diagnostics);
+                self.0.check_destroy(context, prior, &mut plan.diagnostics).await;
             }
             return;
         };

@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws::ec2::{
+    DefaultSecurityGroup, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway,
+    NatGateway, RouteTable, SecurityGroup, Subnet, Vpc,
+};
+use aws::iam::IamRole;
+use aws::logs::LogGroup;
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 use ipnet::Ipv4Net;
 use reconcile::graph::Graph;
 use reconcile::kinds::Kinds;
-use reconcile::part::{Key, key};
+use reconcile::part::{Key, Part, key};
 use reconcile::report::{Report, Unclaimed};
 use reconcile::resource::{Declared, DefaultTimeouts, Outputs};
 
@@ -28,6 +34,23 @@ use model::Network;
 
 /// How many zones a network has where the user says nothing: what quorums need.
 const DEFAULT_ZONES: usize = 3;
+
+/// The kinds of its parts: no other is looked at, or is in its IAM policy.
+const KINDS: &[&str] = &[
+    Vpc::KIND,
+    DefaultSecurityGroup::KIND,
+    SecurityGroup::KIND,
+    InternetGateway::KIND,
+    Subnet::KIND,
+    ElasticIp::KIND,
+    NatGateway::KIND,
+    RouteTable::KIND,
+    GatewayEndpoint::KIND,
+    InterfaceEndpoint::KIND,
+    FlowLog::KIND,
+    IamRole::KIND,
+    LogGroup::KIND,
+];
 
 /// The resource `ekb_network`.
 #[derive(Debug, Default, Clone, Copy)]
@@ -101,6 +124,7 @@ impl Declared<Platform> for NetworkResource {
         aws::ec2::kinds(&context.aws, region)
             .and(aws::iam::kinds(&context.aws, region))
             .and(aws::logs::kinds(&context.aws, region))
+            .only(KINDS)
     }
 
     fn outputs(&self, model: &mut Network, from: &Outputs<'_>) {
@@ -347,4 +371,41 @@ fn ranges(report: &Report, kind: &str) -> BTreeMap<String, Ipv4Net> {
         .into_iter()
         .filter_map(|zone| Some((zone.clone(), range(&zone)?)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use aws::{Aws, Settings};
+    use model::FlowLogs;
+
+    use super::*;
+
+    #[test]
+    fn it_has_the_kinds_that_it_uses_and_no_others() {
+        let mut network = Network {
+            cidr: Attr::Known("10.20.0.0/16".parse().unwrap()),
+            name: "main".into(),
+            availability_zones: Attr::Known(vec!["eu-west-1a".into()]),
+            nat_gateways: "per_zone".into(),
+            cluster_name: "main".into(),
+            s3_endpoint: Attr::Known(true),
+            interface_endpoints: Attr::Known(BTreeSet::from(["sts".to_owned()])),
+            flow_logs: Attr::Known(FlowLogs {
+                destination: "cloudwatch".into(),
+                retention_days: Attr::Known(14),
+                retain_logs: Attr::Null,
+            }),
+            ..Network::default()
+        };
+        network.common.environment = "main".into();
+        network.common.region = "eu-west-1".into();
+        let used = NetworkResource.graph(&network).unwrap().kinds();
+        let used: BTreeSet<String> = used.into_values().collect();
+        let platform = Platform::bare(Aws::new(Settings::default()));
+        let has = NetworkResource.kinds(&platform, "eu-west-1");
+        let has: BTreeSet<String> = has.traits().map(|traits| traits.kind.to_owned()).collect();
+        assert_eq!(has, used);
+    }
 }

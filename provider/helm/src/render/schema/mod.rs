@@ -61,6 +61,14 @@ fn check_chart(chart: &Chart, values: &Value, problems: &mut String) {
     }
 }
 
+/// Checks a JSON value against a JSON schema, in helm's words.
+///
+/// # Errors
+/// What is wrong with the schema or with the value, a line each.
+pub fn check_json(schema: &str, value: &Json) -> Result<(), String> {
+    check_text(schema.as_bytes(), value)
+}
+
 /// What is wrong with the schema or with the values, a line each.
 fn check_text(schema: &[u8], values: &Json) -> Result<(), String> {
     let text = String::from_utf8_lossy(schema);

@@ -1,0 +1,5 @@
+data "ekb_cluster" "main" {}
+
+output "vpc_id" {
+  value = data.ekb_cluster.main.vpc_id
+}

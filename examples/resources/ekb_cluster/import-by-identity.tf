@@ -1,0 +1,7 @@
+import {
+  to = ekb_cluster.main
+  identity = {
+    environment = "staging"
+    name        = "staging"
+  }
+}

@@ -1,0 +1,277 @@
+//! Access entries: who may enter a cluster, and what with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use aws_sdk_eks::types::{AccessScope, AccessScopeType};
+use futures::future::try_join_all;
+use futures::try_join;
+use reconcile::failure::Failure;
+use reconcile::part::{
+    Call, Deleted, Difference, Idempotence, KindTraits, Made, Object, Part, Ref, Remedy, Tags, Text,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Cluster, Eks, is_open};
+use crate::kind::{
+    At, UnderParent, finished, gone, id_under, map_changes, of, outputs, pages, settled, usual,
+};
+
+/// An access entry with the access policies that are associated with it: one a principal and cluster.
+#[derive(Debug, Clone, Serialize, Part)]
+#[part(kind = "access_entry")]
+pub struct AccessEntry {
+    /// The cluster, ready.
+    #[part(replace)]
+    pub cluster: Ref,
+    /// The ARN of the IAM role or user, with its path (AWS EKS `CreateAccessEntry`). None: whoever makes the entry.
+    #[part(replace)]
+    pub principal: Option<Text>,
+    /// `STANDARD`; for roles of machines `EC2_LINUX`, `EC2_WINDOWS`, `FARGATE_LINUX`, `EC2`, `HYBRID_LINUX`.
+    #[part(replace)]
+    #[serde(rename = "type")]
+    pub access_type: String,
+    /// Groups of Kubernetes that it belongs to; only of type `STANDARD`, and none that begins with `system:`.
+    pub groups: BTreeSet<String>,
+    /// Its name in Kubernetes; only of type `STANDARD`. None: what EKS chooses.
+    pub username: Option<String>,
+    /// Access policies by ARN, with the namespaces in which they hold: none means the whole cluster. Those of others go: who may
+    /// enter is said in one place. Only of types `STANDARD` and `EC2`.
+    pub policies: BTreeMap<String, BTreeSet<String>>,
+    /// The unique id of a role that we make. A role that was made anew under its old name is another one to EKS, which does not
+    /// say so: so the id is kept in the tag `ekb:principal-id`.
+    #[part(replace, change = another_principal)]
+    pub principal_id: Option<Text>,
+    /// Tags beside those of ownership.
+    pub tags: Tags,
+}
+
+/// Of an entry without the tag, made by others, it is not known whether the role is the same.
+fn another_principal(is: &Value, should: &Value) -> Remedy {
+    if is.is_null() || should.is_null() || is_open(should) {
+        return Remedy::Update;
+    }
+    Remedy::Replace
+}
+
+const PRINCIPAL_ID: &str = "ekb:principal-id";
+
+#[async_trait]
+impl UnderParent for AccessEntry {
+    type Client = aws_sdk_eks::Client;
+
+    const TRAITS: KindTraits = KindTraits {
+        title: "access entry",
+        deletion_order: 40,
+        idempotence: Idempotence::NaturalKey,
+        reads: &[
+            "iam:GetRole",
+            "eks:ListAccessEntries",
+            "eks:DescribeAccessEntry",
+            "eks:ListAssociatedAccessPolicies",
+        ],
+        writes: &[
+            "eks:CreateAccessEntry",
+            "eks:UpdateAccessEntry",
+            "eks:AssociateAccessPolicy",
+            "eks:DisassociateAccessPolicy",
+            "eks:DeleteAccessEntry",
+            "eks:TagResource",
+            "eks:UntagResource",
+        ],
+        ..usual(Self::KIND)
+    };
+    const MANY: &'static str = "access entries";
+    const PARENT: &'static str = Cluster::KIND;
+    const NAME: &'static str = "principal";
+    const SAME: &'static [&'static str] = &["principal"];
+    const LEFT_OPEN: &'static [&'static str] = &["principal", "username"];
+
+    fn parent(&self) -> &Ref {
+        &self.cluster
+    }
+
+    async fn list(eks: &Eks, cluster: &str) -> Result<Vec<String>, Failure> {
+        pages(|token| async {
+            let list = eks.read.list_access_entries().cluster_name(cluster);
+            let answer = eks.call("eks:ListAccessEntries", list.set_next_token(token).send());
+            let answer = answer.await?;
+            Ok((answer.access_entries, answer.next_token))
+        })
+        .await
+    }
+
+    async fn see(eks: &Eks, cluster: &str, principal: &str) -> Result<Option<Object>, Failure> {
+        let describe = eks.read.describe_access_entry().cluster_name(cluster);
+        let describe = describe.principal_arn(principal).send();
+        let describe = eks.call("eks:DescribeAccessEntry", describe);
+        let (answer, policies) = try_join!(describe, policies(eks, cluster, principal))?;
+        Ok(answer.access_entry.map(|entry| {
+            let access_type = entry.r#type.unwrap_or_else(|| STANDARD.to_owned());
+            // What EKS gives to machines by itself is nobody's to declare (aws-controllers-k8s/community#2144).
+            let is_standard = access_type == STANDARD;
+            let groups = entry
+                .kubernetes_groups
+                .filter(|_| is_standard)
+                .unwrap_or_default();
+            let tags: Tags = entry.tags.unwrap_or_default().into_iter().collect();
+            let fields = json!({
+                "cluster": cluster,
+                "principal": entry.principal_arn,
+                "type": access_type,
+                "groups": groups.into_iter().collect::<BTreeSet<_>>(),
+                "username": entry.username.filter(|_| is_standard),
+                "policies": policies,
+                "principal_id": tags.get(PRINCIPAL_ID),
+            });
+            Object {
+                arn: entry.access_entry_arn,
+                tags,
+                outputs: outputs([("principal", entry.principal_arn.clone())]),
+                references: entry.principal_arn.into_iter().collect(),
+                ..settled(fields)
+            }
+        }))
+    }
+
+    async fn make(&self, eks: &Eks, cluster: &str, call: &Call) -> Result<Made, Failure> {
+        let principal = match &self.principal {
+            Some(principal) => call.text(principal)?,
+            None => eks.place.aws.caller(&eks.place.region, eks.doing()).await?,
+        };
+        let mut tags = call.tags(&self.tags);
+        if let Some(id) = &self.principal_id {
+            tags.insert(PRINCIPAL_ID.to_owned(), call.text(id)?);
+        }
+        let make = eks
+            .write
+            .create_access_entry()
+            .cluster_name(cluster)
+            .principal_arn(&principal)
+            .r#type(&self.access_type)
+            .set_kubernetes_groups((!self.groups.is_empty()).then(|| self.groups.iter().cloned().collect()))
+            .set_username(self.username.clone())
+            .set_tags(Some(tags.into_iter().collect()));
+        let answer = eks.call("eks:CreateAccessEntry", make.send()).await?;
+        let entry = At {
+            parent: cluster,
+            name: &principal,
+        };
+        let all = self
+            .policies
+            .iter()
+            .map(|(policy, within)| associate(eks, entry, policy, within));
+        let associated = try_join_all(all).await.map(|_| ());
+        let arn = answer.access_entry.and_then(|entry| entry.access_entry_arn);
+        Ok(finished(
+            Made::settled(id_under(cluster, &principal))
+                .arn(arn)
+                .output("principal", principal.as_str()),
+            associated,
+        ))
+    }
+
+    async fn change(
+        &self,
+        eks: &Eks,
+        entry: At<'_>,
+        is: &Object,
+        what: &[Difference],
+        call: &Call,
+    ) -> Result<(), Failure> {
+        if of("groups", what).is_some() || of("username", what).is_some() {
+            let update = eks.write.update_access_entry().cluster_name(entry.parent);
+            let update = update
+                .principal_arn(entry.name)
+                .set_kubernetes_groups(Some(self.groups.iter().cloned().collect()))
+                .set_username(self.username.clone());
+            eks.call("eks:UpdateAccessEntry", update.send()).await?;
+        }
+        if let Some(difference) = of("policies", what) {
+            let (set, remove) = map_changes(difference);
+            for (policy, _) in set {
+                if let Some(within) = self.policies.get(policy) {
+                    associate(eks, entry, policy, within).await?;
+                }
+            }
+            for policy in remove {
+                let eks = eks.to(format!("taking {policy} from access entry {}", is.id));
+                let remove = eks.write.disassociate_access_policy().cluster_name(entry.parent);
+                let remove = remove.principal_arn(entry.name).policy_arn(policy);
+                gone(eks.call("eks:DisassociateAccessPolicy", remove.send()).await)?;
+            }
+        }
+        if of("principal_id", what).is_some()
+            && let Some(arn) = &is.arn
+        {
+            match &self.principal_id {
+                Some(id) => {
+                    let tag = Tags::from([(PRINCIPAL_ID.to_owned(), call.text(id)?)]);
+                    eks.tag(arn, &tag).await?;
+                }
+                None => eks.untag(arn, &[PRINCIPAL_ID.to_owned()]).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn tag(eks: &Eks, arn: &str, tags: &Tags) -> Result<(), Failure> {
+        eks.tag(arn, tags).await
+    }
+
+    async fn untag(eks: &Eks, arn: &str, tags: &[String]) -> Result<(), Failure> {
+        eks.untag(arn, tags).await
+    }
+
+    async fn unmake(eks: &Eks, entry: At<'_>) -> Result<Deleted, Failure> {
+        let delete = eks.write.delete_access_entry().cluster_name(entry.parent);
+        let delete = delete.principal_arn(entry.name).send();
+        eks.call("eks:DeleteAccessEntry", delete).await?;
+        Ok(Deleted::Gone)
+    }
+}
+
+const STANDARD: &str = "STANDARD";
+
+/// The policies that are associated, with the namespaces in which they hold.
+async fn policies(
+    eks: &Eks,
+    cluster: &str,
+    principal: &str,
+) -> Result<BTreeMap<String, BTreeSet<String>>, Failure> {
+    let associated = pages(|token| async {
+        let list = eks.read.list_associated_access_policies().cluster_name(cluster);
+        let list = list.principal_arn(principal).set_next_token(token);
+        let answer = eks.call("eks:ListAssociatedAccessPolicies", list.send()).await?;
+        Ok((answer.associated_access_policies, answer.next_token))
+    });
+    let associated = associated.await?.into_iter().filter_map(|associated| {
+        let scope = associated.access_scope.and_then(|scope| scope.namespaces);
+        Some((
+            associated.policy_arn?,
+            scope.unwrap_or_default().into_iter().collect(),
+        ))
+    });
+    Ok(associated.collect())
+}
+
+/// Associates the policy, or gives it another scope.
+async fn associate(eks: &Eks, entry: At<'_>, policy: &str, within: &BTreeSet<String>) -> Result<(), Failure> {
+    let eks = eks.to(format!(
+        "associating {policy} with access entry {}",
+        id_under(entry.parent, entry.name)
+    ));
+    let scope = AccessScope::builder();
+    let scope = if within.is_empty() {
+        scope.r#type(AccessScopeType::Cluster)
+    } else {
+        let scope = scope.r#type(AccessScopeType::Namespace);
+        scope.set_namespaces(Some(within.iter().cloned().collect()))
+    };
+    let associate = eks.write.associate_access_policy().cluster_name(entry.parent);
+    let associate = associate.principal_arn(entry.name).policy_arn(policy);
+    let associate = associate.access_scope(scope.build()).send();
+    eks.call("eks:AssociateAccessPolicy", associate).await?;
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! What is refused at plan, each with the reason and the fix.
+
+use framework::{Attr, Diagnostic, Diagnostics, Path};
+
+use super::addons;
+use super::model::Cluster;
+use super::nodes;
+use super::versions::minor;
+
+/// Most characters of the name of an IAM role (AWS IAM CreateRole).
+const ROLE_NAME: usize = 64;
+
+/// Checks arguments by themselves and against each other; unknown ones are left for later.
+pub fn check(cluster: &Cluster, out: &mut Diagnostics) {
+    check_endpoint(cluster, out);
+    check_service_range(cluster, out);
+    check_names(cluster, out);
+    check_access(cluster, out);
+    check_nodes(cluster, out);
+    check_addons(cluster, out);
+}
+
+/// Who is outside of the VPC has to be able to finish.
+fn check_endpoint(cluster: &Cluster, out: &mut Diagnostics) {
+    let (cidrs, is_private) = match &cluster.endpoint_access {
+        Attr::Unknown => return,
+        Attr::Null => (Attr::Null, Attr::Null),
+        Attr::Known(access) => (access.public_cidrs.clone(), access.private_only),
+    };
+    let is_public = cidrs.known().is_some_and(|cidrs| !cidrs.is_empty());
+    let fault = match (is_public, is_private) {
+        (true, Attr::Known(true)) => "`public_cidrs` and `private_only` exclude each other.",
+        (false, Attr::Null | Attr::Known(false)) if !cidrs.is_unknown() => {
+            "It is not said who reaches the Kubernetes API: an apply from outside the VPC could not finish."
+        }
+        _ => return,
+    };
+    out.push(
+        Diagnostic::error("EKB2210", "Who reaches the Kubernetes API?", fault)
+            .hint(
+                "Choose one: `endpoint_access = { public_cidrs = [\"203.0.113.0/24\"] }` with the ranges that may (\"0.0.0.0/0\" for all \
+                 who have access), or `endpoint_access = { private_only = true }` where Terraform runs in the VPC or a network that is \
+                 connected with it.",
+            )
+            .at(Path::from("endpoint_access")),
+    );
+}
+
+/// AWS EKS CreateCluster, `serviceIpv4Cidr`: /12 to /24 of 10/8, 172.16/12 or 192.168/16.
+fn check_service_range(cluster: &Cluster, out: &mut Diagnostics) {
+    let Attr::Known(range) = cluster.service_cidr else {
+        return;
+    };
+    let private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+    let is_private = private
+        .iter()
+        .filter_map(|private| private.parse::<ipnet::Ipv4Net>().ok())
+        .any(|private| private.contains(&range));
+    if is_private && (12..=24).contains(&range.prefix_len()) && range.trunc() == range {
+        return;
+    }
+    out.push(
+        Diagnostic::error(
+            "EKB2211",
+            "Invalid range of Services",
+            format!(
+                "{range} cannot be the range of Services: EKS takes /12 to /24 within {}.",
+                private.join(", ")
+            ),
+        )
+        .hint("Take for example 172.20.0.0/16.")
+        .at(Path::from("service_cidr")),
+    );
+}
+
+fn check_names(cluster: &Cluster, out: &mut Diagnostics) {
+    let Attr::Known(name) = &cluster.name else {
+        return;
+    };
+    let components = [
+        ("cluster", cluster.cluster_role_arn.is_null()),
+        ("node", cluster.node_role_arn.is_null()),
+        ("ebs-csi", true),
+    ];
+    for (component, is_made) in components {
+        let length = name.len() + 1 + component.len();
+        if is_made && length > ROLE_NAME {
+            return out.push(
+                Diagnostic::error(
+                    "EKB2212",
+                    "Name too long",
+                    format!(
+                        "The role {name}-{component} would have {length} characters; IAM takes {ROLE_NAME}."
+                    ),
+                )
+                .hint(format!(
+                    "Take a `name` of at most {} characters.",
+                    ROLE_NAME - "-ebs-csi".len()
+                ))
+                .at(Path::from("name")),
+            );
+        }
+    }
+}
+
+fn check_access(cluster: &Cluster, out: &mut Diagnostics) {
+    let mut seen = std::collections::BTreeMap::new();
+    for (name, access) in cluster.access.known().into_iter().flatten() {
+        let at = || Path::from("access").key(name);
+        let Attr::Known(arn) = &access.principal_arn else {
+            continue;
+        };
+        let is_principal = arn.starts_with("arn:")
+            && arn.contains(":iam::")
+            && (arn.contains(":role/") || arn.contains(":user/"));
+        if !is_principal {
+            out.push(
+                Diagnostic::error(
+                    "EKB2213",
+                    "No IAM principal",
+                    format!("`{arn}` is not the ARN of an IAM role or user."),
+                )
+                .hint("Write it as `arn:aws:iam::111122223333:role/path/name`: of an assumed role the role itself.")
+                .at(at().attribute("principal_arn")),
+            );
+        }
+        if let Some(other) = seen.insert(arn, name) {
+            out.push(
+                Diagnostic::error(
+                    "EKB2214",
+                    "One principal twice",
+                    format!(
+                        "`{other}` and `{name}` are both {arn}: EKS has one access entry for a principal."
+                    ),
+                )
+                .hint("Put what it may do into one of them.")
+                .at(at()),
+            );
+        }
+        let is_standard = match &access.kind {
+            Attr::Null => true,
+            Attr::Known(kind) => kind == "STANDARD",
+            Attr::Unknown => continue,
+        };
+        let given = [
+            !access.level.is_null(),
+            !access.policies.is_null(),
+            !access.groups.is_null(),
+            !access.username.is_null(),
+        ];
+        if !is_standard && given.contains(&true) {
+            out.push(
+                Diagnostic::error(
+                    "EKB2215",
+                    "Rights of nodes",
+                    format!("`{name}` is an entry of nodes: EKS says what these may do."),
+                )
+                .hint("Remove `level`, `policies`, `groups` and `username`, or `kind`.")
+                .at(at()),
+            );
+        } else if is_standard && !given[..3].contains(&true) {
+            out.push(
+                Diagnostic::error(
+                    "EKB2216",
+                    "Access to nothing",
+                    format!("`{name}` enters the cluster and may do nothing in it."),
+                )
+                .hint("Give it a `level` (`admin`, `edit`, `view`, `admin_view`), `policies` or `groups`.")
+                .at(at()),
+            );
+        }
+    }
+}
+
+fn check_nodes(cluster: &Cluster, out: &mut Diagnostics) {
+    let Some(nodes) = nodes::declared(cluster) else {
+        return;
+    };
+    let at = |name: &str| Path::from("system_nodes").attribute(name);
+    let min = nodes.min.clone().or(nodes::DEFAULT_MIN);
+    if let (Attr::Known(min), Attr::Known(max)) = (&min, &nodes.max)
+        && min > max
+    {
+        out.push(
+            Diagnostic::error(
+                "EKB2217",
+                "Fewest above most nodes",
+                format!("`min` is {min}, `max` is {max}."),
+            )
+            .hint("Raise `max`.")
+            .at(at("max")),
+        );
+    }
+    if let (Attr::Known(min), Attr::Known(desired)) = (&min, &nodes.desired) {
+        let max = nodes.max.known().copied().unwrap_or(min + 1);
+        if !(*min..=max).contains(desired) {
+            out.push(
+                Diagnostic::error(
+                    "EKB2217",
+                    "Wanted nodes out of bounds",
+                    format!("`desired` is {desired}, not from {min} to {max}."),
+                )
+                .hint("Take a number in between.")
+                .at(at("desired")),
+            );
+        }
+    }
+    if let Attr::Known(min) = min
+        && min < nodes::DEFAULT_MIN
+    {
+        out.push(
+            Diagnostic::warning(
+                "EKB2218",
+                "A single system node",
+                format!("With {min} node the add-ons, and what depends on them, stop where it fails or is replaced."),
+            )
+            .hint("Take two at least: they come to stand in two zones.")
+            .at(at("min")),
+        );
+    }
+    let is_al2 = nodes::ami_type(&nodes)
+        .known()
+        .is_some_and(|ami| ami.starts_with("AL2_"));
+    let version = cluster
+        .kubernetes_version
+        .known()
+        .and_then(|version| minor(version));
+    if is_al2 && version.is_some_and(|minor| minor >= 33) {
+        out.push(
+            Diagnostic::error(
+                "EKB2219",
+                "No Amazon Linux 2",
+                "There are no images of Amazon Linux 2 for Kubernetes 1.33 and later (EKS user guide, \"AL2 end of support\").",
+            )
+            .hint("Remove `ami_type`, or take one of Amazon Linux 2023 or Bottlerocket.")
+            .at(at("ami_type")),
+        );
+    }
+}
+
+fn check_addons(cluster: &Cluster, out: &mut Diagnostics) {
+    for (name, addon) in cluster.addons.known().into_iter().flatten() {
+        if addons::configuration(name, &addon.configuration).is_none() {
+            out.push(
+                Diagnostic::error(
+                    "EKB2220",
+                    "Invalid configuration of an add-on",
+                    format!("The configuration of {name} is no JSON object."),
+                )
+                .hint("Write it as `jsonencode({ … })`.")
+                .at(Path::from("addons").key(name).attribute("configuration")),
+            );
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! `ekb_cluster`: the Kubernetes cluster of an environment.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws::partition::partition;
+use framework::{Attr, Diagnostic, Diagnostics};
+use reconcile::failure::Failure;
+use reconcile::graph::Graph;
+use reconcile::kinds::Kinds;
+use reconcile::part::Key;
+use reconcile::report::Report;
+use reconcile::resource::{Declared, DefaultTimeouts, Outputs};
+
+pub mod addons;
+pub mod checks;
+pub mod graph;
+pub mod lookups;
+pub mod model;
+pub mod nodes;
+pub mod storage;
+pub mod upgrade;
+pub mod versions;
+
+use crate::platform::Platform;
+use model::Cluster;
+
+/// The resource `ekb_cluster`.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct ClusterResource;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[async_trait]
+impl Declared<Platform> for ClusterResource {
+    type Model = Cluster;
+
+    const NAME: &'static str = "ekb_cluster";
+    const TITLE: &'static str = "cluster";
+    const LOOKS_UP: &'static [&'static str] = &[
+        aws::eks::catalogue::VERSIONS,
+        aws::eks::catalogue::ADDON_VERSIONS,
+        aws::eks::catalogue::ADDON_SCHEMA,
+        aws::eks::catalogue::SUBNETS,
+        aws::eks::catalogue::INSTANCE_TYPES,
+        aws::eks::catalogue::OFFERED,
+        "eks:ListInsights",
+        "eks:DescribeInsight",
+    ];
+    const TIMEOUTS: DefaultTimeouts = DefaultTimeouts {
+        create: MINUTE.saturating_mul(60),
+        read: MINUTE.saturating_mul(10),
+        update: MINUTE.saturating_mul(180),
+        delete: MINUTE.saturating_mul(60),
+    };
+
+    fn check(&self, planned: &Cluster, out: &mut Diagnostics) {
+        checks::check(planned, out);
+    }
+
+    async fn complete(
+        &self,
+        context: Option<&Platform>,
+        _config: &Cluster,
+        prior: Option<&Cluster>,
+        planned: &mut Cluster,
+        out: &mut Diagnostics,
+    ) {
+        versions::complete(context, prior, planned, out).await;
+        if let Some(prior) = prior {
+            upgrade::check(context, prior, planned, out).await;
+        }
+        lookups::check(context, prior, planned, out).await;
+        foresee_names(planned);
+    }
+
+    fn graph(&self, model: &Cluster) -> Option<Graph> {
+        graph::graph(model)
+    }
+
+    /// One minor after the other; what an interrupted upgrade left behind is brought along first.
+    async fn steps(
+        &self,
+        context: &Platform,
+        model: &Cluster,
+        found: &Report,
+    ) -> Result<Vec<Graph>, Failure> {
+        versions::steps(context, model, found).await
+    }
+
+    fn kinds(&self, context: &Platform, region: &str) -> Kinds {
+        use aws::{ec2, eks, iam, kms, logs};
+        ec2::kinds(&context.aws, region)
+            .and(iam::kinds(&context.aws, region))
+            .and(kms::kinds(&context.aws, region))
+            .and(logs::kinds(&context.aws, region))
+            .and(eks::kinds(&context.aws, region))
+            .only(&[
+                "access_entry",
+                "addon",
+                "cluster",
+                "cluster_security_group",
+                "iam_role",
+                "kms_key",
+                "launch_template",
+                "log_group",
+                "node_group",
+                "oidc_provider",
+            ])
+            .and(kubernetes::kinds(
+                &context.clusters(region),
+                "cluster",
+                &[storage::STORAGE_CLASS],
+            ))
+    }
+
+    fn outputs(&self, model: &mut Cluster, from: &Outputs<'_>) {
+        model.id = from.id("cluster");
+        model.endpoint = from.output("cluster", "endpoint");
+        model.certificate_authority = from.output("cluster", "certificate_authority");
+        model.oidc_issuer = from.output("cluster", "oidc_issuer");
+        model.oidc_provider_arn = from.arn("oidc_provider");
+        model.cluster_security_group_id = from.output("cluster", "cluster_security_group_id");
+        model.platform_version = from.output("cluster", "platform_version");
+        model.creator_principal_arn = from.output(graph::CREATOR, "principal");
+        if model.vpc_id.is_null() || model.vpc_id.is_unknown() {
+            model.vpc_id = from.output("cluster", "vpc_id");
+        }
+        let given = |encryption: &model::Encryption| encryption.kms_key_arn.clone();
+        model.encryption_key_arn = match model.encryption.known().map(given) {
+            Some(given) if !given.is_null() => given,
+            _ => from.arn("encryption_key"),
+        };
+    }
+
+    async fn check_destroy(&self, _context: Option<&Platform>, prior: &Cluster, out: &mut Diagnostics) {
+        if prior.deletion_protection == Attr::Known(true) {
+            out.push(
+                Diagnostic::error(
+                    "EKB2230",
+                    "The cluster is protected",
+                    format!(
+                        "`deletion_protection` is true: the cluster {} is not destroyed.",
+                        prior.name.known().map_or("", String::as_str)
+                    ),
+                )
+                .hint("Set it to false, apply, then destroy."),
+            );
+        }
+    }
+
+    fn is_root_id(&self, text: &str) -> bool {
+        text.starts_with("arn:") && text.contains(":eks:") && text.contains(":cluster/")
+    }
+
+    fn root_key(&self) -> Key {
+        "cluster".into()
+    }
+
+    fn adopt(&self, model: &mut Cluster, report: &Report) {
+        let Some(cluster) = report.objects.get(&Key::from("cluster")) else {
+            return;
+        };
+        let text = |field: &str| {
+            cluster
+                .get(field)
+                .and_then(|value| value.as_str())
+                .map(str::to_owned)
+        };
+        model.kubernetes_version = Attr::from_option(text("version"));
+    }
+}
+
+/// The ARNs that follow from names.
+fn foresee_names(planned: &mut Cluster) {
+    let common = &planned.common;
+    let (Attr::Known(region), Attr::Known(account), Attr::Known(name)) =
+        (&common.region, &common.account_id, &planned.name)
+    else {
+        return;
+    };
+    let partition = partition(region);
+    planned.arn = format!("arn:{partition}:eks:{region}:{account}:cluster/{name}").into();
+    let path = planned.role_path.clone().or("/".to_owned());
+    let role = |component: &str| {
+        path.clone()
+            .map(|path| format!("arn:{partition}:iam::{account}:role{path}{name}-{component}"))
+    };
+    let given_or = |given: &Attr<String>, component: &str| match given {
+        Attr::Null => role(component),
+        given => given.clone(),
+    };
+    let mut arns = BTreeMap::from([
+        (
+            "cluster".to_owned(),
+            given_or(&planned.cluster_role_arn, "cluster"),
+        ),
+        ("node".to_owned(), given_or(&planned.node_role_arn, "node")),
+    ]);
+    let Some(wanted) = addons::wanted(planned) else {
+        planned.role_arns = Attr::Unknown;
+        return;
+    };
+    for (name, addon) in &wanted {
+        match (addons::component(name), &addon.role_arn) {
+            (Some(component), given) => drop(arns.insert(name.clone(), given_or(given, component))),
+            (None, Attr::Null) => {}
+            (None, given) => drop(arns.insert(name.clone(), given.clone())),
+        }
+    }
+    planned.role_arns = Attr::Known(arns);
+}
