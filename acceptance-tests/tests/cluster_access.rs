@@ -1,6 +1,8 @@
 //! The way into a cluster as users have it: `ekb_cluster_token`, `kubeconfig`. The cluster is made by plain AWS calls.
 
-use acceptance_tests::{Account, Workspace};
+use std::time::Duration;
+
+use acceptance_tests::{Account, Cli, Rig, Workspace, until};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -21,20 +23,17 @@ fn cluster(account: &Account, name: &str) -> Value {
     let role = format!("arn:aws:iam::{}:role/cluster", account.id());
     call(
         "CreateCluster",
-        json!({"name": name, "version": "1.35", "roleArn": role, "resourcesVpcConfig": {"subnetIds": subnets}}),
+        json!({
+            "name": name, "version": "1.35", "roleArn": role, "resourcesVpcConfig": {"subnetIds": subnets},
+            "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": false},
+        }),
     );
     account.advance(3600.0);
     call("DescribeCluster", json!({"name": name}))["cluster"].clone()
 }
 
-#[test]
-fn a_token_is_made_for_the_cluster_and_stays_nowhere() {
-    Workspace::on_every_cli(|w, account| {
-        let found = cluster(account, "dev-main");
-        assert_eq!(found["status"], "ACTIVE", "{found}");
-        w.write(
-            "main.tf",
-            r#"
+/// Writes the token to a file: nothing else takes an ephemeral value without another provider.
+const TOKEN: &str = r#"
 ephemeral "ekb_cluster_token" "main" {
   name = "dev-main"
 }
@@ -50,8 +49,14 @@ resource "terraform_data" "user" {
     }
   }
 }
-"#,
-        );
+"#;
+
+#[test]
+fn a_token_is_made_for_the_cluster_and_stays_nowhere() {
+    Workspace::on_every_cli(|w, account| {
+        let found = cluster(account, "dev-main");
+        assert_eq!(found["status"], "ACTIVE", "{found}");
+        w.write("main.tf", TOKEN);
         let run = w.apply().ok();
         let text = w.read("token.txt").unwrap();
         let [token, endpoint, expires] = text.lines().collect::<Vec<_>>()[..] else {
@@ -91,6 +96,43 @@ resource "terraform_data" "user" {
             "{said}"
         );
     });
+}
+
+/// The token on a real API server, which asks the real aws-iam-authenticator whose it is.
+#[test]
+fn the_token_opens_the_cluster_to_whom_an_entry_lets_in() {
+    let account = Rig::shared_with_clusters().account();
+    cluster(&account, "main");
+    let eks = |operation: &str, params: Value| {
+        let answer = account.call("eks", Account::REGION, operation, &params);
+        answer.unwrap_or_else(|error| panic!("{operation}: {error:?}"))
+    };
+    until("the cluster", Duration::from_secs(120), || {
+        eks("DescribeCluster", json!({"name": "main"}))["cluster"]["status"] == "ACTIVE"
+    });
+    let w = Workspace::new(&Cli::any(), &account);
+    w.write("main.tf", &TOKEN.replace("dev-main", "main"));
+    w.apply().ok();
+    let text = w.read("token.txt").unwrap();
+    let api = account.cluster("main").with_token(text.lines().next().unwrap());
+    let look = || {
+        api.request("GET", "/api/v1/nodes", None)
+            .map_err(|error| error.code)
+    };
+    assert_eq!(look(), Err(401), "without an entry");
+    let principal = format!("arn:aws:iam::{}:user/rig", account.id());
+    eks(
+        "CreateAccessEntry",
+        json!({"clusterName": "main", "principalArn": principal}),
+    );
+    eks(
+        "AssociateAccessPolicy",
+        json!({
+            "clusterName": "main", "principalArn": principal, "accessScope": {"type": "cluster"},
+            "policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
+        }),
+    );
+    until("the entry", Duration::from_secs(60), || look().is_ok());
 }
 
 #[test]

@@ -500,8 +500,9 @@ fn proxy(route: &Route, url: &Uri) -> Result<Option<Uri>, String> {
         .no_proxy
         .clone()
         .or_else(|| variable(&["NO_PROXY", "no_proxy"]));
+    // Of the matcher only what it says of exceptions: a proxy that it cannot read, it would pass over.
     let matcher = Matcher::builder()
-        .all(proxy.clone())
+        .all("http://proxy")
         .no(exceptions.unwrap_or_default())
         .build();
     if matcher.intercept(url).is_none() {
@@ -512,10 +513,13 @@ fn proxy(route: &Route, url: &Uri) -> Result<Option<Uri>, String> {
     } else {
         format!("http://{proxy}")
     };
-    proxy
+    let proxy: Uri = proxy
         .parse()
-        .map(Some)
-        .map_err(|_| "not a URL: write it as http://host:port".to_owned())
+        .map_err(|_| "not a URL: write it as http://host:port".to_owned())?;
+    if !matches!(proxy.scheme_str(), Some("http" | "https" | "socks5")) {
+        return Err("its scheme is none of http, https, socks5".to_owned());
+    }
+    Ok(Some(proxy))
 }
 
 #[cfg(test)]
@@ -544,7 +548,10 @@ mod tests {
         let bare = proxy(&route("proxy:3128", ""), &url).unwrap().unwrap();
         assert_eq!(bare.to_string(), "http://proxy:3128/");
         let error = proxy(&route("http://user:hunter2@pro xy", ""), &url);
-        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        assert!(
+            error.is_err() && !format!("{error:?}").contains("hunter2"),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -244,6 +244,28 @@ async fn a_tunnel_is_taken_in_place_of_the_endpoint() {
     assert!(asked.lock().unwrap()[0].starts_with("GET /x "));
 }
 
+#[tokio::test]
+async fn a_proxy_that_cannot_be_used_is_refused_without_showing_it() {
+    let mut way = Way::to("https://abc.eks.amazonaws.com".to_owned());
+    way.route.proxy = Some("ftp://user:hunter2@proxy:1".to_owned().into());
+    way.route.no_proxy = Some("localhost".to_owned());
+    let failure = Clusters::new(way)
+        .get("main")
+        .get("reading", "/x")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (failure.class, failure.code),
+        (Class::Invalid, codes::ROUTE),
+        "{failure}"
+    );
+    assert!(
+        failure.to_string().contains("none of http, https, socks5"),
+        "{failure}"
+    );
+    assert!(!failure.to_string().contains("hunter2"), "{failure}");
+}
+
 #[test]
 fn answers_have_classes() {
     let class = |code: u16, reason: &str, message: &str| {
