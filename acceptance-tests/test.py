@@ -37,6 +37,7 @@ CLUSTERS = ["venv", "etcd", "aws-iam-authenticator", "kube-apiserver", "kube-con
 NEEDS = {
     "documentation": ["venv", "terraform-1.15", "tfplugindocs"],
     "clis": CLIS,
+    "cluster": [*CLIS, *CLUSTERS],
     "cluster_access": [*CLIS, *CLUSTERS],
     "helm_charts": ["helm", "karpenter-charts"],
     "helm_releases": CONTROL_PLANE,
