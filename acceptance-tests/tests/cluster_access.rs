@@ -161,3 +161,33 @@ output "config" {
         assert_eq!(config["current-context"], "dev-main");
     });
 }
+
+#[test]
+fn versions_have_the_ends_of_their_support() {
+    Workspace::in_turn(1, |w, _account| {
+        w.write(
+            "main.tf",
+            "data \"ekb_kubernetes_versions\" \"all\" {}\n\noutput \"all\" {\n  value = data.ekb_kubernetes_versions.all\n}\n",
+        );
+        w.apply().ok();
+        let all = &w.outputs()["all"];
+        let versions = all["versions"].as_array().unwrap();
+        let supported = versions.iter().filter(|version| version["support"] == "standard");
+        assert!(supported.clone().count() > 1, "{all}");
+        for version in supported {
+            let ends =
+                ["standard_support_ends", "extended_support_ends"].map(|end| version[end].as_str().unwrap());
+            assert!(
+                ends[0] < ends[1] && ends[0].len() == "2026-01-01".len(),
+                "{version}"
+            );
+        }
+        assert_eq!(versions[0]["version"], all["latest"]);
+        assert!(
+            versions
+                .iter()
+                .any(|version| version["version"] == all["default"]),
+            "{all}"
+        );
+    });
+}

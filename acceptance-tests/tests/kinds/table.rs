@@ -334,7 +334,7 @@ pub fn rows() -> Vec<Row> {
                 ("cluster", |world, addon| addon.cluster = world.other_cluster().ready()),
                 ("after", |world, addon| addon.after = vec![world.group("a").made()]),
                 ("name", |_, addon| {
-                    (addon.name, addon.version) = ("kube-proxy".into(), "v1.33.9-eksbuild.2".into());
+                    (addon.name, addon.version) = ("kube-proxy".into(), "v1.34.6-eksbuild.2".into());
                 }),
                 ("version", |_, addon| addon.version = "v1.21.0-eksbuild.1".into()),
                 ("configuration", |_, addon| addon.configuration = json!({})),

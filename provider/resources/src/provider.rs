@@ -14,6 +14,7 @@ use reconcile::locks::Locks;
 use crate::cluster_access::ClustersByRegion;
 use crate::cluster_access::kubeconfig::KubeconfigFunction;
 use crate::cluster_access::token::ClusterTokenResource;
+use crate::cluster_access::versions::KubernetesVersionsData;
 use crate::network::functions::SubnetsFunction;
 use crate::platform::Platform;
 use crate::registry;
@@ -331,6 +332,7 @@ impl Provider for Ekb {
             .function(SubnetsFunction)
             .function(KubeconfigFunction)
             .ephemeral_resource(ClusterTokenResource)
+            .data_source(KubernetesVersionsData)
     }
 }
 

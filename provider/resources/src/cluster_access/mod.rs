@@ -14,6 +14,7 @@ use crate::platform::Platform;
 
 pub mod kubeconfig;
 pub mod token;
+pub mod versions;
 
 /// The region that is given, else the provider's.
 async fn region(platform: &Platform, given: &Attr<String>) -> Result<String, Diagnostics> {

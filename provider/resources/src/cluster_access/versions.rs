@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use aws::eks::catalogue::{self, Support};
 use framework::{Attr, Context, DataSource, Diagnostics, Model};
 use reconcile::failure::Failure;
-use reconcile::resource::Surroundings;
 
 use crate::platform::Platform;
 
