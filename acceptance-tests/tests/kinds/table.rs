@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use acceptance_tests::Account;
 use aws::ec2::{
-    DefaultSecurityGroup, Disk, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint, InternetGateway,
-    LaunchTemplate, NatGateway, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
+    ClusterSecurityGroup, DefaultSecurityGroup, Disk, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint,
+    InternetGateway, LaunchTemplate, NatGateway, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
 };
 use aws::eks::{AccessEntry, Addon, Cluster, Healthy, NodeGroup, Taint, Unavailable};
 use aws::iam::{IamRole, OidcProvider};
@@ -348,6 +348,14 @@ pub fn rows() -> Vec<Row> {
             ],
         )
         .outside("health", |account, id| unwell(account, "addon", id, "InsufficientNumberOfReplicas")),
+        row::<ClusterSecurityGroup, _>(
+            |world| ClusterSecurityGroup { group: own_group(&world.cluster()), tags: tags() },
+            [
+                ("group", |world, group| group.group = own_group(&world.other_cluster())),
+                ("tags", |_, group| mark(&mut group.tags)),
+            ],
+        )
+        .comes_with_its_vpc(),
         row::<OidcProvider, _>(
             |_| OidcProvider { url: issuer("ONE"), client_ids: vec!["sts.amazonaws.com".into()], tags: tags() },
             [
@@ -421,7 +429,7 @@ pub struct Row {
     pub declared: Vec<String>,
     /// Those that have another value here.
     pub fields: Vec<Field>,
-    /// It cannot be deleted or made alone: it comes and goes with its VPC.
+    /// It cannot be deleted or made alone: it comes and goes with its VPC or its cluster.
     pub stays: bool,
     /// What somebody else made beforehand: service, operation, parameters.
     pub others: Option<(&'static str, &'static str, Value)>,
@@ -747,6 +755,11 @@ fn cluster(world: &mut World, name: &str) -> Cluster {
         after: Vec::new(),
         tags: tags(),
     }
+}
+
+/// The security group that EKS makes for a cluster.
+fn own_group(cluster: &Handle) -> Ref {
+    cluster.ready().output("cluster_security_group_id")
 }
 
 /// The address of an EKS cluster's issuer.
