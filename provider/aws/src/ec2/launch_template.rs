@@ -349,7 +349,7 @@ impl LaunchTemplate {
             .set_block_device_mappings(Some(disks))
             .metadata_options(metadata.build())
             .set_tag_specifications(tagged)
-            .set_user_data(user_data.map(|text| base64::encode(text)))
+            .set_user_data(user_data.map(base64::encode))
             .build())
     }
 }

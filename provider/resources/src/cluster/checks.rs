@@ -177,7 +177,7 @@ fn check_nodes(cluster: &Cluster, out: &mut Diagnostics) {
         return;
     };
     let at = |name: &str| Path::from("system_nodes").attribute(name);
-    let min = nodes.min.clone().or(nodes::DEFAULT_MIN);
+    let min = nodes.min.or(nodes::DEFAULT_MIN);
     if let (Attr::Known(min), Attr::Known(max)) = (&min, &nodes.max)
         && min > max
     {

@@ -263,7 +263,7 @@ fn encryption_key(graph: &mut Graph, model: &Cluster, naming: &Naming<'_>) -> Gi
     let (enabled, given) = match &model.encryption {
         Attr::Unknown => return unknown(graph),
         Attr::Null => (Attr::Null, Attr::Null),
-        Attr::Known(encryption) => (encryption.enabled.clone(), encryption.kms_key_arn.clone()),
+        Attr::Known(encryption) => (encryption.enabled, encryption.kms_key_arn.clone()),
     };
     match (enabled, given) {
         (Attr::Unknown, _) | (_, Attr::Unknown) => unknown(graph),
