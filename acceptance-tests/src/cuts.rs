@@ -623,6 +623,14 @@ const STAGES: usize = 3;
 /// # Panics
 /// Where the scenario does not work undisturbed.
 pub fn sweep(scenario: &Scenario, is_whole: bool) -> Tally {
+    sweep_every(scenario, is_whole, 1)
+}
+
+/// The same of every n-th case: of a sample that takes too long.
+///
+/// # Panics
+/// Where the scenario does not work undisturbed.
+pub fn sweep_every(scenario: &Scenario, is_whole: bool, nth: usize) -> Tally {
     let total = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
         for stage_number in 0..STAGES {
@@ -636,6 +644,7 @@ pub fn sweep(scenario: &Scenario, is_whole: bool) -> Tally {
                 let mine = stage
                     .cases()
                     .filter(|case| is_whole || sample.contains(case))
+                    .step_by(nth)
                     .skip(stage_number)
                     .step_by(STAGES);
                 for case in mine {
