@@ -150,10 +150,6 @@ impl Declared<Platform> for ClusterResource {
         }
     }
 
-    fn is_root_id(&self, text: &str) -> bool {
-        text.starts_with("arn:") && text.contains(":eks:") && text.contains(":cluster/")
-    }
-
     fn root_key(&self) -> Key {
         "cluster".into()
     }
@@ -162,13 +158,7 @@ impl Declared<Platform> for ClusterResource {
         let Some(cluster) = report.objects.get(&Key::from("cluster")) else {
             return;
         };
-        let text = |field: &str| {
-            cluster
-                .get(field)
-                .and_then(|value| value.as_str())
-                .map(str::to_owned)
-        };
-        model.kubernetes_version = Attr::from_option(text("version"));
+        model.kubernetes_version = Attr::from_option(cluster["version"].as_str().map(str::to_owned));
     }
 }
 

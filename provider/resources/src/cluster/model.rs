@@ -99,9 +99,6 @@ pub struct Cluster {
     /// Whether nodes are replaced although PodDisruptionBudgets do not let their pods go.
     #[attribute(optional)]
     pub force_drain: Attr<bool>,
-    /// Whether the cluster is destroyed although others have node groups, Fargate profiles or load balancers in it.
-    #[attribute(optional)]
-    pub force_destroy: Attr<bool>,
 
     /// Name of the cluster.
     #[attribute(computed, keep)]
