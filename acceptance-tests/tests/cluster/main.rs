@@ -1,5 +1,6 @@
 //! `ekb_cluster` through the real command lines, against the emulator: what users see, and what exists afterwards.
 
+mod destroy;
 mod update;
 mod upgrade;
 

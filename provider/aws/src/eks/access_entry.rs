@@ -86,6 +86,8 @@ impl UnderParent for AccessEntry {
     const NAME: &'static str = "principal";
     const SAME: &'static [&'static str] = &["principal"];
     const LEFT_OPEN: &'static [&'static str] = &["principal", "username"];
+    // Who destroys a cluster may need the way in until the end.
+    const ENDS_WITH_PARENT: bool = true;
 
     fn parent(&self) -> &Ref {
         &self.cluster

@@ -37,6 +37,8 @@ pub(crate) trait UnderParent: Part {
     const LEFT_OPEN: &'static [&'static str] = &[];
     /// What is lost with an object.
     const LOSS: Loss = Loss::Nothing;
+    /// It ends with its parent, and is not deleted before it ([`Kind::ends_with_parent`]).
+    const ENDS_WITH_PARENT: bool = false;
 
     /// The part under which it is made.
     fn parent(&self) -> &Ref;
@@ -242,6 +244,10 @@ impl<P: UnderParent> Kind for Child<P> {
 
     fn loss(&self) -> Loss {
         P::LOSS
+    }
+
+    fn ends_with_parent(&self) -> bool {
+        P::ENDS_WITH_PARENT
     }
 
     async fn outlook(&self, object: &Object, _: std::time::Duration) -> Result<(), Failure> {

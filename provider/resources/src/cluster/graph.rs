@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws::ec2::ClusterSecurityGroup;
+use aws::eks::inside::FORCE_DESTROY;
 use aws::eks::{AccessEntry, Cluster as EksCluster};
 use aws::iam::{IamRole, OidcProvider};
 use aws::kms::Key as KmsKey;
@@ -108,6 +109,7 @@ pub fn graph(model: &Cluster) -> Option<Graph> {
     };
     let default_types = || ["api", "audit", "authenticator"].map(str::to_owned).into();
     let logging = unknown.take("logging", &types, default_types());
+    let forced = unknown.take("tags", &model.force_destroy, false);
     let cluster = graph.part_with(
         "cluster",
         EksCluster {
@@ -135,7 +137,10 @@ pub fn graph(model: &Cluster) -> Option<Graph> {
             deletion_protection: unknown.take("deletion_protection", &model.deletion_protection, false),
             force_upgrade: model.force_insights == Attr::Known(true),
             after: log_group.iter().map(Handle::ready).collect(),
-            tags: Tags::new(),
+            tags: forced
+                .then(|| (FORCE_DESTROY.to_owned(), "true".to_owned()))
+                .into_iter()
+                .collect(),
         },
         unknown,
     );

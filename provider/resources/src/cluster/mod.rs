@@ -15,6 +15,7 @@ use reconcile::resource::{Declared, DefaultTimeouts, Outputs};
 
 pub mod addons;
 pub mod checks;
+pub mod destroy;
 pub mod graph;
 pub mod lookups;
 pub mod model;
@@ -134,20 +135,8 @@ impl Declared<Platform> for ClusterResource {
         };
     }
 
-    async fn check_destroy(&self, _context: Option<&Platform>, prior: &Cluster, out: &mut Diagnostics) {
-        if prior.deletion_protection == Attr::Known(true) {
-            out.push(
-                Diagnostic::error(
-                    "EKB2230",
-                    "The cluster is protected",
-                    format!(
-                        "`deletion_protection` is true: the cluster {} is not destroyed.",
-                        prior.name.known().map_or("", String::as_str)
-                    ),
-                )
-                .hint("Set it to false, apply, then destroy."),
-            );
-        }
+    async fn check_destroy(&self, context: Option<&Platform>, prior: &Cluster, out: &mut Diagnostics) {
+        destroy::check(context, prior, out).await;
     }
 
     fn root_key(&self) -> Key {

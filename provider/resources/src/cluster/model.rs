@@ -99,6 +99,11 @@ pub struct Cluster {
     /// Whether nodes are replaced although PodDisruptionBudgets do not let their pods go.
     #[attribute(optional)]
     pub force_drain: Attr<bool>,
+    /// Whether a destroy goes on although others have something in the cluster: it then deletes their node groups and Fargate
+    /// profiles and the instances of Karpenter with the cluster. Load balancers stay, as the world knows them by their names. A destroy
+    /// sees only what was applied: set it, apply, then destroy.
+    #[attribute(optional)]
+    pub force_destroy: Attr<bool>,
 
     /// Name of the cluster.
     #[attribute(computed, keep)]
