@@ -164,3 +164,73 @@ fn it_goes_though_nobody_reaches_its_api() {
         account.assert_understood();
     });
 }
+
+#[test]
+fn a_key_that_waits_for_its_deletion_is_rescued_while_its_cluster_lives_and_left_behind_with_it() {
+    Workspace::in_turn(0, |workspace, account| {
+        workspace.write("main.tf", &cluster(BARE));
+        workspace.apply().ok();
+        let state = workspace.resource(ADDRESS).unwrap();
+        let key = state["ids"]["encryption_key"].clone();
+        let kms = |operation: &str, params: Value| account.call("kms", Account::REGION, operation, &params).unwrap();
+        let schedule = || kms("ScheduleKeyDeletion", json!({"KeyId": key, "PendingWindowInDays": 7}));
+        schedule();
+        let plan = workspace.plan().ok().assert_changes();
+        let said = plan.run.output();
+        assert!(said.contains("encryption_key"), "{said}");
+        workspace.apply_plan(&plan).ok();
+        workspace.plan().ok().assert_empty();
+
+        // It is no obstacle to a destroy.
+        schedule();
+        workspace.destroy().ok();
+        account.assert_empty();
+
+        // Its alias is still there, and dead to a create.
+        workspace.apply().ok();
+        let again = workspace.resource(ADDRESS).unwrap();
+        assert_ne!(again["ids"]["encryption_key"], key);
+        workspace.plan().ok().assert_empty();
+        workspace.destroy().ok();
+        account.assert_empty();
+    });
+}
+
+#[test]
+fn encryption_is_added_in_place_and_then_stays() {
+    Workspace::in_turn(1, |workspace, account| {
+        let with = |encryption: &str| cluster(&format!("{BARE}\n{encryption}"));
+        workspace.write("main.tf", &with("encryption = { enabled = false }"));
+        workspace.apply().ok();
+        account.clear_log();
+        workspace.write("main.tf", &with(""));
+        workspace.apply().ok();
+        workspace.plan().ok().assert_empty();
+        let updates = account.mutations().into_iter().filter(|call| call.service == "eks");
+        let updates: Vec<String> = updates.map(|call| call.operation).collect();
+        assert_eq!(updates, ["AssociateEncryptionConfig"]);
+        account.clear_log();
+        let other = format!("arn:aws:kms:{}:{}:key/00000000-0000-4000-8000-000000000000", Account::REGION, account.id());
+        for other in ["enabled = false".to_owned(), format!("kms_key_arn = \"{other}\"")] {
+            workspace.write("main.tf", &with(&format!("encryption = {{ {other} }}")));
+            workspace.plan().failed().says("EKB2047");
+        }
+        assert!(account.mutations().is_empty());
+        workspace.write("main.tf", &with(""));
+        workspace.destroy().ok();
+        account.assert_empty();
+    });
+}
+
+#[test]
+fn the_log_group_of_an_earlier_cluster_is_taken_over() {
+    Workspace::in_turn(2, |workspace, account| {
+        let name = json!({"logGroupName": "/aws/eks/test/cluster"});
+        account.call("logs", Account::REGION, "CreateLogGroup", &name).unwrap();
+        workspace.write("main.tf", &cluster(BARE));
+        workspace.apply().ok();
+        workspace.plan().ok().assert_empty();
+        workspace.destroy().ok();
+        account.assert_empty();
+    });
+}
