@@ -193,6 +193,9 @@ rows.add("eks", [
            OF_CLUSTER, states=("CREATING", "UPDATING")),
     Refuse("AssociateEncryptionConfig", "InvalidRequestException", "Encryption is already enabled for the cluster", "cluster",
            OF_CLUSTER, when=lambda _context, cluster: cluster.encryption_config),
+    Refuse(["CreateAccessEntry", "DescribeAccessEntry", "ListAccessEntries", "ListAssociatedAccessPolicies"], INVALID, "The cluster's "
+           "authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this operation.", "cluster", OF_CLUSTER,
+           when=lambda _context, cluster: cluster.accessConfig["authenticationMode"] == "CONFIG_MAP"),
     Refuse(["UpdateAccessEntry", "AssociateAccessPolicy"], "InvalidParameterException", "This operation can only be performed on Access "
            'Entries with a type of "STANDARD"', "access_entry", when=only_for_people),
     Refuse("UpdateClusterVersion", "InvalidParameterException", "Unsupported Kubernetes minor version update to {version}", "cluster",

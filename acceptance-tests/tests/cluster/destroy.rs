@@ -51,24 +51,37 @@ fn what_others_have_in_it_is_named_before_anything_is_deleted() {
                 tagged("instance", json!([{"Key": "karpenter.sh/nodepool", "Value": "web"},
                     {"Key": "kubernetes.io/cluster/test", "Value": "owned"}]))}),
         );
-        let instance = instances["Instances"][0]["InstanceId"].as_str().unwrap().to_owned();
+        let instance = instances["Instances"][0]["InstanceId"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let group = account.ec2(
             "CreateSecurityGroup",
             &json!({"GroupName": "k8s-shop", "Description": "of the load balancer", "VpcId": vpc, "TagSpecifications":
                 tagged("security-group", json!([{"Key": "elbv2.k8s.aws/cluster", "Value": "test"}]))}),
         );
         let group = group["GroupId"].as_str().unwrap();
-        let balancer = account.foreign_interface_with(&subnets[0], "interface", "ELB app/k8s-shop-web/0123", &[group]);
+        let balancer =
+            account.foreign_interface_with(&subnets[0], "interface", "ELB app/k8s-shop-web/0123", &[group]);
 
         let refused = workspace.plan_with(&["-destroy"]).failed();
         let said = refused.says("EKB2250").says("EKB2251").output();
-        for named in ["node group legacy (of eksctl)", "Fargate profile batch", &instance, "node pool web", "k8s-shop-web"] {
+        for named in [
+            "node group legacy (of eksctl)",
+            "Fargate profile batch",
+            &instance,
+            "node pool web",
+            "k8s-shop-web",
+        ] {
             assert!(said.contains(named), "{named}: {said}");
         }
 
         // What only programs in it have made is looked at once more by the apply, which refuses.
-        let (name, theirs) = (json!({"clusterName": "test", "nodegroupName": "legacy"}), json!({"clusterName": "test",
-            "fargateProfileName": "batch"}));
+        let (name, theirs) = (
+            json!({"clusterName": "test", "nodegroupName": "legacy"}),
+            json!({"clusterName": "test",
+            "fargateProfileName": "batch"}),
+        );
         eks(account, "DeleteNodegroup", &name);
         eks(account, "DeleteFargateProfile", &theirs);
         account.advance(600.0);
@@ -115,15 +128,25 @@ fn what_eks_and_the_cni_leave_behind_is_cleared_away() {
         let plan = workspace.plan_with(&["-destroy", "-target", ADDRESS]).ok();
         workspace.apply_plan(&plan).ok();
         let log = account.mutations();
-        let calls = |operation: &str| log.iter().filter(|call| call.operation == operation && call.applied).count();
+        let calls = |operation: &str| {
+            log.iter()
+                .filter(|call| call.operation == operation && call.applied)
+                .count()
+        };
         let own = own["NetworkInterface"]["NetworkInterfaceId"].as_str().unwrap();
-        let interfaces = account.objects().into_iter().filter(|object| object.kind == "network_interface");
+        let interfaces = account
+            .objects()
+            .into_iter()
+            .filter(|object| object.kind == "network_interface");
         assert_eq!(interfaces.count(), 0, "{own}");
         assert_eq!(calls("DeleteNetworkInterface"), 2);
         assert_eq!(calls("DeleteLogGroup"), 2, "EKS makes it again");
         assert_eq!(calls("DeleteAccessEntry"), 0, "the way in ends with the cluster");
         let at = |operation: &str| log.iter().find(|call| call.operation == operation).unwrap().time;
-        assert!(at("ScheduleKeyDeletion") > at("DeleteCluster") + 100.0, "the key outlives the cluster");
+        assert!(
+            at("ScheduleKeyDeletion") > at("DeleteCluster") + 100.0,
+            "the key outlives the cluster"
+        );
         workspace.destroy().ok();
         account.assert_empty();
         account.assert_understood();
@@ -133,13 +156,19 @@ fn what_eks_and_the_cni_leave_behind_is_cleared_away() {
 #[test]
 fn logs_that_are_kept_stay_and_the_destroy_says_so() {
     Workspace::in_turn(2, |workspace, account| {
-        workspace.write("main.tf", &cluster(&format!("{BARE}\nlogging = {{ retain_logs = true }}")));
+        workspace.write(
+            "main.tf",
+            &cluster(&format!("{BARE}\nlogging = {{ retain_logs = true }}")),
+        );
         workspace.apply().ok();
         let plan = workspace.plan_with(&["-destroy"]).ok();
         assert!(plan.run.output().contains("retain_logs"), "{}", plan.run.output());
         let run = workspace.apply_plan(&plan).ok();
         let said = run.output();
-        assert!(said.contains("/aws/eks/test/cluster") && said.contains("retain_logs"), "{said}");
+        assert!(
+            said.contains("/aws/eks/test/cluster") && said.contains("retain_logs"),
+            "{said}"
+        );
         let left: Vec<String> = account.objects().into_iter().map(|object| object.kind).collect();
         assert_eq!(left, ["log_group"]);
         // Whoever keeps it takes it back.
@@ -155,10 +184,21 @@ fn logs_that_are_kept_stay_and_the_destroy_says_so() {
 #[test]
 fn it_goes_though_nobody_reaches_its_api() {
     Workspace::with_clusters(Some(1), |workspace, account| {
-        workspace.write("main.tf", &cluster(""));
+        let mode = |mode: &str| cluster(&format!("authentication_mode = \"{mode}\""));
+        workspace.write("main.tf", &mode("API_AND_CONFIG_MAP"));
         workspace.apply().ok();
+        // The step after which aws-auth does not count any more is not taken over anybody's head.
+        let roles = "- rolearn: arn:aws:iam::123456789012:role/deployers\n  groups: [system:masters]\n";
+        let map = json!({"metadata": {"name": "aws-auth"}, "data": {"mapRoles": roles}});
+        let maps = "/api/v1/namespaces/kube-system/configmaps";
+        account.cluster("test").request("POST", maps, Some(&map)).unwrap();
+        workspace.write("main.tf", &mode("API"));
+        workspace.plan().failed().says("EKB2254").says("role/deployers");
+
         let nowhere = json!({"endpoint": "https://127.0.0.1:9"});
         account.put("eks", "cluster", "test", &nowhere, &json!([]));
+        workspace.plan().failed().says("EKB2253");
+        workspace.write("main.tf", &mode("API_AND_CONFIG_MAP"));
         workspace.destroy().ok();
         account.assert_empty();
         account.assert_understood();
@@ -172,8 +212,15 @@ fn a_key_that_waits_for_its_deletion_is_rescued_while_its_cluster_lives_and_left
         workspace.apply().ok();
         let state = workspace.resource(ADDRESS).unwrap();
         let key = state["ids"]["encryption_key"].clone();
-        let kms = |operation: &str, params: Value| account.call("kms", Account::REGION, operation, &params).unwrap();
-        let schedule = || kms("ScheduleKeyDeletion", json!({"KeyId": key, "PendingWindowInDays": 7}));
+        let kms = |operation: &str, params: Value| {
+            account.call("kms", Account::REGION, operation, &params).unwrap()
+        };
+        let schedule = || {
+            kms(
+                "ScheduleKeyDeletion",
+                json!({"KeyId": key, "PendingWindowInDays": 7}),
+            )
+        };
         schedule();
         let plan = workspace.plan().ok().assert_changes();
         let said = plan.run.output();
@@ -206,11 +253,18 @@ fn encryption_is_added_in_place_and_then_stays() {
         workspace.write("main.tf", &with(""));
         workspace.apply().ok();
         workspace.plan().ok().assert_empty();
-        let updates = account.mutations().into_iter().filter(|call| call.service == "eks");
+        let updates = account
+            .mutations()
+            .into_iter()
+            .filter(|call| call.service == "eks");
         let updates: Vec<String> = updates.map(|call| call.operation).collect();
         assert_eq!(updates, ["AssociateEncryptionConfig"]);
         account.clear_log();
-        let other = format!("arn:aws:kms:{}:{}:key/00000000-0000-4000-8000-000000000000", Account::REGION, account.id());
+        let other = format!(
+            "arn:aws:kms:{}:{}:key/00000000-0000-4000-8000-000000000000",
+            Account::REGION,
+            account.id()
+        );
         for other in ["enabled = false".to_owned(), format!("kms_key_arn = \"{other}\"")] {
             workspace.write("main.tf", &with(&format!("encryption = {{ {other} }}")));
             workspace.plan().failed().says("EKB2047");
@@ -226,7 +280,9 @@ fn encryption_is_added_in_place_and_then_stays() {
 fn the_log_group_of_an_earlier_cluster_is_taken_over() {
     Workspace::in_turn(2, |workspace, account| {
         let name = json!({"logGroupName": "/aws/eks/test/cluster"});
-        account.call("logs", Account::REGION, "CreateLogGroup", &name).unwrap();
+        account
+            .call("logs", Account::REGION, "CreateLogGroup", &name)
+            .unwrap();
         workspace.write("main.tf", &cluster(BARE));
         workspace.apply().ok();
         workspace.plan().ok().assert_empty();

@@ -1,6 +1,7 @@
 //! `ekb_cluster` through the real command lines, against the emulator: what users see, and what exists afterwards.
 
 mod destroy;
+mod import;
 mod update;
 mod upgrade;
 

@@ -10,7 +10,7 @@ use futures::{join, try_join};
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{Condition, Object, Tags};
 
-use super::{Eks, NodeGroup};
+use super::{AccessEntry, Eks, NodeGroup};
 use crate::client::Aws;
 use crate::ec2::maker;
 use crate::failure::codes;
@@ -103,6 +103,18 @@ pub async fn guests(
         ours.contains(&id_under(cluster, name))
     })
     .await
+}
+
+/// The ARNs of the principals that have access entries.
+///
+/// # Errors
+/// Where the call fails; IAM action `eks:ListAccessEntries`.
+pub async fn principals(aws: &Aws, region: &str, cluster: &str) -> Result<Vec<String>, Failure> {
+    let place = Place::new(aws, region);
+    let eks: Eks = place
+        .api(format!("listing the access entries of {cluster}"))
+        .await?;
+    AccessEntry::list(&eks, cluster).await
 }
 
 /// What all guests of these sorts are to do, a sentence a sort.

@@ -43,6 +43,11 @@ pub(crate) trait UnderParent: Part {
     /// The part under which it is made.
     fn parent(&self) -> &Ref;
 
+    /// Whether the parent may have any: where not, it is not asked, as it would refuse.
+    fn may_be_under(_parent: &Object) -> bool {
+        true
+    }
+
     /// The names of those under the parent.
     async fn list(api: &Api<Self::Client>, parent: &str) -> Result<Vec<String>, Failure>;
 
@@ -201,7 +206,8 @@ impl<P: UnderParent> Kind for Child<P> {
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        let able = ask.parents.iter().filter(|parent| can_tell(parent));
+        let able = ask.parents.iter();
+        let able = able.filter(|parent| can_tell(parent) && P::may_be_under(parent));
         let found = try_join_all(able.map(|parent| self.look(&parent.id, ask))).await?;
         Ok(found.into_iter().flatten().collect())
     }

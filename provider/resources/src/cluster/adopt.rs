@@ -6,7 +6,7 @@ use aws::eks::inside::FORCE_DESTROY;
 use aws::eks::{AccessEntry, Addon as EksAddon, NodeGroup};
 use framework::Attr;
 use reconcile::ownership::Phase;
-use reconcile::part::{Key, Object, Part, key};
+use reconcile::part::{Condition, Key, Object, Part, key};
 use reconcile::report::{Report, Unclaimed};
 use serde_json::Value;
 
@@ -21,7 +21,11 @@ const LEVELS: [&str; 4] = ["admin", "edit", "admin_view", "view"];
 /// node groups, and that of EKS's own role is EKS's.
 pub fn recognise(report: &Report) -> Vec<(Key, &Unclaimed)> {
     let mut parts: BTreeMap<Key, &Unclaimed> = BTreeMap::new();
-    for found in report.unclaimed.iter().filter(|found| found.kind == AccessEntry::KIND) {
+    for found in report
+        .unclaimed
+        .iter()
+        .filter(|found| found.kind == AccessEntry::KIND)
+    {
         let fields = &found.object.fields;
         let principal = fields["principal"].as_str().unwrap_or_default();
         if fields["type"] != "STANDARD" || principal.contains(":role/aws-service-role/") {
@@ -43,7 +47,12 @@ pub fn recognise(report: &Report) -> Vec<(Key, &Unclaimed)> {
 
 /// What of others has no place in a cluster of ours, for the user.
 pub fn left_alone(report: &Report) -> Vec<String> {
-    let name = |found: &Unclaimed| found.object.fields["name"].as_str().unwrap_or_default().to_owned();
+    let name = |found: &Unclaimed| {
+        found.object.fields["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
     let said = report.unclaimed.iter().filter_map(|found| match found.kind {
         NodeGroup::KIND => Some(format!(
             "node group {}: it stays with whoever made it; the apply makes the system nodes beside it",
@@ -77,6 +86,11 @@ pub fn adopt(model: &mut Cluster, report: &Report) {
     let vpc = cluster.outputs.get("vpc_id").and_then(Value::as_str);
     model.vpc_id = Attr::from_option(vpc.map(str::to_owned));
     model.subnet_ids = Attr::Known(texts(&fields["subnets"]).into_iter().map(Attr::Known).collect());
+    let groups = texts(&fields["security_groups"]);
+    model.security_group_ids = unless(
+        Some(groups.into_iter().map(Attr::Known).collect()),
+        &BTreeSet::new(),
+    );
     model.endpoint_access = Attr::Known(if fields["endpoint_public"] == true {
         let cidrs = texts(&fields["public_cidrs"]).into_iter();
         EndpointAccess {
@@ -100,12 +114,16 @@ pub fn adopt(model: &mut Cluster, report: &Report) {
         _ => "API_AND_CONFIG_MAP".to_owned(),
     });
     model.authentication_mode = Attr::from_option(mode);
-    let forced = cluster.tags.get(FORCE_DESTROY).is_some_and(|value| value == "true");
+    let forced = cluster
+        .tags
+        .get(FORCE_DESTROY)
+        .is_some_and(|value| value == "true");
     model.force_destroy = Attr::from_option(forced.then_some(true));
     model.encryption = found.encryption();
     model.logging = found.logging();
     model.access = found.access();
-    model.creator_access = Attr::Known(!found.is_whole() || report.ids.contains_key(&Key::from(graph::CREATOR)));
+    model.creator_access =
+        Attr::Known(!found.is_whole() || report.ids.contains_key(&Key::from(graph::CREATOR)));
     found.roles(model);
     model.system_nodes = found.system_nodes();
     found.addons(model);
@@ -191,7 +209,10 @@ impl Found<'_> {
         let of_nodes = group.and_then(|group| group.fields["role_arn"].as_str());
         model.node_role_arn = of_nodes.map_or(Attr::Null, |arn| self.given(arn, "node", "node_role"));
         // The path of our roles, which their names are looked for without.
-        let ours = [(role, &model.cluster_role_arn), (of_nodes.unwrap_or_default(), &model.node_role_arn)];
+        let ours = [
+            (role, &model.cluster_role_arn),
+            (of_nodes.unwrap_or_default(), &model.node_role_arn),
+        ];
         let ours = ours.into_iter().filter(|(_, given)| given.is_null());
         let mut paths = ours.filter_map(|(arn, _)| path(arn));
         model.role_path = Attr::from_option(paths.next());
@@ -204,7 +225,9 @@ impl Found<'_> {
     /// The system nodes' group.
     fn group(&self) -> Option<&Object> {
         let mut parts = self.report.found.iter();
-        let group = parts.find(|(key, group)| key.0.starts_with("node_group/system-") && group.condition.is_there());
+        let is_there =
+            |group: &Object| matches!(group.condition, Condition::Settled | Condition::Changing(_));
+        let group = parts.find(|(key, group)| key.0.starts_with("node_group/system-") && is_there(group));
         group.map(|(_, group)| group)
     }
 
@@ -230,10 +253,15 @@ impl Found<'_> {
         let subnets = subnets.into_iter().map(Attr::Known).collect();
         let taints = fields["taints"].as_array().into_iter().flatten();
         let is_tainted = taints.into_iter().any(|taint| taint["key"] == nodes::TAINT);
-        let labels: BTreeMap<String, String> = serde_json::from_value(fields["labels"].clone()).unwrap_or_default();
-        let template = self.part("launch_template").map(|template| &template.fields["disks"]);
+        let labels: BTreeMap<String, String> =
+            serde_json::from_value(fields["labels"].clone()).unwrap_or_default();
+        let template = self
+            .part("launch_template")
+            .map(|template| &template.fields["disks"]);
         let disk = template.and_then(|disks| disks[nodes::ROOT_DISK]["gib"].as_i64());
-        let attached = self.part("node_role").map(|role| texts(&role.fields["managed_policies"]));
+        let attached = self
+            .part("node_role")
+            .map(|role| texts(&role.fields["managed_policies"]));
         let mut policies = attached.unwrap_or_default();
         for policy in nodes::POLICIES {
             policies.remove(&self.naming.managed(policy));
@@ -257,18 +285,21 @@ impl Found<'_> {
             policies: unless(Some(policies), &BTreeSet::new()),
             max_unavailable: unless(number("max_unavailable"), &1),
         };
-        Attr::from_option((!found.is_default()).then_some(found))
+        Attr::from_option((found != SystemNodes::default()).then_some(found))
     }
 
     /// Add-ons, with the versions that they have: a later default of EKS is no reason to update them.
     fn addons(&self, model: &mut Cluster) {
         let (mut given, mut versions) = (BTreeMap::new(), BTreeMap::new());
         for (key, addon) in &self.report.found {
-            let Some(name) = key.0.strip_prefix("addon/") else { continue };
+            let Some(name) = key.0.strip_prefix("addon/") else {
+                continue;
+            };
             let version = addon.fields["version"].as_str().map(str::to_owned);
             versions.insert(name.to_owned(), Attr::from_option(version));
             let addon = self.addon(name, &addon.fields);
-            let is_default = addon.configuration.is_null() && addon.role_arn.is_null() && addon.role_by.is_null();
+            let is_default =
+                addon.configuration.is_null() && addon.role_arn.is_null() && addon.role_by.is_null();
             if !is_default || !addons::is_default(name) {
                 given.insert(name.to_owned(), addon);
             }
@@ -288,9 +319,8 @@ impl Found<'_> {
     }
 
     fn addon(&self, name: &str, fields: &Value) -> Addon {
-        let configuration = fields["configuration"].to_string();
-        let ours = addons::configuration(name, &Attr::Null);
-        let is_ours = ours.is_some_and(|ours| ours == fields["configuration"]);
+        let users = addons::users_configuration(name, &fields["configuration"]);
+        let is_said = users.as_object().is_some_and(|users| !users.is_empty());
         let account = fields["service_account_role"].as_str();
         let mut pods = fields["pod_identity"].as_object().into_iter().flatten();
         let role = account.or_else(|| pods.next()?.1.as_str());
@@ -301,7 +331,7 @@ impl Found<'_> {
         };
         let is_irsa = account.is_some() && addons::component(name).is_some();
         Addon {
-            configuration: Attr::from_option((!is_ours && fields["configuration"].is_object()).then_some(configuration)),
+            configuration: Attr::from_option(is_said.then(|| users.to_string())),
             role_arn,
             role_by: Attr::from_option(is_irsa.then(|| "irsa".to_owned())),
             ..Addon::default()
@@ -311,9 +341,15 @@ impl Found<'_> {
 
 fn access(fields: &Value, region: &str) -> Access {
     let policies = fields["policies"].as_object();
-    let mut arns: BTreeSet<String> = policies.into_iter().flatten().map(|(arn, _)| arn.clone()).collect();
+    let mut arns: BTreeSet<String> = policies
+        .into_iter()
+        .flatten()
+        .map(|(arn, _)| arn.clone())
+        .collect();
     let namespaces = policies.and_then(|policies| policies.values().next()).map(texts);
-    let level = LEVELS.into_iter().find(|level| arns.remove(&access_policy(region, level)));
+    let level = LEVELS
+        .into_iter()
+        .find(|level| arns.remove(&access_policy(region, level)));
     let principal = fields["principal"].as_str().unwrap_or_default();
     let given = |name: &&str| *name != principal && !name.contains("{{");
     Access {

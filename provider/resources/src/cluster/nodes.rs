@@ -15,10 +15,18 @@ use super::model::{Cluster, SystemNodes};
 
 /// Fewest nodes where the user says nothing: one may go.
 pub const DEFAULT_MIN: i64 = 2;
+/// Size of the disk where the user says nothing.
+pub const DISK_GIB: i64 = 50;
+/// AWS's policies that nodes need: EKS, images of ECR, a shell by SSM.
+pub const POLICIES: [&str; 3] = [
+    "AmazonEKSWorkerNodePolicy",
+    "AmazonEC2ContainerRegistryPullOnly",
+    "AmazonSSMManagedInstanceCore",
+];
 /// The taint that keeps all but the system's own pods away.
 pub const TAINT: &str = "CriticalAddonsOnly";
 /// The device of the root disk of Amazon Linux 2023.
-const ROOT_DISK: &str = "/dev/xvda";
+pub const ROOT_DISK: &str = "/dev/xvda";
 
 /// The arguments; defaults where the user gives none, `None` while nothing of them is known.
 pub fn declared(model: &Cluster) -> Option<SystemNodes> {
@@ -80,13 +88,7 @@ pub fn system_nodes(
         }
         return Vec::new();
     };
-    let mut managed: Vec<String> = [
-        "AmazonEKSWorkerNodePolicy",
-        "AmazonEC2ContainerRegistryPullOnly",
-        "AmazonSSMManagedInstanceCore",
-    ]
-    .map(|policy| naming.managed(policy))
-    .into();
+    let mut managed: Vec<String> = POLICIES.map(|policy| naming.managed(policy)).into();
     managed.extend(nodes.policies.known().into_iter().flatten().cloned());
     let node_role = managed.into_iter().fold(
         IamRole::for_service(
@@ -100,7 +102,7 @@ pub fn system_nodes(
 
     let mut unknown = Unknowns::default();
     let disk = Disk {
-        gib: i32::try_from(unknown.take("disks", &nodes.disk_gib, 50)).unwrap_or(i32::MAX),
+        gib: i32::try_from(unknown.take("disks", &nodes.disk_gib, DISK_GIB)).unwrap_or(i32::MAX),
         kind: "gp3".to_owned(),
         iops: None,
         throughput: None,
