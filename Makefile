@@ -42,9 +42,9 @@ sweep: build ## the whole product of cut points and faults (long)
 	cargo test --workspace --test differential -- --ignored --nocapture library
 
 # Only what it needs, with the features that everything has: `make test` builds none of it again.
-demo: ## plan, apply, plan, mend, destroy an environment's network on the emulator
+demo: ## plan, apply, mend, destroy an environment on the emulator: its network, then with a cluster
 	@$(TOOLS) ensure venv & trap "kill $$! 2>/dev/null || true" EXIT; \
-	$(TOOLS) watch 'building the provider with the AWS SDK' 330 \
+	$(TOOLS) watch 'building the provider with the AWS SDK' 650 \
 	  cargo build --workspace --bin terraform-provider-ekb --bin demo; \
 	wait $$!
 	@$(DEBUG)/demo
