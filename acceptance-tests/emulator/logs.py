@@ -26,4 +26,5 @@ def last_logs_come(context, _result):
 @entered("logs", "log_group", "made again")
 def made_again(backend, group):
     if group["name"] not in backend.groups:
-        backend.create_log_group(group["name"], {})
+        made = backend.create_log_group(group["name"], {})
+        backend.tagger.delete_all_tags_for_resource(made.arn)  # moto keeps those of the one before

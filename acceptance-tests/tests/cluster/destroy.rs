@@ -3,7 +3,7 @@
 use acceptance_tests::{Account, Workspace};
 use serde_json::{Value, json};
 
-use crate::{ADDRESS, cluster};
+use crate::{ADDRESS, patient as cluster};
 
 const BARE: &str = "default_storage_class = false";
 
@@ -140,7 +140,9 @@ fn what_eks_and_the_cni_leave_behind_is_cleared_away() {
             .filter(|object| object.kind == "network_interface");
         assert_eq!(interfaces.count(), 0, "{own}");
         assert_eq!(calls("DeleteNetworkInterface"), 2);
-        assert_eq!(calls("DeleteLogGroup"), 2, "EKS makes it again");
+        let of_logs = account.log().into_iter().filter(|call| call.service == "logs");
+        let of_logs: Vec<_> = of_logs.map(|call| (call.operation, call.time, call.error)).collect();
+        assert_eq!(calls("DeleteLogGroup"), 2, "EKS makes it again: {of_logs:#?}");
         assert_eq!(calls("DeleteAccessEntry"), 0, "the way in ends with the cluster");
         let at = |operation: &str| log.iter().find(|call| call.operation == operation).unwrap().time;
         assert!(

@@ -3,7 +3,7 @@
 use acceptance_tests::{Account, Workspace};
 use serde_json::{Value, json};
 
-use crate::{ADDRESS, cluster};
+use crate::{ADDRESS, cluster, patient};
 
 /// Arguments that are not as they are by default.
 const ARGUMENTS: &str = r#"
@@ -86,7 +86,7 @@ fn a_cluster_of_ours_is_imported_with_its_arguments() {
 fn a_version_that_aws_raised_is_an_error_and_no_way_back() {
     Workspace::in_turn(2, |workspace, account| {
         let at = |version: &str| {
-            cluster("default_storage_class = false").replace(
+            patient("default_storage_class = false").replace(
                 "kubernetes_version = \"1.35\"",
                 &format!("kubernetes_version = \"{version}\""),
             )
@@ -239,7 +239,7 @@ fn built_by_others(account: &Account, subnets: &[String], vpc: &Value) {
 #[test]
 fn clusters_that_others_built_are_taken_over_as_they_are() {
     Workspace::in_turn(1, |workspace, account| {
-        let network = cluster("");
+        let network = patient("");
         let network = network.split("resource \"ekb_cluster\"").next().unwrap();
         workspace.write("main.tf", network);
         workspace.apply().ok();

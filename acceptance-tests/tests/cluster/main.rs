@@ -21,6 +21,13 @@ fn cluster(arguments: &str) -> String {
     )
 }
 
+/// The same with time for a machine that is busy: scaled time does not wait.
+fn patient(arguments: &str) -> String {
+    let timeouts = "  timeouts {\n    create = \"20h\"\n    read = \"20h\"\n    update = \"20h\"\n    delete = \"20h\"\n  }\n";
+    let network = format!("nat_gateways = \"none\"\n{timeouts}");
+    cluster(&format!("{arguments}\n{timeouts}")).replacen("nat_gateways = \"none\"\n", &network, 1)
+}
+
 /// Writes a token to a file: nothing else takes an ephemeral value without another provider.
 const TOKEN: &str = r#"
 ephemeral "ekb_cluster_token" "main" {

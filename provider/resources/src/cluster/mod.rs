@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws::partition::partition;
-use framework::{Attr, Diagnostic, Diagnostics};
+use framework::{Attr, Diagnostics};
 use reconcile::failure::Failure;
 use reconcile::graph::Graph;
 use reconcile::kinds::Kinds;
