@@ -35,7 +35,8 @@ pub fn check(prior: &Cluster, planned: &Cluster, out: &mut Diagnostics) {
             ),
         )
         .hint(format!(
-            "Write `kubernetes_version = \"{found}\"`: system nodes and add-ons follow. To really go back set `allow_rollback = true`."
+            "Write `kubernetes_version = \"{found}\"`: system nodes and add-ons follow. To really go back set `allow_rollback = true`. To destroy \
+             it as it is: `-refresh=false`."
         ))
         .at(Path::from("kubernetes_version")),
     );

@@ -33,7 +33,7 @@ pub async fn complete(
     complete_addons(context, prior, planned, out).await;
 }
 
-async fn complete_support(
+pub(super) async fn complete_support(
     context: Option<&Platform>,
     prior: Option<&Cluster>,
     planned: &mut Cluster,
