@@ -9,9 +9,9 @@ fn what_exists_is_found_by_name_query_and_identity() {
     let Some(cli) = Cli::named("terraform-1.15") else {
         panic!("only Terraform 1.14 and newer has query");
     };
-    let account = Rig::shared().account();
+    let account = Rig::shared_with_clusters().account();
     let maker = Workspace::new(&cli, &account);
-    maker.write("main.tf", &cluster("default_storage_class = false"));
+    maker.write("main.tf", &cluster(""));
     maker.apply().ok();
 
     // Another unit, with a state of its own.
