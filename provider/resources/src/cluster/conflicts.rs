@@ -48,7 +48,7 @@ pub async fn check(
         })
     };
     for (addon, given) in wanted.iter().filter(|(name, addon)| changes(name, addon)) {
-        for (_, plural, object) in WORKLOADS.iter().filter(|(of, ..)| of == addon) {
+        for (_, plural, object) in WORKLOADS.iter().filter(|row| row.0 == addon.as_str()) {
             let doing = format!("looking at the {plural} {object} in the cluster {name}");
             let path = format!("/apis/apps/v1/namespaces/kube-system/{plural}/{object}");
             let foreign = match context.clusters(region).get(name).get(&doing, &path).await {

@@ -1,6 +1,6 @@
 //! Versions of add-ons that are known to be bad, or that need more than those before them.
 
-use framework::{Attr, Diagnostic, Diagnostics, Path};
+use framework::{Diagnostic, Diagnostics, Path};
 
 use super::model::{Addon, Cluster};
 use super::{addons, nodes};
@@ -34,7 +34,7 @@ struct Row {
 
 const EBS: &str = "aws-ebs-csi-driver";
 
-const ROWS: [Row; 4] = [
+static ROWS: [Row; 4] = [
     Row {
         addon: EBS,
         from: (1, 50, 0),
@@ -138,6 +138,8 @@ fn meets(matter: Matter, addon: &Addon, planned: &Cluster) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use framework::Attr;
 
     use super::super::model::SystemNodes;
     use super::*;

@@ -1,6 +1,6 @@
 //! The way to clusters whose API is not reached directly: block `kubernetes` of the provider.
 
-use framework::{Attr, Diagnostic, Diagnostics, Model, Path};
+use framework::{Attr, Diagnostic, Diagnostics, Model, Path, Secret};
 use kubernetes::Route;
 
 /// The way to the Kubernetes API of a cluster, where that is not its endpoint: a tunnel, a proxy.
@@ -19,7 +19,7 @@ pub struct KubernetesBlock {
     pub tls_server_name: Attr<String>,
     /// Address of a proxy: `http://`, `https://` or `socks5://`. Default: the provider's `https_proxy`, or `HTTPS_PROXY`.
     #[attribute(optional, sensitive, validate(pattern("^(http|https|socks5)://.+$")))]
-    pub proxy_url: Attr<String>,
+    pub proxy_url: Attr<Secret<String>>,
 }
 
 impl KubernetesBlock {
@@ -31,9 +31,8 @@ impl KubernetesBlock {
             tls_server_name,
             proxy_url,
         } = self;
-        [cluster, host, tls_server_name, proxy_url]
-            .iter()
-            .any(|argument| argument.is_unknown())
+        let texts = [cluster, host, tls_server_name];
+        texts.iter().any(|argument| argument.is_unknown()) || proxy_url.is_unknown()
     }
 }
 
@@ -77,7 +76,7 @@ pub(crate) fn route(blocks: &[KubernetesBlock], cluster: &str) -> Route {
         tls_server_name: block.tls_server_name.known().cloned(),
         // Said for this cluster: exceptions that are meant for AWS's addresses do not matter.
         no_proxy: proxy.is_some().then(String::new),
-        proxy: proxy.map(Into::into),
+        proxy,
     }
 }
 
@@ -102,7 +101,7 @@ mod tests {
     fn a_cluster_has_its_own_way_or_that_of_all() {
         let blocks = [
             KubernetesBlock {
-                proxy_url: "socks5://localhost:1080".into(),
+                proxy_url: Attr::Known("socks5://localhost:1080".to_owned().into()),
                 ..block(None)
             },
             KubernetesBlock {
