@@ -80,6 +80,8 @@ rows.add("eks", [
     State("AssociateEncryptionConfig", "cluster", "UPDATING", 900, "ACTIVE"),
     State("UpdateNodegroupVersion", "nodegroup", "UPDATING", 500, "ACTIVE"),
     State("UpdateNodegroupConfig", "nodegroup", "UPDATING", 15, "ACTIVE"),
+    # EKS waits no longer for the pods, which come all the same (hashicorp/terraform-provider-aws#49104).
+    State("UpdateAddon", "addon", "UPDATING", 29, "DEGRADED", 21, "ACTIVE", where=("given_up", True)),
     State("UpdateAddon", "addon", "UPDATING", 30, "ACTIVE"),
     # The update itself, beside what it changes.
     State("UpdateClusterVersion", "update", "InProgress", 540, "Successful", failed=(540, "Failed")),
@@ -329,16 +331,27 @@ def take_roles(backend, addon):
         del there[key]
 
 
+def has_nodes(nodegroup):
+    return nodegroup.status == "ACTIVE" and nodegroup.scaling_config.get("desiredSize", 1) > 0
+
+
 @entered("eks", "addon", "ACTIVE")
 def pods_need_nodes(backend, addon):
     cluster = backend.clusters[addon["clusterName"]]
-    if addon["addonName"] in NEED_NODES and not any(group.status == "ACTIVE" for group in cluster.nodegroups.values()):
+    addon["health"] = {"issues": []}
+    if addon["addonName"] in NEED_NODES and not any(has_nodes(group) for group in cluster.nodegroups.values()):
         addon["status"], addon["health"] = "DEGRADED", TOO_FEW
+
+
+@entered("eks", "addon", "DEGRADED")
+def pods_are_missing(_backend, addon):
+    if not addon["health"]["issues"]:
+        addon["health"] = TOO_FEW
 
 
 @entered("eks", "nodegroup", "ACTIVE")
 def nodes_take_pods(backend, nodegroup):
-    for addon in rows.KINDS["eks"]["addon"].all(backend):
+    for addon in rows.KINDS["eks"]["addon"].all(backend) if has_nodes(nodegroup) else ():
         if addon["clusterName"] == nodegroup.cluster_name and addon["health"] == TOO_FEW:
             addon["status"], addon["health"] = "ACTIVE", {"issues": []}
 
@@ -387,6 +400,8 @@ def update(context):
             context.params["clusterName"], context.params["nodegroupName"], *(context.params.get(name) for name in (
                 "labels", "taints", "scalingConfig", "updateConfig", "nodeRepairConfig")))
         named[0].updateConfig = context.params.get("updateConfig", named[0].updateConfig)
+    if context.operation == "UpdateAddon":
+        named[0]["given_up"] = bool(context.failure) and context.failure[0] == "InsufficientNumberOfReplicas"
     if context.operation == "UpdateAddon" and "podIdentityAssociations" in params:
         give_roles(context, named[0], params["podIdentityAssociations"])
     made = {
@@ -409,3 +424,9 @@ def update_is_over(_backend, update):
     for path, value in update["changes"].items():
         before = rows.one(update["thing"], path)
         rows.put(update["thing"], path, {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value)
+
+
+@entered("eks", "update", "Failed")
+def update_is_given_up(backend, update):
+    if update["type"] == "AddonUpdate" and update["thing"]["given_up"]:
+        update_is_over(backend, update)

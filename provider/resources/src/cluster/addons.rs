@@ -215,7 +215,7 @@ pub fn add_ons(
             configuration: configuration(name, &addon.configuration).unwrap_or_default(),
             service_account_role,
             pod_identity,
-            overwrite: false,
+            overwrite: addon.resolve_conflicts == Attr::Known("overwrite".to_owned()),
             health: Healthy,
             after: after.to_vec(),
             tags: Tags::new(),

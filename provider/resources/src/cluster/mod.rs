@@ -15,7 +15,10 @@ use reconcile::resource::{Declared, DefaultTimeouts, Outputs};
 
 pub mod addons;
 pub mod checks;
+pub mod conflicts;
 pub mod graph;
+pub mod kubelet;
+pub mod known_bad;
 pub mod lookups;
 pub mod model;
 pub mod nodes;
@@ -68,8 +71,12 @@ impl Declared<Platform> for ClusterResource {
         out: &mut Diagnostics,
     ) {
         versions::complete(context, prior, planned, out).await;
+        known_bad::check(prior, planned, out);
+        checks::say_private(prior, planned, out);
         if let Some(prior) = prior {
             upgrade::check(context, prior, planned, out).await;
+            nodes::say_replacement(prior, planned, out);
+            conflicts::check(context, prior, planned, out).await;
         }
         lookups::check(context, prior, planned, out).await;
         foresee_names(planned);

@@ -10,7 +10,7 @@ use reconcile::part::Key;
 use reconcile::report::Report;
 
 use super::model::Cluster;
-use super::{addons, graph};
+use super::{addons, graph, known_bad};
 use crate::platform::Platform;
 
 /// What a cluster costs an hour, in US dollars (aws.amazon.com/eks/pricing, 2026-11): in standard and in extended support.
@@ -197,7 +197,7 @@ async fn complete_addons(
     planned.addon_versions = Attr::Known(versions);
 }
 
-/// EKS's default versions of add-ons for a version of Kubernetes.
+/// EKS's default versions of add-ons for a version of Kubernetes; the newest good one in place of one that is known to be bad.
 async fn defaults(
     context: &Platform,
     region: &str,
@@ -206,9 +206,12 @@ async fn defaults(
 ) -> Result<BTreeMap<String, String>, Failure> {
     let found = catalogue::addon_versions(&context.aws, region, names, version).await?;
     let default = |(name, versions): (String, Vec<catalogue::AddonVersion>)| {
+        let is_good = |one: &&catalogue::AddonVersion| !known_bad::is_broken(&name, &one.version);
         let default = versions
             .iter()
+            .filter(is_good)
             .find(|version| version.is_default)
+            .or_else(|| versions.iter().find(is_good))
             .or(versions.first())?;
         Some((name, default.version.clone()))
     };
