@@ -43,6 +43,7 @@ impl Declared<Platform> for ClusterResource {
         aws::eks::catalogue::ADDON_VERSIONS,
         aws::eks::catalogue::ADDON_SCHEMA,
         aws::eks::catalogue::SUBNETS,
+        aws::eks::catalogue::VPCS,
         aws::eks::catalogue::INSTANCE_TYPES,
         aws::eks::catalogue::OFFERED,
         "eks:ListInsights",
@@ -69,6 +70,7 @@ impl Declared<Platform> for ClusterResource {
     ) {
         versions::complete(context, prior, planned, out).await;
         if let Some(prior) = prior {
+            checks::check_change(prior, planned, out);
             upgrade::check(context, prior, planned, out).await;
         }
         lookups::check(context, prior, planned, out).await;
