@@ -5,8 +5,8 @@ Tests mostly wait for emulated time, so test programs run side by side. Cargo ru
 so it is asked twice, with this file as its runner of programs: at first the runner only notes what cargo would run (program, folder,
 environment), then all of that is run here, and at last the runner prints what each program had printed, with its exit code.
 
-With RUSTC_WORKSPACE_WRAPPER=clippy-driver in the environment our crates are linted as they are compiled: no second pass over all
-dependencies. That compiles our crates once more where they were compiled without it.
+Clippy compiles our crates (RUSTC_WORKSPACE_WRAPPER, from the Makefile): they are linted as they are built. `test.py warnings` says
+what it found.
 """
 
 import json
@@ -24,6 +24,7 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or HERE.parent / "targe
 # What each test program printed; stays there for whoever wants to look while it runs.
 OUTPUT = TARGET / "test-output"
 SECONDS = TARGET / "test-seconds.json"
+BUILD = ["cargo", "build", "--workspace", "--all-targets"]
 
 # At most so many test programs at a time, each with as many threads as there are cores. 1 is what cargo does: with two programs
 # on two cores, tests whose faults last some seconds of the emulator's time meet them too late.
@@ -80,15 +81,8 @@ def main():
     jobs = []
     try:
         phase("formatting", ["cargo", "fmt", "--all", "--check"])
-        build = ["cargo", "build", "--workspace", "--all-targets"]
-        phase("build", build)
-        if os.environ.get("RUSTC_WORKSPACE_WRAPPER") == "clippy-driver":
-            # What was compiled was also linted. Now that all is built, this prints nothing but warnings.
-            warnings = subprocess.run([*build, "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
-            if warnings.strip():
-                sys.exit(f"{warnings}\ntest.py: warnings count as errors")
-        else:
-            phase("clippy", ["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+        phase("build", BUILD)
+        no_warnings()
 
         say(f"tests, {SIDE_BY_SIDE} programs at a time ({time.monotonic() - start:.0f} s); what they print: {OUTPUT}")
         noting = subprocess.run(cargo_test("note"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -124,6 +118,13 @@ def main():
     code = subprocess.call(cargo_test("print"))
     print(doctests.output.read_text(), end="", flush=True)
     sys.exit(code or documentation.code or doctests.code)
+
+
+def no_warnings():
+    """What was built was also linted; now that all is built, a build prints nothing but warnings."""
+    warnings = subprocess.run([*BUILD, "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    if warnings.strip():
+        sys.exit(f"{warnings}\ntest.py: warnings count as errors")
 
 
 def say(text):
@@ -227,6 +228,9 @@ def print_kept(command):
 if __name__ == "__main__":
     if sys.argv[1:2] == ["note"]:
         note(sys.argv[2:])
+    elif sys.argv[1:] == ["warnings"]:
+        os.chdir(HERE.parent)
+        no_warnings()
     elif sys.argv[1:2] == ["print"]:
         sys.exit(print_kept(sys.argv[2:]))
     else:

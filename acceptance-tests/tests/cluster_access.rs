@@ -92,7 +92,7 @@ fn a_token_is_made_for_the_cluster_and_stays_nowhere() {
         );
         let said = w.apply().failed().output();
         assert!(
-            said.contains("other") && said.contains("ResourceNotFoundException"),
+            said.contains("other") && said.contains("ResourceNotFoundException") && said.contains(".id"),
             "{said}"
         );
     });

@@ -13,14 +13,17 @@ type Failure = Box<dyn std::error::Error>;
 
 /// AWS seconds on the critical path of a network's creation: the VPC, then a NAT gateway, before, between and after which
 /// there are only calls (`State` rows of `emulator/ec2.py`).
-const CRITICAL_PATH: f64 = 2.0 + 100.0;
-/// The time scale of the creation; at most 5, so that what is measured is the engine and not the emulator.
-const SCALE: f64 = 2.0;
+const NETWORK_PATH: f64 = 2.0 + 100.0;
+/// What a cluster after it adds: the control plane, the system nodes, and the add-ons that run on them (`emulator/eks.py`).
+const CLUSTER_PATH: f64 = 540.0 + 150.0 + 30.0;
+/// Time scales of the creation; low, so that what is measured is the engine and not the emulator.
+const NETWORK_SCALE: f64 = 2.0;
+const CLUSTER_SCALE: f64 = 10.0;
 /// Latency of a call for the time of a plan, in seconds.
 const LATENCY: f64 = 0.05;
 
 /// What is measured: name, goal, what it is.
-const FIGURES: [(&str, Option<f64>, &str); 16] = [
+const FIGURES: [(&str, Option<f64>, &str); 23] = [
     ("binary_mib", Some(40.0), "release binary"),
     ("handshake_ms", Some(10.0), "exec to handshake line"),
     ("rss_schema_mib", Some(20.0), "memory after the schema"),
@@ -34,6 +37,25 @@ const FIGURES: [(&str, Option<f64>, &str); 16] = [
         "time to create / the waits on its critical path",
     ),
     ("plan_cpu_ms", None, "CPU of a plan, from start to end"),
+    (
+        "cluster_noop_calls",
+        Some(55.0),
+        "AWS calls of a plan without changes of network and cluster",
+    ),
+    (
+        "cluster_noop_depth",
+        Some(4.0),
+        "its round trips one after the other",
+    ),
+    ("cluster_noop_ms", None, "its time at 50 ms latency"),
+    ("cluster_rss_schema_mib", None, "memory before it"),
+    ("cluster_rss_mib", Some(60.0), "memory after it"),
+    ("cluster_plan_cpu_ms", None, "CPU of it, from start to end"),
+    (
+        "cluster_create_ratio",
+        Some(1.03),
+        "time to create both / the waits on its critical path",
+    ),
     (
         "helm_render_ms",
         Some(10.0),
@@ -108,57 +130,127 @@ async fn measure(binary: &Path) -> Result<Map<String, Value>, Failure> {
     put("handshake_ms", median(handshakes));
 
     let rig = Rig::start();
-    let (mut schema, mut after, mut calls, mut depth, mut times, mut cpu) =
-        <(Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
-    let account = rig.account();
-    let mut network = Resource::new("ekb_network");
-    let (core, config) = start(binary, &account).await?;
-    core.bring(&mut network, &config).await?;
-    core.close().await?;
-    for _ in 0..5 {
-        let (core, config) = start(binary, &account).await?;
-        schema.push(memory(&core, "VmRSS:")?);
-        account.clear_log();
-        core.refresh(&mut network).await?;
-        let plan = core.plan(&network, &config).await?;
-        assert!(plan.is_empty(), "{plan}");
-        after.push(memory(&core, "VmHWM:")?);
-        calls.push(account.log().len() as f64);
-        cpu.push(processor(&core)?);
-        core.close().await?;
-
-        let (core, config) = start(binary, &account).await?;
-        account.fault(&Fault::slow(LATENCY).always());
-        account.clear_log();
-        let watch = Stopwatch::start();
-        core.refresh(&mut network).await?;
-        core.plan(&network, &config).await?;
-        times.push(watch.elapsed().as_secs_f64() * 1000.0);
-        depth.push(waves(&account));
-        account.clear_faults();
-        core.close().await?;
-    }
-    put("rss_schema_mib", median(schema));
-    put("rss_noop_mib", median(after));
-    put("noop_calls", median(calls));
-    put("noop_depth", median(depth));
-    put("noop_ms", median(times));
-    put("plan_cpu_ms", median(cpu));
-
+    let bench = Bench {
+        binary,
+        prefix: "",
+        also: false,
+    };
+    bench.no_change(&rig.account(), &mut put).await?;
     let mut ratios = Vec::new();
     for _ in 0..3 {
-        let account = rig.account();
-        account.set_time_scale(SCALE);
-        let mut network = Resource::new("ekb_network");
-        let (core, config) = start(binary, &account).await?;
-        let plan = core.plan(&network, &config).await?;
-        let watch = Stopwatch::start();
-        core.apply(&mut network, &plan).await?;
-        ratios.push(watch.elapsed().as_secs_f64() / (CRITICAL_PATH / SCALE));
-        core.close().await?;
+        ratios.push(bench.create(&rig.account(), NETWORK_SCALE, NETWORK_PATH).await?);
     }
     put("create_ratio", median(ratios));
+
+    // One with a real control plane: a plan looks into the cluster too.
+    let rig = Rig::start_with_clusters();
+    let bench = Bench {
+        binary,
+        prefix: "cluster_",
+        also: true,
+    };
+    bench.no_change(&rig.account(), &mut put).await?;
+    let path = NETWORK_PATH + CLUSTER_PATH;
+    put(
+        "cluster_create_ratio",
+        bench.create(&rig.account(), CLUSTER_SCALE, path).await?,
+    );
     Ok(figures)
+}
+
+/// An environment that is measured: a network, and perhaps a cluster in it.
+struct Bench<'a> {
+    binary: &'a Path,
+    /// Of the figures' names.
+    prefix: &'static str,
+    /// Whether there is a cluster too.
+    also: bool,
+}
+
+/// What stands in the state, and its configuration.
+type Known = Vec<(Resource, framework::Value)>;
+
+impl Bench<'_> {
+    /// Brings one resource after the other, as their references make core do it.
+    async fn bring(&self, core: &Core) -> Result<Known, Failure> {
+        let config = core.config("ekb_network", &json!({ "cidr": "10.20.0.0/16" }))?;
+        let mut network = Resource::new("ekb_network");
+        core.bring(&mut network, &config).await?;
+        let mut known = vec![(network, config)];
+        if self.also {
+            let network = known[0].0.current.as_ref().ok_or("no network")?;
+            let config = json!({
+                "kubernetes_version": "1.35", "endpoint_access": { "public_cidrs": ["0.0.0.0/0"] },
+                "vpc_id": network.attributes["vpc_id"], "subnet_ids": network.attributes["private_subnet_ids"],
+            });
+            let config = core.config("ekb_cluster", &config)?;
+            let mut cluster = Resource::new("ekb_cluster");
+            core.bring(&mut cluster, &config).await?;
+            known.push((cluster, config));
+        }
+        Ok(known)
+    }
+
+    /// Plans without changes.
+    async fn no_change(&self, account: &Account, put: &mut impl FnMut(&str, f64)) -> Result<(), Failure> {
+        let core = start(self.binary, account).await?;
+        let known = self.bring(&core).await?;
+        core.close().await?;
+        let (mut schema, mut after, mut calls, mut depth, mut times, mut cpu) =
+            <(Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
+        for _ in 0..5 {
+            let core = start(self.binary, account).await?;
+            schema.push(memory(&core, "VmRSS:")?);
+            account.clear_log();
+            plan_all(&core, &known).await?;
+            after.push(memory(&core, "VmHWM:")?);
+            calls.push(account.log().len() as f64);
+            cpu.push(processor(&core)?);
+            core.close().await?;
+
+            let core = start(self.binary, account).await?;
+            account.fault(&Fault::slow(LATENCY).always());
+            account.clear_log();
+            let watch = Stopwatch::start();
+            plan_all(&core, &known).await?;
+            times.push(watch.elapsed().as_secs_f64() * 1000.0);
+            depth.push(waves(account));
+            account.clear_faults();
+            core.close().await?;
+        }
+        let mut put = |name: &str, value| put(&format!("{}{name}", self.prefix), value);
+        put("rss_schema_mib", median(schema));
+        put(if self.also { "rss_mib" } else { "rss_noop_mib" }, median(after));
+        put("noop_calls", median(calls));
+        put("noop_depth", median(depth));
+        put("noop_ms", median(times));
+        put("plan_cpu_ms", median(cpu));
+        Ok(())
+    }
+
+    /// Time of the creation divided by the AWS seconds on its critical path.
+    async fn create(&self, account: &Account, scale: f64, path: f64) -> Result<f64, Failure> {
+        account.set_time_scale(scale);
+        let core = start(self.binary, account).await?;
+        let watch = Stopwatch::start();
+        self.bring(&core).await?;
+        let ratio = watch.elapsed().as_secs_f64() / (path / scale);
+        core.close().await?;
+        Ok(ratio)
+    }
+}
+
+/// Refreshes and plans everything at once, as core does; nothing is to be done.
+async fn plan_all(core: &Core, known: &Known) -> Result<(), Failure> {
+    let all = known.iter().map(|(resource, config)| async {
+        let mut resource = resource.clone();
+        core.refresh(&mut resource).await?;
+        let plan = core.plan(&resource, config).await?;
+        assert!(plan.is_empty(), "{plan}");
+        Ok::<_, Failure>(())
+    });
+    futures::future::try_join_all(all).await?;
+    Ok(())
 }
 
 /// The figures of the Helm renderer, which its own benchmark measures.
@@ -203,8 +295,8 @@ fn swept() -> Result<Map<String, Value>, Failure> {
     Ok(figures)
 }
 
-/// A provider that is configured for the account, and the configuration of a network.
-async fn start(binary: &Path, account: &Account) -> Result<(Core, framework::Value), Failure> {
+/// A provider that is configured for the account.
+async fn start(binary: &Path, account: &Account) -> Result<Core, Failure> {
     let scale = account.time_scale().to_string();
     let environment = [
         ("AWS_ACCESS_KEY_ID", account.access_key()),
@@ -216,8 +308,7 @@ async fn start(binary: &Path, account: &Account) -> Result<(Core, framework::Val
     let core = Core::start(binary, &environment).await?;
     core.configure(&json!({ "environment": "bench", "region": Account::REGION }))
         .await?;
-    let config = core.config("ekb_network", &json!({ "cidr": "10.20.0.0/16" }))?;
-    Ok((core, config))
+    Ok(core)
 }
 
 /// How many round trips the calls took one after the other: a call that began when an earlier one must have been

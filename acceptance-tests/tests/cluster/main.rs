@@ -13,6 +13,7 @@ use acceptance_tests::{Account, Workspace};
 use serde_json::{Value, json};
 
 const ADDRESS: &str = "ekb_cluster.main";
+const CLASS: &str = "/apis/storage.k8s.io/v1/storageclasses/gp3";
 
 /// A VPC of somebody else's, 10.20.0.0/16.
 struct Ground {
@@ -68,26 +69,77 @@ fn cluster(arguments: &str) -> String {
     )
 }
 
+/// Writes a token to a file: nothing else takes an ephemeral value without another provider.
+const TOKEN: &str = r#"
+ephemeral "ekb_cluster_token" "main" {
+  name = ekb_cluster.main.id
+}
+
+resource "terraform_data" "user" {
+  provisioner "local-exec" {
+    command     = "printf %s \"$TOKEN\" > $OUT"
+    environment = {
+      TOKEN = ephemeral.ekb_cluster_token.main.token
+      OUT   = "${path.module}/token.txt"
+    }
+  }
+}
+"#;
+
 #[test]
 fn a_network_and_a_cluster_from_nothing_in_one_apply() {
-    Workspace::on_every_cli(|workspace, account| {
-        workspace.write("main.tf", &cluster("default_storage_class = false"));
+    Workspace::with_clusters(None, |workspace, account| {
+        workspace.write("main.tf", &format!("{}{TOKEN}", cluster("")));
         let plan = workspace.plan().ok().assert_changes();
         let after = plan.change(ADDRESS).after;
-        let account_id = after["account_id"].as_str().unwrap_or_default().to_owned();
+        let id = account.id();
         assert_eq!(
             after["arn"],
-            format!("arn:aws:eks:eu-central-1:{account_id}:cluster/test")
+            format!("arn:aws:eks:eu-central-1:{id}:cluster/test")
         );
+        let role = |name: &str| Value::from(format!("arn:aws:iam::{id}:role/test-{name}"));
         assert_eq!(
-            after["role_arns"]["vpc-cni"],
-            format!("arn:aws:iam::{account_id}:role/test-vpc-cni")
+            after["role_arns"],
+            json!({
+                "cluster": role("cluster"), "node": role("node"), "vpc-cni": role("vpc-cni"),
+                "aws-ebs-csi-driver": role("ebs-csi"),
+            })
         );
         workspace.apply_plan(&plan).ok();
         workspace.plan().ok().assert_empty();
         let state = workspace.resource(ADDRESS).unwrap_or_default();
         assert_eq!(state["status"], "complete");
         assert_eq!(state["drift"], Value::Array(Vec::new()));
+
+        // Who made it comes in, by the token; who has no entry stays outside.
+        let token = workspace.read("token.txt").unwrap();
+        let kubernetes = account.cluster("test").with_token(&token);
+        let nodes = kubernetes.list("/api/v1/nodes");
+        assert_eq!(nodes.len(), 2, "{nodes:#?}");
+        let is_ready = |node: &Value| {
+            let conditions = node["status"]["conditions"].as_array();
+            conditions.is_some_and(|all| {
+                all.iter()
+                    .any(|one| one["type"] == "Ready" && one["status"] == "True")
+            })
+        };
+        assert!(nodes.iter().all(is_ready), "{nodes:#?}");
+        let class = kubernetes.get(CLASS).unwrap();
+        assert_eq!(class["provisioner"], "ebs.csi.aws.com");
+        let user = json!({"UserName": "stranger"});
+        let iam = |operation: &str| account.call("iam", "us-east-1", operation, &user).unwrap();
+        iam("CreateUser");
+        let keys = serde_json::from_value(iam("CreateAccessKey")["AccessKey"].clone()).unwrap();
+        let stranger = account.cluster_token("test", &keys);
+        let refused = account
+            .cluster("test")
+            .with_token(&stranger)
+            .request("GET", "/api/v1/nodes", None);
+        assert_eq!(refused.map_err(|error| error.code), Err(401));
+        let key = json!({"UserName": "stranger", "AccessKeyId": keys.access_key_id});
+        account.call("iam", "us-east-1", "DeleteAccessKey", &key).unwrap();
+        iam("DeleteUser");
+
         workspace.destroy().ok();
         account.assert_empty();
         account.assert_understood();
@@ -95,26 +147,13 @@ fn a_network_and_a_cluster_from_nothing_in_one_apply() {
 }
 
 #[test]
-fn whoever_made_it_gets_in_and_nodes_are_ready() {
+fn drift_in_the_cluster_is_seen_and_mended() {
     Workspace::with_clusters(Some(0), |workspace, account| {
         workspace.write("main.tf", &cluster(""));
-        let plan = workspace.plan().ok().assert_changes();
-        workspace.apply_plan(&plan).ok();
-        workspace.plan().ok().assert_empty();
-        let kubernetes = account.cluster("test");
-        let class = kubernetes
-            .get("/apis/storage.k8s.io/v1/storageclasses/gp3")
-            .unwrap();
-        assert_eq!(class["provisioner"], "ebs.csi.aws.com");
-        let nodes = kubernetes.list("/api/v1/nodes");
-        assert_eq!(nodes.len(), 2, "{nodes:#?}");
-        // By hand: drift in the cluster.
-        kubernetes
-            .merge(
-                "/apis/storage.k8s.io/v1/storageclasses/gp3",
-                &serde_json::json!({"metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "false"}}}),
-            )
-            .unwrap();
+        workspace.apply().ok();
+        let by_hand =
+            json!({"metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "false"}}});
+        account.cluster("test").merge(CLASS, &by_hand).unwrap();
         let plan = workspace.plan().ok().assert_changes();
         assert!(
             plan.run.output().contains("storage_class"),
@@ -125,7 +164,6 @@ fn whoever_made_it_gets_in_and_nodes_are_ready() {
         workspace.plan().ok().assert_empty();
         workspace.destroy().ok();
         account.assert_empty();
-        account.assert_understood();
     });
 }
 

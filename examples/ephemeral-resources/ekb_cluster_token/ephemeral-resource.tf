@@ -1,6 +1,6 @@
 # For what is still in the Kubernetes provider's hands: nothing of the token is stored.
 ephemeral "ekb_cluster_token" "main" {
-  name = "dev-main"
+  name = ekb_cluster.main.id
 }
 
 provider "kubernetes" {

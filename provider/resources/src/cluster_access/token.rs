@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use framework::{Attr, Context, Diagnostics, EphemeralResource, Model, Opened, PrivateState, Secret};
-use reconcile::failure::Failure;
+use reconcile::failure::{Class, Failure};
 
 use crate::platform::Platform;
 
@@ -13,7 +13,8 @@ use crate::platform::Platform;
 /// Needs the IAM action `eks:DescribeCluster`.
 #[derive(Model, Debug, Clone)]
 pub struct ClusterToken {
-    /// Name of the cluster.
+    /// Name of the cluster. Of one that this configuration makes: `ekb_cluster.main.id`, which is known when it is there, not
+    /// `ekb_cluster.main.name`, which is known before.
     #[attribute(required, validate(length(1..=100)))]
     pub name: Attr<String>,
     /// AWS region of the cluster. Default: that of the provider.
@@ -50,7 +51,15 @@ impl EphemeralResource<Platform> for ClusterTokenResource {
     ) -> Result<Opened<ClusterToken>, Diagnostics> {
         let platform = cx.configured()?;
         let name = config.name.known().cloned().unwrap_or_default();
-        let told = |failure: Failure| Diagnostics::from(failure.diagnostic());
+        let told = |mut failure: Failure| {
+            if failure.class == Class::NotFound {
+                failure = failure.hint(
+                    "Is the name right, and the region? Where this configuration makes the cluster, write `name = ekb_cluster.….id`, \
+                     which is known when the cluster is there: then the token waits for it",
+                );
+            }
+            Diagnostics::from(failure.diagnostic())
+        };
         let region = super::region(platform, &config.region).await?;
         let found = platform
             .aws
