@@ -330,8 +330,15 @@ impl<D> Reconciled<D> {
         let mut refused = Diagnostics::new();
         check_tags(Managed::common(planned), &mut refused);
         self.0.check(planned, &mut refused);
+        let mut stood = Diagnostics::new();
+        if let Some(prior) = prior {
+            check_tags(Managed::common(prior), &mut stood);
+            self.0.check(prior, &mut stood);
+        }
         let (before, after) = (prior.map(D::Model::encode), planned.encode());
+        // An argument that stays may be refused for another one that changes.
         let is_new = |refusal: &Diagnostic| match (&before, refusal.path.0.first()) {
+            (Some(_), _) if !stood.iter().any(|other| other == refusal) => true,
             (Some(before), Some(Step::Attribute(name))) => {
                 // Both of the block and of the resource: together they are what is given.
                 let name = if matches!(name.as_str(), "tags" | "default_tags") {

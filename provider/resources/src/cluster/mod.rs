@@ -46,6 +46,7 @@ impl Declared<Platform> for ClusterResource {
         aws::eks::catalogue::ADDON_VERSIONS,
         aws::eks::catalogue::ADDON_SCHEMA,
         aws::eks::catalogue::SUBNETS,
+        aws::eks::catalogue::VPCS,
         aws::eks::catalogue::INSTANCE_TYPES,
         aws::eks::catalogue::OFFERED,
         "eks:ListInsights",
@@ -76,6 +77,7 @@ impl Declared<Platform> for ClusterResource {
         known_bad::check(prior, planned, out);
         checks::say_private(prior, planned, out);
         if let Some(prior) = prior {
+            checks::check_change(prior, planned, out);
             upgrade::check(context, prior, planned, &versions, out).await;
             nodes::say_replacement(prior, planned, out);
             conflicts::check(context, prior, planned, out).await;
