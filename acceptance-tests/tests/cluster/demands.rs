@@ -32,19 +32,27 @@ fn what_organisations_and_eks_demand_is_met() {
         // The range of Services is always said: EKS would choose one that may be a peer's.
         let calls = account.mutations();
         let create = calls.iter().find(|call| call.operation == "CreateCluster");
-        let network = create.map(|call| call.params["kubernetesNetworkConfig"].clone()).unwrap_or_default();
+        let network = create
+            .map(|call| call.params["kubernetesNetworkConfig"].clone())
+            .unwrap_or_default();
         assert_eq!(network["serviceIpv4Cidr"], "172.20.0.0/16");
 
         // EKS gives entries of machines groups of its own, and takes no others (aws-controllers-k8s/community#2144).
         workspace.plan().ok().assert_empty();
         workspace.write("main.tf", &nodes(", groups = [\"mine\"]"));
         workspace.plan().failed().says("EKB2215");
-        let elsewhere = nodes("").replace("default_storage_class = false", "default_storage_class = false\nservice_cidr = \"172.21.0.0/16\"");
+        let elsewhere = nodes("").replace(
+            "default_storage_class = false",
+            "default_storage_class = false\nservice_cidr = \"172.21.0.0/16\"",
+        );
         workspace.write("main.tf", &elsewhere);
         let refused = workspace.plan().failed();
         assert!(refused.output().contains("service_cidr"), "{refused}");
         workspace.write("main.tf", &nodes(""));
-        assert_eq!(workspace.resource(ADDRESS).unwrap_or_default()["service_cidr"], "172.20.0.0/16");
+        assert_eq!(
+            workspace.resource(ADDRESS).unwrap_or_default()["service_cidr"],
+            "172.20.0.0/16"
+        );
         workspace.destroy().ok();
         account.assert_empty();
         account.assert_understood();

@@ -25,12 +25,22 @@ fn what_exists_is_found_by_name_query_and_identity() {
     other.apply().ok();
     let outputs = other.outputs();
     let arn = format!("arn:aws:eks:eu-central-1:{}:cluster/test", account.id());
-    assert_eq!(outputs["found"], serde_json::json!([arn, "1.35", "complete"]), "{outputs}");
-    other.write("main.tf", "data \"ekb_cluster\" \"main\" {\n  name = \"elsewhere\"\n}\n");
+    assert_eq!(
+        outputs["found"],
+        serde_json::json!([arn, "1.35", "complete"]),
+        "{outputs}"
+    );
+    other.write(
+        "main.tf",
+        "data \"ekb_cluster\" \"main\" {\n  name = \"elsewhere\"\n}\n",
+    );
     other.plan().failed().says("EKB2111");
     other.remove("main.tf");
 
-    other.write("all.tfquery.hcl", "list \"ekb_cluster\" \"all\" {\n  provider = ekb\n}\n");
+    other.write(
+        "all.tfquery.hcl",
+        "list \"ekb_cluster\" \"all\" {\n  provider = ekb\n}\n",
+    );
     let query = other.run(&["query", "-no-color"]).ok().stdout;
     assert!(query.contains("name=test,region=eu-central-1"), "{query}");
     other.remove("all.tfquery.hcl");
@@ -46,7 +56,13 @@ fn what_exists_is_found_by_name_query_and_identity() {
     );
     let run = other.apply().ok();
     assert!(run.stdout.contains("2 imported"), "{run}");
-    assert!(!account.mutations().iter().any(|call| call.operation.starts_with("Delete")), "{run}");
+    assert!(
+        !account
+            .mutations()
+            .iter()
+            .any(|call| call.operation.starts_with("Delete")),
+        "{run}"
+    );
     other.plan().ok().assert_empty();
     other.destroy().ok();
     account.assert_empty();

@@ -4,8 +4,10 @@ mod addons;
 mod arguments;
 mod connection;
 mod demands;
+mod destroy;
 mod drift;
 mod found;
+mod import;
 mod locked_out;
 mod refusals;
 mod resume;
@@ -71,6 +73,13 @@ fn cluster(arguments: &str) -> String {
          resource \"ekb_cluster\" \"main\" {{\n  kubernetes_version = \"1.35\"\n  vpc_id = ekb_network.main.vpc_id\n  \
          subnet_ids = ekb_network.main.private_subnet_ids\n  endpoint_access = {{ public_cidrs = [\"0.0.0.0/0\"] }}\n{arguments}\n}}\n"
     )
+}
+
+/// The same with time for a machine that is busy: scaled time does not wait.
+fn patient(arguments: &str) -> String {
+    let timeouts = "  timeouts {\n    create = \"20h\"\n    read = \"20h\"\n    update = \"20h\"\n    delete = \"20h\"\n  }\n";
+    let network = format!("nat_gateways = \"none\"\n{timeouts}");
+    cluster(&format!("{arguments}\n{timeouts}")).replacen("nat_gateways = \"none\"\n", &network, 1)
 }
 
 /// Writes a token to a file: nothing else takes an ephemeral value without another provider.

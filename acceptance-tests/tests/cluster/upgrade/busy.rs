@@ -37,7 +37,11 @@ fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
         let _killed = workspace.apply().failed();
         account.clear_faults();
         workspace.apply().ok();
-        assert_eq!(versions(account), ["cluster 1.36", "nodes 1.36"], "one update, which the second run waits for");
+        assert_eq!(
+            versions(account),
+            ["cluster 1.36", "nodes 1.36"],
+            "one update, which the second run waits for"
+        );
         workspace.plan().ok().assert_empty();
         account.assert_understood();
     });
@@ -51,7 +55,10 @@ fn a_pause_without_end_is_said() {
         account.fault(&paused().always());
         workspace.write("main.tf", &at("1.35", "timeouts { update = \"20m\" }"));
         let said = workspace.apply().failed().says(PAUSED).output();
-        assert!(said.contains("AWS has paused updates of EKS clusters here"), "{said}");
+        assert!(
+            said.contains("AWS has paused updates of EKS clusters here"),
+            "{said}"
+        );
         account.clear_faults();
         workspace.apply().ok();
     });

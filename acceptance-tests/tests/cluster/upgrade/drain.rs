@@ -15,7 +15,11 @@ const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
 
 /// Pods `app: db` on system nodes; with a selector of nodes where they find none.
 fn deployment(api: &Kubernetes, name: &str, replicas: u32, nowhere: bool) {
-    let selector = if nowhere { json!({ "no": "where" }) } else { json!({}) };
+    let selector = if nowhere {
+        json!({ "no": "where" })
+    } else {
+        json!({})
+    };
     let deployment = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name },
         "spec": {
@@ -69,7 +73,10 @@ fn ready(api: &Kubernetes) -> Vec<String> {
 
 fn assert_nodes(api: &Kubernetes, version: &str) {
     let nodes = ready(api);
-    assert!(nodes.len() == 2 && nodes.iter().all(|node| node.starts_with(version)), "{nodes:?}");
+    assert!(
+        nodes.len() == 2 && nodes.iter().all(|node| node.starts_with(version)),
+        "{nodes:?}"
+    );
 }
 
 /// While this works, the fewest ready nodes that were seen.
@@ -132,12 +139,18 @@ fn an_upgrade_by_two_minors_and_back_by_one() {
         account.insights("test", &json!([{ "name": "Deprecated APIs" }]), false);
         workspace.write("main.tf", &with_class("1.36", ""));
         let said = workspace.plan().failed().says("EKB2223").says("EKB2242").output();
-        assert!(said.contains("Upgrade Karpenter (default/karpenter, version 1.9.0) to at least 1.13 first"), "{said}");
+        assert!(
+            said.contains("Upgrade Karpenter (default/karpenter, version 1.9.0) to at least 1.13 first"),
+            "{said}"
+        );
         account.insights("test", &json!([]), false);
         assert!(api.delete(&format!("{DEPLOYMENTS}/karpenter")));
         let plan = workspace.plan().ok();
         let said = plan.run.says("EKB2240").output();
-        assert!(said.contains("PodDisruptionBudget default/db (`minAvailable` is 2 of 2 pods)"), "{said}");
+        assert!(
+            said.contains("PodDisruptionBudget default/db (`minAvailable` is 2 of 2 pods)"),
+            "{said}"
+        );
         let said = workspace.apply().failed().says("EKB2240").output();
         assert!(said.contains("db-") && said.contains(" on ip-10-20-"), "{said}");
         assert!(versions(account).is_empty(), "{:?}", versions(account));
@@ -151,7 +164,10 @@ fn an_upgrade_by_two_minors_and_back_by_one() {
             Fault::kill_after().on("UpdateAddon"),
         ];
         interrupted(workspace, account, kills);
-        assert_eq!(versions(account), ["cluster 1.35", "nodes 1.35", "cluster 1.36", "nodes 1.36"]);
+        assert_eq!(
+            versions(account),
+            ["cluster 1.35", "nodes 1.35", "cluster 1.36", "nodes 1.36"]
+        );
         assert_nodes(api, "v1.36.");
         ends(account, workspace);
 
@@ -179,7 +195,10 @@ fn nodes_are_replaced_beside_the_old_ones() {
         let api = &account.cluster("test");
 
         eprintln!("   another instance type");
-        workspace.write("main.tf", &with_class("1.35", "system_nodes = { instance_types = [\"t4g.xlarge\"] }"));
+        workspace.write(
+            "main.tf",
+            &with_class("1.35", "system_nodes = { instance_types = [\"t4g.xlarge\"] }"),
+        );
         let kills = [
             Fault::kill_after().on("CreateNodegroup"),
             Fault::kill_before().on("DeleteNodegroup"),
@@ -188,7 +207,8 @@ fn nodes_are_replaced_beside_the_old_ones() {
         assert!(fewest >= 2, "{fewest} ready nodes");
         until("the old nodes' end", MINUTE, || ready(api).len() == 2);
         let nodes = api.list("/api/v1/nodes");
-        let is_new = |node: &Value| node["metadata"]["labels"]["node.kubernetes.io/instance-type"] == "t4g.xlarge";
+        let is_new =
+            |node: &Value| node["metadata"]["labels"]["node.kubernetes.io/instance-type"] == "t4g.xlarge";
         assert!(nodes.iter().all(is_new), "{nodes:#?}");
         ends(account, workspace);
 
@@ -202,7 +222,12 @@ fn nodes_are_replaced_beside_the_old_ones() {
         };
         workspace.write("main.tf", &larger(""));
         let said = workspace.apply().failed().says("PodEvictionFailure").output();
-        for part in ["PodDisruptionBudget default/db", "db-", " on ip-10-20-", "force_drain"] {
+        for part in [
+            "PodDisruptionBudget default/db",
+            "db-",
+            " on ip-10-20-",
+            "force_drain",
+        ] {
             assert!(said.contains(part), "{part} is not in {said}");
         }
 
@@ -211,7 +236,10 @@ fn nodes_are_replaced_beside_the_old_ones() {
         account.clear_log();
         workspace.apply().ok();
         assert_eq!(versions(account), ["nodes 1.35!"]);
-        assert_eq!(workspace.resource(ADDRESS).unwrap_or_default()["kubernetes_version"], "1.35");
+        assert_eq!(
+            workspace.resource(ADDRESS).unwrap_or_default()["kubernetes_version"],
+            "1.35"
+        );
         ends(account, workspace);
         account.clone().forget();
     });

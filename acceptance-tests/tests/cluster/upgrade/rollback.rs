@@ -17,27 +17,45 @@ fn it_goes_back_by_one_in_the_order_of_eks() {
         workspace.write("main.tf", &at("1.34", pinned));
         let plan = workspace.plan().ok();
         let said = plan.run.output();
-        for part in ["until 2026-12-02, with extended support until 2027-12-02", "costs 0.10 in place of 0.60"] {
+        for part in [
+            "until 2026-12-02, with extended support until 2027-12-02",
+            "costs 0.10 in place of 0.60",
+        ] {
             assert!(said.contains(part), "{part} is not in {said}");
         }
         workspace.apply_plan(&plan).ok();
         workspace.plan().ok().assert_empty();
 
         eprintln!("   raised by AWS");
-        account.put("eks", "cluster", "test", &json!({ "version": "1.35" }), &json!([]));
+        account.put(
+            "eks",
+            "cluster",
+            "test",
+            &json!({ "version": "1.35" }),
+            &json!([]),
+        );
         for arguments in ["", "\nallow_rollback = true"] {
             workspace.write("main.tf", &at("1.34", &format!("{pinned}{arguments}")));
             let said = workspace.plan().failed().says("EKB2221").output();
             assert!(said.contains("kubernetes_version = \"1.35\""), "{said}");
         }
-        account.put("eks", "cluster", "test", &json!({ "version": "1.34" }), &json!([]));
+        account.put(
+            "eks",
+            "cluster",
+            "test",
+            &json!({ "version": "1.34" }),
+            &json!([]),
+        );
 
         eprintln!("   refused");
         workspace.write("main.tf", &at("1.32", "allow_rollback = true"));
         workspace.plan().failed().says("by one minor at most");
         workspace.write("main.tf", &at("1.33", ""));
         workspace.plan().failed().says("allow_rollback = true");
-        workspace.write("main.tf", &at("1.33", "allow_rollback = true\nsupport = \"standard\""));
+        workspace.write(
+            "main.tf",
+            &at("1.33", "allow_rollback = true\nsupport = \"standard\""),
+        );
         workspace.plan().failed().says("EKB2203");
         let finding = |name: &str| {
             json!([{
@@ -61,10 +79,16 @@ fn it_goes_back_by_one_in_the_order_of_eks() {
         let last = done.len() - 1;
         let position = |what: &str| done.iter().position(|one| one == what).unwrap_or(usize::MAX);
         assert_eq!(position("config"), 0, "{done:?}");
-        assert!(position("nodes 1.33") < last && position("addon coredns") < last, "{done:?}");
+        assert!(
+            position("nodes 1.33") < last && position("addon coredns") < last,
+            "{done:?}"
+        );
         assert!(position("addon kube-proxy") < last, "{done:?}");
         let cluster = position("cluster 1.33");
-        assert!(cluster > position("nodes 1.33") && cluster > position("addon kube-proxy"), "{done:?}");
+        assert!(
+            cluster > position("nodes 1.33") && cluster > position("addon kube-proxy"),
+            "{done:?}"
+        );
         workspace.plan().ok().assert_empty();
 
         eprintln!("   no further");

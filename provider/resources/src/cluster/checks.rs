@@ -4,8 +4,8 @@ use aws::logs::RETENTION_DAYS;
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 
 use super::model::{Cluster, SystemNodes};
-use super::{addons, kubelet, nodes};
 use super::versions::minor;
+use super::{addons, kubelet, nodes};
 
 /// Most characters of the name of a node group (AWS EKS CreateNodegroup).
 const NODE_GROUP_NAME: usize = 63;
