@@ -285,6 +285,8 @@ impl Found<'_> {
             subnet_ids: Attr::from_option(is_elsewhere.then_some(subnets)),
             policies: unless(Some(policies), &BTreeSet::new()),
             max_unavailable: unless(number("max_unavailable"), &1),
+            // They stand in user data, which is not taken apart: the plan shows it as a difference.
+            kubelet: Attr::Null,
         };
         Attr::from_option((found != SystemNodes::default()).then_some(found))
     }

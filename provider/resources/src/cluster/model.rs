@@ -292,7 +292,7 @@ pub struct SystemNodes {
 }
 
 /// Settings of the kubelet, named as in Karpenter's EC2NodeClass. Default of each: what EKS's image has.
-#[derive(Model, Debug, Clone, Default)]
+#[derive(Model, Debug, Clone, Default, PartialEq)]
 pub struct Kubelet {
     /// Most pods of a node.
     #[attribute(optional, validate(range(1..)))]
