@@ -63,6 +63,9 @@ const FIXED: [(&str, &[&str]); 9] = [
     ("role", &["name", "path"]),
 ];
 
+/// What says how things are done, or how they begin.
+const NOT_COMPARED: [&str; 5] = ["after", "desired", "force_drain", "force_upgrade", "overwrite"];
+
 /// What has a test of its own, or nothing that could be missing.
 const ELSEWHERE: [(&str, &[&str]); 5] = [
     // `upgrade.rs`: a version that somebody raised is refused, not taken back.
@@ -93,7 +96,7 @@ fn changeable(resource: &Resource) -> Vec<Field> {
             .any(|(place, fields)| *place == place_of(key) && fields.contains(&field))
     };
     fields(resource, |key, field, _| {
-        is_in(&FIXED, key, field) || is_in(&ELSEWHERE, key, field)
+        NOT_COMPARED.contains(&field) || is_in(&FIXED, key, field) || is_in(&ELSEWHERE, key, field)
     })
 }
 
