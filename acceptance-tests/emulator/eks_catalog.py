@@ -227,6 +227,8 @@ def set_insights(account, cluster, insights, region="eu-central-1", refreshed=Fa
         "insightStatus": {"status": "ERROR", "reason": one.get("name", "")}, "description": "", "recommendation": "", "resources": [],
         **one} for number, one in enumerate(insights)]
     account.table("insights to come" if refreshed else "insights")[region, cluster] = given
+    if refreshed:  # one that is over does not show them
+        account.table("insights refresh").pop((region, cluster), None)
 
 
 def insights_of(context):

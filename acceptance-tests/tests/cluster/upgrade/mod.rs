@@ -5,21 +5,32 @@ mod drain;
 mod insights;
 mod rollback;
 
-use acceptance_tests::{Account, Workspace};
+use acceptance_tests::{Account, Run, Workspace};
 
 use crate::{ADDRESS, cluster};
 
 /// A network and a cluster of this version in it, without anything in the cluster itself.
 fn at(version: &str, arguments: &str) -> String {
-    with_class(version, &format!("default_storage_class = false\n{arguments}"))
+    versioned(version, &format!("default_storage_class = false\n{arguments}"))
 }
 
-/// The same with the default StorageClass.
+/// The same with the default StorageClass; and a busy machine takes its time to start what is behind a cluster.
 fn with_class(version: &str, arguments: &str) -> String {
+    let patient = "timeouts {\n    create = \"20h\"\n    update = \"20h\"\n  }";
+    versioned(version, &format!("{arguments}\n{patient}"))
+}
+
+fn versioned(version: &str, arguments: &str) -> String {
     cluster(arguments).replace(
         "kubernetes_version = \"1.35\"",
         &format!("kubernetes_version = \"{version}\""),
     )
+}
+
+/// Panics unless the output says all of this.
+#[track_caller]
+fn says(run: Run, parts: &[&str]) -> Run {
+    parts.iter().fold(run, |run, part| run.says(part))
 }
 
 /// The changes of versions since the log was cleared: `cluster 1.35`, `nodes 1.35`; with `!` where they are forced.

@@ -89,3 +89,52 @@ fn objects(state: &Cluster) -> impl Iterator<Item = (Key, Value)> {
     let objects = state.common.objects.known().into_iter().flatten();
     objects.filter_map(|(key, text)| Some((Key(key.clone()), serde_json::from_str(text.known()?).ok()?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use framework::Attr;
+
+    use super::super::super::graph::graph;
+    use super::super::super::model::SystemNodes;
+    use super::*;
+
+    fn cluster(version: &str, nodes: SystemNodes) -> Graph {
+        let mut model = Cluster {
+            name: "test".into(),
+            kubernetes_version: version.into(),
+            subnet_ids: Attr::Known(BTreeSet::from([Attr::Known("subnet-1".to_owned())])),
+            system_nodes: Attr::Known(nodes),
+            ..Cluster::default()
+        };
+        model.common.region = "eu-central-1".into();
+        graph(&model).unwrap()
+    }
+
+    #[test]
+    fn nodes_are_replaced_by_what_they_are_made_of() {
+        let there = Nodes::of_graph(&cluster("1.35", SystemNodes::default()));
+        let replaced = |version, nodes| there.are_replaced_by(&cluster(version, nodes));
+        let nodes = SystemNodes::default;
+        assert_eq!(there.names().len(), 1);
+        assert!(!replaced("1.35", nodes()));
+        assert!(replaced("1.36", nodes()));
+        let size = SystemNodes {
+            min: Attr::Known(3),
+            max_unavailable: Attr::Known(2),
+            ..nodes()
+        };
+        assert!(!replaced("1.35", size));
+        let disk = SystemNodes {
+            disk_gib: Attr::Known(100),
+            ..nodes()
+        };
+        assert!(replaced("1.35", disk));
+        let types = SystemNodes {
+            instance_types: Attr::Known(BTreeSet::from(["m7g.large".to_owned()])),
+            ..nodes()
+        };
+        assert!(replaced("1.35", types));
+    }
+}
