@@ -53,20 +53,9 @@ fn a_pause_without_end_is_said() {
         workspace.write("main.tf", &at("1.34", ""));
         workspace.apply().ok();
         account.fault(&paused().always());
-<<<<<<< HEAD
-        workspace.write("main.tf", &at("1.35", "timeouts { update = \"20m\" }"));
-        let said = workspace.apply().failed().says(PAUSED).output();
-        assert!(
-            said.contains("AWS has paused updates of EKS clusters here"),
-            "{said}"
-        );
-        account.clear_faults();
-        workspace.apply().ok();
-=======
         workspace.write("main.tf", &at("1.35", "timeouts {\n update = \"20m\"\n }"));
         let words = "AWS has paused updates of EKS clusters here";
         says(workspace.apply().failed(), &[PAUSED, words]);
         assert_eq!(versions(account), Vec::<String>::new());
->>>>>>> main
     });
 }
