@@ -554,7 +554,7 @@ impl Stage {
             said.push(disturbed.map_or_else(|error| error.to_string(), |_| "done".to_owned()));
         }
         let told = |what: String| format!("{what}\nthe blows: {said:#?}");
-        let is_unknown = resource.is_absent() && !account.objects().is_empty();
+        let is_unknown = resource.is_absent() && account.counts() != self.nothing.counts;
         if pair.then == Next::Apply || is_unknown {
             self.go_on(&mut resource, config).map_err(told)?;
             self.session.expect_empty(&mut resource, config).map_err(told)?;
