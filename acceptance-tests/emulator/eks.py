@@ -84,6 +84,8 @@ rows.add("eks", [
     State("AssociateEncryptionConfig", "cluster", "UPDATING", 900, "ACTIVE"),
     State("UpdateNodegroupVersion", "nodegroup", "UPDATING", 500, "ACTIVE"),
     State("UpdateNodegroupConfig", "nodegroup", "UPDATING", 15, "ACTIVE"),
+    # EKS waits no longer for the pods, which come all the same (hashicorp/terraform-provider-aws#49104).
+    State("UpdateAddon", "addon", "UPDATING", 29, "DEGRADED", 21, "ACTIVE", where=("given_up", True)),
     State("UpdateAddon", "addon", "UPDATING", 30, "ACTIVE"),
     # The update itself, beside what it changes.
     State("UpdateClusterVersion", "update", "InProgress", 540, "Successful", failed=(540, "Failed")),
@@ -261,7 +263,8 @@ def cluster_answers(_backend, cluster):
     if cluster.endpoint is None:
         id = models.random.get_random_string(32).upper()
         region = cluster.arn.split(":")[3]
-        cluster.endpoint = f"https://{id}.gr7.{region}.eks.amazonaws.com"
+        # Nobody answers there, at once and without asking a name server.
+        cluster.endpoint = "https://127.0.0.1:1"
         cluster.identity = {"oidc": {"issuer": f"https://oidc.eks.{region}.amazonaws.com/id/{id}"}}
         pem = f"-----BEGIN CERTIFICATE-----\n{models.random.get_random_string(1400)}\n-----END CERTIFICATE-----\n"
         cluster.certificate_authority = {"data": b64encode(pem.encode()).decode()}
@@ -358,16 +361,27 @@ def take_roles(backend, addon):
         del there[key]
 
 
+def has_nodes(nodegroup):
+    return nodegroup.status == "ACTIVE" and nodegroup.scaling_config.get("desiredSize", 1) > 0
+
+
 @entered("eks", "addon", "ACTIVE")
 def pods_need_nodes(backend, addon):
     cluster = backend.clusters[addon["clusterName"]]
-    if addon["addonName"] in NEED_NODES and not any(group.status == "ACTIVE" for group in cluster.nodegroups.values()):
+    addon["health"] = {"issues": []}
+    if addon["addonName"] in NEED_NODES and not any(has_nodes(group) for group in cluster.nodegroups.values()):
         addon["status"], addon["health"] = "DEGRADED", TOO_FEW
+
+
+@entered("eks", "addon", "DEGRADED")
+def pods_are_missing(_backend, addon):
+    if not addon["health"]["issues"]:
+        addon["health"] = TOO_FEW
 
 
 @entered("eks", "nodegroup", "ACTIVE")
 def nodes_take_pods(backend, nodegroup):
-    for addon in rows.KINDS["eks"]["addon"].all(backend):
+    for addon in rows.KINDS["eks"]["addon"].all(backend) if has_nodes(nodegroup) else ():
         if addon["clusterName"] == nodegroup.cluster_name and addon["health"] == TOO_FEW:
             addon["status"], addon["health"] = "ACTIVE", {"issues": []}
 
@@ -416,8 +430,12 @@ def update(context):
             context.params["clusterName"], context.params["nodegroupName"], *(context.params.get(name) for name in (
                 "labels", "taints", "scalingConfig", "updateConfig", "nodeRepairConfig")))
         named[0].updateConfig = context.params.get("updateConfig", named[0].updateConfig)
+    if context.operation == "UpdateAddon":
+        named[0]["given_up"] = bool(context.failure) and context.failure[0] == "InsufficientNumberOfReplicas"
     if context.operation == "UpdateAddon" and "podIdentityAssociations" in params:
         give_roles(context, named[0], params["podIdentityAssociations"])
+    if context.operation == "UpdateClusterVersion" and minor(params["version"]) < minor(named[0].version):
+        type = "VersionRollback"
     made = {
         "id": context.uuid, "status": "InProgress", "type": type, "createdAt": models.utcnow(), "errors": [],
         "params": [{"type": name, "value": str(value)} for name, value in leaves(params) if name in PARAMETERS],
@@ -433,8 +451,16 @@ def update(context):
 
 @entered("eks", "update", "Successful")
 def update_is_over(_backend, update):
-    if update["type"] == "VersionUpdate" and not update["nodegroupName"]:
-        update["thing"].ekb_before = (update["thing"].version, update["begun"])
+    if update["type"] in ("VersionUpdate", "VersionRollback") and not update["nodegroupName"]:
+        # There is a way back from an upgrade, and none from a rollback.
+        is_back = update["type"] == "VersionRollback"
+        update["thing"].ekb_before = (None if is_back else update["thing"].version, update["begun"])
     for path, value in update["changes"].items():
         before = rows.one(update["thing"], path)
         rows.put(update["thing"], path, {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value)
+
+
+@entered("eks", "update", "Failed")
+def update_is_given_up(backend, update):
+    if update["type"] == "AddonUpdate" and update["thing"]["given_up"]:
+        update_is_over(backend, update)

@@ -104,7 +104,7 @@ fn a_version_that_aws_raised_is_an_error_and_no_way_back() {
         workspace
             .plan()
             .failed()
-            .says("EKB2255")
+            .says("EKB2221")
             .says("kubernetes_version = \"1.36\"");
         assert!(account.mutations().is_empty());
         workspace.write("main.tf", &at("1.36"));

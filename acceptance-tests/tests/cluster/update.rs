@@ -1,8 +1,24 @@
 //! Changes of arguments.
 
-use acceptance_tests::Workspace;
+use acceptance_tests::{Account, Workspace};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
 use crate::{ADDRESS, cluster};
+
+/// The user data of the newest version of the nodes' launch template.
+fn user_data(account: &Account) -> String {
+    let versions = account.ec2(
+        "DescribeLaunchTemplateVersions",
+        &json!({"LaunchTemplateName": "test-system", "Versions": ["$Latest"]}),
+    );
+    let data = &versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]["UserData"];
+    let bytes = STANDARD
+        .decode(data.as_str().unwrap_or_default())
+        .unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
 
 #[test]
 fn each_argument_is_updated_in_place() {
@@ -33,6 +49,10 @@ fn each_argument_is_updated_in_place() {
             ("more nodes", "system_nodes = { min = 3, max = 5 }"),
             ("larger disks", "system_nodes = { disk_gib = 100 }"),
             (
+                "kubelet",
+                "system_nodes = { kubelet = { max_pods = 58, system_reserved = { cpu = \"100m\" } } }",
+            ),
+            (
                 "labels and no taint",
                 "system_nodes = { labels = { pool = \"system\" }, only_system_pods = false }",
             ),
@@ -51,8 +71,23 @@ fn each_argument_is_updated_in_place() {
             workspace.write("main.tf", &cluster(&format!("{none}\n{arguments}")));
             let plan = workspace.plan().ok();
             assert_eq!(plan.action(ADDRESS), "update", "{what}: {}", plan.run.stdout);
+            // New settings are for new nodes.
+            let replaces = ["larger disks", "kubelet"].contains(&what) || what.starts_with("labels");
+            assert_eq!(
+                plan.run.output().contains("EKB2282"),
+                replaces,
+                "{what}: {}",
+                plan.run.output()
+            );
             workspace.apply_plan(&plan).ok();
             workspace.plan().ok().assert_empty();
+            if what == "kubelet" {
+                assert!(
+                    user_data(account).contains("      maxPods: 58\n"),
+                    "{}",
+                    user_data(account)
+                );
+            }
         }
         assert_eq!(
             workspace.resource(ADDRESS).unwrap_or_default()["arn"],

@@ -154,6 +154,11 @@ impl Observation {
         self.picture = picture;
     }
 
+    /// Whether the tags say that an object is ours.
+    pub(crate) fn is_ours(&self, tags: &Tags) -> bool {
+        matches!(self.whose(tags), Whose::Ours(_))
+    }
+
     /// Whose an object is, by names of this version or of earlier ones.
     fn whose(&self, tags: &Tags) -> Whose {
         let (owner, formerly) = (&self.engine.owner, &self.engine.formerly);

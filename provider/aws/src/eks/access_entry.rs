@@ -225,14 +225,6 @@ impl UnderParent for AccessEntry {
         Ok(())
     }
 
-    async fn tag(eks: &Eks, arn: &str, tags: &Tags) -> Result<(), Failure> {
-        eks.tag(arn, tags).await
-    }
-
-    async fn untag(eks: &Eks, arn: &str, tags: &[String]) -> Result<(), Failure> {
-        eks.untag(arn, tags).await
-    }
-
     async fn unmake(eks: &Eks, entry: At<'_>) -> Result<Deleted, Failure> {
         let delete = eks.write.delete_access_entry().cluster_name(entry.parent);
         let delete = delete.principal_arn(entry.name).send();

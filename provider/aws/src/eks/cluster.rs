@@ -121,7 +121,7 @@ fn another_key(is: &Value, should: &Value) -> Remedy {
     }
     refused(
         "EKS keeps the key of the Secrets once there is one",
-        "Declare that key; another one, or none, needs another cluster.",
+        "Declare it as it was: another key, or none, needs another cluster.",
     )
 }
 
@@ -166,6 +166,8 @@ impl ByName for Cluster {
             "eks:CreateCluster",
             "eks:UpdateClusterConfig",
             "eks:UpdateClusterVersion",
+            // Before each change of the version; it changes nothing, and only an apply needs it.
+            "eks:StartInsightsRefresh",
             "eks:AssociateEncryptionConfig",
             "eks:DeleteCluster",
             "eks:DeleteNodegroup",

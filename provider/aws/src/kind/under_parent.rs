@@ -21,7 +21,7 @@ use super::{Api, Client, Place, is_same, observed};
 #[async_trait]
 pub(crate) trait UnderParent: Part {
     /// The client of its service.
-    type Client: Client;
+    type Client: TagsByArn;
 
     /// Constant facts.
     const TRAITS: KindTraits;
@@ -69,14 +69,30 @@ pub(crate) trait UnderParent: Part {
         Ok(())
     }
 
-    /// Sets tags of the object of this ARN.
-    async fn tag(api: &Api<Self::Client>, arn: &str, tags: &Tags) -> Result<(), Failure>;
-
-    /// Removes tags of the object of this ARN.
-    async fn untag(api: &Api<Self::Client>, arn: &str, tags: &[String]) -> Result<(), Failure>;
-
     /// Deletes it.
     async fn unmake(api: &Api<Self::Client>, at: At<'_>) -> Result<Deleted, Failure>;
+}
+
+/// A service whose objects are all tagged in the same way, by their ARNs.
+#[async_trait]
+pub(crate) trait TagsByArn: Client {
+    /// Sets tags of the object of this ARN.
+    async fn tag(api: &Api<Self>, arn: &str, tags: &Tags) -> Result<(), Failure>;
+
+    /// Removes tags of the object of this ARN.
+    async fn untag(api: &Api<Self>, arn: &str, tags: &[String]) -> Result<(), Failure>;
+}
+
+impl<C: TagsByArn> Api<C> {
+    /// Sets tags of the object of this ARN.
+    pub(crate) async fn tag(&self, arn: &str, tags: &Tags) -> Result<(), Failure> {
+        C::tag(self, arn, tags).await
+    }
+
+    /// Removes tags of the object of this ARN.
+    pub(crate) async fn untag(&self, arn: &str, tags: &[String]) -> Result<(), Failure> {
+        C::untag(self, arn, tags).await
+    }
 }
 
 /// Where an object is: its parent's id, and its name there.
@@ -231,10 +247,10 @@ impl<P: UnderParent> Kind for Child<P> {
             Failure::new(Class::NotFound, api.doing(), "it is gone").code(crate::failure::codes::NOT_FOUND)
         })?;
         if !set.is_empty() {
-            P::tag(&api, &arn, set).await?;
+            api.tag(&arn, set).await?;
         }
         if !remove.is_empty() {
-            P::untag(&api, &arn, remove).await?;
+            api.untag(&arn, remove).await?;
         }
         Ok(())
     }

@@ -13,6 +13,11 @@ use crate::failure::codes;
 use crate::kind::{Api, ByName, finished, settled, usual};
 use crate::partition::partition;
 
+/// For how many days a log group can keep its logs (AWS CloudWatch Logs `PutRetentionPolicy`).
+pub const RETENTION_DAYS: [i64; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+];
+
 /// A log group.
 #[derive(Debug, Clone, Serialize, Part)]
 #[part(kind = "log_group")]
@@ -20,7 +25,7 @@ pub struct LogGroup {
     /// Its name, once in account and region: at most 512 characters.
     #[part(replace)]
     pub name: String,
-    /// Days that entries are kept: 1, 3, 5, 7, 14, 30, … (CloudWatch Logs `PutRetentionPolicy`).
+    /// Days that entries are kept, one of [`RETENTION_DAYS`].
     pub retention_days: i64,
     /// Tags beside those of ownership.
     pub tags: Tags,

@@ -145,6 +145,24 @@ pub fn configuration(name: &str, given: &Attr<String>) -> Option<Value> {
     }
 }
 
+/// Whether the pods of an add-on tolerate the taint of the system nodes; `None` where the add-on's configuration does not say, or
+/// its pods run everywhere.
+pub fn tolerates(name: &str, configuration: &Value) -> Option<bool> {
+    let pods = match name {
+        "coredns" | "metrics-server" | "snapshot-controller" => configuration,
+        "aws-ebs-csi-driver" => &configuration["controller"],
+        _ => return None,
+    };
+    let tolerates = |toleration: &Value| {
+        let text = |name: &str| toleration[name].as_str().unwrap_or_default();
+        let exists = text("operator") == "Exists";
+        (text("key") == super::nodes::TAINT || text("key").is_empty() && exists)
+            && (exists || text("value") == "true")
+            && matches!(text("effect"), "" | "NoSchedule")
+    };
+    Some(pods["tolerations"].as_array()?.iter().any(tolerates))
+}
+
 /// The add-ons that are wanted, by name; `None` while it is not known which.
 pub fn wanted(model: &Cluster) -> Option<BTreeMap<String, Addon>> {
     let given = match &model.addons {
@@ -240,7 +258,7 @@ pub fn add_ons(
             configuration: configuration(name, &addon.configuration).unwrap_or_default(),
             service_account_role,
             pod_identity,
-            overwrite: false,
+            overwrite: addon.resolve_conflicts == Attr::Known("overwrite".to_owned()),
             health: Healthy,
             after: after.to_vec(),
             tags: Tags::new(),

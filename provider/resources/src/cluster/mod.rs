@@ -17,12 +17,14 @@ pub mod addons;
 pub mod adopt;
 pub mod aws_auth;
 pub mod checks;
+pub mod conflicts;
 pub mod destroy;
 pub mod graph;
+pub mod known_bad;
+pub mod kubelet;
 pub mod lookups;
 pub mod model;
 pub mod nodes;
-pub mod raised;
 pub mod storage;
 pub mod upgrade;
 pub mod versions;
@@ -47,10 +49,13 @@ impl Declared<Platform> for ClusterResource {
         aws::eks::catalogue::ADDON_VERSIONS,
         aws::eks::catalogue::ADDON_SCHEMA,
         aws::eks::catalogue::SUBNETS,
+        aws::eks::catalogue::VPCS,
         aws::eks::catalogue::INSTANCE_TYPES,
         aws::eks::catalogue::OFFERED,
         "eks:ListInsights",
         "eks:DescribeInsight",
+        "eks:DescribeInsightsRefresh",
+        "eks:ListUpdates",
     ];
     const TIMEOUTS: DefaultTimeouts = DefaultTimeouts {
         create: MINUTE.saturating_mul(60),
@@ -74,11 +79,15 @@ impl Declared<Platform> for ClusterResource {
         if config.authentication_mode.is_null() && !planned.authentication_mode.is_known() {
             planned.authentication_mode = "API".into();
         }
-        versions::complete(context, prior, planned, out).await;
+        let versions = versions::complete(context, prior, planned, out).await;
+        known_bad::check(prior, planned, out);
+        checks::say_private(prior, planned, out);
         if let Some(prior) = prior {
-            raised::check(prior, planned, out);
-            upgrade::check(context, prior, planned, out).await;
+            checks::check_change(prior, planned, out);
+            upgrade::check(context, prior, planned, &versions, out).await;
             aws_auth::check(context, prior, planned, out).await;
+            nodes::say_replacement(prior, planned, out);
+            conflicts::check(context, prior, planned, out).await;
         }
         lookups::check(context, prior, planned, out).await;
         foresee_names(planned);
@@ -95,7 +104,24 @@ impl Declared<Platform> for ClusterResource {
         model: &Cluster,
         found: &Report,
     ) -> Result<Vec<Graph>, Failure> {
-        versions::steps(context, model, found).await
+        upgrade::steps(context, model, found).await
+    }
+
+    async fn explain(&self, context: &Platform, model: &Cluster, failure: Failure) -> Failure {
+        upgrade::explain(context, model, failure).await
+    }
+
+    /// An upgrade that ended between two minors goes on from there, and nothing else is taken for it.
+    fn reached(&self, model: &mut Cluster, report: &Report) {
+        let cluster = report.found.get(&Key::from("cluster"));
+        if let Some(version) = cluster.and_then(|cluster| cluster.fields["version"].as_str()) {
+            let version = version.to_owned().into();
+            if model.kubernetes_version != version {
+                // What was looked up for the version that was planned.
+                (model.addon_versions, model.support_ends) = (Attr::Null, Attr::Null);
+                model.kubernetes_version = version;
+            }
+        }
     }
 
     fn kinds(&self, context: &Platform, region: &str) -> Kinds {

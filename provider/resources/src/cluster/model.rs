@@ -1,6 +1,7 @@
 //! What users write and see of `ekb_cluster`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use framework::{Attr, Model, Timeouts};
 use ipnet::Ipv4Net;
@@ -97,13 +98,16 @@ pub struct Cluster {
     /// ARN of the role of the system nodes. Default: one is made.
     #[attribute(optional, validate(pattern("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$")))]
     pub node_role_arn: Attr<String>,
-    /// Whether the version may go back by one minor, within seven days of an upgrade (EKS version rollback).
+    /// Whether the version may go back by one minor, within seven days of an upgrade (EKS version rollback). What AWS upgraded by itself
+    /// does not go back by this.
     #[attribute(optional)]
     pub allow_rollback: Attr<bool>,
-    /// Whether an upgrade goes on although EKS's upgrade insights report errors.
+    /// Whether the version changes although EKS's insights, or controllers in the cluster that are too old for it, stand against
+    /// it. EKS is then told so too (`force` of AWS EKS UpdateClusterVersion).
     #[attribute(optional)]
     pub force_insights: Attr<bool>,
-    /// Whether nodes are replaced although PodDisruptionBudgets do not let their pods go.
+    /// Whether nodes are replaced although PodDisruptionBudgets do not let their pods go (`force` of AWS EKS
+    /// UpdateNodegroupVersion).
     #[attribute(optional)]
     pub force_drain: Attr<bool>,
     /// Whether a destroy goes on although others have something in the cluster: it then deletes their node groups and Fargate
@@ -282,6 +286,52 @@ pub struct SystemNodes {
     /// How many nodes are replaced at a time. Default 1.
     #[attribute(optional, validate(range(1..=100)))]
     pub max_unavailable: Attr<i64>,
+    /// Settings of their kubelet, for images of Amazon Linux 2023 and Bottlerocket. A change replaces the nodes.
+    #[attribute(optional)]
+    pub kubelet: Attr<Kubelet>,
+}
+
+/// Settings of the kubelet, named as in Karpenter's EC2NodeClass. Default of each: what EKS's image has.
+#[derive(Model, Debug, Clone, Default, PartialEq)]
+pub struct Kubelet {
+    /// Most pods of a node.
+    #[attribute(optional, validate(range(1..)))]
+    pub max_pods: Attr<i64>,
+    /// Most pods of a node for each of its cores; never more than `max_pods`. Not with Bottlerocket.
+    #[attribute(optional, validate(range(0..)))]
+    pub pods_per_core: Attr<i64>,
+    /// What is set apart for the system: `cpu`, `memory`, `ephemeral-storage`, `pid`.
+    #[attribute(optional, validate(pattern("^[0-9]+([.][0-9]+)?(m|k|[KMGTPE]i|[MGTPE])?$")))]
+    pub system_reserved: Attr<BTreeMap<String, String>>,
+    /// What is set apart for kubelet and container runtime: `cpu`, `memory`, `ephemeral-storage`, `pid`.
+    #[attribute(optional, validate(pattern("^[0-9]+([.][0-9]+)?(m|k|[KMGTPE]i|[MGTPE])?$")))]
+    pub kube_reserved: Attr<BTreeMap<String, String>>,
+    /// Thresholds at which pods are evicted at once, by signal (`memory.available`, `nodefs.available`, `nodefs.inodesFree`,
+    /// `imagefs.available`, `imagefs.inodesFree`, `pid.available`): a quantity or a percentage. Signals that are not given
+    /// keep the thresholds of EKS's images.
+    #[attribute(optional, validate(pattern("^[0-9]+([.][0-9]+)?(%|m|k|[KMGTPE]i|[MGTPE])?$")))]
+    pub eviction_hard: Attr<BTreeMap<String, String>>,
+    /// Thresholds at which pods are evicted after a grace period, by signal.
+    #[attribute(optional, validate(pattern("^[0-9]+([.][0-9]+)?(%|m|k|[KMGTPE]i|[MGTPE])?$")))]
+    pub eviction_soft: Attr<BTreeMap<String, String>>,
+    /// How long a threshold of `eviction_soft` is passed before pods are evicted, by signal: for example `90s`.
+    #[attribute(optional, validate(pattern("^([0-9]+([.][0-9]+)?(ms|s|m|h))+$")))]
+    pub eviction_soft_grace_period: Attr<BTreeMap<String, String>>,
+    /// Most seconds that pods which are evicted softly have to end.
+    #[attribute(optional, validate(range(0..)))]
+    pub eviction_max_pod_grace_period: Attr<i64>,
+    /// Percentage of the disk from which on images that nothing uses are removed.
+    #[attribute(optional, validate(range(0..=100)))]
+    pub image_gc_high_threshold_percent: Attr<i64>,
+    /// Percentage of the disk down to which they are removed.
+    #[attribute(optional, validate(range(0..=100)))]
+    pub image_gc_low_threshold_percent: Attr<i64>,
+    /// Whether CPU limits of containers are enforced by quotas.
+    #[attribute(optional)]
+    pub cpu_cfs_quota: Attr<bool>,
+    /// IP addresses of the DNS servers of pods.
+    #[attribute(optional)]
+    pub cluster_dns: Attr<Vec<IpAddr>>,
 }
 
 /// An add-on.
@@ -297,6 +347,10 @@ pub struct Addon {
     /// configures it: pods of add-ons tolerate the taint of the system nodes.
     #[attribute(optional)]
     pub configuration: Attr<String>,
+    /// What an update does with fields of its objects that others changed: `preserve` leaves them, `overwrite` takes them back. Default
+    /// `preserve`. Installing it always overwrites.
+    #[attribute(optional, validate(one_of("preserve", "overwrite")))]
+    pub resolve_conflicts: Attr<String>,
     /// ARN of the role that its pods assume. Default: of `vpc-cni` and `aws-ebs-csi-driver` one is made.
     #[attribute(optional)]
     pub role_arn: Attr<String>,
