@@ -30,7 +30,12 @@ fn an_add_on_that_is_not_well_stays_and_is_told() {
         account.clear_log();
         workspace.write("main.tf", &with("system_nodes = { min = 2, max = 3 }"));
         workspace.apply().ok();
-        let deleted = || account.mutations().iter().any(|call| call.operation == "DeleteAddon");
+        let deleted = || {
+            account
+                .mutations()
+                .iter()
+                .any(|call| call.operation == "DeleteAddon")
+        };
         assert!(!deleted());
         workspace.plan().ok().assert_empty();
 
@@ -40,7 +45,8 @@ fn an_add_on_that_is_not_well_stays_and_is_told() {
                 "system_nodes = {{ min = 2, max = 3 }}\naddons = {{ coredns = {{ version = \"{version}\" }} }}"
             ))
         };
-        account.fault(&Fault::fail_later("InsufficientNumberOfReplicas", "It took too long.").on("UpdateAddon"));
+        account
+            .fault(&Fault::fail_later("InsufficientNumberOfReplicas", "It took too long.").on("UpdateAddon"));
         workspace.write("main.tf", &pinned("v1.13.2-eksbuild.4"));
         workspace.apply().ok();
         assert_eq!(account.faults_fired(), 1);
@@ -50,14 +56,20 @@ fn an_add_on_that_is_not_well_stays_and_is_told() {
         // An update that really failed is told at once, and done by the next apply.
         account.fault(&Fault::fail_later("ConfigurationConflict", "It was not to be.").on("UpdateAddon"));
         workspace.write("main.tf", &pinned("v1.13.2-eksbuild.1"));
-        workspace.apply().failed().says("ConfigurationConflict: It was not to be.");
+        workspace
+            .apply()
+            .failed()
+            .says("ConfigurationConflict: It was not to be.");
         account.clear_faults();
         workspace.apply().ok();
         assert!(!deleted());
 
         // Known to be bad.
         let bad = "addons = { aws-ebs-csi-driver = { version = \"v1.51.0-eksbuild.1\" } }";
-        workspace.write("main.tf", &with(&format!("system_nodes = {{ min = 2, max = 3 }}\n{bad}")));
+        workspace.write(
+            "main.tf",
+            &with(&format!("system_nodes = {{ min = 2, max = 3 }}\n{bad}")),
+        );
         workspace.plan().failed().says("EKB2285");
         workspace.write("main.tf", &pinned("v1.13.2-eksbuild.1"));
         workspace.destroy().ok();
@@ -71,7 +83,10 @@ fn an_add_on_that_is_not_well_stays_and_is_told() {
 fn an_association_made_by_hand_goes_over_to_the_add_on() {
     Workspace::in_turn(0, |workspace, account| {
         let role = format!("arn:aws:iam::{}:role/by-hand", account.id());
-        workspace.write("main.tf", &with("addons = { aws-ebs-csi-driver = { enabled = false } }"));
+        workspace.write(
+            "main.tf",
+            &with("addons = { aws-ebs-csi-driver = { enabled = false } }"),
+        );
         workspace.apply().ok();
         let by_hand = json!({"clusterName": "test", "namespace": "kube-system", "serviceAccount": "ebs-csi-controller-sa", "roleArn": role});
         eks(account, "CreatePodIdentityAssociation", &by_hand);
@@ -81,13 +96,17 @@ fn an_association_made_by_hand_goes_over_to_the_add_on() {
         let said = run.output();
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            said.contains(&format!("gives kube-system/ebs-csi-controller-sa the role {role}")),
+            said.contains(&format!(
+                "gives kube-system/ebs-csi-controller-sa the role {role}"
+            )),
             "{said}"
         );
 
         workspace.write(
             "main.tf",
-            &with(&format!("addons = {{ aws-ebs-csi-driver = {{ role_arn = \"{role}\" }} }}")),
+            &with(&format!(
+                "addons = {{ aws-ebs-csi-driver = {{ role_arn = \"{role}\" }} }}"
+            )),
         );
         workspace.apply().ok();
         workspace.plan().ok().assert_empty();
@@ -95,7 +114,12 @@ fn an_association_made_by_hand_goes_over_to_the_add_on() {
         let there = eks(account, "ListPodIdentityAssociations", &of);
         let there = there["associations"].as_array().cloned().unwrap_or_default();
         assert_eq!(there.len(), 1, "{there:?}");
-        assert!(there[0]["ownerArn"].as_str().unwrap_or_default().contains(":addon/test/aws-ebs-csi-driver/"));
+        assert!(
+            there[0]["ownerArn"]
+                .as_str()
+                .unwrap_or_default()
+                .contains(":addon/test/aws-ebs-csi-driver/")
+        );
         assert_eq!(
             workspace.resource(ADDRESS).unwrap_or_default()["role_arns"]["aws-ebs-csi-driver"],
             role

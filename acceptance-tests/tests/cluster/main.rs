@@ -1,9 +1,6 @@
 //! `ekb_cluster` through the real command lines, against the emulator: what users see, and what exists afterwards.
 
 mod addons;
-mod connection;
-mod demands;
-mod found;
 mod update;
 mod upgrade;
 

@@ -14,7 +14,9 @@ fn user_data(account: &Account) -> String {
         &json!({"LaunchTemplateName": "test-system", "Versions": ["$Latest"]}),
     );
     let data = &versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]["UserData"];
-    let bytes = STANDARD.decode(data.as_str().unwrap_or_default()).unwrap_or_default();
+    let bytes = STANDARD
+        .decode(data.as_str().unwrap_or_default())
+        .unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -71,11 +73,20 @@ fn each_argument_is_updated_in_place() {
             assert_eq!(plan.action(ADDRESS), "update", "{what}: {}", plan.run.stdout);
             // New settings are for new nodes.
             let replaces = ["larger disks", "kubelet"].contains(&what) || what.starts_with("labels");
-            assert_eq!(plan.run.output().contains("EKB2282"), replaces, "{what}: {}", plan.run.output());
+            assert_eq!(
+                plan.run.output().contains("EKB2282"),
+                replaces,
+                "{what}: {}",
+                plan.run.output()
+            );
             workspace.apply_plan(&plan).ok();
             workspace.plan().ok().assert_empty();
             if what == "kubelet" {
-                assert!(user_data(account).contains("      maxPods: 58\n"), "{}", user_data(account));
+                assert!(
+                    user_data(account).contains("      maxPods: 58\n"),
+                    "{}",
+                    user_data(account)
+                );
             }
         }
         assert_eq!(

@@ -263,7 +263,11 @@ impl Addon {
                 let answer = eks.call("eks:DescribePodIdentityAssociation", describe).await?;
                 let Some(found) = answer.association else { continue };
                 let is_by_hand = found.owner_arn.is_none()
-                    && !found.tags.iter().flatten().any(|(key, _)| key.starts_with("ekb:"));
+                    && !found
+                        .tags
+                        .iter()
+                        .flatten()
+                        .any(|(key, _)| key.starts_with("ekb:"));
                 if is_by_hand && found.role_arn.as_deref() == Some(call.text(role)?.as_str()) {
                     let delete = eks.write.delete_pod_identity_association();
                     let delete = delete.cluster_name(cluster).association_id(&id).send();

@@ -3,8 +3,8 @@
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 
 use super::model::Cluster;
-use super::{addons, kubelet, nodes};
 use super::versions::minor;
+use super::{addons, kubelet, nodes};
 
 /// Most characters of the name of an IAM role (AWS IAM CreateRole).
 const ROLE_NAME: usize = 64;

@@ -27,12 +27,7 @@ const MAKERS: [&str; 2] = ["eks", "kube-controller-manager"];
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// Looks at the objects of the add-ons whose version or configuration changes.
-pub async fn check(
-    context: Option<&Platform>,
-    prior: &Cluster,
-    planned: &Cluster,
-    out: &mut Diagnostics,
-) {
+pub async fn check(context: Option<&Platform>, prior: &Cluster, planned: &Cluster, out: &mut Diagnostics) {
     let (Some(context), Attr::Known(region), Attr::Known(name)) =
         (context, &planned.common.region, &planned.name)
     else {
@@ -73,7 +68,10 @@ fn not_seen(failure: &Failure) -> Diagnostic {
 }
 
 fn say(addon: &str, given: &Addon, object: &str, foreign: &[Foreign], out: &mut Diagnostics) {
-    let foreign: Vec<&Foreign> = foreign.iter().filter(|one| !one.path.contains(RESTARTED)).collect();
+    let foreign: Vec<&Foreign> = foreign
+        .iter()
+        .filter(|one| !one.path.contains(RESTARTED))
+        .collect();
     if foreign.is_empty() {
         return;
     }
@@ -87,20 +85,31 @@ fn say(addon: &str, given: &Addon, object: &str, foreign: &[Foreign], out: &mut 
     } else {
         ("The update leaves it as it is", "overwrite")
     };
-    let mut keys: Vec<String> = foreign.iter().filter_map(|one| configuration_key(addon, object, &one.path)).collect();
+    let mut keys: Vec<String> = foreign
+        .iter()
+        .filter_map(|one| configuration_key(addon, object, &one.path))
+        .collect();
     keys.dedup();
     let keep = if keys.is_empty() {
         String::new()
     } else {
-        format!("To keep it whatever comes, set `{}` in the add-on's `configuration`. ", keys.join("`, `"))
+        format!(
+            "To keep it whatever comes, set `{}` in the add-on's `configuration`. ",
+            keys.join("`, `")
+        )
     };
     out.push(
         Diagnostic::warning(
             "EKB2287",
             "Others changed an add-on",
-            format!("{addon}: of {object} in kube-system {}. {becomes}.", fields.join(", ")),
+            format!(
+                "{addon}: of {object} in kube-system {}. {becomes}.",
+                fields.join(", ")
+            ),
         )
-        .hint(format!("{keep}For the other way set `resolve_conflicts = \"{other}\"`."))
+        .hint(format!(
+            "{keep}For the other way set `resolve_conflicts = \"{other}\"`."
+        ))
         .at(Path::from("addons").key(addon)),
     );
 }
@@ -122,7 +131,14 @@ fn configuration_key(addon: &str, object: &str, path: &str) -> Option<String> {
         (".nodeSelector", "nodeSelector"),
         (".resources", "resources"),
         (".topologySpreadConstraints", "topologySpreadConstraints"),
-        (".replicas", if addon == "metrics-server" { "replicas" } else { "replicaCount" }),
+        (
+            ".replicas",
+            if addon == "metrics-server" {
+                "replicas"
+            } else {
+                "replicaCount"
+            },
+        ),
     ];
     let (_, key) = fields.iter().find(|(field, _)| path.contains(field))?;
     Some(format!("{within}{key}"))
@@ -146,15 +162,32 @@ mod tests {
         let none = Addon::default();
         let env = "spec.template.spec.containers[name=aws-node].env[name=ENABLE_PREFIX_DELEGATION].value";
         let text = said("vpc-cni", &none, "aws-node", env);
-        assert!(text.contains("EKB2287") && text.contains("belongs to kubectl-edit"), "{text}");
-        assert!(text.contains("`env.ENABLE_PREFIX_DELEGATION`") && text.contains("leaves it"), "{text}");
+        assert!(
+            text.contains("EKB2287") && text.contains("belongs to kubectl-edit"),
+            "{text}"
+        );
+        assert!(
+            text.contains("`env.ENABLE_PREFIX_DELEGATION`") && text.contains("leaves it"),
+            "{text}"
+        );
         let overwrite = Addon {
             resolve_conflicts: "overwrite".into(),
             ..Addon::default()
         };
-        let text = said("aws-ebs-csi-driver", &overwrite, "ebs-csi-controller", "spec.replicas");
-        assert!(text.contains("`controller.replicaCount`") && text.contains("takes it back"), "{text}");
+        let text = said(
+            "aws-ebs-csi-driver",
+            &overwrite,
+            "ebs-csi-controller",
+            "spec.replicas",
+        );
+        assert!(
+            text.contains("`controller.replicaCount`") && text.contains("takes it back"),
+            "{text}"
+        );
         let restarted = "spec.template.metadata.annotations.kubectl.kubernetes.io/restartedAt";
-        assert_eq!(said("coredns", &none, "coredns", restarted), format!("{:?}", Diagnostics::new()));
+        assert_eq!(
+            said("coredns", &none, "coredns", restarted),
+            format!("{:?}", Diagnostics::new())
+        );
     }
 }

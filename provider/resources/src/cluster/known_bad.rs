@@ -109,12 +109,16 @@ pub fn check(prior: Option<&Cluster>, planned: &Cluster, out: &mut Diagnostics) 
             let detail = format!("{name} {version}: {} ({}).", row.why, row.source);
             let at = Path::from("addons").key(name);
             let said = match row.matter {
-                Matter::Broken if is_new => {
-                    Diagnostic::error("EKB2285", "A version of an add-on that is known to be bad", detail)
-                }
-                Matter::Broken => {
-                    Diagnostic::warning("EKB2285", "A version of an add-on that is known to be bad", detail)
-                }
+                Matter::Broken if is_new => Diagnostic::error(
+                    "EKB2285",
+                    "A version of an add-on that is known to be bad",
+                    detail,
+                ),
+                Matter::Broken => Diagnostic::warning(
+                    "EKB2285",
+                    "A version of an add-on that is known to be bad",
+                    detail,
+                ),
                 matter if is_new && meets(matter, addon, planned) => {
                     Diagnostic::warning("EKB2286", "A version of an add-on that needs more", detail)
                 }
@@ -160,7 +164,9 @@ mod tests {
     fn said(prior: Option<&Cluster>, planned: &Cluster) -> String {
         let mut out = Diagnostics::new();
         check(prior, planned, &mut out);
-        let all = out.iter().map(|one| format!("{:?} {} {}", one.severity, one.code, one.detail));
+        let all = out
+            .iter()
+            .map(|one| format!("{:?} {} {}", one.severity, one.code, one.detail));
         all.collect::<Vec<_>>().join("\n")
     }
 
@@ -185,7 +191,11 @@ mod tests {
     fn what_is_broken_is_refused_where_it_is_new() {
         let bad = cluster("v1.51.0-eksbuild.1", Addon::default(), "t4g.large");
         let good = cluster("v1.52.1-eksbuild.1", Addon::default(), "t4g.large");
-        assert!(said(None, &bad).starts_with("Error EKB2285"), "{}", said(None, &bad));
+        assert!(
+            said(None, &bad).starts_with("Error EKB2285"),
+            "{}",
+            said(None, &bad)
+        );
         assert!(said(Some(&good), &bad).starts_with("Error EKB2285"));
         assert!(said(Some(&bad), &bad).starts_with("Warning EKB2285"));
         assert_eq!(said(Some(&bad), &good), "");

@@ -66,7 +66,11 @@ fn settings(kubelet: &Kubelet) -> Attr<Vec<Setting>> {
     let all = [
         ("maxPods", Some("max-pods"), number(kubelet.max_pods)),
         ("podsPerCore", None, number(kubelet.pods_per_core)),
-        ("systemReserved", Some("system-reserved"), map(&kubelet.system_reserved)),
+        (
+            "systemReserved",
+            Some("system-reserved"),
+            map(&kubelet.system_reserved),
+        ),
         ("kubeReserved", Some("kube-reserved"), map(&kubelet.kube_reserved)),
         ("evictionHard", Some("eviction-hard"), thresholds),
         ("evictionSoft", Some("eviction-soft"), map(&kubelet.eviction_soft)),
@@ -197,10 +201,19 @@ pub fn check(nodes: &SystemNodes, out: &mut Diagnostics) {
     }
     let keys = |given: &Attr<BTreeMap<String, String>>| match given {
         Attr::Unknown => None,
-        given => Some(given.known().into_iter().flat_map(BTreeMap::keys).cloned().collect::<Vec<_>>()),
+        given => Some(
+            given
+                .known()
+                .into_iter()
+                .flat_map(BTreeMap::keys)
+                .cloned()
+                .collect::<Vec<_>>(),
+        ),
     };
-    if let (Some(soft), Some(grace)) = (keys(&kubelet.eviction_soft), keys(&kubelet.eviction_soft_grace_period))
-        && soft != grace
+    if let (Some(soft), Some(grace)) = (
+        keys(&kubelet.eviction_soft),
+        keys(&kubelet.eviction_soft_grace_period),
+    ) && soft != grace
     {
         out.push(
             invalid("`eviction_soft` and `eviction_soft_grace_period` name different signals: the kubelet does not start.".to_owned())
@@ -291,7 +304,9 @@ mod tests {
 
     #[test]
     fn amazon_linux_2023_takes_a_node_config() {
-        let text = user_data(&nodes("AL2023_ARM_64_STANDARD", given())).into_known().unwrap();
+        let text = user_data(&nodes("AL2023_ARM_64_STANDARD", given()))
+            .into_known()
+            .unwrap();
         assert_eq!(
             text,
             "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"EKB\"\n\n--EKB\nContent-Type: application/node.eks.aws\n\n\
@@ -304,7 +319,9 @@ mod tests {
 
     #[test]
     fn bottlerocket_takes_toml() {
-        let text = user_data(&nodes("BOTTLEROCKET_ARM_64", given())).into_known().unwrap();
+        let text = user_data(&nodes("BOTTLEROCKET_ARM_64", given()))
+            .into_known()
+            .unwrap();
         assert_eq!(
             text,
             "[settings.kubernetes]\nmax-pods = 58\nimage-gc-high-threshold-percent = \"70\"\n\
@@ -317,17 +334,26 @@ mod tests {
     #[test]
     fn nothing_set_is_no_user_data() {
         assert_eq!(user_data(&SystemNodes::default()), Attr::Null);
-        assert_eq!(user_data(&nodes("AL2023_ARM_64_STANDARD", Kubelet::default())), Attr::Null);
+        assert_eq!(
+            user_data(&nodes("AL2023_ARM_64_STANDARD", Kubelet::default())),
+            Attr::Null
+        );
         let unknown = Kubelet {
             max_pods: Attr::Unknown,
             ..Kubelet::default()
         };
-        assert_eq!(user_data(&nodes("AL2023_ARM_64_STANDARD", unknown)), Attr::Unknown);
+        assert_eq!(
+            user_data(&nodes("AL2023_ARM_64_STANDARD", unknown)),
+            Attr::Unknown
+        );
     }
 
     #[test]
     fn what_the_kubelet_would_not_start_with_is_refused() {
-        assert_eq!(complaints(&nodes("AL2023_ARM_64_STANDARD", given())), format!("{:?}", Diagnostics::default()));
+        assert_eq!(
+            complaints(&nodes("AL2023_ARM_64_STANDARD", given())),
+            format!("{:?}", Diagnostics::default())
+        );
         for (what, kubelet) in [
             (
                 "no gpu in `system_reserved`",

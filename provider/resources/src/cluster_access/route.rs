@@ -46,7 +46,8 @@ pub(crate) fn check(blocks: &[KubernetesBlock], out: &mut Diagnostics) {
     for (place, block) in blocks.iter().enumerate() {
         if block.cluster.is_null() && !(block.host.is_null() && block.tls_server_name.is_null()) {
             out.push(wrong(
-                "A block `kubernetes` without `cluster` leads all clusters to one address or name.".to_owned(),
+                "A block `kubernetes` without `cluster` leads all clusters to one address or name."
+                    .to_owned(),
                 "Say which one by `cluster`.",
             ));
         }
