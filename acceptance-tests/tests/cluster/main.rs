@@ -1,4 +1,5 @@
 //! `ekb_cluster` through the real command lines, against the emulator: what users see, and what exists afterwards.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod addons;
 mod update;
