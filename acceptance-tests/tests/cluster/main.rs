@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod addons;
+mod connection;
+mod demands;
+mod found;
 mod update;
 mod upgrade;
 

@@ -25,6 +25,7 @@ pub mod nodes;
 pub mod storage;
 pub mod upgrade;
 pub mod versions;
+pub mod workloads;
 
 use crate::platform::Platform;
 use model::Cluster;
@@ -99,7 +100,8 @@ impl Declared<Platform> for ClusterResource {
     }
 
     async fn explain(&self, context: &Platform, model: &Cluster, failure: Failure) -> Failure {
-        upgrade::explain(context, model, failure).await
+        let failure = upgrade::explain(context, model, failure).await;
+        workloads::explain(context, model, failure).await
     }
 
     /// An upgrade that ended between two minors goes on from there, and nothing else is taken for it.
