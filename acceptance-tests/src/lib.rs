@@ -20,6 +20,7 @@ mod account;
 mod cli;
 mod control_plane;
 pub mod cuts;
+pub mod drift;
 mod fault;
 mod http;
 mod normalise;
@@ -29,6 +30,7 @@ mod rig;
 mod run;
 pub mod session;
 mod tools;
+pub mod unknowns;
 mod wait;
 mod workspace;
 

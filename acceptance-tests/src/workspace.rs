@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use conformance::Resource;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::account::Account;
@@ -210,6 +213,37 @@ impl Workspace {
     /// Removes a file of the configuration, or the state.
     pub fn remove(&self, name: &str) {
         let _perhaps_absent = std::fs::remove_file(self.path().join(name));
+    }
+
+    /// Writes a state that holds just this resource, made by a [`crate::Session`]: `address` as in `ekb_network.main`. So many
+    /// command lines go on with what was made once.
+    ///
+    /// # Panics
+    /// Where the resource is not there.
+    pub fn take_over(&self, address: &str, resource: &Resource) {
+        let instance = resource.current.as_ref().expect("it is there");
+        let (kind, name) = address.split_once('.').expect("a type and a name");
+        let host = if self.cli.name == "tofu" {
+            "registry.opentofu.org"
+        } else {
+            "registry.terraform.io"
+        };
+        let mut object = json!({
+            "schema_version": instance.schema_version, "attributes": instance.attributes, "sensitive_attributes": [],
+            "private": BASE64_STANDARD.encode(&instance.private),
+        });
+        if let Some((version, identity)) = &instance.identity {
+            object["identity_schema_version"] = json!(version);
+            object["identity"] = identity.clone();
+        }
+        let state = json!({
+            "version": 4, "terraform_version": "1.11.0", "serial": 1, "lineage": "taken-over", "outputs": {},
+            "resources": [{
+                "mode": "managed", "type": kind, "name": name, "provider": format!("provider[\"{host}/ekb/ekb\"]"),
+                "instances": [object],
+            }],
+        });
+        self.write("terraform.tfstate", &format!("{state:#}"));
     }
 
     /// A file's text, if it is there.

@@ -1,19 +1,75 @@
 //! `ekb_cluster` through the real command lines, against the emulator: what users see, and what exists afterwards.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail by panicking, as the tests do"
+)]
 
 mod addons;
+mod arguments;
 mod connection;
 mod demands;
+mod destroy;
+mod drift;
 mod found;
+mod import;
+mod locked_out;
+mod refusals;
+mod resume;
 mod update;
 mod upgrade;
 
-use acceptance_tests::Workspace;
 use acceptance_tests::cuts::{Scenario, sweep_every};
+use acceptance_tests::{Account, Workspace};
 use serde_json::{Value, json};
 
 const ADDRESS: &str = "ekb_cluster.main";
 const CLASS: &str = "/apis/storage.k8s.io/v1/storageclasses/gp3";
+
+/// A VPC of somebody else's, 10.20.0.0/16.
+struct Ground {
+    vpc: Value,
+    /// In two zones.
+    subnets: [Value; 2],
+    /// In the zone of the second of them.
+    beside: Value,
+    /// In a third zone.
+    third: Value,
+    /// In another VPC.
+    foreign: Value,
+}
+
+fn ground(account: &Account) -> Ground {
+    let vpc = |range: &str| account.ec2("CreateVpc", &json!({ "CidrBlock": range }))["Vpc"]["VpcId"].clone();
+    let (own, other) = (vpc("10.20.0.0/16"), vpc("10.30.0.0/16"));
+    let subnet = |vpc: &Value, zone: &str, range: &str| {
+        let subnet = json!({ "VpcId": vpc, "CidrBlock": range, "AvailabilityZone": zone });
+        account.ec2("CreateSubnet", &subnet)["Subnet"]["SubnetId"].clone()
+    };
+    let (a, b, c) = ("eu-central-1a", "eu-central-1b", "eu-central-1c");
+    Ground {
+        subnets: [subnet(&own, a, "10.20.0.0/20"), subnet(&own, b, "10.20.16.0/20")],
+        beside: subnet(&own, b, "10.20.32.0/20"),
+        third: subnet(&own, c, "10.20.48.0/20"),
+        foreign: subnet(&other, c, "10.30.0.0/20"),
+        vpc: own,
+    }
+}
+
+/// A cluster on it, without anything inside.
+fn config(ground: &Ground) -> Value {
+    json!({
+        "kubernetes_version": "1.35", "subnet_ids": ground.subnets, "endpoint_access": { "public_cidrs": ["0.0.0.0/0"] },
+        "default_storage_class": false, "timeouts": Scenario::patient(),
+    })
+}
+
+/// The configuration with another argument; null takes it away.
+fn with(config: &Value, argument: &str, value: impl Into<Value>) -> Value {
+    let mut config = config.clone();
+    config[argument] = value.into();
+    config
+}
 
 /// A network and a cluster in it.
 fn cluster(arguments: &str) -> String {
@@ -22,6 +78,13 @@ fn cluster(arguments: &str) -> String {
          resource \"ekb_cluster\" \"main\" {{\n  kubernetes_version = \"1.35\"\n  vpc_id = ekb_network.main.vpc_id\n  \
          subnet_ids = ekb_network.main.private_subnet_ids\n  endpoint_access = {{ public_cidrs = [\"0.0.0.0/0\"] }}\n{arguments}\n}}\n"
     )
+}
+
+/// The same with time for a machine that is busy: scaled time does not wait.
+fn patient(arguments: &str) -> String {
+    let timeouts = "  timeouts {\n    create = \"20h\"\n    read = \"20h\"\n    update = \"20h\"\n    delete = \"20h\"\n  }\n";
+    let network = format!("nat_gateways = \"none\"\n{timeouts}");
+    cluster(&format!("{arguments}\n{timeouts}")).replacen("nat_gateways = \"none\"\n", &network, 1)
 }
 
 /// Writes a token to a file: nothing else takes an ephemeral value without another provider.

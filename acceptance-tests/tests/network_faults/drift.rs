@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use acceptance_tests::cuts::{Tally, is_sweep};
+use acceptance_tests::cuts::Tally;
+use acceptance_tests::drift::{self, kind_of, mend};
 use acceptance_tests::{Account, Fault, Rig, Session};
 use conformance::{Action, Error, Resource};
 use serde_json::{Value as Json, json};
@@ -311,10 +312,6 @@ impl World {
     }
 }
 
-fn kind_of(key: &str) -> &str {
-    key.split_once('/').map_or(key, |(kind, _)| kind)
-}
-
 pub fn network(config: &Json) -> (Session, World, Resource) {
     let account = Rig::shared().account();
     let session = Session::new(&account);
@@ -331,67 +328,30 @@ pub fn network(config: &Json) -> (Session, World, Resource) {
 
 /// Part and field of all that can be changed. Panics where the table does not say what a field is.
 pub fn fields(resource: &Resource) -> Vec<(String, String)> {
-    let mut all = Vec::new();
-    for (key, text) in resource.get("objects").as_object().unwrap() {
-        let object: Json = serde_json::from_str(text.as_str().unwrap()).unwrap();
-        for (field, value) in object.as_object().unwrap() {
-            let fixed = FIXED
-                .iter()
-                .any(|(kind, fields)| *kind == kind_of(key) && fields.contains(&field.as_str()));
-            let empty = EMPTY.contains(&(kind_of(key), field.as_str()));
-            if empty && kind_of(key) != "flow_log" {
-                assert!(
-                    value.as_array().is_some_and(Vec::is_empty),
-                    "{key}: {field} is not empty: {value}"
-                );
-            }
-            if !fixed && !empty {
-                all.push((key.clone(), field.clone()));
-            }
+    drift::fields(resource, |key, field, value| {
+        let fixed = FIXED
+            .iter()
+            .any(|(kind, fields)| *kind == kind_of(key) && fields.contains(&field));
+        let empty = EMPTY.contains(&(kind_of(key), field));
+        if empty && kind_of(key) != "flow_log" {
+            assert!(
+                value.as_array().is_some_and(Vec::is_empty),
+                "{key}: {field} is not empty: {value}"
+            );
         }
-    }
-    all
+        fixed || empty
+    })
 }
 
-/// The fields in rounds, of which each changes at most one field of a part; in a sweep each field for itself. What changes a
-/// field by taking other parts along has a round of its own.
+/// The fields in rounds: a gateway without its VPC takes the NAT gateway along.
 pub fn rounds(fields: &[(String, String)]) -> Vec<Vec<(String, String)>> {
-    let mut rounds: Vec<Vec<(String, String)>> = Vec::new();
-    let is_alone =
-        |(key, field): &(String, String)| is_sweep() || (key == "internet_gateway" && field == "vpc");
-    for one in fields {
-        let has_room = |round: &&mut Vec<(String, String)>| {
-            !round.iter().any(|other| other.0 == one.0 || is_alone(other))
-        };
-        match rounds.iter_mut().find(has_room).filter(|_| !is_alone(one)) {
-            Some(round) => round.push(one.clone()),
-            None => rounds.push(vec![one.clone()]),
-        }
-    }
-    rounds
+    drift::rounds(fields, |key, field| key == "internet_gateway" && field == "vpc")
 }
 
 /// What a plan says: arguments, `objects` and `drift` before and after.
 fn shown(session: &Session, resource: &mut Resource, config: &Json) -> Result<(Action, String), String> {
     let plan = session.plan(resource, config).map_err(|e| format!("plan: {e}"))?;
     Ok((plan.action, plan.to_string()))
-}
-
-fn mend(session: &Session, resource: &mut Resource, config: &Json, names: &[&str]) -> Result<(), String> {
-    let plan = session.plan(resource, config).map_err(|e| format!("plan: {e}"))?;
-    let text = plan.to_string();
-    if plan.action != Action::Update {
-        return Err(format!("the plan is {}: {text}", plan.action));
-    }
-    for name in names {
-        if !text.contains(name) {
-            return Err(format!("{name} is not shown: {text}"));
-        }
-    }
-    session
-        .apply_plan(resource, &plan)
-        .map_err(|e| format!("apply: {e}"))?;
-    session.expect_empty(resource, config)
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::{Filter, LocationType, Subnet as Ec2Subnet};
+use aws_sdk_ec2::types::{Filter, LocationType, Subnet as Ec2Subnet, Vpc as Ec2Vpc};
 use aws_sdk_eks::types;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -30,6 +30,9 @@ pub const INSTANCE_TYPES: &str = "ec2:DescribeInstanceTypes";
 pub const OFFERED: &str = "ec2:DescribeInstanceTypeOfferings";
 /// IAM action of [`subnets`].
 pub const SUBNETS: &str = "ec2:DescribeSubnets";
+
+/// IAM action of [`vpc_ranges`].
+pub const VPCS: &str = "ec2:DescribeVpcs";
 
 type Eks = Api<aws_sdk_eks::Client>;
 
@@ -644,6 +647,22 @@ pub async fn subnets(
         .await?
         .into_iter()
         .filter_map(of)
+        .collect())
+}
+
+/// The IPv4 ranges of a VPC; none where it is not there.
+///
+/// # Errors
+/// Where the call fails; IAM action [`VPCS`].
+pub async fn vpc_ranges(aws: &Aws, region: &str, vpc: &str) -> Result<Vec<String>, Failure> {
+    let doing = format!("looking for the ranges of VPC {vpc}");
+    let ec2: Ec2 = Place::new(aws, region).api(doing).await?;
+    let found = ec2
+        .list::<Ec2Vpc>(vec![("vpc-id".to_owned(), vec![vpc.to_owned()])])
+        .await?;
+    let ranges = found.iter().flat_map(Ec2Vpc::cidr_block_association_set);
+    Ok(ranges
+        .filter_map(|range| range.cidr_block().map(str::to_owned))
         .collect())
 }
 

@@ -4,6 +4,7 @@ mod access_entry;
 mod addon;
 pub mod catalogue;
 mod cluster;
+pub mod inside;
 mod issues;
 mod node_group;
 #[cfg(test)]

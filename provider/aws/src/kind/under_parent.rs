@@ -37,9 +37,16 @@ pub(crate) trait UnderParent: Part {
     const LEFT_OPEN: &'static [&'static str] = &[];
     /// What is lost with an object.
     const LOSS: Loss = Loss::Nothing;
+    /// It ends with its parent, and is not deleted before it ([`Kind::ends_with_parent`]).
+    const ENDS_WITH_PARENT: bool = false;
 
     /// The part under which it is made.
     fn parent(&self) -> &Ref;
+
+    /// Whether the parent may have any: where not, it is not asked, as it would refuse.
+    fn may_be_under(_parent: &Object) -> bool {
+        true
+    }
 
     /// The names of those under the parent.
     async fn list(api: &Api<Self::Client>, parent: &str) -> Result<Vec<String>, Failure>;
@@ -215,7 +222,8 @@ impl<P: UnderParent> Kind for Child<P> {
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        let able = ask.parents.iter().filter(|parent| can_tell(parent));
+        let able = ask.parents.iter();
+        let able = able.filter(|parent| can_tell(parent) && P::may_be_under(parent));
         let found = try_join_all(able.map(|parent| self.look(&parent.id, ask))).await?;
         Ok(found.into_iter().flatten().collect())
     }
@@ -258,6 +266,10 @@ impl<P: UnderParent> Kind for Child<P> {
 
     fn loss(&self) -> Loss {
         P::LOSS
+    }
+
+    fn ends_with_parent(&self) -> bool {
+        P::ENDS_WITH_PARENT
     }
 
     async fn outlook(&self, object: &Object, _: std::time::Duration) -> Result<(), Failure> {

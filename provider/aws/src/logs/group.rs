@@ -1,5 +1,7 @@
 //! Log groups of CloudWatch Logs, found by their fixed names.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::types;
 use reconcile::failure::{Class, Failure};
@@ -11,6 +13,11 @@ use crate::failure::codes;
 use crate::kind::{Api, ByName, finished, settled, usual};
 use crate::partition::partition;
 
+/// For how many days a log group can keep its logs (AWS CloudWatch Logs `PutRetentionPolicy`).
+pub const RETENTION_DAYS: [i64; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+];
+
 /// A log group.
 #[derive(Debug, Clone, Serialize, Part)]
 #[part(kind = "log_group")]
@@ -18,10 +25,19 @@ pub struct LogGroup {
     /// Its name, once in account and region: at most 512 characters.
     #[part(replace)]
     pub name: String,
-    /// Days that entries are kept: 1, 3, 5, 7, 14, 30, … (CloudWatch Logs `PutRetentionPolicy`).
+    /// Days that entries are kept, one of [`RETENTION_DAYS`].
     pub retention_days: i64,
     /// Tags beside those of ownership.
     pub tags: Tags,
+}
+
+/// How long EKS writes the last logs of a cluster that is gone, for which it makes the group again, without tags and for ever
+/// (terraform-aws-modules/terraform-aws-eks#2763).
+const LAST_LOGS: Duration = Duration::from_secs(120);
+
+/// Whether EKS writes the logs of a control plane to it.
+fn is_of_eks(name: &str) -> bool {
+    name.starts_with("/aws/eks/") && name.ends_with("/cluster")
 }
 
 /// CloudWatch Logs, and what is being done there.
@@ -107,7 +123,11 @@ impl ByName for LogGroup {
     async fn unmake(logs: &Logs, object: &Object) -> Result<Deleted, Failure> {
         let delete = logs.write.delete_log_group().log_group_name(&object.id);
         logs.call("logs:DeleteLogGroup", delete.send()).await?;
-        Ok(Deleted::Gone)
+        Ok(if is_of_eks(&object.id) {
+            Deleted::MayReturn(LAST_LOGS)
+        } else {
+            Deleted::Gone
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use reconcile::kinds::Kinds;
 use crate::client::{Aws, Clients};
 use crate::kind::{Client, Place, by_name};
 
-pub use group::LogGroup;
+pub use group::{LogGroup, RETENTION_DAYS};
 
 #[async_trait]
 impl Client for aws_sdk_cloudwatchlogs::Client {

@@ -255,7 +255,11 @@ impl<D> Reconciled<D> {
             .map(|(context, region)| self.0.kinds(context, region));
         let (mut said, mut refused, mut stays) = (Vec::new(), Vec::new(), Vec::new());
         let foresight = graph.foresee(&baseline.known);
-        out.extend(foresight.refused().into_iter().map(|(key, sentences, refusal)| {
+        // One mistake is said once: what a look-up refused already says more, and what is refused loses nothing.
+        let (is_said, refusals) = (out.has_errors(), foresight.refused());
+        let is_refused = is_said || !refusals.is_empty();
+        let refusals = refusals.into_iter().filter(|_| !is_said);
+        out.extend(refusals.map(|(key, sentences, refusal)| {
             let summary = format!("A change of the {} is refused", D::TITLE);
             Diagnostic::error(
                 "EKB2047",
@@ -286,7 +290,7 @@ impl<D> Reconciled<D> {
         if !stays.is_empty() {
             out.push(self.say_what_stays(&stays));
         }
-        if !refused.is_empty() {
+        if !refused.is_empty() && !is_refused {
             let summary = format!("Data of the {} would be lost", D::TITLE);
             out.push(
                 Diagnostic::error("EKB2046", summary, refused.join("\n"))
@@ -330,8 +334,15 @@ impl<D> Reconciled<D> {
         let mut refused = Diagnostics::new();
         check_tags(Managed::common(planned), &mut refused);
         self.0.check(planned, &mut refused);
+        let mut stood = Diagnostics::new();
+        if let Some(prior) = prior {
+            check_tags(Managed::common(prior), &mut stood);
+            self.0.check(prior, &mut stood);
+        }
         let (before, after) = (prior.map(D::Model::encode), planned.encode());
+        // An argument that stays may be refused for another one that changes.
         let is_new = |refusal: &Diagnostic| match (&before, refusal.path.0.first()) {
+            (Some(_), _) if !stood.iter().any(|other| other == refusal) => true,
             (Some(before), Some(Step::Attribute(name))) => {
                 // Both of the block and of the resource: together they are what is given.
                 let name = if matches!(name.as_str(), "tags" | "default_tags") {

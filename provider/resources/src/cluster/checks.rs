@@ -1,13 +1,14 @@
 //! What is refused at plan, each with the reason and the fix.
 
+use aws::logs::RETENTION_DAYS;
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 
-use super::model::Cluster;
+use super::model::{Cluster, SystemNodes};
 use super::versions::minor;
 use super::{addons, kubelet, nodes};
 
-/// Most characters of the name of an IAM role (AWS IAM CreateRole).
-const ROLE_NAME: usize = 64;
+/// Most characters of the name of a node group (AWS EKS CreateNodegroup).
+const NODE_GROUP_NAME: usize = 63;
 
 /// Checks arguments by themselves and against each other; unknown ones are left for later.
 pub fn check(cluster: &Cluster, out: &mut Diagnostics) {
@@ -17,6 +18,28 @@ pub fn check(cluster: &Cluster, out: &mut Diagnostics) {
     check_access(cluster, out);
     check_nodes(cluster, out);
     check_addons(cluster, out);
+    check_retention(cluster, out);
+}
+
+/// What cannot become of a cluster that is there.
+pub fn check_change(prior: &Cluster, planned: &Cluster, out: &mut Diagnostics) {
+    let given = |cluster: &Cluster| {
+        let encryption = cluster.encryption.known();
+        encryption.map_or(Attr::Null, |encryption| encryption.kms_key_arn.clone())
+    };
+    // A key that is no longer ours to make would be deleted.
+    if !given(prior).is_known() && given(planned).is_known() && given(planned) == prior.encryption_key_arn {
+        out.push(
+            Diagnostic::error(
+                "EKB2274",
+                "The cluster's own key is named",
+                "The key that encrypts the Secrets was made with the cluster and belongs to it. Named by `kms_key_arn`, it would be somebody \
+                 else's, and the cluster's would be deleted.",
+            )
+            .hint("Remove `kms_key_arn`: the key stays.")
+            .at(Path::from("encryption").attribute("kms_key_arn")),
+        );
+    }
 }
 
 /// Who is outside of the VPC has to be able to finish.
@@ -76,20 +99,22 @@ fn check_service_range(cluster: &Cluster, out: &mut Diagnostics) {
         .iter()
         .filter_map(|private| private.parse::<ipnet::Ipv4Net>().ok())
         .any(|private| private.contains(&range));
-    if is_private && (12..=24).contains(&range.prefix_len()) && range.trunc() == range {
+    let (fault, hint) = if range.trunc() != range {
+        let fault = format!("{range} has host bits set.");
+        (fault, format!("The range is {}: write that.", range.trunc()))
+    } else if !is_private || !(12..=24).contains(&range.prefix_len()) {
+        let fault = format!(
+            "{range} cannot be the range of Services: EKS takes /12 to /24 within {}.",
+            private.join(", ")
+        );
+        (fault, "Take for example 172.20.0.0/16.".to_owned())
+    } else {
         return;
-    }
+    };
     out.push(
-        Diagnostic::error(
-            "EKB2211",
-            "Invalid range of Services",
-            format!(
-                "{range} cannot be the range of Services: EKS takes /12 to /24 within {}.",
-                private.join(", ")
-            ),
-        )
-        .hint("Take for example 172.20.0.0/16.")
-        .at(Path::from("service_cidr")),
+        Diagnostic::error("EKB2211", "Invalid range of Services", fault)
+            .hint(hint)
+            .at(Path::from("service_cidr")),
     );
 }
 
@@ -97,29 +122,24 @@ fn check_names(cluster: &Cluster, out: &mut Diagnostics) {
     let Attr::Known(name) = &cluster.name else {
         return;
     };
-    let components = [
-        ("cluster", cluster.cluster_role_arn.is_null()),
-        ("node", cluster.node_role_arn.is_null()),
-        ("ebs-csi", true),
-    ];
-    for (component, is_made) in components {
-        let length = name.len() + 1 + component.len();
-        if is_made && length > ROLE_NAME {
-            return out.push(
-                Diagnostic::error(
-                    "EKB2212",
-                    "Name too long",
-                    format!(
-                        "The role {name}-{component} would have {length} characters; IAM takes {ROLE_NAME}."
-                    ),
-                )
-                .hint(format!(
-                    "Take a `name` of at most {} characters.",
-                    ROLE_NAME - "-ebs-csi".len()
-                ))
-                .at(Path::from("name")),
-            );
-        }
+    // The longest of the composed ones; behind it comes a digest of what cannot be changed of the group.
+    let rest = "-system-01234567";
+    if name.len() + rest.len() > NODE_GROUP_NAME {
+        out.push(
+            Diagnostic::error(
+                "EKB2212",
+                "Name too long",
+                format!(
+                    "The node group {name}{rest} would have {} characters; EKS takes {NODE_GROUP_NAME}.",
+                    name.len() + rest.len()
+                ),
+            )
+            .hint(format!(
+                "Take a `name` of at most {} characters.",
+                NODE_GROUP_NAME - rest.len()
+            ))
+            .at(Path::from("name")),
+        );
     }
 }
 
@@ -257,20 +277,97 @@ fn check_nodes(cluster: &Cluster, out: &mut Diagnostics) {
             .at(at("ami_type")),
         );
     }
+    check_release(cluster, &nodes, out);
+}
+
+/// Releases of Amazon Linux are called by the version of Kubernetes that they are for: `1.35.0-20261101`.
+fn check_release(cluster: &Cluster, nodes: &SystemNodes, out: &mut Diagnostics) {
+    let (Attr::Known(release), Attr::Known(version)) = (&nodes.release_version, &cluster.kubernetes_version)
+    else {
+        return;
+    };
+    let is_of_minor = |release: &str| {
+        let (kubernetes, date) = release.split_once('-')?;
+        let is_date = date.len() == 8 && date.bytes().all(|digit| digit.is_ascii_digit());
+        is_date.then(|| kubernetes.starts_with(&format!("{version}.")))
+    };
+    if is_of_minor(release) == Some(false) {
+        out.push(
+            Diagnostic::error(
+                "EKB2270",
+                "Machine image of another version",
+                format!("The release {release} is not for Kubernetes {version}."),
+            )
+            .hint("Remove `release_version` to take the latest one, or pin one of this version.")
+            .at(Path::from("system_nodes").attribute("release_version")),
+        );
+    }
 }
 
 fn check_addons(cluster: &Cluster, out: &mut Diagnostics) {
+    let is_tainted = nodes::declared(cluster)
+        .is_some_and(|nodes| matches!(nodes.only_system_pods, Attr::Null | Attr::Known(true)));
     for (name, addon) in cluster.addons.known().into_iter().flatten() {
-        if addons::configuration(name, &addon.configuration).is_none() {
-            out.push(
+        if addon.enabled == Attr::Known(false) {
+            continue;
+        }
+        let at = || Path::from("addons").key(name).attribute("configuration");
+        match addons::configuration(name, &addon.configuration) {
+            None => out.push(
                 Diagnostic::error(
                     "EKB2220",
                     "Invalid configuration of an add-on",
                     format!("The configuration of {name} is no JSON object."),
                 )
                 .hint("Write it as `jsonencode({ … })`.")
-                .at(Path::from("addons").key(name).attribute("configuration")),
-            );
+                .at(at()),
+            ),
+            Some(configuration) if is_tainted && addon.configuration.is_known() => {
+                if addons::tolerates(name, &configuration) == Some(false) {
+                    out.push(kept_away(name).at(at()));
+                }
+            }
+            Some(_) => {}
         }
+    }
+}
+
+/// A cluster begins with its system nodes alone: what these keep away stays pending, and its add-on unhealthy.
+fn kept_away(addon: &str) -> Diagnostic {
+    let taint = nodes::TAINT;
+    let why = format!(
+        "System nodes have the taint {taint}=true:NoSchedule, which the tolerations of {addon} do not name."
+    );
+    let hint = format!(
+        "Add `{{ key = \"{taint}\", operator = \"Exists\" }}` to its `tolerations` or leave these out, or set \
+         `system_nodes = {{ only_system_pods = false }}`."
+    );
+    match addon {
+        "coredns" => Diagnostic::error("EKB2271", "System nodes keep an add-on away", why).hint(hint),
+        _ => Diagnostic::warning(
+            "EKB2271",
+            "System nodes keep an add-on away",
+            format!("{why} It needs other nodes to run on."),
+        )
+        .hint(hint),
+    }
+}
+
+fn check_retention(cluster: &Cluster, out: &mut Diagnostics) {
+    let days = cluster
+        .logging
+        .known()
+        .and_then(|logging| logging.retention_days.known());
+    if let Some(days) = days.filter(|days| !RETENTION_DAYS.contains(days)) {
+        let allowed = RETENTION_DAYS.map(|days| days.to_string()).join(", ");
+        out.push(
+            Diagnostic::error(
+                "EKB2272",
+                "Invalid retention of logs",
+                format!("CloudWatch keeps logs for {allowed} days, not for {days}."),
+            )
+            .hint("Take one of these.")
+            .at(Path::from("logging").attribute("retention_days")),
+        );
     }
 }

@@ -27,6 +27,9 @@ pub struct Cluster {
     /// Ids of the subnets of the control plane's interfaces and of the system nodes: private ones, in two zones at least.
     #[attribute(required)]
     pub subnet_ids: Attr<BTreeSet<Attr<String>>>,
+    /// Ids of further security groups of the control plane's interfaces, beside the one that EKS makes: at most four.
+    #[attribute(optional, validate(length(0..=4)))]
+    pub security_group_ids: Attr<BTreeSet<Attr<String>>>,
     /// Who reaches the Kubernetes API. Inside the VPC it is always reached privately; say here whether also from outside.
     #[attribute(optional)]
     pub endpoint_access: Attr<EndpointAccess>,
@@ -36,6 +39,10 @@ pub struct Cluster {
     /// Logs of the control plane.
     #[attribute(optional)]
     pub logging: Attr<Logging>,
+    /// Whether access entries alone let in (`API`), or also the ConfigMap `aws-auth` (`API_AND_CONFIG_MAP`). Default `API`; of a cluster
+    /// that was imported with `aws-auth` the latter. There is no way back from `API`.
+    #[attribute(optional, computed, keep, validate(one_of("API", "API_AND_CONFIG_MAP")))]
+    pub authentication_mode: Attr<String>,
     /// Who enters the cluster, by names of your choice. The identity that creates the cluster has access as administrator
     /// beside them.
     #[attribute(optional)]
@@ -103,6 +110,11 @@ pub struct Cluster {
     /// UpdateNodegroupVersion).
     #[attribute(optional)]
     pub force_drain: Attr<bool>,
+    /// Whether a destroy goes on although others have something in the cluster: it then deletes their node groups and Fargate
+    /// profiles and the instances of Karpenter with the cluster. Load balancers stay, as the world knows them by their names. A destroy
+    /// sees only what was applied: set it, apply, then destroy.
+    #[attribute(optional)]
+    pub force_destroy: Attr<bool>,
 
     /// Name of the cluster.
     #[attribute(computed, keep)]
@@ -229,7 +241,7 @@ pub struct Access {
 }
 
 /// The nodes that run the system's own pods.
-#[derive(Model, Debug, Clone, Default)]
+#[derive(Model, Debug, Clone, Default, PartialEq)]
 pub struct SystemNodes {
     /// Instance types, all of one architecture. Default `["t4g.large"]` or, for x86_64, `["t3.large"]`.
     #[attribute(optional)]
@@ -280,7 +292,7 @@ pub struct SystemNodes {
 }
 
 /// Settings of the kubelet, named as in Karpenter's EC2NodeClass. Default of each: what EKS's image has.
-#[derive(Model, Debug, Clone, Default)]
+#[derive(Model, Debug, Clone, Default, PartialEq)]
 pub struct Kubelet {
     /// Most pods of a node.
     #[attribute(optional, validate(range(1..)))]

@@ -16,10 +16,16 @@ use super::model::{Cluster, SystemNodes};
 
 /// Fewest nodes where the user says nothing: one may go.
 pub const DEFAULT_MIN: i64 = 2;
+/// Size of the disk where the user says nothing.
+pub const DISK_GIB: i64 = 50;
+/// AWS's policies that nodes need: EKS, images of ECR, a shell by SSM.
+pub const POLICIES: [&str; 3] = [
+    "AmazonEKSWorkerNodePolicy",
+    "AmazonEC2ContainerRegistryPullOnly",
+    "AmazonSSMManagedInstanceCore",
+];
 /// The taint that keeps all but the system's own pods away.
 pub const TAINT: &str = "CriticalAddonsOnly";
-/// Size of their disk in GiB where the user says nothing.
-const DISK_GIB: i64 = 50;
 
 /// The arguments; defaults where the user gives none, `None` while nothing of them is known.
 pub fn declared(model: &Cluster) -> Option<SystemNodes> {
@@ -81,13 +87,7 @@ pub fn system_nodes(
         }
         return Vec::new();
     };
-    let mut managed: Vec<String> = [
-        "AmazonEKSWorkerNodePolicy",
-        "AmazonEC2ContainerRegistryPullOnly",
-        "AmazonSSMManagedInstanceCore",
-    ]
-    .map(|policy| naming.managed(policy))
-    .into();
+    let mut managed: Vec<String> = POLICIES.map(|policy| naming.managed(policy)).into();
     managed.extend(nodes.policies.known().into_iter().flatten().cloned());
     let node_role = managed.into_iter().fold(
         IamRole::for_service(
@@ -118,7 +118,7 @@ pub fn system_nodes(
     }
     let template = LaunchTemplate {
         name: naming.of("system"),
-        disks: BTreeMap::from([(device(ami_type.known()).to_owned(), disk)]),
+        disks: BTreeMap::from([(device(ami_type.known().map(String::as_str)).to_owned(), disk)]),
         imdsv2_only: true,
         hop_limit: 1,
         user_data: user_data.into_known().map(Text::from),
@@ -206,7 +206,7 @@ pub fn system_nodes(
 
 /// The device of the disk on which the pods' own files and images lie: Bottlerocket has one of its own for them (Bottlerocket,
 /// "Volumes").
-fn device(ami_type: Option<&String>) -> &'static str {
+pub fn device(ami_type: Option<&str>) -> &'static str {
     match ami_type {
         Some(ami) if ami.starts_with("BOTTLEROCKET_") => "/dev/xvdb",
         _ => "/dev/xvda",

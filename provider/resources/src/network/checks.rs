@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 use ipnet::Ipv4Net;
 
+use aws::logs::RETENTION_DAYS;
 use aws::partition::short_endpoint_service;
 
 use super::graph::{flow_logs_role, prefix, public_zones};
@@ -16,11 +17,6 @@ use super::{endpoints, ranges, tiers};
 const ROLE_NAME: usize = 64;
 /// Sizes of a subnet (AWS EC2 CreateSubnet).
 const SUBNET_PREFIXES: std::ops::RangeInclusive<u8> = 16..=28;
-
-/// For how many days a log group can keep its logs (AWS CloudWatch Logs PutRetentionPolicy).
-const RETENTION: [i64; 22] = [
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
-];
 
 /// Checks arguments by themselves and against each other; unknown ones are left for later.
 pub fn check(network: &Network, out: &mut Diagnostics) {
@@ -59,8 +55,8 @@ pub fn check(network: &Network, out: &mut Diagnostics) {
         .flow_logs
         .known()
         .and_then(|logs| logs.retention_days.known());
-    if let Some(days) = days.filter(|days| !RETENTION.contains(days)) {
-        let allowed = RETENTION.map(|days| days.to_string()).join(", ");
+    if let Some(days) = days.filter(|days| !RETENTION_DAYS.contains(days)) {
+        let allowed = RETENTION_DAYS.map(|days| days.to_string()).join(", ");
         out.push(
             Diagnostic::error(
                 "EKB2114",
