@@ -63,6 +63,9 @@ const FIXED: [(&str, &[&str]); 9] = [
     ("role", &["name", "path"]),
 ];
 
+/// What says how things are done, or how they begin.
+const NOT_COMPARED: [&str; 5] = ["after", "desired", "force_drain", "force_upgrade", "overwrite"];
+
 /// What has a test of its own, or nothing that could be missing.
 const ELSEWHERE: [(&str, &[&str]); 5] = [
     // `upgrade.rs`: a version that somebody raised is refused, not taken back.
@@ -93,7 +96,7 @@ fn changeable(resource: &Resource) -> Vec<Field> {
             .any(|(place, fields)| *place == place_of(key) && fields.contains(&field))
     };
     fields(resource, |key, field, _| {
-        is_in(&FIXED, key, field) || is_in(&ELSEWHERE, key, field)
+        NOT_COMPARED.contains(&field) || is_in(&FIXED, key, field) || is_in(&ELSEWHERE, key, field)
     })
 }
 
@@ -412,7 +415,8 @@ impl World {
                 );
             }
             ("addon", "pod_identity") => {
-                let role = json!([{ "serviceAccount": "theirs", "roleArn": "arn:aws:iam::111122223333:role/theirs" }]);
+                let account = format!("{}-theirs", self.name(key));
+                let role = json!([{ "serviceAccount": account, "roleArn": "arn:aws:iam::111122223333:role/theirs" }]);
                 self.update_addon(key, json!({ "podIdentityAssociations": role }));
             }
             _ => return false,

@@ -1,4 +1,9 @@
 //! `ekb_cluster` through the real command lines, against the emulator: what users see, and what exists afterwards.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail by panicking, as the tests do"
+)]
 
 mod arguments;
 mod drift;

@@ -1,7 +1,7 @@
 //! What a plan refuses: what users read, and that the advice helps.
 
 use acceptance_tests::{Account, Normaliser, Session, Workspace};
-use conformance::{Plan, Resource};
+use conformance::Resource;
 use serde_json::{Value as Json, json};
 
 use crate::{ADDRESS, config, ground, with};
@@ -10,7 +10,15 @@ use crate::{ADDRESS, config, ground, with};
 fn messages(workspace: &Workspace, run: &acceptance_tests::Run) -> String {
     let found = run.diagnostics().into_iter();
     let text: Vec<String> = found
-        .map(|d| format!("{}: {}\n{}", d.severity, d.summary, d.detail))
+        // Behind the last one comes what the command says of the plan.
+        .map(|d| {
+            format!(
+                "{}: {}\n{}",
+                d.severity,
+                d.summary,
+                d.detail.split("\n────").next().unwrap_or_default()
+            )
+        })
         .collect();
     Normaliser::of(workspace).apply(&text.join("\n\n"))
 }
@@ -42,38 +50,68 @@ fn patched(base: &Json, patch: &Json) -> Json {
         .fold(base.clone(), |config, (name, value)| with(&config, &name, value))
 }
 
-/// Plans each wrong configuration through the command line, and each advice without.
+/// Plans the wrong configurations through the command line, and each advice without. Those that concern other arguments than those
+/// before are told together, as users would see them.
 fn refused(
     workspace: &Workspace,
     account: &Account,
     base: &Json,
-    cases: Vec<Case>,
+    rounds: Vec<Vec<Case>>,
     resource: &Resource,
 ) -> String {
     let session = Session::new(account);
     let mut text = String::new();
     let mut useless = Vec::new();
-    for Case { what, wrong, advice } in cases {
-        write(workspace, &patched(base, &wrong));
+    for round in rounds {
+        let what: Vec<&str> = round.iter().map(|case| case.what).collect();
+        let what = what.join("; ");
+        let wrong = round
+            .iter()
+            .fold(base.clone(), |config, case| patched(&config, &case.wrong));
+        write(workspace, &wrong);
         let run = workspace.plan_only(&["-refresh=false"]);
         assert_eq!(run.code, 1, "{what} is not refused: {run}");
+        let said = run.errors().len();
+        assert!(said >= round.len(), "{what}: {said} errors: {run}");
         text.push_str(&format!("## {what}\n{}\n\n", messages(workspace, &run)));
-        let planned = |advice: &Json| -> Result<Plan, conformance::Error> {
-            session.plan(&mut resource.clone(), &patched(base, advice))
+        let advices = |case: &Case| match &case.advice {
+            Json::Array(all) => all.clone(),
+            one => vec![one.clone()],
         };
-        let all = match advice {
-            Json::Array(all) => all,
-            Json::Null => Vec::new(),
-            one => vec![one],
-        };
-        for one in all {
-            if let Err(error) = planned(&one) {
-                useless.push(format!("{what}: {one}: {error}"));
+        let most = round.iter().map(|case| advices(case).len()).max().unwrap_or(0);
+        for n in 0..most {
+            let helped = round.iter().fold(base.clone(), |config, case| {
+                let advices = advices(case);
+                patched(&config, &advices[n.min(advices.len() - 1)])
+            });
+            if let Err(error) = session.plan(&mut resource.clone(), &helped) {
+                useless.push(format!("{what}: advice {n}: {error}"));
             }
         }
     }
     assert!(useless.is_empty(), "{}", useless.join("\n\n"));
     text
+}
+
+/// Cases of different arguments together; what keeps others from being looked at is alone.
+fn together(cases: Vec<Case>, is_alone: impl Fn(&Case) -> bool) -> Vec<Vec<Case>> {
+    let arguments = |case: &Case| -> Vec<String> {
+        let changed = case.wrong.as_object().into_iter().flatten();
+        changed.map(|(name, _)| name.clone()).collect()
+    };
+    let mut rounds: Vec<Vec<Case>> = Vec::new();
+    for case in cases {
+        let own = arguments(&case);
+        let has_room = |round: &&mut Vec<Case>| {
+            let mut others = round.iter();
+            others.all(|other| !is_alone(other) && arguments(other).iter().all(|name| !own.contains(name)))
+        };
+        match rounds.iter_mut().find(has_room).filter(|_| !is_alone(&case)) {
+            Some(round) => round.push(case),
+            None => rounds.push(vec![case]),
+        }
+    }
+    rounds
 }
 
 #[test]
@@ -121,8 +159,13 @@ fn mistakes_are_refused_at_plan_before_anything_is_made() {
                 plain(),
             ),
             case(
-                "a range of Services too large",
-                json!({ "service_cidr": "10.0.0.0/8" }),
+                "a range of Services that is not private",
+                json!({ "service_cidr": "100.64.0.0/16" }),
+                json!({ "service_cidr": "172.20.0.0/16" }),
+            ),
+            case(
+                "a range of Services too small",
+                json!({ "service_cidr": "172.20.0.0/25" }),
                 json!({ "service_cidr": "172.20.0.0/16" }),
             ),
             case(
@@ -281,7 +324,14 @@ fn mistakes_are_refused_at_plan_before_anything_is_made() {
                 json!({ "logging": { "retention_days": 30 } }),
             ),
         ];
-        let mut text = refused(workspace, account, &base, cases, &Resource::new("ekb_cluster"));
+        let is_alone = |case: &Case| {
+            ["kubernetes_version", "subnet_ids", "vpc_id"]
+                .iter()
+                .any(|name| case.wrong.get(name).is_some())
+                || case.what == "a node subnet that there is not"
+        };
+        let rounds = together(cases, is_alone);
+        let mut text = refused(workspace, account, &base, rounds, &Resource::new("ekb_cluster"));
         // What is said without being refused.
         for (what, arguments) in [
             (
@@ -323,7 +373,7 @@ fn changes_that_cannot_be_are_refused() {
         let mut resource = Resource::new("ekb_cluster");
         session.apply(&mut resource, &base).unwrap();
         workspace.take_over(ADDRESS, &resource);
-        let (a, b) = (&ground.subnets[0], &ground.subnets[1]);
+        let a = &ground.subnets[0];
         let own = resource.get("encryption_key_arn").clone();
         let own = json!(own.as_str().unwrap_or_default());
         let finding = json!([{ "name": "Deprecated APIs removed in Kubernetes v1.35", "insightStatus": { "status": "ERROR", "reason":
@@ -396,7 +446,9 @@ fn changes_that_cannot_be_are_refused() {
                 json!({ "system_nodes": { "only_system_pods": false, "instance_types": ["g5g.xlarge", "t4g.large"] } }),
             ),
         ];
-        let mut text = refused(workspace, account, &base, cases, &resource);
+        let rounds = together(cases, |_| true);
+        let mut text = refused(workspace, account, &base, rounds, &resource);
+        write(workspace, &base);
         let protected = workspace.plan_only(&["-destroy"]);
         assert_eq!(protected.code, 1, "{protected}");
         text.push_str(&format!("## protected\n{}\n\n", messages(workspace, &protected)));

@@ -255,7 +255,11 @@ impl<D> Reconciled<D> {
             .map(|(context, region)| self.0.kinds(context, region));
         let (mut said, mut refused, mut stays) = (Vec::new(), Vec::new(), Vec::new());
         let foresight = graph.foresee(&baseline.known);
-        out.extend(foresight.refused().into_iter().map(|(key, sentences, refusal)| {
+        // One mistake is said once: what a look-up refused already says more, and what is refused loses nothing.
+        let (is_said, refusals) = (out.has_errors(), foresight.refused());
+        let is_refused = is_said || !refusals.is_empty();
+        let refusals = refusals.into_iter().filter(|_| !is_said);
+        out.extend(refusals.map(|(key, sentences, refusal)| {
             let summary = format!("A change of the {} is refused", D::TITLE);
             Diagnostic::error(
                 "EKB2047",
@@ -286,7 +290,7 @@ impl<D> Reconciled<D> {
         if !stays.is_empty() {
             out.push(self.say_what_stays(&stays));
         }
-        if !refused.is_empty() {
+        if !refused.is_empty() && !is_refused {
             let summary = format!("Data of the {} would be lost", D::TITLE);
             out.push(
                 Diagnostic::error("EKB2046", summary, refused.join("\n"))

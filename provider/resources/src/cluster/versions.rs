@@ -30,6 +30,8 @@ pub async fn complete(
     out: &mut Diagnostics,
 ) {
     complete_support(context, prior, planned, out).await;
+    // For a version that is refused there is nothing to look for.
+    let context = context.filter(|_| !out.has_errors());
     complete_addons(context, prior, planned, out).await;
 }
 
