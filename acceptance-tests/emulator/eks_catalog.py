@@ -61,8 +61,11 @@ def every(*versions):
 # Versions by minor, the newest first; the second is EKS's default.
 ADDONS = {
     "vpc-cni": every("v1.21.1-eksbuild.3", "v1.21.0-eksbuild.1", "v1.20.4-eksbuild.2", "v1.20.0-eksbuild.1"),
-    "kube-proxy": {minor: (f"v{minor}.{patch}-eksbuild.5", f"v{minor}.{patch}-eksbuild.2", f"v{minor}.{patch - 1}-eksbuild.2")
-                   for minor, patch, *_ in VERSIONS if minor in MINORS},
+    # It may be up to three minors older than the control plane.
+    "kube-proxy": {minor: [
+        version for other, patch, *_ in VERSIONS if 0 <= int(minor[2:]) - int(other[2:]) <= 3 and other in MINORS
+        for version in (f"v{other}.{patch}-eksbuild.5", f"v{other}.{patch}-eksbuild.2", f"v{other}.{patch - 1}-eksbuild.2")]
+        for minor, *_ in VERSIONS if minor in MINORS},
     "coredns": {
         "1.36": ("v1.13.2-eksbuild.4", "v1.13.2-eksbuild.1", "v1.13.1-eksbuild.1"),
         "1.35": ("v1.13.2-eksbuild.4", "v1.13.2-eksbuild.1", "v1.13.1-eksbuild.1", "v1.12.4-eksbuild.1"),
@@ -224,6 +227,8 @@ def set_insights(account, cluster, insights, region="eu-central-1", refreshed=Fa
         "insightStatus": {"status": "ERROR", "reason": one.get("name", "")}, "description": "", "recommendation": "", "resources": [],
         **one} for number, one in enumerate(insights)]
     account.table("insights to come" if refreshed else "insights")[region, cluster] = given
+    if refreshed:  # one that is over does not show them
+        account.table("insights refresh").pop((region, cluster), None)
 
 
 def insights_of(context):

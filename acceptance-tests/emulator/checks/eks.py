@@ -155,7 +155,7 @@ def check(checker):
     eks.update_nodegroup_version(clusterName="one", nodegroupName="system", version="1.34")
     checker.advance(501)
     checker.refused(eks.update_cluster_version, "InvalidRequestException", name="one", version="1.36")
-    eks.update_cluster_version(name="one", version="1.34")
+    checker.same("a rollback", eks.update_cluster_version(name="one", version="1.34")["update"]["type"], "VersionRollback")
     checker.advance(541)
     checker.refused(eks.update_cluster_version, "InvalidParameterException", name="one", version="1.33")
     eks.update_cluster_version(name="one", version="1.35")

@@ -307,6 +307,7 @@ const ROWS: &[Row] = &[
     row("eks", All, &["ResourceInUse*"], &[], Class::Busy),
     // hashicorp/terraform-provider-aws#42031.
     row("eks", All, &["InvalidState*"], &["upgrade readiness", "rollback readiness"], Class::Invalid)
+        .code(READINESS)
         .hint("`aws eks list-insights --cluster-name NAME` shows what stands against it"),
     // "The request is invalid given the state of the cluster" (EKS API reference, InvalidRequestException).
     row("eks", All, &["InvalidRequest*"], UNDER_WAY, Class::Busy),

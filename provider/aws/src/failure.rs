@@ -59,6 +59,8 @@ pub mod codes {
     pub const HELD: &str = "EKB1121";
     /// AWS says that the object is not well.
     pub const UNWELL: &str = "EKB1122";
+    /// EKS's insights stand against another version.
+    pub const READINESS: &str = "EKB2223";
 }
 use codes::*;
 

@@ -575,6 +575,11 @@ impl Graph {
         self.parts.get(key)
     }
 
+    /// The fields of a part, references as its users see them: keys.
+    pub fn fields(&self, key: &Key) -> Option<&Value> {
+        self.get(key).map(|part| &part.fields)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.parts.values()
     }
@@ -596,7 +601,7 @@ fn defect(key: &Key, cause: String) -> Failure {
 }
 
 /// The value without members that are null: absent and null are the same to us.
-pub(crate) fn without_nulls(value: &Value) -> Value {
+pub fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(
             map.iter()

@@ -20,7 +20,7 @@ use crate::ownership::{
 use crate::part::{Condition, Key, Object, Remedy};
 use crate::report::{Allowed, Known, Outcome, Report};
 use crate::schedule::{Schedule, Stop};
-use crate::wait::{Patience, Run};
+use crate::wait::{Patience, Run, cancelled};
 
 /// Longest time for saying on the root whose it is at the end of a create that failed.
 const LAST_WORD: Duration = Duration::from_secs(30);
@@ -42,7 +42,7 @@ pub(crate) async fn reconcile(
         refused: true,
         ..Outcome::default()
     };
-    let names = match stages(way, 0, &Report::default()).await {
+    let names = match stages(engine, way, 0, &Report::default()).await {
         Ok(stages) => stages,
         Err(faults) => return refused(Report::default(), faults),
     };
@@ -51,7 +51,7 @@ pub(crate) async fn reconcile(
         Err(failure) => return refused(Report::default(), vec![failure]),
     };
     let mut observation = Observation::look(engine, &names, known).await;
-    match stages(way, 0, &observation.report()).await {
+    match stages(engine, way, 0, &observation.report()).await {
         Ok(stages) => observation.declare(stages),
         Err(faults) => return refused(observation.report(), faults),
     }
@@ -84,7 +84,7 @@ pub(crate) async fn reconcile(
             break;
         }
         let report = run.sight(|sight| sight.report());
-        match stages(way, behind, &report).await {
+        match stages(engine, way, behind, &report).await {
             Ok(stages) if behind < STAGES => run.sight(|sight| sight.declare(stages)),
             Ok(_) => {
                 let cause = format!("there are still stages to go through after {behind}");
@@ -112,8 +112,18 @@ pub(crate) async fn reconcile(
 }
 
 /// The stages ahead, sound and wholly known; at least one.
-async fn stages(way: &dyn Way, behind: usize, found: &Report) -> Result<Vec<Graph>, Vec<Failure>> {
-    let stages = way.ahead(behind, found).await.map_err(|failure| vec![failure])?;
+async fn stages(
+    engine: &Engine,
+    way: &dyn Way,
+    behind: usize,
+    found: &Report,
+) -> Result<Vec<Graph>, Vec<Failure>> {
+    // What is ahead may be waited for (a look of the service's own).
+    let stages = tokio::select! {
+        stages = way.ahead(behind, found) => stages,
+        () = engine.cancel.cancelled() => Err(cancelled("looking at what is ahead")),
+    };
+    let stages = stages.map_err(|failure| vec![failure])?;
     let checks = stages
         .iter()
         .flat_map(|graph| [graph.check(), graph.check_known()]);

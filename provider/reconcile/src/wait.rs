@@ -270,6 +270,8 @@ impl Rhythm {
 pub(crate) struct Patience {
     /// When a failure of a class first came.
     since: HashMap<Class, Moment>,
+    /// What the last try failed with.
+    last: Option<Failure>,
     tries: u32,
     limit: Duration,
 }
@@ -279,6 +281,7 @@ impl Patience {
     pub fn new(run: &Run, limit: Duration) -> Self {
         Self {
             since: HashMap::new(),
+            last: None,
             tries: 0,
             limit: run.engine.limit(limit),
         }
@@ -293,8 +296,15 @@ impl Patience {
             Class::Throttled | Class::Transient | Class::Unknown => (self.limit.max(TRANSIENT_LIMIT), 20),
             Class::NotYet => (NOT_YET_LIMIT, 5),
             Class::Busy => (self.limit, 10),
+            Class::TimedOut => {
+                return Err(self
+                    .last
+                    .take()
+                    .map_or(failure.clone(), |last| ended(last, failure)));
+            }
             _ => return Err(failure),
         };
+        self.last = Some(failure.clone());
         let now = run.engine.clock.now();
         // An hour of throttling says nothing about how long something just made stays invisible.
         if now.since(*self.since.entry(failure.class).or_insert(now)) > limit {
@@ -305,14 +315,17 @@ impl Patience {
         self.tries += 1;
         let pause = STEP / 5 + run.engine.clock.jitter(most);
         match run.pause_until(now + pause, &failure.doing).await {
-            // What stood in the way says more than that the time is over.
-            Err(end) if end.class == Class::TimedOut => Err(Failure {
-                hint: format!("{}. {}", failure.hint.trim_end_matches('.'), end.hint)
-                    .trim_start_matches(". ")
-                    .to_owned(),
-                ..failure
-            }),
+            Err(end) if end.class == Class::TimedOut => Err(ended(failure, end)),
             other => other,
         }
+    }
+}
+
+/// What stood in the way says more than that the time is over.
+fn ended(failure: Failure, end: Failure) -> Failure {
+    let hint = format!("{}. {}", failure.hint.trim_end_matches('.'), end.hint);
+    Failure {
+        hint: hint.trim_start_matches(". ").to_owned(),
+        ..failure
     }
 }

@@ -271,6 +271,10 @@ async fn each_kind_of_failure_has_its_own_time() {
         .expect("its time begins now");
     world.clock.sleep(200 * SECOND).await;
     patience.again(&run, failure(Class::NotYet)).await.unwrap_err();
+    // That the time is over says less than what stood in the way before.
+    let over = Failure::new(Class::TimedOut, "making a broker", "the time is over").hint("Run it again.");
+    let said = patience.again(&run, over).await.unwrap_err();
+    assert_eq!((&*said.cause, &*said.hint), ("no", "Run it again."));
 }
 
 /// Two clusters, each changed in two ways that wait for each other's lock, come to an end whoever is first.

@@ -409,6 +409,113 @@ pub async fn insights_refresh(aws: &Aws, region: &str, cluster: &str) -> Result<
     Ok(Refresh::of(answer.status(), answer.message.clone()))
 }
 
+/// A managed node group, whosever it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Kubernetes version of its nodes: `1.34`.
+    pub version: String,
+}
+
+/// The managed node groups of a cluster but for those of these names, by name.
+///
+/// # Errors
+/// Where a call fails; IAM actions `eks:ListNodegroups` and `eks:DescribeNodegroup`.
+pub async fn other_groups(
+    aws: &Aws,
+    region: &str,
+    cluster: &str,
+    ours: &BTreeSet<String>,
+) -> Result<Vec<Group>, Failure> {
+    let eks = &at(
+        aws,
+        region,
+        format!("looking for the node groups of cluster {cluster}"),
+    )
+    .await?;
+    let names = pages(|next| async {
+        let page = eks.read.list_nodegroups().cluster_name(cluster);
+        let answer = eks
+            .call("eks:ListNodegroups", page.set_next_token(next).send())
+            .await?;
+        Ok((answer.nodegroups, answer.next_token))
+    });
+    let others = names.await?.into_iter().filter(|name| !ours.contains(name));
+    let others = others.map(|name| async move {
+        let describe = eks.read.describe_nodegroup().cluster_name(cluster);
+        let describe = describe.nodegroup_name(&name).send();
+        match eks.call("eks:DescribeNodegroup", describe).await {
+            Err(failure) if failure.class == Class::NotFound => Ok(None),
+            answer => Ok::<_, Failure>(answer?.nodegroup.map(|group| Group {
+                version: group.version.unwrap_or_default(),
+                name,
+            })),
+        }
+    });
+    let mut others: Vec<Group> = try_join_all(others).await?.into_iter().flatten().collect();
+    others.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(others)
+}
+
+/// A change of a cluster's version that succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionChange {
+    /// The version that it led to: `1.35`.
+    pub to: String,
+    /// Whether it was a rollback.
+    pub is_rollback: bool,
+    /// When it began.
+    pub at: std::time::SystemTime,
+}
+
+/// IAM actions of [`last_version_change`].
+pub const UPDATES: [&str; 2] = ["eks:ListUpdates", "eks:DescribeUpdate"];
+
+/// The last change of the cluster's version that succeeded; none where it has the version that it was made with.
+///
+/// # Errors
+/// Where a call fails; IAM actions [`UPDATES`].
+pub async fn last_version_change(
+    aws: &Aws,
+    region: &str,
+    cluster: &str,
+) -> Result<Option<VersionChange>, Failure> {
+    let eks = &at(
+        aws,
+        region,
+        format!("looking for the last upgrade of cluster {cluster}"),
+    )
+    .await?;
+    let ids = pages(|next| async {
+        let page = eks.read.list_updates().name(cluster).set_next_token(next).send();
+        let answer = eks.call("eks:ListUpdates", page).await?;
+        Ok((answer.update_ids, answer.next_token))
+    });
+    let updates = ids.await?.into_iter().map(|id| async move {
+        let describe = eks.read.describe_update().name(cluster).update_id(id).send();
+        match eks.call("eks:DescribeUpdate", describe).await {
+            Err(failure) if failure.class == Class::NotFound => Ok(None),
+            answer => Ok::<_, Failure>(answer?.update.and_then(version_change)),
+        }
+    });
+    let changes = try_join_all(updates).await?.into_iter().flatten();
+    Ok(changes.max_by_key(|change| change.at))
+}
+
+fn version_change(update: types::Update) -> Option<VersionChange> {
+    let is_rollback = match update.r#type()? {
+        types::UpdateType::VersionUpdate => false,
+        types::UpdateType::VersionRollback => true,
+        _ => return None,
+    };
+    let is_over = update.status() == Some(&types::UpdateStatus::Successful);
+    let version = |param: &&types::UpdateParam| param.r#type() == Some(&types::UpdateParamType::Version);
+    let to = update.params().iter().find(version)?.value()?.to_owned();
+    let at = std::time::SystemTime::try_from(*update.created_at()?).ok()?;
+    is_over.then_some(VersionChange { to, is_rollback, at })
+}
+
 /// An instance type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceType {

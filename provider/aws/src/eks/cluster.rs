@@ -162,6 +162,8 @@ impl ByName for Cluster {
             "eks:CreateCluster",
             "eks:UpdateClusterConfig",
             "eks:UpdateClusterVersion",
+            // Before each change of the version; it changes nothing, and only an apply needs it.
+            "eks:StartInsightsRefresh",
             "eks:AssociateEncryptionConfig",
             "eks:DeleteCluster",
             "eks:TagResource",

@@ -122,7 +122,11 @@ impl Eks {
                 let errors = update.and_then(|update| update.errors).unwrap_or_default();
                 let errors = errors.into_iter().map(|error| {
                     let code = error.error_code.map(|code| code.as_str().to_owned());
-                    (code.unwrap_or_default(), error.error_message.unwrap_or_default())
+                    let mut message = error.error_message.unwrap_or_default();
+                    if let Some(ids) = error.resource_ids.filter(|ids| !ids.is_empty()) {
+                        message = format!("{} ({})", message.trim_end_matches('.'), ids.join(", "));
+                    }
+                    (code.unwrap_or_default(), message)
                 });
                 let told = issues::told(&status.as_str().to_lowercase(), &errors.collect());
                 let why = format!("update {} {told}", begun.id);

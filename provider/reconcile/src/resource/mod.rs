@@ -246,6 +246,15 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
+    /// Says more of a failure of an apply than the kind of its part can, which sees one service only. By default nothing.
+    async fn explain(&self, _context: &C, _model: &Self::Model, failure: Failure) -> Failure {
+        failure
+    }
+
+    /// Sets arguments to what was reached, where an apply failed half way on its [`Declared::steps`]: so that the next plan begins
+    /// there. By default the state says what was planned.
+    fn reached(&self, _model: &mut Self::Model, _report: &Report) {}
+
     /// The kinds of all parts that it may have, declared now or not.
     fn kinds(&self, context: &C, region: &str) -> Kinds;
 
@@ -473,6 +482,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             incarnation: incarnation.clone(),
         };
         let outcome = engine.follow(&way, &known, &Allowed::All, &purpose).await;
+        let outcome = way.explained(outcome).await;
         self.applied(planned, before, request.private, outcome, Some(incarnation))
     }
 
@@ -529,6 +539,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let outcome = engine
             .follow(&way, &known, &allowed, &Purpose::Update { incarnation })
             .await;
+        let outcome = way.explained(outcome).await;
         let before = Before::Updated(request.prior);
         self.applied(planned, before, request.private, outcome, fresh)
     }

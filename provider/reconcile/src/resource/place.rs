@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::formerly::owner_type;
 use crate::graph::Graph;
 use crate::part::Owner;
-use crate::report::Report;
+use crate::report::{Outcome, Report};
 
 impl<D> Reconciled<D> {
     /// What destroying halves of this run have left for creating halves.
@@ -156,6 +156,20 @@ pub(super) struct Steps<'a, C: Surroundings, D: Declared<C>> {
     context: &'a C,
     model: D::Model,
     pub(super) target: Graph,
+}
+
+impl<C: Surroundings, D: Declared<C>> Steps<'_, C, D> {
+    /// The outcome with what the resource has to say of its failures.
+    pub(super) async fn explained(&self, mut outcome: Outcome) -> Outcome {
+        for failure in &mut outcome.errors {
+            *failure = self
+                .resource
+                .0
+                .explain(self.context, &self.model, failure.clone())
+                .await;
+        }
+        outcome
+    }
 }
 
 #[async_trait]

@@ -67,6 +67,7 @@ impl<D> Reconciled<D> {
             return Applied::failed(before.into_state(), private, messages);
         }
         self.fill(&mut state, &outcome.report, &remembered);
+        self.0.reached(&mut state, &outcome.report);
         if let Some(prior) = before.state() {
             // Of tags that are taken away some may still be there.
             let tags = Managed::common(prior).tags_all.known();

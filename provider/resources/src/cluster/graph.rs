@@ -60,6 +60,11 @@ impl Naming<'_> {
 
 /// The parts; `None` while what all of them follow from is not known.
 pub fn graph(model: &Cluster) -> Option<Graph> {
+    graph_with(model, None)
+}
+
+/// The same while the control plane still has another version than the nodes shall have.
+pub fn graph_with(model: &Cluster, control_plane: Option<&str>) -> Option<Graph> {
     let region = model.common.region.known()?.as_str();
     let naming = Naming {
         cluster: model.name.known()?,
@@ -89,7 +94,10 @@ pub fn graph(model: &Cluster) -> Option<Graph> {
     if encryption_key.is_unknown {
         unknown.note("encryption_key");
     }
-    let version = unknown.take("version", &model.kubernetes_version, String::new());
+    let version = match control_plane {
+        Some(version) => version.to_owned(),
+        None => unknown.take("version", &model.kubernetes_version, String::new()),
+    };
     let (subnet_ids, is_unknown) = ids(&model.subnet_ids);
     if is_unknown {
         unknown.note("subnets");

@@ -48,6 +48,8 @@ impl Declared<Platform> for ClusterResource {
         aws::eks::catalogue::OFFERED,
         "eks:ListInsights",
         "eks:DescribeInsight",
+        "eks:DescribeInsightsRefresh",
+        "eks:ListUpdates",
     ];
     const TIMEOUTS: DefaultTimeouts = DefaultTimeouts {
         create: MINUTE.saturating_mul(60),
@@ -68,10 +70,10 @@ impl Declared<Platform> for ClusterResource {
         planned: &mut Cluster,
         out: &mut Diagnostics,
     ) {
-        versions::complete(context, prior, planned, out).await;
+        let versions = versions::complete(context, prior, planned, out).await;
         if let Some(prior) = prior {
             checks::check_change(prior, planned, out);
-            upgrade::check(context, prior, planned, out).await;
+            upgrade::check(context, prior, planned, &versions, out).await;
         }
         lookups::check(context, prior, planned, out).await;
         foresee_names(planned);
@@ -88,7 +90,24 @@ impl Declared<Platform> for ClusterResource {
         model: &Cluster,
         found: &Report,
     ) -> Result<Vec<Graph>, Failure> {
-        versions::steps(context, model, found).await
+        upgrade::steps(context, model, found).await
+    }
+
+    async fn explain(&self, context: &Platform, model: &Cluster, failure: Failure) -> Failure {
+        upgrade::explain(context, model, failure).await
+    }
+
+    /// An upgrade that ended between two minors goes on from there, and nothing else is taken for it.
+    fn reached(&self, model: &mut Cluster, report: &Report) {
+        let cluster = report.found.get(&Key::from("cluster"));
+        if let Some(version) = cluster.and_then(|cluster| cluster.fields["version"].as_str()) {
+            let version = version.to_owned().into();
+            if model.kubernetes_version != version {
+                // What was looked up for the version that was planned.
+                (model.addon_versions, model.support_ends) = (Attr::Null, Attr::Null);
+                model.kubernetes_version = version;
+            }
+        }
     }
 
     fn kinds(&self, context: &Platform, region: &str) -> Kinds {

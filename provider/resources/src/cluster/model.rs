@@ -90,13 +90,16 @@ pub struct Cluster {
     /// ARN of the role of the system nodes. Default: one is made.
     #[attribute(optional, validate(pattern("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$")))]
     pub node_role_arn: Attr<String>,
-    /// Whether the version may go back by one minor, within seven days of an upgrade (EKS version rollback).
+    /// Whether the version may go back by one minor, within seven days of an upgrade (EKS version rollback). What AWS upgraded by itself
+    /// does not go back by this.
     #[attribute(optional)]
     pub allow_rollback: Attr<bool>,
-    /// Whether an upgrade goes on although EKS's upgrade insights report errors.
+    /// Whether the version changes although EKS's insights, or controllers in the cluster that are too old for it, stand against
+    /// it. EKS is then told so too (`force` of AWS EKS UpdateClusterVersion).
     #[attribute(optional)]
     pub force_insights: Attr<bool>,
-    /// Whether nodes are replaced although PodDisruptionBudgets do not let their pods go.
+    /// Whether nodes are replaced although PodDisruptionBudgets do not let their pods go (`force` of AWS EKS
+    /// UpdateNodegroupVersion).
     #[attribute(optional)]
     pub force_drain: Attr<bool>,
 

@@ -5,16 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws::eks::catalogue::{self, Support, Version};
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 use reconcile::failure::Failure;
-use reconcile::graph::Graph;
-use reconcile::part::Key;
-use reconcile::report::Report;
 
+use super::addons;
 use super::model::Cluster;
-use super::{addons, graph};
 use crate::platform::Platform;
 
 /// What a cluster costs an hour, in US dollars (aws.amazon.com/eks/pricing, 2026-11): in standard and in extended support.
-const PRICE: (&str, &str) = ("0.10", "0.60");
+pub const PRICE: (&str, &str) = ("0.10", "0.60");
 
 /// The minor of a version: 35 of `1.35`.
 pub fn minor(version: &str) -> Option<u32> {
@@ -22,17 +19,18 @@ pub fn minor(version: &str) -> Option<u32> {
 }
 
 /// Looks up what the version and the add-ons leave open: when support ends, and the versions of add-ons. Only where
-/// something of it changes, and once for a version.
+/// something of it changes, and once for a version. Gives the versions that EKS has, where they were looked up.
 pub async fn complete(
     context: Option<&Platform>,
     prior: Option<&Cluster>,
     planned: &mut Cluster,
     out: &mut Diagnostics,
-) {
-    complete_support(context, prior, planned, out).await;
+) -> Vec<Version> {
+    let versions = complete_support(context, prior, planned, out).await;
     // For a version that is refused there is nothing to look for.
     let context = context.filter(|_| !out.has_errors());
     complete_addons(context, prior, planned, out).await;
+    versions
 }
 
 async fn complete_support(
@@ -40,13 +38,13 @@ async fn complete_support(
     prior: Option<&Cluster>,
     planned: &mut Cluster,
     out: &mut Diagnostics,
-) {
+) -> Vec<Version> {
     let same = |prior: &&Cluster| {
         prior.kubernetes_version == planned.kubernetes_version && prior.support == planned.support
     };
     if let Some(prior) = prior.filter(same).filter(|prior| prior.support_ends.is_known()) {
         planned.support_ends = prior.support_ends.clone();
-        return;
+        return Vec::new();
     }
     planned.support_ends = Attr::Unknown;
     let (Some(context), Attr::Known(region), Attr::Known(version), Attr::Known(support)) = (
@@ -55,15 +53,18 @@ async fn complete_support(
         &planned.kubernetes_version,
         &planned.support,
     ) else {
-        return;
+        return Vec::new();
     };
     let versions = match catalogue::versions(&context.aws, region).await {
         Ok(versions) => versions,
-        Err(failure) => return out.push(failure.warning()),
+        Err(failure) => {
+            out.push(failure.warning());
+            return Vec::new();
+        }
     };
     let Some(found) = versions.iter().find(|known| known.version == *version) else {
         let known: Vec<&str> = versions.iter().map(|known| known.version.as_str()).collect();
-        return out.push(
+        out.push(
             Diagnostic::error(
                 "EKB2201",
                 "Unknown Kubernetes version",
@@ -72,6 +73,7 @@ async fn complete_support(
             .hint(format!("Versions that EKS has: {}.", known.join(", ")))
             .at(Path::from("kubernetes_version")),
         );
+        return versions;
     };
     let ends = if support == "standard" {
         &found.standard_until
@@ -80,6 +82,7 @@ async fn complete_support(
     };
     planned.support_ends = Attr::from_option(ends.clone());
     say_support(found, support, out);
+    versions
 }
 
 /// What a version costs that is no longer in standard support.
@@ -215,39 +218,4 @@ async fn defaults(
         Some((name, default.version.clone()))
     };
     Ok(found.into_iter().filter_map(default).collect())
-}
-
-/// The graphs of the minors between what is there and what is declared.
-pub async fn steps(context: &Platform, model: &Cluster, found: &Report) -> Result<Vec<Graph>, Failure> {
-    let is = |key: &Key| found.found.get(key)?.fields["version"].as_str().and_then(minor);
-    let nodes = found.found.keys().filter(|key| key.0.starts_with("node_group/"));
-    let lowest = nodes.chain([&Key::from("cluster")]).filter_map(is).min();
-    let (Some(lowest), Some(to)) = (lowest, model.kubernetes_version.known().and_then(|to| minor(to))) else {
-        return Ok(Vec::new());
-    };
-    let mut graphs = Vec::new();
-    for between in lowest + 1..to {
-        graphs.extend(graph::graph(&at(context, model, &format!("1.{between}")).await?));
-    }
-    Ok(graphs)
-}
-
-/// The cluster at another version, with the add-ons that EKS has for it.
-async fn at(context: &Platform, model: &Cluster, version: &str) -> Result<Cluster, Failure> {
-    let mut model = model.clone();
-    let names = addons::wanted(&model)
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name)
-        .collect();
-    let region = model.common.region.known().cloned().unwrap_or_default();
-    let versions = defaults(context, &region, &names, version).await?;
-    model.kubernetes_version = version.to_owned().into();
-    model.addon_versions = Attr::Known(
-        versions
-            .into_iter()
-            .map(|(name, version)| (name, version.into()))
-            .collect(),
-    );
-    Ok(model)
 }

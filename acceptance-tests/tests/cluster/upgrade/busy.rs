@@ -1,0 +1,61 @@
+//! Updates that EKS is busy with, or has paused.
+
+use acceptance_tests::{Account, Fault, Workspace};
+use serde_json::json;
+
+use super::{at, says, versions};
+
+const PAUSED: &str = "Updates in the cell are disabled";
+
+fn paused() -> Fault {
+    Fault::error("ServiceUnavailableException", 503, PAUSED).on("UpdateClusterVersion")
+}
+
+#[test]
+fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
+    Workspace::in_turn(1, |workspace, account| {
+        workspace.write("main.tf", &at("1.34", ""));
+        workspace.apply().ok();
+        account.clear_log();
+
+        eprintln!("   somebody else's update, and six refusals");
+        let other = json!({ "name": "test", "logging": { "clusterLogging": [{ "types": ["scheduler"], "enabled": true }] } });
+        account
+            .call("eks", Account::REGION, "UpdateClusterConfig", &other)
+            .unwrap_or_else(|error| panic!("{error:?}"));
+        account.fault(&paused().times(6));
+        workspace.write("main.tf", &at("1.35", ""));
+        workspace.apply().ok();
+        assert_eq!(account.faults_fired(), 6);
+        assert_eq!(versions(account), ["cluster 1.35", "nodes 1.35"]);
+        account.clear_faults();
+
+        eprintln!("   killed when it has begun");
+        account.clear_log();
+        workspace.write("main.tf", &at("1.36", ""));
+        account.fault(&Fault::kill_after().on("UpdateClusterVersion"));
+        let _killed = workspace.apply().failed();
+        account.clear_faults();
+        workspace.apply().ok();
+        assert_eq!(
+            versions(account),
+            ["cluster 1.36", "nodes 1.36"],
+            "one update, which the second run waits for"
+        );
+        workspace.plan().ok().assert_empty();
+        account.assert_understood();
+    });
+}
+
+#[test]
+fn a_pause_without_end_is_said() {
+    Workspace::in_turn(2, |workspace, account| {
+        workspace.write("main.tf", &at("1.34", ""));
+        workspace.apply().ok();
+        account.fault(&paused().always());
+        workspace.write("main.tf", &at("1.35", "timeouts {\n update = \"20m\"\n }"));
+        let words = "AWS has paused updates of EKS clusters here";
+        says(workspace.apply().failed(), &[PAUSED, words]);
+        assert_eq!(versions(account), Vec::<String>::new());
+    });
+}
