@@ -282,13 +282,7 @@ fn may_follow(spot: &str) -> Vec<&str> {
     let mut all = vec!["ids", "objects", argument];
     all.extend(match spot {
         "addons" => &["addon_versions", "role_arns"][..],
-        // Which one it is does the key say.
-        "addons[…]" | "addons[…].enabled" => &[
-            "addon_versions[aws-ebs-csi-driver]",
-            "role_arns[aws-ebs-csi-driver]",
-        ],
-        "addons[…].version" => &["addon_versions[coredns]"],
-        "addons[…].role_arn" => &["role_arns[aws-ebs-csi-driver]"],
+        spot if spot.starts_with("addons[…]") => &["addon_versions[coredns]"],
         "cluster_role_arn" => &["role_arns[cluster]"],
         "node_role_arn" => &["role_arns[node]"],
         "role_path" => &["role_arns"],

@@ -393,7 +393,7 @@ fn changes_that_cannot_be_are_refused() {
             case(
                 "a version back",
                 json!({ "kubernetes_version": "1.33" }),
-                json!([{}, { "kubernetes_version": "1.33", "allow_rollback": true }]),
+                json!({}),
             ),
             case(
                 "a version that EKS's insights stand against",
