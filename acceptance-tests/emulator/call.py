@@ -46,6 +46,7 @@ class Call:
         self.identity = f"arn:aws:iam::{self.account_id}:user/rig"
         self.operation, self.params, self.protocol = "", {}, "rest-json"
         self.invalid = None  # what the service's model does not allow
+        self.takes_tags = False  # whether it makes something and may give it tags
         if self.service:
             self._parse(Request(environ))
             environ["wsgi.input"] = io.BytesIO(self.body)
@@ -93,6 +94,8 @@ class Call:
         except OperationNotFoundError:
             return
         if operation.input_shape is not None:
+            self.takes_tags = self.operation != "CreateTags" and self.operation.startswith("Create") and not {
+                "tags", "Tags", "TagSpecifications"}.isdisjoint(operation.input_shape.members)
             # moto's parser gives lists that are not in the query string as empty ones.
             located = {name: member.serialization.get("location") for name, member in operation.input_shape.members.items()}
             self.params = {k: v for k, v in self.params.items() if v != [] or located.get(k) != "querystring"}

@@ -9,7 +9,7 @@ from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
-from .extend import before
+from .extend import after, before
 from .ec2 import refused
 
 # --- accounts begin empty -----------------------------------------------------------------------------------------
@@ -23,6 +23,16 @@ def create_default_vpc(self):
 
 
 EC2Backend.create_default_vpc = create_default_vpc
+
+# --- instances: moto keeps the interfaces of terminated ones ---------------------------------------------------------
+
+
+@after("ec2", "TerminateInstances")
+def interfaces_go(context, _result):
+    gone = set(context.params["InstanceIds"])
+    for eni in [eni for eni in context.backend.enis.values() if eni.instance and eni.instance.id in gone and eni.description == "Primary network interface"]:
+        del context.backend.enis[eni.id]
+
 
 # --- tags and filters ----------------------------------------------------------------------------------------------
 

@@ -29,6 +29,8 @@ rows.add("eks", [
     Kind("cluster", "clusters", {"name": "name"}, id="arn", label="name", state="status", failure=ISSUES),
     Kind("nodegroup", "clusters.*.nodegroups", {"clusterName": "cluster_name", "nodegroupName": "nodegroup_name"}, id="arn",
          label="nodegroup_name", state="status", within=("cluster", "cluster_name"), failure=ISSUES),
+    Kind("fargate_profile", "clusters.*.fargate_profiles", {"clusterName": "cluster_name", "fargateProfileName": "fargate_profile_name"},
+         id="fargate_profile_arn", label="fargate_profile_name", state="status", within=("cluster", "cluster_name")),
     Stored("addon", named={"clusterName": "clusterName", "addonName": "addonName"}, id="addonArn", label="addonName", state="status",
            failure=ISSUES, **IN_CLUSTER, makes="CreateAddon", shows="DescribeAddon", lists="ListAddons", removes="DeleteAddon",
            defaults={"addonVersion": "v1.0.0-eksbuild.1", "tags": {}},
@@ -73,6 +75,8 @@ rows.add("eks", [
     State("DeleteCluster", "cluster", "DELETING", 150, GONE),
     State("CreateNodegroup", "nodegroup", "CREATING", 150, "ACTIVE", failed=(1260, "CREATE_FAILED")),
     State("DeleteNodegroup", "nodegroup", "DELETING", 180, GONE),
+    State("CreateFargateProfile", "fargate_profile", "CREATING", 60, "ACTIVE"),
+    State("DeleteFargateProfile", "fargate_profile", "DELETING", 60, GONE),
     State("CreateAddon", "addon", "CREATING", 30, "ACTIVE", failed=(1200, "CREATE_FAILED")),
     State("DeleteAddon", "addon", "DELETING", 20, GONE),
     State("UpdateClusterVersion", "cluster", "UPDATING", 540, "ACTIVE"),
@@ -80,6 +84,8 @@ rows.add("eks", [
     State("AssociateEncryptionConfig", "cluster", "UPDATING", 900, "ACTIVE"),
     State("UpdateNodegroupVersion", "nodegroup", "UPDATING", 500, "ACTIVE"),
     State("UpdateNodegroupConfig", "nodegroup", "UPDATING", 15, "ACTIVE"),
+    # EKS waits no longer for the pods, which come all the same (hashicorp/terraform-provider-aws#49104).
+    State("UpdateAddon", "addon", "UPDATING", 29, "DEGRADED", 21, "ACTIVE", where=("given_up", True)),
     State("UpdateAddon", "addon", "UPDATING", 30, "ACTIVE"),
     # The update itself, beside what it changes.
     State("UpdateClusterVersion", "update", "InProgress", 540, "Successful", failed=(540, "Failed")),
@@ -173,6 +179,7 @@ rows.add("eks", [
     Refuse("DeleteCluster", INVALID, "Cluster has deletion protection enabled", "cluster",
            when=lambda _context, cluster: cluster.deletionProtection),
     Refuse("DeleteCluster", IN_USE, "Cluster has nodegroups attached", "cluster", used_by=(("nodegroup", "cluster_name"),)),
+    Refuse("DeleteCluster", IN_USE, "Cluster has Fargate profiles attached", "cluster", used_by=(("fargate_profile", "cluster_name"),)),
     Refuse(["DeleteCluster", "UpdateCluster*"], IN_USE, "Cannot change cluster {name}: it currently has an update in progress", "cluster",
            states=("CREATING", "UPDATING")),
     Refuse("UpdateCluster*", IN_USE, "Cluster {name} is not in ACTIVE status", "cluster", not_in=("ACTIVE",)),
@@ -188,6 +195,9 @@ rows.add("eks", [
            OF_CLUSTER, states=("CREATING", "UPDATING")),
     Refuse("AssociateEncryptionConfig", "InvalidRequestException", "Encryption is already enabled for the cluster", "cluster",
            OF_CLUSTER, when=lambda _context, cluster: cluster.encryption_config),
+    Refuse(["CreateAccessEntry", "DescribeAccessEntry", "ListAccessEntries", "ListAssociatedAccessPolicies"], INVALID, "The cluster's "
+           "authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this operation.", "cluster", OF_CLUSTER,
+           when=lambda _context, cluster: cluster.accessConfig["authenticationMode"] == "CONFIG_MAP"),
     Refuse(["UpdateAccessEntry", "AssociateAccessPolicy"], "InvalidParameterException", "This operation can only be performed on Access "
            'Entries with a type of "STANDARD"', "access_entry", when=only_for_people),
     Refuse("UpdateClusterVersion", "InvalidParameterException", "Unsupported Kubernetes minor version update to {version}", "cluster",
@@ -261,13 +271,34 @@ def cluster_answers(_backend, cluster):
 
 
 @entered("eks", "cluster", GONE)
-def cluster_network_goes(_backend, cluster):
+def cluster_network_goes(backend, cluster):
+    """Its group stays where something else has it. Its last logs come later (logs.py)."""
     ec2, group = network(cluster), cluster.resources_vpc_config.get("clusterSecurityGroupId")
     for eni in [eni for eni in ec2.enis.values() if eni.description == f"Amazon EKS {cluster.name}"]:
         del ec2.enis[eni.id]
+    if any(setup["enabled"] and setup["types"] for setup in (cluster.logging or {}).get("clusterLogging", [])):
+        backend.__dict__.setdefault("ekb_ended", set()).add(f"/aws/eks/{cluster.name}/cluster")
+    if any(group in (one.id for one in eni.group_set) for eni in ec2.enis.values()):
+        return
     for groups in ec2.groups.values():
         groups.pop(group, None)
     ec2.tags.pop(group, None)
+
+
+@entered("eks", "nodegroup", GONE)
+def cni_leaves_an_interface(backend, nodegroup):
+    """aws/amazon-vpc-cni-k8s: what a node had when it was terminated nobody removes."""
+    cluster = backend.clusters.get(nodegroup.cluster_name)
+    addons = rows.KINDS["eks"]["addon"].all(backend)
+    if cluster is None or not any(one["clusterName"] == cluster.name and one["addonName"] == "vpc-cni" for one in addons):
+        return
+    ec2 = network(cluster)
+    subnet = next((ec2.get_subnet(id) for id in nodegroup.subnets), None)
+    if subnet:
+        group = cluster.resources_vpc_config.get("clusterSecurityGroupId")
+        eni = service_interface(ec2, subnet, "interface", f"aws-K8S-i-{nodegroup.arn[-12:]}", [group])
+        eni.requester_managed, eni.status = False, "available"
+        eni.add_tags({"eks:eni:owner": "amazon-vpc-cni", "cluster.k8s.amazonaws.com/name": cluster.name})
 
 
 @after("eks", "CreateAccessEntry")
@@ -330,16 +361,27 @@ def take_roles(backend, addon):
         del there[key]
 
 
+def has_nodes(nodegroup):
+    return nodegroup.status == "ACTIVE" and nodegroup.scaling_config.get("desiredSize", 1) > 0
+
+
 @entered("eks", "addon", "ACTIVE")
 def pods_need_nodes(backend, addon):
     cluster = backend.clusters[addon["clusterName"]]
-    if addon["addonName"] in NEED_NODES and not any(group.status == "ACTIVE" for group in cluster.nodegroups.values()):
+    addon["health"] = {"issues": []}
+    if addon["addonName"] in NEED_NODES and not any(has_nodes(group) for group in cluster.nodegroups.values()):
         addon["status"], addon["health"] = "DEGRADED", TOO_FEW
+
+
+@entered("eks", "addon", "DEGRADED")
+def pods_are_missing(_backend, addon):
+    if not addon["health"]["issues"]:
+        addon["health"] = TOO_FEW
 
 
 @entered("eks", "nodegroup", "ACTIVE")
 def nodes_take_pods(backend, nodegroup):
-    for addon in rows.KINDS["eks"]["addon"].all(backend):
+    for addon in rows.KINDS["eks"]["addon"].all(backend) if has_nodes(nodegroup) else ():
         if addon["clusterName"] == nodegroup.cluster_name and addon["health"] == TOO_FEW:
             addon["status"], addon["health"] = "ACTIVE", {"issues": []}
 
@@ -388,6 +430,8 @@ def update(context):
             context.params["clusterName"], context.params["nodegroupName"], *(context.params.get(name) for name in (
                 "labels", "taints", "scalingConfig", "updateConfig", "nodeRepairConfig")))
         named[0].updateConfig = context.params.get("updateConfig", named[0].updateConfig)
+    if context.operation == "UpdateAddon":
+        named[0]["given_up"] = bool(context.failure) and context.failure[0] == "InsufficientNumberOfReplicas"
     if context.operation == "UpdateAddon" and "podIdentityAssociations" in params:
         give_roles(context, named[0], params["podIdentityAssociations"])
     if context.operation == "UpdateClusterVersion" and minor(params["version"]) < minor(named[0].version):
@@ -414,3 +458,9 @@ def update_is_over(_backend, update):
     for path, value in update["changes"].items():
         before = rows.one(update["thing"], path)
         rows.put(update["thing"], path, {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value)
+
+
+@entered("eks", "update", "Failed")
+def update_is_given_up(backend, update):
+    if update["type"] == "AddonUpdate" and update["thing"]["given_up"]:
+        update_is_over(backend, update)

@@ -4,7 +4,8 @@
      "nth": 3, "times": 1, "action": "lose", …}
 
 `match`: all given conditions hold; `operation` is a shell pattern or a list of them; `contains` is a text somewhere in the
-request's parameters (a tag, a name, an id). `nth` (default 1): the first matching call that is met, counted since the rule was
+request's parameters (a tag, a name, an id); `untagged`: the call may give tags to what it makes, and gives none of this key (as
+policies of an organisation demand it). `nth` (default 1): the first matching call that is met, counted since the rule was
 set; `times` (default 1, null: for ever): how many calls from there on.
 
 Actions:
@@ -42,7 +43,7 @@ class Faults:
         if rule.get("action") not in ACTIONS:
             raise ValueError(f"no such action: {rule.get('action')!r}; there are {sorted(ACTIONS)}")
         unknown = set(rule) - {"match", "nth", "times", "action", "code", "status", "message", "seconds", "calls", "writes"}
-        unknown |= set(rule.get("match", {})) - {"service", "operation", "mutating", "region", "contains"}
+        unknown |= set(rule.get("match", {})) - {"service", "operation", "mutating", "region", "contains", "untagged"}
         if unknown:
             raise ValueError(f"unknown in a fault rule: {sorted(unknown)}")
         rule = dict(rule, id=next(self._ids), seen=0, fired=0)
@@ -82,7 +83,15 @@ def matches(condition, call):
         and condition.get("mutating", call.mutating) == call.mutating
         and (patterns is None or any(fnmatch.fnmatchcase(call.operation, p) for p in patterns))
         and ("contains" not in condition or condition["contains"] in json.dumps(call.params, default=str))
+        and ("untagged" not in condition or call.takes_tags and condition["untagged"] not in tag_keys(call.params))
     )
+
+
+def tag_keys(params):
+    """The keys of the tags that a creating call gives: a list or map, or lists by the type of resource."""
+    tags = params.get("tags") or params.get("Tags") or []
+    tags = [tags, *(one.get("Tags", []) for one in params.get("TagSpecifications", []))]
+    return {one if isinstance(one, str) else one.get("Key") or one.get("TagKey") or one.get("key") for some in tags for one in some}
 
 
 def error_of(rule, call):

@@ -284,8 +284,24 @@ impl Account {
     /// When the subnet does not exist.
     #[must_use]
     pub fn foreign_interface(&self, subnet: &str, kind: &str, description: &str) -> String {
-        let body =
-            json!({ "region": Self::REGION, "subnet": subnet, "kind": kind, "description": description });
+        self.foreign_interface_with(subnet, kind, description, &[])
+    }
+
+    /// The same with security groups.
+    ///
+    /// # Panics
+    /// When the subnet does not exist.
+    #[must_use]
+    pub fn foreign_interface_with(
+        &self,
+        subnet: &str,
+        kind: &str,
+        description: &str,
+        groups: &[&str],
+    ) -> String {
+        let body = json!({
+            "region": Self::REGION, "subnet": subnet, "kind": kind, "description": description, "groups": groups,
+        });
         let made = self.control("POST", "/interface", Some(&body));
         made["id"].as_str().expect("an id").to_owned()
     }

@@ -158,6 +158,22 @@ impl Scenario {
         }
     }
 
+    /// The same cluster, which is upgraded by a minor, and goes back.
+    #[must_use]
+    pub fn upgrade() -> Self {
+        let cluster = Self::cluster();
+        let mut before = cluster.before.clone();
+        before["allow_rollback"] = true.into();
+        let mut after = before.clone();
+        after["kubernetes_version"] = "1.36".into();
+        Self {
+            name: "upgrade",
+            before,
+            after,
+            ..cluster
+        }
+    }
+
     /// The same on its ground in this account.
     fn on_ground(&self, account: &Account) -> Self {
         let given = (self.ground)(account);
@@ -631,6 +647,14 @@ pub fn sweep(scenario: &Scenario, is_whole: bool) -> Tally {
 /// # Panics
 /// Where the scenario does not work undisturbed.
 pub fn sweep_every(scenario: &Scenario, is_whole: bool, nth: usize) -> Tally {
+    sweep_of(scenario, &Operation::ALL, is_whole, nth)
+}
+
+/// The same of these operations alone.
+///
+/// # Panics
+/// Where the scenario does not work undisturbed.
+pub fn sweep_of(scenario: &Scenario, operations: &[Operation], is_whole: bool, nth: usize) -> Tally {
     let total = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
         for stage_number in 0..STAGES {
@@ -643,6 +667,7 @@ pub fn sweep_every(scenario: &Scenario, is_whole: bool, nth: usize) -> Tally {
                 let sample = stage.sample();
                 let mine = stage
                     .cases()
+                    .filter(|case| operations.contains(&case.operation))
                     .filter(|case| is_whole || sample.contains(case))
                     .step_by(nth)
                     .skip(stage_number)

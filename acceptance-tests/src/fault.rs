@@ -127,6 +127,12 @@ impl Fault {
         self.condition("contains", json!(text))
     }
 
+    /// Meets only calls that may give tags to what they make, and give none of this key: what policies of organisations deny.
+    #[must_use]
+    pub fn untagged(self, key: &str) -> Self {
+        self.condition("untagged", json!(key))
+    }
+
     /// Begins with the n-th matching call from now on, counted from 1.
     #[must_use]
     pub fn nth(self, n: usize) -> Self {

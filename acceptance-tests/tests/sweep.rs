@@ -1,7 +1,7 @@
 //! The whole product: every mutating call × everything that can happen there. Runs only with `EKB_SWEEP=1` (`make sweep`);
 //! `EKB_SWEEP_RESULT` names a file for the counts as JSON.
 
-use acceptance_tests::cuts::{Every, Scenario, is_sweep, sweep, sweep_pairs};
+use acceptance_tests::cuts::{Every, Operation, Scenario, is_sweep, sweep, sweep_of, sweep_pairs};
 use serde_json::json;
 
 /// Whether sweeps are wanted; says so where not.
@@ -63,5 +63,17 @@ fn cluster() {
     }
     let tally = sweep(&Scenario::cluster(), true);
     tally.report("cluster");
+    tally.assert_good();
+}
+
+/// By a minor, and back.
+#[test]
+fn cluster_upgrade() {
+    if !wanted() {
+        return;
+    }
+    let operations = [Operation::Update, Operation::Shrink];
+    let tally = sweep_of(&Scenario::upgrade(), &operations, true, 1);
+    tally.report("cluster, upgrade and rollback");
     tally.assert_good();
 }

@@ -25,15 +25,16 @@ fn all(ground: &Ground) -> Json {
             "shop": { "principal_arn": role("shop"), "level": "edit", "namespaces": ["shop", "cart"],
                 "policies": ["arn:aws:eks::aws:cluster-access-policy/AmazonEKSSecretReaderPolicy"], "kind": "STANDARD" },
         },
-        "creator_access": true,
+        "creator_access": true, "security_group_ids": [ground.groups[0]], "authentication_mode": "API", "force_destroy": false,
         "system_nodes": {
             "instance_types": ["t4g.large", "t4g.xlarge"], "architecture": "arm64", "ami_type": "AL2023_ARM_64_STANDARD",
             "release_version": "1.35.0-20261101", "capacity_type": "on_demand", "min": 2, "max": 4, "desired": 3, "disk_gib": 60,
             "labels": { "pool": "system" }, "only_system_pods": true, "subnet_ids": ground.subnets,
             "policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"], "max_unavailable": 1,
+            "kubelet": { "max_pods": 58, "system_reserved": { "cpu": "100m" }, "cluster_dns": ["172.20.0.10"] },
         },
         "addons": {
-            "coredns": { "enabled": true, "version": "v1.13.1-eksbuild.1", "configuration": json!({ "replicaCount": 3 }).to_string() },
+            "coredns": { "enabled": true, "resolve_conflicts": "preserve", "version": "v1.13.1-eksbuild.1", "configuration": json!({ "replicaCount": 3 }).to_string() },
             "vpc-cni": { "role_by": "pod_identity" },
             "aws-ebs-csi-driver": { "role_arn": role("ebs"), "role_by": "irsa" },
         },
@@ -217,6 +218,25 @@ fn changes(base: &Json, ground: &Ground) -> Vec<Change> {
             "role_permissions_boundary",
             json!({ "role_permissions_boundary": "arn:aws:iam::111122223333:policy/other" }),
         ),
+        change(
+            "security_group_ids",
+            json!({ "security_group_ids": [ground.groups[1]] }),
+        ),
+        change(
+            "security_group_ids more",
+            json!({ "security_group_ids": ground.groups }),
+        ),
+        change("security_group_ids none", json!({ "security_group_ids": null })),
+        change("force_destroy", json!({ "force_destroy": true })),
+        change(
+            "nodes kubelet",
+            nodes(json!({ "kubelet": { "max_pods": 60, "cpu_cfs_quota": false } })),
+        ),
+        change("nodes without kubelet", nodes(json!({ "kubelet": null }))),
+        change(
+            "addons conflicts",
+            addons(json!({ "coredns": { "resolve_conflicts": "overwrite" } })),
+        ),
         change("allow_rollback", json!({ "allow_rollback": true })),
         change("force_insights", json!({ "force_insights": true })),
         change("force_drain", json!({ "force_drain": true })),
@@ -253,7 +273,8 @@ const REMOVED: [(&str, &[&str]); 19] = [
 /// Arguments of which another value is another cluster.
 const REPLACED: [&str; 2] = ["name", "region"];
 /// What others refuse to change (`refusals.rs`), needs a control plane, or makes roles anew.
-const ELSEWHERE: [&str; 4] = [
+const ELSEWHERE: [&str; 5] = [
+    "authentication_mode",
     "cluster_role_arn",
     "node_role_arn",
     "role_path",

@@ -5,8 +5,14 @@
     reason = "helpers of tests fail by panicking, as the tests do"
 )]
 
+mod addons;
 mod arguments;
+mod connection;
+mod demands;
+mod destroy;
 mod drift;
+mod found;
+mod import;
 mod locked_out;
 mod refusals;
 mod resume;
@@ -31,6 +37,8 @@ struct Ground {
     third: Value,
     /// In another VPC.
     foreign: Value,
+    /// Security groups.
+    groups: [Value; 2],
 }
 
 fn ground(account: &Account) -> Ground {
@@ -46,6 +54,10 @@ fn ground(account: &Account) -> Ground {
         beside: subnet(&own, b, "10.20.32.0/20"),
         third: subnet(&own, c, "10.20.48.0/20"),
         foreign: subnet(&other, c, "10.30.0.0/20"),
+        groups: ["one", "two"].map(|name| {
+            let group = json!({ "GroupName": name, "Description": name, "VpcId": own });
+            account.ec2("CreateSecurityGroup", &group)["GroupId"].clone()
+        }),
         vpc: own,
     }
 }
@@ -72,6 +84,13 @@ fn cluster(arguments: &str) -> String {
          resource \"ekb_cluster\" \"main\" {{\n  kubernetes_version = \"1.35\"\n  vpc_id = ekb_network.main.vpc_id\n  \
          subnet_ids = ekb_network.main.private_subnet_ids\n  endpoint_access = {{ public_cidrs = [\"0.0.0.0/0\"] }}\n{arguments}\n}}\n"
     )
+}
+
+/// The same with time for a machine that is busy: scaled time does not wait.
+fn patient(arguments: &str) -> String {
+    let timeouts = "  timeouts {\n    create = \"20h\"\n    read = \"20h\"\n    update = \"20h\"\n    delete = \"20h\"\n  }\n";
+    let network = format!("nat_gateways = \"none\"\n{timeouts}");
+    cluster(&format!("{arguments}\n{timeouts}")).replacen("nat_gateways = \"none\"\n", &network, 1)
 }
 
 /// Writes a token to a file: nothing else takes an ephemeral value without another provider.

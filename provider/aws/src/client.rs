@@ -226,7 +226,7 @@ impl Aws {
     ///
     /// # Errors
     /// As for [`Aws::account`].
-    pub(crate) async fn caller(&self, region: &str, doing: &str) -> Result<String, Failure> {
+    pub async fn caller(&self, region: &str, doing: &str) -> Result<String, Failure> {
         let connected = self.connected().await?;
         let sts = sts(
             connected,

@@ -297,7 +297,7 @@ const ROWS: &[Row] = &[
         .hint("Bring all managed node groups to the cluster's version first, those of others too"),
     // cloudposse/terraform-aws-eks-cluster#252: the roles of an add-on are made with it.
     row("eks", Only(&["CreateAddon", "UpdateAddon"]), &["ResourceInUse*"], &["association already exists"], Class::Invalid)
-        .hint("The add-on makes its pod identity association itself: delete the one that is there (aws eks delete-pod-identity-association)"),
+        .hint("The add-on makes its pod identity association itself: give the add-on that role (`role_arn`), or delete the association (aws eks delete-pod-identity-association)"),
     // aws-controllers-k8s/community#1192, rancher/eks-operator#547: "Cannot VersionUpdate because cluster … currently has
     // update … in progress"; aws/karpenter-provider-aws#133: "Nodegroup cannot be updated as it is currently not in Active State".
     row("eks", All, &["ResourceInUse*", "InvalidRequest*", "InvalidState*"], &["in progress", "not in active", "is not active"], Class::Busy),

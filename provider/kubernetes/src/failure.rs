@@ -142,7 +142,7 @@ pub(crate) fn unreachable(cluster: &str, host: &str, doing: String, cause: &str)
     let class = if is_silent { Class::Other } else { Class::NotYet };
     let cause = format!("the cluster {cluster} exists, its API is unreachable from here ({host}): {cause}");
     Failure::new(class, doing, cause).code(codes::UNREACHABLE).hint(
-        "Nothing of it is lost. Run again from a place that reaches it: inside the VPC, over a VPN, or through HTTPS_PROXY; or allow this place's address at the cluster's public endpoint",
+        "Nothing of it is lost. Run again from a place that reaches it: inside the VPC or over a VPN; or say the way in a block `kubernetes` of the provider (`host` of a tunnel, `proxy_url`); or allow this place's address at the cluster's public endpoint",
     )
 }
 

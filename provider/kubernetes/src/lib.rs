@@ -10,6 +10,7 @@
 //! | `kind.rs` | how such parts are found, applied and deleted |
 //! | `types.rs` | types of objects: their paths, what of them never changes |
 //! | `owned.rs` | what of a live object is ours |
+//! | `others.rs` | what of it others took over |
 //! | `quantity.rs` | `1000m` is `1` |
 
 mod access;
@@ -18,6 +19,7 @@ mod cluster;
 mod failure;
 mod kind;
 mod manifest;
+mod others;
 mod owned;
 mod quantity;
 mod types;
@@ -26,6 +28,7 @@ pub use access::{Access, Endpoint, Route, Token};
 pub use cluster::{Answer, Cluster, Clusters, Version, authority_in_base64};
 pub use kind::{Objects, kinds};
 pub use manifest::Manifest;
+pub use others::{Foreign, fields_of_others};
 
 #[cfg(test)]
 mod tests;

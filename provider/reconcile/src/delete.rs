@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 
 use crate::failure::{Class, Failure};
 use crate::graph::Graph;
 use crate::kinds::AnyKind;
-use crate::matching::{Found, Seen};
+use crate::matching::{Found, Seen, is_owned};
 use crate::observe::{Observation, Spot};
 use crate::ownership::{KEPT, PREFIX, made_at, new_tags};
 use crate::part::{Call, Condition, Deleted, Key, Need, Tags};
@@ -54,11 +55,14 @@ impl Removal {
 }
 
 /// How far a deleting call has come.
-#[derive(PartialEq, Eq)]
 enum Removed {
     Begun,
     Gone,
+    MayReturn(Duration),
 }
+
+/// How long between two looks whether something is made again by itself.
+const RETURN: Duration = Duration::from_secs(10);
 
 /// Puts the removals in order: users before what they use, as observed and as declared (backwards along the edges),
 /// and what says nothing of what it uses by the order of kinds.
@@ -253,8 +257,12 @@ impl Run {
             found.key
         );
         let begun = self.engine.clock.now();
-        let is_leaving = found.object.condition == Condition::Deleting;
-        if is_leaving || self.begin_removal(kind, found, is_spare, held, &doing).await? == Removed::Begun {
+        let removed = if found.object.condition == Condition::Deleting {
+            Removed::Begun
+        } else {
+            self.begin_removal(kind, found, is_spare, held, &doing).await?
+        };
+        if let Removed::Begun = removed {
             self.sight(|sight| sight.leaves(found));
             let pace = kind.traits().pace;
             let mut rhythm = Rhythm::new(self, Some(begun), pace.delete, pace.limit);
@@ -271,8 +279,54 @@ impl Run {
             }
         }
         self.gone(found);
+        if let Removed::MayReturn(within) = removed {
+            self.keep_away(kind, found, within, &doing).await;
+        }
         self.engine.tell(&found.key, &doing, &Step::Done);
         Ok(())
+    }
+
+    /// Looks for a while whether the object is made again by nobody's will, and deletes it then. What ends that is a warning at most:
+    /// the object itself is gone.
+    async fn keep_away(&self, kind: &Arc<dyn AnyKind>, found: &Found, within: Duration, doing: &str) {
+        let until = self.engine.clock.now() + within;
+        loop {
+            let now = self.engine.clock.now();
+            let again = match self.look(found.kind, now).await {
+                Ok(()) => self.sight(|sight| sight.made_again(found)),
+                Err(_) => None,
+            };
+            if let Some(again) = again {
+                let call = self.removing(&again);
+                let deleted = self.call(doing, kind.delete(&again.object, &call)).await;
+                match deleted {
+                    Err(failure) if failure.class != Class::NotFound => self.warn(failure),
+                    _ => tracing::info!(id = again.object.id, "deleted what was made again by itself"),
+                }
+            }
+            let next = until.min(now + RETURN);
+            if now >= until || self.pause_until(next, doing).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// What a deleting call is told.
+    fn removing(&self, found: &Found) -> Call {
+        let (owner, key) = (&self.engine.owner, &found.key);
+        let request = serde_json::json!({"delete": found.object.id});
+        Call {
+            key: key.clone(),
+            owner: owner.clone(),
+            ownership: new_tags(owner, key, None),
+            shared: SharedTags::default(),
+            token: token(owner, key, &request, &Tags::new(), &BTreeSet::new()),
+            ids: self.sight(|sight| {
+                let needs = sight.declared(key).map(|part| &part.needs);
+                sight.ids(needs.into_iter().flat_map(BTreeMap::keys))
+            }),
+            outputs: BTreeMap::new(),
+        }
     }
 
     /// The deleting call, until it is taken.
@@ -284,21 +338,8 @@ impl Run {
         held: &(dyn Fn() + Sync),
         doing: &str,
     ) -> Result<Removed, Failure> {
-        let object = &found.object;
-        let (owner, key) = (&self.engine.owner, &found.key);
-        let request = serde_json::json!({"delete": object.id});
-        let call = Call {
-            key: key.clone(),
-            owner: owner.clone(),
-            ownership: new_tags(owner, key, None),
-            shared: SharedTags::default(),
-            token: token(owner, key, &request, &Tags::new(), &BTreeSet::new()),
-            ids: self.sight(|sight| {
-                let needs = sight.declared(key).map(|part| &part.needs);
-                sight.ids(needs.into_iter().flat_map(BTreeMap::keys))
-            }),
-            outputs: BTreeMap::new(),
-        };
+        let (object, key) = (&found.object, &found.key);
+        let call = self.removing(found);
         let mut patience = Patience::new(self, kind.traits().pace.limit);
         loop {
             let lock = kind.lock(&object.fields);
@@ -308,6 +349,7 @@ impl Run {
             {
                 Ok(Deleted::Gone) => return Ok(Removed::Gone),
                 Ok(Deleted::Begun) => return Ok(Removed::Begun),
+                Ok(Deleted::MayReturn(within)) => return Ok(Removed::MayReturn(within)),
                 Ok(Deleted::Kept(reason)) => {
                     self.keep(Kept {
                         key: key.clone(),
@@ -375,6 +417,17 @@ pub(crate) fn outlook(answer: Result<(), Failure>) -> Result<(), Failure> {
 }
 
 impl Observation {
+    /// What has the object's place again by the last look, and is nobody's.
+    fn made_again(&self, found: &Found) -> Option<Found> {
+        let objects = &self.answers.get(found.kind)?.objects;
+        let again = objects.iter().find(|object| object.id == found.object.id)?;
+        let is_it = !is_owned(again) && again.condition != Condition::Dead;
+        is_it.then(|| Found {
+            object: Arc::clone(again),
+            ..found.clone()
+        })
+    }
+
     /// The object that stands for the part.
     pub(crate) fn found(&self, key: &Key) -> Option<Found> {
         match self.picture.parts.get(key) {

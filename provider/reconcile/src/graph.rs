@@ -28,6 +28,8 @@ pub struct Graph {
     open: BTreeSet<String>,
     /// Parts whose objects stay when they are no longer declared, with the reason.
     kept: BTreeMap<Key, String>,
+    /// Parts that take over what has their fixed name and is nobody's.
+    taking_over: BTreeSet<Key>,
     faults: Vec<Failure>,
 }
 
@@ -400,6 +402,17 @@ impl Graph {
     /// too takes it back; any other one where it may adopt. A part that is replaced is deleted all the same.
     pub fn keep(&mut self, key: impl Into<Key>, reason: impl Into<String>) {
         self.kept.insert(key.into(), reason.into());
+    }
+
+    /// Says that this part takes over what has its fixed name and carries nobody's tags, without the user's `adopt`: what a
+    /// service makes by itself under a name that it prescribes.
+    pub fn take_over(&mut self, key: impl Into<Key>) {
+        self.taking_over.insert(key.into());
+    }
+
+    /// Whether the part takes over what has its fixed name.
+    pub(crate) fn takes_over(&self, key: &Key) -> bool {
+        self.taking_over.contains(key)
     }
 
     /// The parts that are kept, with the reason.

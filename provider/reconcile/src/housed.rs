@@ -54,6 +54,23 @@ async fn what_is_in_a_cluster_is_looked_at_when_the_cluster_was_found() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_in_a_known_cluster_waits_for_no_other_look() {
+    let graph = housed("dev", 1);
+    let (world, known) = made_in(World::new(), &graph).await;
+    let second = Duration::from_secs(1);
+    world.with(|state| _ = state.slow.insert("nat", second));
+    let one_look_more = second + Duration::from_millis(50);
+    let begun = world.clock.now();
+    let report = world.engine().observe(Some(&graph), &known).await.report();
+    assert_eq!((report.ids.len(), report.drift.len()), (4, 0));
+    assert!(world.clock.now().since(begun) < one_look_more);
+    // Whose a cluster is that no state knows hangs on what else is found.
+    let begun = world.clock.now();
+    world.engine().observe(Some(&graph), &Known::default()).await;
+    assert!(world.clock.now().since(begun) >= one_look_more);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_in_a_cluster_goes_with_it() {
     let graph = housed("dev", 1);
     let (world, known) = made_in(World::new(), &graph).await;

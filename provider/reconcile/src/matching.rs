@@ -154,6 +154,11 @@ impl Observation {
         self.picture = picture;
     }
 
+    /// Whether the tags say that an object is ours.
+    pub(crate) fn is_ours(&self, tags: &Tags) -> bool {
+        matches!(self.whose(tags), Whose::Ours(_))
+    }
+
     /// Whose an object is, by names of this version or of earlier ones.
     fn whose(&self, tags: &Tags) -> Whose {
         let (owner, formerly) = (&self.engine.owner, &self.engine.formerly);
@@ -417,7 +422,7 @@ impl Observation {
                         && self.known.kept.contains_key(&part.key)
                 };
                 !is_owned(object)
-                    && (self.engine.adopt || is_kept())
+                    && (self.engine.adopt || self.takes_over(&part.key) || is_kept())
                     && !claims.contains_key(&part.key)
                     && !matches!(object.condition, Condition::Dead | Condition::Deleting)
             });
@@ -428,6 +433,10 @@ impl Observation {
             claims.insert(key.clone(), vec![Found { key, kind, object }]);
             false
         });
+    }
+
+    fn takes_over(&self, key: &Key) -> bool {
+        self.graphs.iter().any(|graph| graph.takes_over(key))
     }
 
     /// The declared part whose fixed name the object has.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use serde_json::{Map, Value};
 
 use crate::clock::Moment;
@@ -163,25 +164,78 @@ impl Observation {
                 break;
             }
         }
-        while !left.is_empty() {
-            let wave: Vec<&'static str> = left
+        let engine = self.engine.clone();
+        let mut looks = FuturesUnordered::new();
+        let mut under_way = BTreeSet::new();
+        loop {
+            let ready: Vec<(&'static str, Prospect)> = left
                 .iter()
-                .filter(|kind| !self.parent_in(&left, kind))
-                .copied()
+                .filter_map(|kind| Some((*kind, self.prospect_now(kind, &left, &under_way)?)))
                 .collect();
-            left.retain(|kind| !wave.contains(kind));
-            let looks = wave.iter().map(|kind| {
-                let (prospect, engine) = (self.prospect(kind), &self.engine);
-                async move {
+            for (kind, prospect) in ready {
+                left.remove(kind);
+                under_way.insert(kind);
+                let engine = &engine;
+                looks.push(async move {
                     let at = engine.clock.now();
-                    (*kind, at, prospect.look(engine, kind).await)
-                }
-            });
-            for (kind, at, answer) in join_all(looks).await {
-                self.take(kind, at, answer);
+                    (kind, at, prospect.look(engine, kind).await)
+                });
             }
-            self.sort_out();
+            let Some((kind, at, answer)) = looks.next().await else {
+                return;
+            };
+            under_way.remove(kind);
+            self.take(kind, at, answer);
+            if under_way.is_empty() {
+                self.sort_out();
+            }
         }
+    }
+
+    /// The prospect of a kind that can be asked already: whose parents are, or are not, where they are said to be. `left` will be
+    /// asked later, `under_way` are being asked.
+    fn prospect_now(
+        &self,
+        kind: &'static str,
+        left: &BTreeSet<&'static str>,
+        under_way: &BTreeSet<&'static str>,
+    ) -> Option<Prospect> {
+        let parent = self.engine.kinds.parent(kind).filter(|parent| *parent != kind);
+        if parent.is_none_or(|parent| !left.contains(parent)) && under_way.is_empty() {
+            return Some(self.prospect(kind));
+        }
+        match parent {
+            None => Some(self.prospect(kind)),
+            Some(parent) if left.contains(parent) || under_way.contains(parent) => None,
+            Some(parent) => self.under_known(kind, parent),
+        }
+    }
+
+    /// What to ask a kind as soon as its parents have answered, before all else has: where they are those that the state knows and
+    /// ours, or there are none. Otherwise whose they are hangs on what is found of other kinds.
+    fn under_known(&self, kind: &str, parent: &str) -> Option<Prospect> {
+        let answer = self.answers.get(parent)?;
+        let known = self
+            .known
+            .ids
+            .iter()
+            .filter(|(key, _)| self.kind_of(key) == Some(parent));
+        let known: BTreeSet<&String> = known.map(|(_, id)| id).collect();
+        let is_as_known = |object: &Arc<Object>| {
+            known.contains(&object.id)
+                && !matches!(object.condition, Condition::Dead | Condition::Deleting)
+                && self.is_ours(&object.tags)
+        };
+        if known.is_empty() && answer.objects.is_empty() {
+            return Some(Prospect::Nothing);
+        }
+        let is_all = answer.objects.len() == known.len() && answer.objects.iter().all(is_as_known);
+        is_all.then(|| {
+            Prospect::Ask(Ask {
+                parents: answer.objects.clone(),
+                ..self.ask(kind)
+            })
+        })
     }
 
     fn parent_in(&self, kinds: &BTreeSet<&'static str>, kind: &str) -> bool {

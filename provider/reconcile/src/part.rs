@@ -500,6 +500,8 @@ pub enum Deleted {
     Kept(String),
     /// A final snapshot of this id was made and stays.
     FinalSnapshot(String),
+    /// Gone, but for so long the service may make it again by itself, without our tags: it is looked for and deleted again.
+    MayReturn(Duration),
 }
 
 /// What is lost for good when an object is deleted.

@@ -248,6 +248,8 @@ pub struct State {
     pub unreachable: BTreeSet<&'static str>,
     /// Kinds whose objects end with what they are under.
     pub ending: BTreeSet<&'static str>,
+    /// How long kinds take to answer that are slow.
+    pub slow: BTreeMap<&'static str, Duration>,
     /// Kinds that do not answer.
     pub silent: BTreeSet<&'static str>,
     /// Kinds of which waiting has no prospect.
@@ -710,7 +712,8 @@ impl<const N: usize> Kind for SimKind<N> {
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         let world = &self.0;
-        world.clock.sleep(Duration::from_millis(25)).await;
+        let slow = world.with(|state| state.slow.get(MANNERS[N].kind).copied());
+        world.clock.sleep(slow.unwrap_or(Duration::from_millis(25))).await;
         if world.with(|state| state.silent.contains(MANNERS[N].kind)) {
             std::future::pending::<()>().await;
         }

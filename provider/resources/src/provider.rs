@@ -13,6 +13,7 @@ use reconcile::locks::Locks;
 
 use crate::cluster_access::ClustersByRegion;
 use crate::cluster_access::kubeconfig::KubeconfigFunction;
+use crate::cluster_access::route::{self, KubernetesBlock};
 use crate::cluster_access::token::ClusterTokenResource;
 use crate::cluster_access::versions::KubernetesVersionsData;
 use crate::network::functions::SubnetsFunction;
@@ -123,6 +124,9 @@ pub struct ProviderConfig {
     /// Addresses of AWS services, for emulators and private endpoints.
     #[block]
     pub endpoints: BTreeSet<Endpoints>,
+    /// Ways to the Kubernetes API of clusters that are not reached directly.
+    #[block]
+    pub kubernetes: Vec<KubernetesBlock>,
 }
 
 /// A role to assume.
@@ -284,6 +288,7 @@ impl Provider for Ekb {
             refuse_own(keys, "ignore_tags", &mut wrong);
         }
         two_names(&config.endpoints, &mut wrong);
+        route::check(&config.kubernetes, &mut wrong);
         wrong.into_result()?;
         let unknown = [
             &config.environment,
@@ -296,7 +301,8 @@ impl Provider for Ekb {
         let ignored_unknown =
             |block: &IgnoreTagsBlock| block.keys.is_unknown() || block.key_prefixes.is_unknown();
         let blocks_unknown = config.ignore_tags.iter().any(ignored_unknown)
-            || config.assume_role.iter().any(|role| role.role_arn.is_unknown());
+            || config.assume_role.iter().any(|role| role.role_arn.is_unknown())
+            || config.kubernetes.iter().any(KubernetesBlock::is_unknown);
         if blocks_unknown || unknown.iter().any(|argument| argument.is_unknown()) {
             return Ok(Configured::Unknown);
         }
@@ -316,13 +322,14 @@ impl Provider for Ekb {
             keys: list(&block.keys),
             prefixes: list(&block.key_prefixes),
         });
+        let clusters = ClustersByRegion::reached(config.kubernetes.clone());
         let settings = settings(config, host);
         Ok(Configured::Ready(Arc::new(Platform {
             environment,
             default_tags,
             ignored_tags: ignored_tags.unwrap_or_default(),
             locks: Locks::default(),
-            clusters: ClustersByRegion::default(),
+            clusters,
             aws: Aws::new(settings),
         })))
     }

@@ -1,11 +1,18 @@
 //! Updates that EKS is busy with, or has paused.
 
 use acceptance_tests::{Account, Fault, Workspace};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{at, says, versions};
+use crate::ADDRESS;
 
 const PAUSED: &str = "Updates in the cell are disabled";
+
+/// A call from outside.
+fn eks(account: &Account, operation: &str, params: &Value) {
+    let answer = account.call("eks", Account::REGION, operation, params);
+    answer.unwrap_or_else(|error| panic!("{operation}: {error:?}"));
+}
 
 fn paused() -> Fault {
     Fault::error("ServiceUnavailableException", 503, PAUSED).on("UpdateClusterVersion")
@@ -18,11 +25,33 @@ fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
         workspace.apply().ok();
         account.clear_log();
 
+        eprintln!("   somebody else's node group");
+        let subnets = workspace.resource(ADDRESS).unwrap_or_default()["subnet_ids"].clone();
+        let group = json!({
+            "clusterName": "test", "nodegroupName": "batch", "subnets": subnets, "version": "1.34",
+            "nodeRole": format!("arn:aws:iam::{}:role/batch", account.id()),
+        });
+        eks(account, "CreateNodegroup", &group);
+        workspace.write("main.tf", &at("1.36", ""));
+        says(
+            workspace.plan().failed(),
+            &["EKB2243", "batch (1.34)", "kubernetes_version = \"1.35\""],
+        );
+        workspace.write("main.tf", &at("1.35", ""));
+        says(
+            workspace.plan().ok().run,
+            &["EKB2243", "Node groups of others stay behind", "batch (1.34)"],
+        );
+        eks(
+            account,
+            "DeleteNodegroup",
+            &json!({ "clusterName": "test", "nodegroupName": "batch" }),
+        );
+        account.advance(200.0);
+
         eprintln!("   somebody else's update, and six refusals");
         let other = json!({ "name": "test", "logging": { "clusterLogging": [{ "types": ["scheduler"], "enabled": true }] } });
-        account
-            .call("eks", Account::REGION, "UpdateClusterConfig", &other)
-            .unwrap_or_else(|error| panic!("{error:?}"));
+        eks(account, "UpdateClusterConfig", &other);
         account.fault(&paused().times(6));
         workspace.write("main.tf", &at("1.35", ""));
         workspace.apply().ok();

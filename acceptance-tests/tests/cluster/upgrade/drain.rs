@@ -226,7 +226,9 @@ fn nodes_are_replaced_beside_the_old_ones() {
         eprintln!("   by force");
         workspace.write("main.tf", &larger("force_drain = true"));
         account.clear_log();
-        workspace.apply().ok();
+        let plan = workspace.plan().ok();
+        workspace.apply_plan(&plan).ok();
+        says(plan.run, &["EKB2246", "Nodes are drained by force"]);
         assert_eq!(versions(account), ["nodes 1.35!"]);
         assert_eq!(
             workspace.resource(ADDRESS).unwrap_or_default()["kubernetes_version"],

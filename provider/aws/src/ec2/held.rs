@@ -1,6 +1,7 @@
 //! What keeps a subnet, security group or VPC in use: its network interfaces, and whose they probably are.
 
 use aws_sdk_ec2::types::NetworkInterface;
+use futures::future::join_all;
 use futures::join;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{Deleted, Object};
@@ -175,6 +176,25 @@ async fn uses(place: &Place, filter: &str, id: &str) -> Result<Vec<Use>, Failure
         .into_iter()
         .map(described)
         .collect())
+}
+
+/// Deletes the interfaces that the CNI of a cluster's nodes has left in whatever subnet, with whatever group. A look that fails finds
+/// nothing: whoever deletes the subnet finds them too.
+pub(crate) async fn remove_leftovers(ec2: &Ec2, cluster: &str) {
+    let filters = [
+        by("tag:cluster.k8s.amazonaws.com/name", cluster),
+        by("status", "available"),
+    ];
+    let found = ec2.list::<NetworkInterface>(filters.concat()).await;
+    let left = found.unwrap_or_default().into_iter();
+    let left = left.filter(|interface| judge(interface).1 == Prospect::Leftover);
+    join_all(
+        left.filter_map(|interface| interface.network_interface_id)
+            .map(|id| async move {
+                remove(ec2, &id).await;
+            }),
+    )
+    .await;
 }
 
 async fn remove(ec2: &Ec2, id: &str) {

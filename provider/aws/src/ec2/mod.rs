@@ -28,6 +28,7 @@ pub use held::Use;
 pub use internet_gateway::InternetGateway;
 pub use launch_template::{Disk, LaunchTemplate};
 pub use nat_gateway::NatGateway;
+pub(crate) use obstacles::maker;
 pub use route_table::RouteTable;
 pub use security_group::{ClusterSecurityGroup, DefaultSecurityGroup, Rule, SecurityGroup};
 pub use subnet::{Lodger, Subnet};

@@ -68,7 +68,7 @@ impl<'a> Ours<'a> {
 }
 
 /// Who made something, by its tags and name: whose it is, and what removes it.
-fn maker(tags: &Tags, name: &str) -> Option<(String, String)> {
+pub(crate) fn maker(tags: &Tags, name: &str) -> Option<(String, String)> {
     let tag = |key: &str| tags.get(key).map(String::as_str);
     let begins = |prefix: &str| tags.keys().find_map(|key| key.strip_prefix(prefix));
     let made = |who: String, next: String| Some((who, next));

@@ -364,7 +364,10 @@ impl ByFilter for ClusterSecurityGroup {
     }
 
     async fn unmake(ec2: &Ec2, object: &Object) -> Result<Deleted, Failure> {
-        // The cluster has gone before it, since it refers to it.
+        // The cluster has gone before it, since it refers to it, and its nodes before that.
+        if let Some(cluster) = object.tags.get("aws:eks:cluster-name") {
+            held::remove_leftovers(ec2, cluster).await;
+        }
         SecurityGroup::unmake(ec2, object).await
     }
 }

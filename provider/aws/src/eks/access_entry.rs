@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_eks::types::{AccessScope, AccessScopeType};
 use futures::future::try_join_all;
 use futures::try_join;
-use reconcile::failure::Failure;
+use reconcile::failure::{Class, Failure};
 use reconcile::part::{
     Call, Deleted, Difference, Idempotence, KindTraits, Made, Object, Part, Ref, Remedy, Tags, Text,
 };
@@ -86,9 +86,15 @@ impl UnderParent for AccessEntry {
     const NAME: &'static str = "principal";
     const SAME: &'static [&'static str] = &["principal"];
     const LEFT_OPEN: &'static [&'static str] = &["principal", "username"];
+    // Who destroys a cluster may need the way in until the end.
+    const ENDS_WITH_PARENT: bool = true;
 
     fn parent(&self) -> &Ref {
         &self.cluster
+    }
+
+    fn may_be_under(cluster: &Object) -> bool {
+        cluster.fields["authentication_mode"] != "CONFIG_MAP"
     }
 
     async fn list(eks: &Eks, cluster: &str) -> Result<Vec<String>, Failure> {
@@ -151,18 +157,22 @@ impl UnderParent for AccessEntry {
             .r#type(&self.access_type)
             .set_kubernetes_groups((!self.groups.is_empty()).then(|| self.groups.iter().cloned().collect()))
             .set_username(self.username.clone())
-            .set_tags(Some(tags.into_iter().collect()));
-        let answer = eks.call("eks:CreateAccessEntry", make.send()).await?;
+            .set_tags(Some(tags.clone().into_iter().collect()));
         let entry = At {
             parent: cluster,
             name: &principal,
+        };
+        let arn = match eks.call("eks:CreateAccessEntry", make.send()).await {
+            Err(failure) if failure.class == Class::Exists && self.principal.is_none() => {
+                take_over(eks, entry, &tags, failure).await?
+            }
+            answer => answer?.access_entry.and_then(|entry| entry.access_entry_arn),
         };
         let all = self
             .policies
             .iter()
             .map(|(policy, within)| associate(eks, entry, policy, within));
         let associated = try_join_all(all).await.map(|_| ());
-        let arn = answer.access_entry.and_then(|entry| entry.access_entry_arn);
         Ok(finished(
             Made::settled(id_under(cluster, &principal))
                 .arn(arn)
@@ -215,14 +225,6 @@ impl UnderParent for AccessEntry {
         Ok(())
     }
 
-    async fn tag(eks: &Eks, arn: &str, tags: &Tags) -> Result<(), Failure> {
-        eks.tag(arn, tags).await
-    }
-
-    async fn untag(eks: &Eks, arn: &str, tags: &[String]) -> Result<(), Failure> {
-        eks.untag(arn, tags).await
-    }
-
     async fn unmake(eks: &Eks, entry: At<'_>) -> Result<Deleted, Failure> {
         let delete = eks.write.delete_access_entry().cluster_name(entry.parent);
         let delete = delete.principal_arn(entry.name).send();
@@ -232,6 +234,26 @@ impl UnderParent for AccessEntry {
 }
 
 const STANDARD: &str = "STANDARD";
+
+/// The entry that the caller has already, where it is nobody's: EKS has one for a principal, and who it is shows no sooner. Gives its ARN.
+async fn take_over(
+    eks: &Eks,
+    entry: At<'_>,
+    tags: &Tags,
+    exists: Failure,
+) -> Result<Option<String>, Failure> {
+    let Some(found) = AccessEntry::see(eks, entry.parent, entry.name).await? else {
+        return Err(exists);
+    };
+    if found.tags.keys().any(|key| key.starts_with("ekb:")) {
+        return Err(exists.hint("Where `access` names whoever applies, set `creator_access = false`."));
+    }
+    if let Some(arn) = found.arn.as_ref().filter(|_| found.fields["type"] == STANDARD) {
+        eks.tag(arn, tags).await?;
+        return Ok(found.arn);
+    }
+    Err(exists)
+}
 
 /// The policies that are associated, with the namespaces in which they hold.
 async fn policies(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_eks::types::{self, AddonPodIdentityAssociations, AddonStatus, ResolveConflicts};
 use futures::future::try_join_all;
-use reconcile::failure::Failure;
+use reconcile::failure::{Class, Failure};
 use reconcile::part::{
     Call, Condition, Deleted, Difference, Idempotence, KindTraits, Made, Object, Part, Ref, Tags, Text,
 };
@@ -17,7 +17,7 @@ use super::{
     issues::{self, issues},
     until_well,
 };
-use crate::kind::{At, UnderParent, id_under, no_answer, of, outputs, pace, pages, settled, usual};
+use crate::kind::{At, UnderParent, gone, id_under, no_answer, of, outputs, pace, pages, settled, usual};
 
 /// An add-on: software in the cluster that EKS installs and keeps.
 ///
@@ -66,6 +66,7 @@ impl UnderParent for Addon {
             "eks:ListAddons",
             "eks:DescribeAddon",
             "eks:DescribePodIdentityAssociation",
+            "eks:ListPodIdentityAssociations",
             "eks:DescribeUpdate",
         ],
         writes: &[
@@ -134,7 +135,10 @@ impl UnderParent for Addon {
             .set_pod_identity_associations(Some(self.identities(call)?).filter(|all| !all.is_empty()))
             .resolve_conflicts(ResolveConflicts::Overwrite)
             .set_tags(Some(call.tags(&self.tags).into_iter().collect()));
-        let answer = eks.call("eks:CreateAddon", make.send()).await?;
+        let answer = match eks.call("eks:CreateAddon", make.send()).await {
+            Err(failure) => return Err(self.take_over(eks, cluster, call, failure).await),
+            Ok(answer) => answer,
+        };
         let made = answer.addon.ok_or_else(|| no_answer(call))?;
         let made = see(cluster, made, &BTreeMap::new());
         // Whether it is well shows later.
@@ -181,17 +185,12 @@ impl UnderParent for Addon {
             .set_service_account_role_arn(role)
             .set_pod_identity_associations(identities.transpose()?)
             .resolve_conflicts(conflicts);
-        let answer = eks.call("eks:UpdateAddon", update.send()).await?;
+        let answer = match eks.call("eks:UpdateAddon", update.send()).await {
+            Err(failure) => return Err(self.take_over(eks, addon.parent, call, failure).await),
+            Ok(answer) => answer,
+        };
         eks.began(&is.id, answer.update, Some(&self.version));
         Ok(())
-    }
-
-    async fn tag(eks: &Eks, arn: &str, tags: &Tags) -> Result<(), Failure> {
-        eks.tag(arn, tags).await
-    }
-
-    async fn untag(eks: &Eks, arn: &str, tags: &[String]) -> Result<(), Failure> {
-        eks.untag(arn, tags).await
     }
 
     async fn unmake(eks: &Eks, addon: At<'_>) -> Result<Deleted, Failure> {
@@ -201,6 +200,9 @@ impl UnderParent for Addon {
         Ok(Deleted::Begun)
     }
 }
+
+/// Where the pods of add-ons run that have roles here.
+const NAMESPACE: &str = "kube-system";
 
 /// The text of no configuration.
 const NOTHING: &str = "{}";
@@ -218,6 +220,65 @@ impl Addon {
             identities.extend(identity.role_arn(call.text(role)?).build());
         }
         Ok(identities)
+    }
+}
+
+/// What EKS says where a service account of the add-on has a role by an association of its own.
+const ASSOCIATED: &str = "association already exists";
+
+impl Addon {
+    /// Whoever gave a service account of the add-on the very role that it shall have meant the same: that association goes, and the add-on
+    /// makes its own at the next attempt. Any other is told (cloudposse/terraform-aws-eks-cluster#252).
+    async fn take_over(&self, eks: &Eks, cluster: &str, call: &Call, failure: Failure) -> Failure {
+        if !failure.cause.to_lowercase().contains(ASSOCIATED) {
+            return failure;
+        }
+        match self.free_accounts(eks, cluster, call).await {
+            Ok(others) if others.is_empty() => Failure {
+                class: Class::Busy,
+                ..failure
+            },
+            Ok(others) => Failure {
+                cause: format!("{}: {}", failure.cause, others.join("; ")),
+                ..failure
+            },
+            Err(other) => other,
+        }
+    }
+
+    /// Deletes associations by hand that say the same as the add-on, and gives the others in words.
+    async fn free_accounts(&self, eks: &Eks, cluster: &str, call: &Call) -> Result<Vec<String>, Failure> {
+        let mut others = Vec::new();
+        for (account, role) in &self.pod_identity {
+            let listed = pages(|token| async {
+                let list = eks.read.list_pod_identity_associations().cluster_name(cluster);
+                let list = list.namespace(NAMESPACE).service_account(account);
+                let list = list.set_next_token(token).send();
+                let answer = eks.call("eks:ListPodIdentityAssociations", list).await?;
+                Ok((answer.associations, answer.next_token))
+            });
+            for id in listed.await?.into_iter().filter_map(|one| one.association_id) {
+                let describe = eks.read.describe_pod_identity_association();
+                let describe = describe.cluster_name(cluster).association_id(&id).send();
+                let answer = eks.call("eks:DescribePodIdentityAssociation", describe).await?;
+                let Some(found) = answer.association else { continue };
+                let is_by_hand = found.owner_arn.is_none()
+                    && !found
+                        .tags
+                        .iter()
+                        .flatten()
+                        .any(|(key, _)| key.starts_with("ekb:"));
+                if is_by_hand && found.role_arn.as_deref() == Some(call.text(role)?.as_str()) {
+                    let delete = eks.write.delete_pod_identity_association();
+                    let delete = delete.cluster_name(cluster).association_id(&id).send();
+                    gone(eks.call("eks:DeletePodIdentityAssociation", delete).await)?;
+                } else {
+                    let role = found.role_arn.unwrap_or_default();
+                    others.push(format!("{id} gives {NAMESPACE}/{account} the role {role}"));
+                }
+            }
+        }
+        Ok(others)
     }
 }
 

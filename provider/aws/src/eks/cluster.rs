@@ -1,6 +1,6 @@
 //! Clusters.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use aws_sdk_eks::types::{
@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Eks, Of, ids, is_open,
+    Eks, Of, ids, inside, is_open,
     issues::{self, issues},
     refused,
 };
@@ -156,7 +156,11 @@ impl ByName for Cluster {
             "eks:ListClusters",
             "eks:DescribeUpdate",
             "eks:ListNodegroups",
+            "eks:DescribeNodegroup",
             "eks:ListFargateProfiles",
+            "ec2:DescribeInstances",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeNetworkInterfaces",
         ],
         writes: &[
             "eks:CreateCluster",
@@ -166,6 +170,9 @@ impl ByName for Cluster {
             "eks:StartInsightsRefresh",
             "eks:AssociateEncryptionConfig",
             "eks:DeleteCluster",
+            "eks:DeleteNodegroup",
+            "eks:DeleteFargateProfile",
+            "ec2:TerminateInstances",
             "eks:TagResource",
             "eks:UntagResource",
         ],
@@ -325,6 +332,9 @@ impl ByName for Cluster {
     }
 
     async fn unmake(eks: &Eks, object: &Object) -> Result<Deleted, Failure> {
+        if inside::is_forced(&object.tags) {
+            inside::take_along(eks, &object.id).await?;
+        }
         let delete = eks.write.delete_cluster().name(&object.id);
         eks.call("eks:DeleteCluster", delete.send()).await?;
         Ok(Deleted::Begun)
@@ -343,24 +353,7 @@ impl ByName for Cluster {
                     .hint("Set it to false, apply, then destroy. Nothing was deleted."),
             );
         }
-        let (groups, profiles) = others(eks, &it.id, ours).await;
-        if groups.is_empty() && profiles.is_empty() {
-            return Ok(());
-        }
-        let named = |what: &str, names: &[String]| {
-            (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
-        };
-        let named = [
-            named("node groups", &groups),
-            named("Fargate profiles", &profiles),
-        ];
-        let cause = format!(
-            "others have in it: {}",
-            named.into_iter().flatten().collect::<Vec<_>>().join("; ")
-        );
-        Err(Failure::new(Class::Invalid, doing, cause)
-            .code(codes::BUSY)
-            .hint("Delete them first, whoever made them. Nothing was deleted."))
+        inside::before(eks, it, ours).await
     }
 }
 
@@ -518,26 +511,4 @@ pub(super) fn see(cluster: types::Cluster) -> Object {
         detail: json!({ "issues": issues::each(&issues) }),
         ..settled(fields)
     }
-}
-
-/// Names of node groups and Fargate profiles that are not ours. Who cannot look finds none.
-async fn others(eks: &Eks, cluster: &str, ours: &[&Object]) -> (Vec<String>, Vec<String>) {
-    let groups = eks.read.list_nodegroups().cluster_name(cluster).send();
-    let profiles = eks.read.list_fargate_profiles().cluster_name(cluster).send();
-    let (groups, profiles) = futures::join!(
-        eks.call("eks:ListNodegroups", groups),
-        eks.call("eks:ListFargateProfiles", profiles)
-    );
-    let ours: BTreeMap<&str, &Object> = ours.iter().map(|object| (object.id.as_str(), *object)).collect();
-    let groups = groups
-        .ok()
-        .and_then(|answer| answer.nodegroups)
-        .unwrap_or_default()
-        .into_iter();
-    let is_ours = |name: &String| ours.contains_key(crate::kind::id_under(cluster, name).as_str());
-    let profiles = profiles.ok().and_then(|answer| answer.fargate_profile_names);
-    (
-        groups.filter(|name| !is_ours(name)).collect(),
-        profiles.unwrap_or_default(),
-    )
 }

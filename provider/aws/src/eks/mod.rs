@@ -4,6 +4,7 @@ mod access_entry;
 mod addon;
 pub mod catalogue;
 mod cluster;
+pub mod inside;
 mod issues;
 mod node_group;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use serde_json::Value;
 use crate::client::{Aws, Clients};
 use crate::failure::codes;
 use crate::kind::{
-    Api, At, Client, Operation, Place, UnderParent, by_name, hopeless, id_under, under_parent,
+    Api, At, Client, Operation, Place, TagsByArn, UnderParent, by_name, hopeless, id_under, under_parent,
 };
 
 pub use access_entry::AccessEntry;
@@ -37,6 +38,23 @@ type Eks = Api<aws_sdk_eks::Client>;
 impl Client for aws_sdk_eks::Client {
     async fn of(place: &Place) -> Result<Clients<Self>, Failure> {
         place.aws.eks(&place.region).await
+    }
+}
+
+#[async_trait]
+impl TagsByArn for aws_sdk_eks::Client {
+    async fn tag(eks: &Eks, arn: &str, tags: &Tags) -> Result<(), Failure> {
+        let tags = tags.clone().into_iter().collect();
+        let tag = eks.write.tag_resource().resource_arn(arn).set_tags(Some(tags));
+        eks.call("eks:TagResource", tag.send()).await?;
+        Ok(())
+    }
+
+    async fn untag(eks: &Eks, arn: &str, tags: &[String]) -> Result<(), Failure> {
+        let untag = eks.write.untag_resource().resource_arn(arn);
+        let untag = untag.set_tag_keys(Some(tags.to_vec()));
+        eks.call("eks:UntagResource", untag.send()).await?;
+        Ok(())
     }
 }
 
@@ -59,22 +77,6 @@ enum Of<'a> {
 }
 
 impl Eks {
-    /// Sets tags of any object of EKS.
-    async fn tag(&self, arn: &str, tags: &Tags) -> Result<(), Failure> {
-        let tags = tags.clone().into_iter().collect();
-        let tag = self.write.tag_resource().resource_arn(arn).set_tags(Some(tags));
-        self.call("eks:TagResource", tag.send()).await?;
-        Ok(())
-    }
-
-    /// Removes tags of any object of EKS.
-    async fn untag(&self, arn: &str, tags: &[String]) -> Result<(), Failure> {
-        let untag = self.write.untag_resource().resource_arn(arn);
-        let untag = untag.set_tag_keys(Some(tags.to_vec()));
-        self.call("eks:UntagResource", untag.send()).await?;
-        Ok(())
-    }
-
     /// Notes an update of the object that has just begun. `aim` is the version that it shall have afterwards.
     fn began(&self, object: &str, update: Option<Update>, aim: Option<&str>) {
         let operation = update.and_then(|update| update.id).map(|id| Operation {

@@ -242,14 +242,6 @@ impl UnderParent for NodeGroup {
         Ok(())
     }
 
-    async fn tag(eks: &Eks, arn: &str, tags: &Tags) -> Result<(), Failure> {
-        eks.tag(arn, tags).await
-    }
-
-    async fn untag(eks: &Eks, arn: &str, tags: &[String]) -> Result<(), Failure> {
-        eks.untag(arn, tags).await
-    }
-
     async fn unmake(eks: &Eks, group: At<'_>) -> Result<Deleted, Failure> {
         let delete = eks.write.delete_nodegroup().cluster_name(group.parent);
         let delete = delete.nodegroup_name(group.name).send();

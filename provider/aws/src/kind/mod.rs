@@ -25,7 +25,7 @@ pub(crate) use api::{Api, Client, pages};
 use by_filter::Looks;
 pub(crate) use by_filter::{ByFilter, Ec2, Filters, InVpc, Listed, by, by_filter, find, made, seen};
 pub(crate) use by_name::{ByName, by_name};
-pub(crate) use under_parent::{At, UnderParent, id_under, under_parent};
+pub(crate) use under_parent::{At, TagsByArn, UnderParent, id_under, under_parent};
 pub(crate) use under_way::{Operation, UnderWay, hopeless};
 
 /// Where parts of a kind are made: a region of the configured AWS.

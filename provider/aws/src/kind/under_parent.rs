@@ -21,7 +21,7 @@ use super::{Api, Client, Place, is_same, observed};
 #[async_trait]
 pub(crate) trait UnderParent: Part {
     /// The client of its service.
-    type Client: Client;
+    type Client: TagsByArn;
 
     /// Constant facts.
     const TRAITS: KindTraits;
@@ -37,9 +37,16 @@ pub(crate) trait UnderParent: Part {
     const LEFT_OPEN: &'static [&'static str] = &[];
     /// What is lost with an object.
     const LOSS: Loss = Loss::Nothing;
+    /// It ends with its parent, and is not deleted before it ([`Kind::ends_with_parent`]).
+    const ENDS_WITH_PARENT: bool = false;
 
     /// The part under which it is made.
     fn parent(&self) -> &Ref;
+
+    /// Whether the parent may have any: where not, it is not asked, as it would refuse.
+    fn may_be_under(_parent: &Object) -> bool {
+        true
+    }
 
     /// The names of those under the parent.
     async fn list(api: &Api<Self::Client>, parent: &str) -> Result<Vec<String>, Failure>;
@@ -62,14 +69,30 @@ pub(crate) trait UnderParent: Part {
         Ok(())
     }
 
-    /// Sets tags of the object of this ARN.
-    async fn tag(api: &Api<Self::Client>, arn: &str, tags: &Tags) -> Result<(), Failure>;
-
-    /// Removes tags of the object of this ARN.
-    async fn untag(api: &Api<Self::Client>, arn: &str, tags: &[String]) -> Result<(), Failure>;
-
     /// Deletes it.
     async fn unmake(api: &Api<Self::Client>, at: At<'_>) -> Result<Deleted, Failure>;
+}
+
+/// A service whose objects are all tagged in the same way, by their ARNs.
+#[async_trait]
+pub(crate) trait TagsByArn: Client {
+    /// Sets tags of the object of this ARN.
+    async fn tag(api: &Api<Self>, arn: &str, tags: &Tags) -> Result<(), Failure>;
+
+    /// Removes tags of the object of this ARN.
+    async fn untag(api: &Api<Self>, arn: &str, tags: &[String]) -> Result<(), Failure>;
+}
+
+impl<C: TagsByArn> Api<C> {
+    /// Sets tags of the object of this ARN.
+    pub(crate) async fn tag(&self, arn: &str, tags: &Tags) -> Result<(), Failure> {
+        C::tag(self, arn, tags).await
+    }
+
+    /// Removes tags of the object of this ARN.
+    pub(crate) async fn untag(&self, arn: &str, tags: &[String]) -> Result<(), Failure> {
+        C::untag(self, arn, tags).await
+    }
 }
 
 /// Where an object is: its parent's id, and its name there.
@@ -199,7 +222,8 @@ impl<P: UnderParent> Kind for Child<P> {
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
-        let able = ask.parents.iter().filter(|parent| can_tell(parent));
+        let able = ask.parents.iter();
+        let able = able.filter(|parent| can_tell(parent) && P::may_be_under(parent));
         let found = try_join_all(able.map(|parent| self.look(&parent.id, ask))).await?;
         Ok(found.into_iter().flatten().collect())
     }
@@ -223,10 +247,10 @@ impl<P: UnderParent> Kind for Child<P> {
             Failure::new(Class::NotFound, api.doing(), "it is gone").code(crate::failure::codes::NOT_FOUND)
         })?;
         if !set.is_empty() {
-            P::tag(&api, &arn, set).await?;
+            api.tag(&arn, set).await?;
         }
         if !remove.is_empty() {
-            P::untag(&api, &arn, remove).await?;
+            api.untag(&arn, remove).await?;
         }
         Ok(())
     }
@@ -242,6 +266,10 @@ impl<P: UnderParent> Kind for Child<P> {
 
     fn loss(&self) -> Loss {
         P::LOSS
+    }
+
+    fn ends_with_parent(&self) -> bool {
+        P::ENDS_WITH_PARENT
     }
 
     async fn outlook(&self, object: &Object, _: std::time::Duration) -> Result<(), Failure> {

@@ -1,5 +1,7 @@
 //! Log groups of CloudWatch Logs, found by their fixed names.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::types;
 use reconcile::failure::{Class, Failure};
@@ -27,6 +29,15 @@ pub struct LogGroup {
     pub retention_days: i64,
     /// Tags beside those of ownership.
     pub tags: Tags,
+}
+
+/// How long EKS writes the last logs of a cluster that is gone, for which it makes the group again, without tags and for ever
+/// (terraform-aws-modules/terraform-aws-eks#2763).
+const LAST_LOGS: Duration = Duration::from_secs(120);
+
+/// Whether EKS writes the logs of a control plane to it.
+fn is_of_eks(name: &str) -> bool {
+    name.starts_with("/aws/eks/") && name.ends_with("/cluster")
 }
 
 /// CloudWatch Logs, and what is being done there.
@@ -112,7 +123,11 @@ impl ByName for LogGroup {
     async fn unmake(logs: &Logs, object: &Object) -> Result<Deleted, Failure> {
         let delete = logs.write.delete_log_group().log_group_name(&object.id);
         logs.call("logs:DeleteLogGroup", delete.send()).await?;
-        Ok(Deleted::Gone)
+        Ok(if is_of_eks(&object.id) {
+            Deleted::MayReturn(LAST_LOGS)
+        } else {
+            Deleted::Gone
+        })
     }
 }
 

@@ -26,8 +26,15 @@ pub(super) struct Imported {
 
 impl Imported {
     /// Refuses to make a state of what could be looked at only in part: a plan would take the rest for gone or different.
+    /// What ends with what it lies in is left out: nothing of AWS's hangs on it, and who imports a cluster may have no way into it.
     fn check(&self, observation: &Observation) -> Result<(), Diagnostic> {
-        match observation.blind.values().next().filter(|_| self.is_import) {
+        let kinds = &observation.engine.kinds;
+        let counts = |kind: &str| !kinds.get(kind).is_some_and(|kind| kind.ends_with_parent());
+        let mut blind = observation
+            .blind
+            .iter()
+            .filter(|(kind, _)| self.is_import && counts(kind));
+        match blind.next().map(|(_, failure)| failure) {
             Some(failure) => Err(Failure {
                 hint: format!("{} Then import it again.", failure.hint)
                     .trim_start()
@@ -202,7 +209,7 @@ impl<D> Reconciled<D> {
                 imported.check(&observation)?;
                 report = observation.report();
             }
-            self.adopt(context, &mut state, &report);
+            self.adopt(context, &mut state, &report).await;
             seen = report.ids.len();
         }
         let mut observation = engine
@@ -215,9 +222,9 @@ impl<D> Reconciled<D> {
         if imported.is_none() && self.0.read_arguments(&mut state, &report) {
             observation.declare(self.graph(Some(context), &state).into_iter().collect());
             report = observation.report();
-        } else if imported.is_some() && report.ids.len() > seen {
-            // What is found by a fixed name and not by tags (a log group) shows only once the name is known.
-            self.adopt(context, &mut state, &report);
+        } else if imported.is_some() && (report.ids.len() > seen || known.import) {
+            // What is found by a fixed name and not by tags (a log group) shows only once the name is known; and that it is not there.
+            self.adopt(context, &mut state, &report).await;
             observation = engine
                 .observe(self.graph(Some(context), &state).as_ref(), &known)
                 .await;
@@ -281,11 +288,12 @@ impl<D> Reconciled<D> {
     }
 
     /// Sets the arguments from what is there.
-    fn adopt<C: Surroundings>(&self, context: &C, state: &mut D::Model, report: &Report)
+    async fn adopt<C: Surroundings>(&self, context: &C, state: &mut D::Model, report: &Report)
     where
         D: Declared<C>,
     {
         self.0.adopt(state, report);
+        self.0.complete_import(context, state, report).await;
         let graph = self.0.graph(state);
         let mut shared = shared_tags(report, graph.as_ref());
         shared.retain(|key, _| !context.ignored_tags().contains(key));

@@ -278,6 +278,17 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
         false
     }
 
+    /// The id of the root object that follows from the resource's name, where it does: an import by name then finds also what
+    /// others built.
+    fn root_named(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// Region and name of the resource that an ARN means; none where it is the ARN of something else.
+    fn of_arn(&self, _arn: &str) -> Option<(String, String)> {
+        None
+    }
+
     /// The key of the root part.
     fn root_key(&self) -> Key;
 
@@ -302,6 +313,9 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
 
     /// Sets the arguments from what is there: import and data source.
     fn adopt(&self, model: &mut Self::Model, report: &Report);
+
+    /// Sets at import what the report alone does not tell. After [`Declared::adopt`].
+    async fn complete_import(&self, _context: &C, _model: &mut Self::Model, _report: &Report) {}
 }
 
 /// [`Declared`] as a resource of the framework.
@@ -624,6 +638,19 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                 id.region.into_known(),
                 None,
             ),
+            Import::Id(text) if text.starts_with("arn:") => match self.0.of_arn(&text) {
+                Some((region, name)) => (ours.clone(), Some(name), Some(region), None),
+                None => {
+                    return fail(
+                        Diagnostic::error(
+                            "EKB2025",
+                            "Invalid import id",
+                            format!("`{text}` is not the ARN of a {}.", D::TITLE),
+                        )
+                        .hint("Write ENVIRONMENT/NAME."),
+                    );
+                }
+            },
             Import::Id(text) => {
                 let parts: Vec<&str> = text.split('/').collect();
                 let own = |text: &str| Some(text.to_owned());
@@ -650,6 +677,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             }
         };
         let mut state = D::Model::default();
+        let root = root.or_else(|| self.0.root_named(name.as_deref()?));
         *Managed::name_mut(&mut state) = Attr::from_option(name);
         let common = Managed::common_mut(&mut state);
         common.environment = Attr::from_option(environment.or(ours));

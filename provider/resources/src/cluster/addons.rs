@@ -74,6 +74,16 @@ fn known(name: &str) -> Option<&'static Known> {
     DEFAULT.iter().find(|known| known.name == name)
 }
 
+/// The names of the add-ons that are on by default.
+pub fn defaults() -> impl Iterator<Item = &'static str> {
+    DEFAULT.iter().map(|known| known.name)
+}
+
+/// Whether the add-on is on by default.
+pub fn is_default(name: &str) -> bool {
+    known(name).is_some()
+}
+
 /// The component in the name of the role that is made for the add-on; none where it needs no role.
 pub fn component(addon: &str) -> Option<&'static str> {
     known(addon)?.role.map(|(component, _, _)| component)
@@ -106,6 +116,21 @@ fn merged(ours: Value, users: Value) -> Value {
         }
         (_, users) => users,
     }
+}
+
+/// What a user has said beyond what we configure, for the configuration to be as it was found: names in order, as `jsonencode` writes
+/// them.
+pub fn users_configuration(name: &str, found: &Value) -> Value {
+    fn beyond(ours: &Value, found: &Value) -> Value {
+        let Value::Object(found) = found else {
+            return found.clone();
+        };
+        let mut names: Vec<&String> = found.keys().filter(|name| ours[*name] != found[*name]).collect();
+        names.sort();
+        let entry = |name: &String| (name.clone(), beyond(&ours[name], &found[name]));
+        names.into_iter().map(entry).collect()
+    }
+    beyond(&default_configuration(name), found)
 }
 
 /// The whole configuration; `None` where the user's is no JSON object (the checks say so).
@@ -233,7 +258,7 @@ pub fn add_ons(
             configuration: configuration(name, &addon.configuration).unwrap_or_default(),
             service_account_role,
             pod_identity,
-            overwrite: false,
+            overwrite: addon.resolve_conflicts == Attr::Known("overwrite".to_owned()),
             health: Healthy,
             after: after.to_vec(),
             tags: Tags::new(),
@@ -270,4 +295,28 @@ fn irsa(issuer: &Handle, cluster: &Handle, account: &str, naming: &Naming<'_>) -
             } },
         }],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_users_configure_is_found_again() {
+        for (users, name) in [
+            (json!({}), "coredns"),
+            (json!({ "replicaCount": 3 }), "coredns"),
+            (
+                json!({ "controller": { "loggingFormat": "json" } }),
+                "aws-ebs-csi-driver",
+            ),
+            (json!({ "tolerations": [] }), "metrics-server"),
+            (json!({ "env": { "B": "2", "A": "1" } }), "vpc-cni"),
+        ] {
+            let whole = configuration(name, &Attr::Known(users.to_string())).unwrap();
+            assert_eq!(users_configuration(name, &whole), users, "{name}");
+        }
+        let text = users_configuration("vpc-cni", &json!({ "b": 1, "a": { "d": 2, "c": 3 } })).to_string();
+        assert_eq!(text, r#"{"a":{"c":3,"d":2},"b":1}"#);
+    }
 }

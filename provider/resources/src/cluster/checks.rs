@@ -3,10 +3,9 @@
 use aws::logs::RETENTION_DAYS;
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 
-use super::addons;
 use super::model::{Cluster, SystemNodes};
-use super::nodes;
 use super::versions::minor;
+use super::{addons, kubelet, nodes};
 
 /// Most characters of the name of a node group (AWS EKS CreateNodegroup).
 const NODE_GROUP_NAME: usize = 63;
@@ -66,6 +65,27 @@ fn check_endpoint(cluster: &Cluster, out: &mut Diagnostics) {
                  connected with it.",
             )
             .at(Path::from("endpoint_access")),
+    );
+}
+
+/// Says what it takes to reach an API that only the VPC reaches: where that becomes so.
+pub fn say_private(prior: Option<&Cluster>, planned: &Cluster, out: &mut Diagnostics) {
+    let is_private = |cluster: &Cluster| {
+        let access = cluster.endpoint_access.known();
+        access.is_some_and(|access| access.private_only == Attr::Known(true))
+    };
+    if !is_private(planned) || prior.is_some_and(is_private) {
+        return;
+    }
+    out.push(
+        Diagnostic::warning(
+            "EKB2283",
+            "The Kubernetes API is reached from inside the VPC alone",
+            "Whoever applies this has to resolve the name of the cluster's endpoint to its private addresses, and to reach these on port \
+             443: the StorageClass, and what comes into the cluster later, need it.",
+        )
+        .hint("From elsewhere say the way in a block `kubernetes` of the provider: `host` of a tunnel, or `proxy_url`.")
+        .at(Path::from("endpoint_access").attribute("private_only")),
     );
 }
 
@@ -238,6 +258,7 @@ fn check_nodes(cluster: &Cluster, out: &mut Diagnostics) {
             .at(at("min")),
         );
     }
+    kubelet::check(&nodes, out);
     let is_al2 = nodes::ami_type(&nodes)
         .known()
         .is_some_and(|ami| ami.starts_with("AL2_"));

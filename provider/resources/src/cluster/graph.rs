@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws::ec2::ClusterSecurityGroup;
+use aws::eks::inside::FORCE_DESTROY;
 use aws::eks::{AccessEntry, Cluster as EksCluster};
 use aws::iam::{IamRole, OidcProvider};
 use aws::kms::Key as KmsKey;
@@ -19,6 +20,14 @@ use super::storage;
 
 /// The part of the identity that creates the cluster.
 pub const CREATOR: &str = "access_entry/creator";
+
+/// How long the control plane's logs are kept where the user says nothing.
+pub const RETENTION_DAYS: i64 = 30;
+
+/// The logs of the control plane that there are where the user says nothing.
+pub fn log_types() -> BTreeSet<String> {
+    ["api", "audit", "authenticator"].map(str::to_owned).into()
+}
 
 /// The tag by which Karpenter finds security groups.
 const DISCOVERY: &str = "karpenter.sh/discovery";
@@ -102,6 +111,10 @@ pub fn graph_with(model: &Cluster, control_plane: Option<&str>) -> Option<Graph>
     if is_unknown {
         unknown.note("subnets");
     }
+    let (groups, is_unknown) = ids(&model.security_group_ids);
+    if is_unknown {
+        unknown.note("security_groups");
+    }
     let public_cidrs = match &model.endpoint_access {
         Attr::Known(access) => access.public_cidrs.clone(),
         other => other.as_ref().map(|_| BTreeSet::new()),
@@ -114,8 +127,8 @@ pub fn graph_with(model: &Cluster, control_plane: Option<&str>) -> Option<Graph>
         Attr::Known(logging) => logging.types.clone(),
         other => other.as_ref().map(|_| BTreeSet::new()),
     };
-    let default_types = || ["api", "audit", "authenticator"].map(str::to_owned).into();
-    let logging = unknown.take("logging", &types, default_types());
+    let logging = unknown.take("logging", &types, log_types());
+    let forced = unknown.take("tags", &model.force_destroy, false);
     let cluster = graph.part_with(
         "cluster",
         EksCluster {
@@ -123,7 +136,7 @@ pub fn graph_with(model: &Cluster, control_plane: Option<&str>) -> Option<Graph>
             version,
             role_arn: cluster_role.arn.unwrap_or_default(),
             subnets: subnet_ids.into_iter().map(Target::Id).collect(),
-            security_groups: Vec::new(),
+            security_groups: groups.into_iter().map(Target::Id).collect(),
             endpoint_private: true,
             endpoint_public: !public_cidrs.is_empty(),
             public_cidrs: public_cidrs.iter().map(ToString::to_string).collect(),
@@ -134,7 +147,11 @@ pub fn graph_with(model: &Cluster, control_plane: Option<&str>) -> Option<Graph>
             ),
             logging,
             encryption_key: encryption_key.arn,
-            authentication_mode: "API".to_owned(),
+            authentication_mode: unknown.take(
+                "authentication_mode",
+                &model.authentication_mode,
+                "API".to_owned(),
+            ),
             support: unknown
                 .take("support", &model.support, String::new())
                 .to_uppercase(),
@@ -143,7 +160,10 @@ pub fn graph_with(model: &Cluster, control_plane: Option<&str>) -> Option<Graph>
             deletion_protection: unknown.take("deletion_protection", &model.deletion_protection, false),
             force_upgrade: model.force_insights == Attr::Known(true),
             after: log_group.iter().map(Handle::ready).collect(),
-            tags: Tags::new(),
+            tags: forced
+                .then(|| (FORCE_DESTROY.to_owned(), "true".to_owned()))
+                .into_iter()
+                .collect(),
         },
         unknown,
     );
@@ -318,9 +338,11 @@ fn log_group(graph: &mut Graph, model: &Cluster, naming: &Naming<'_>) -> Option<
     let mut unknown = Unknowns::default();
     let group = LogGroup {
         name: naming.log_group(),
-        retention_days: unknown.take("retention_days", &days, 30),
+        retention_days: unknown.take("retention_days", &days, RETENTION_DAYS),
         tags: naming.tags("control-plane-logs"),
     };
+    // EKS makes it by itself, and makes it again for the last logs of a cluster that is gone.
+    graph.take_over("log_group");
     Some(graph.part_with("log_group", group, unknown))
 }
 
@@ -386,6 +408,8 @@ fn access(graph: &mut Graph, model: &Cluster, cluster: &Handle, region: &str) ->
             principal_id: None,
             tags: Tags::new(),
         };
+        // What an earlier bootstrap or another tool made for the principal: EKS has one entry for it.
+        graph.take_over(key("access_entry", name));
         parts.push(graph.part_with(key("access_entry", name), part, unknown));
     }
     parts

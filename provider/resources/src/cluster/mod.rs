@@ -5,17 +5,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws::partition::partition;
-use framework::{Attr, Diagnostic, Diagnostics};
+use framework::{Attr, Diagnostics};
 use reconcile::failure::Failure;
 use reconcile::graph::Graph;
 use reconcile::kinds::Kinds;
 use reconcile::part::Key;
-use reconcile::report::Report;
+use reconcile::report::{Report, Unclaimed};
 use reconcile::resource::{Declared, DefaultTimeouts, Outputs};
 
 pub mod addons;
+pub mod adopt;
+pub mod aws_auth;
 pub mod checks;
+pub mod conflicts;
+pub mod destroy;
 pub mod graph;
+pub mod known_bad;
+pub mod kubelet;
 pub mod lookups;
 pub mod model;
 pub mod nodes;
@@ -65,15 +71,23 @@ impl Declared<Platform> for ClusterResource {
     async fn complete(
         &self,
         context: Option<&Platform>,
-        _config: &Cluster,
+        config: &Cluster,
         prior: Option<&Cluster>,
         planned: &mut Cluster,
         out: &mut Diagnostics,
     ) {
+        if config.authentication_mode.is_null() && !planned.authentication_mode.is_known() {
+            planned.authentication_mode = "API".into();
+        }
         let versions = versions::complete(context, prior, planned, out).await;
+        known_bad::check(prior, planned, out);
+        checks::say_private(prior, planned, out);
         if let Some(prior) = prior {
             checks::check_change(prior, planned, out);
             upgrade::check(context, prior, planned, &versions, out).await;
+            aws_auth::check(context, prior, planned, out).await;
+            nodes::say_replacement(prior, planned, out);
+            conflicts::check(context, prior, planned, out).await;
         }
         lookups::check(context, prior, planned, out).await;
         foresee_names(planned);
@@ -155,31 +169,58 @@ impl Declared<Platform> for ClusterResource {
         };
     }
 
-    async fn check_destroy(&self, _context: Option<&Platform>, prior: &Cluster, out: &mut Diagnostics) {
-        if prior.deletion_protection == Attr::Known(true) {
-            out.push(
-                Diagnostic::error(
-                    "EKB2230",
-                    "The cluster is protected",
-                    format!(
-                        "`deletion_protection` is true: the cluster {} is not destroyed.",
-                        prior.name.known().map_or("", String::as_str)
-                    ),
-                )
-                .hint("Set it to false, apply, then destroy."),
-            );
-        }
+    async fn check_destroy(&self, context: Option<&Platform>, prior: &Cluster, out: &mut Diagnostics) {
+        destroy::check(context, prior, out).await;
     }
 
     fn root_key(&self) -> Key {
         "cluster".into()
     }
 
+    fn root_named(&self, name: &str) -> Option<String> {
+        Some(name.to_owned())
+    }
+
+    fn of_arn(&self, arn: &str) -> Option<(String, String)> {
+        let mut parts = arn.splitn(6, ':').skip(2);
+        let (service, region, _account, resource) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let name = resource.strip_prefix("cluster/").filter(|_| service == "eks")?;
+        Some((region.to_owned(), name.to_owned()))
+    }
+
+    fn recognise<'a>(&self, report: &'a Report) -> Vec<(Key, &'a Unclaimed)> {
+        adopt::recognise(report)
+    }
+
+    fn left_alone(&self, report: &Report) -> Vec<String> {
+        adopt::left_alone(report)
+    }
+
     fn adopt(&self, model: &mut Cluster, report: &Report) {
-        let Some(cluster) = report.objects.get(&Key::from("cluster")) else {
+        adopt::adopt(model, report);
+    }
+
+    /// Whoever imports what others built may have access by an entry of theirs already: EKS takes one for a principal.
+    async fn complete_import(&self, context: &Platform, model: &mut Cluster, report: &Report) {
+        let is_open = model.creator_access == Attr::Known(true);
+        if !is_open || report.ids.contains_key(&Key::from(graph::CREATOR)) {
+            return;
+        }
+        let (Attr::Known(entries), Attr::Known(region)) = (&model.access, &model.common.region) else {
             return;
         };
-        model.kubernetes_version = Attr::from_option(cluster["version"].as_str().map(str::to_owned));
+        let Ok(caller) = context
+            .aws
+            .caller(region, "looking whose credentials these are")
+            .await
+        else {
+            return;
+        };
+        let caller = Attr::Known(caller);
+        if entries.values().any(|entry| entry.principal_arn == caller) {
+            model.creator_access = Attr::Known(false);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What users write and see of `ekb_cluster`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use framework::{Attr, Model, Timeouts};
 use ipnet::Ipv4Net;
@@ -26,6 +27,9 @@ pub struct Cluster {
     /// Ids of the subnets of the control plane's interfaces and of the system nodes: private ones, in two zones at least.
     #[attribute(required)]
     pub subnet_ids: Attr<BTreeSet<Attr<String>>>,
+    /// Ids of further security groups of the control plane's interfaces, beside the one that EKS makes: at most four.
+    #[attribute(optional, validate(length(0..=4)))]
+    pub security_group_ids: Attr<BTreeSet<Attr<String>>>,
     /// Who reaches the Kubernetes API. Inside the VPC it is always reached privately; say here whether also from outside.
     #[attribute(optional)]
     pub endpoint_access: Attr<EndpointAccess>,
@@ -35,6 +39,10 @@ pub struct Cluster {
     /// Logs of the control plane.
     #[attribute(optional)]
     pub logging: Attr<Logging>,
+    /// Whether access entries alone let in (`API`), or also the ConfigMap `aws-auth` (`API_AND_CONFIG_MAP`). Default `API`; of a cluster
+    /// that was imported with `aws-auth` the latter. There is no way back from `API`.
+    #[attribute(optional, computed, keep, validate(one_of("API", "API_AND_CONFIG_MAP")))]
+    pub authentication_mode: Attr<String>,
     /// Who enters the cluster, by names of your choice. The identity that creates the cluster has access as administrator
     /// beside them.
     #[attribute(optional)]
@@ -102,6 +110,11 @@ pub struct Cluster {
     /// UpdateNodegroupVersion).
     #[attribute(optional)]
     pub force_drain: Attr<bool>,
+    /// Whether a destroy goes on although others have something in the cluster: it then deletes their node groups and Fargate
+    /// profiles and the instances of Karpenter with the cluster. Load balancers stay, as the world knows them by their names. A destroy
+    /// sees only what was applied: set it, apply, then destroy.
+    #[attribute(optional)]
+    pub force_destroy: Attr<bool>,
 
     /// Name of the cluster.
     #[attribute(computed, keep)]
@@ -228,7 +241,7 @@ pub struct Access {
 }
 
 /// The nodes that run the system's own pods.
-#[derive(Model, Debug, Clone, Default)]
+#[derive(Model, Debug, Clone, Default, PartialEq)]
 pub struct SystemNodes {
     /// Instance types, all of one architecture. Default `["t4g.large"]` or, for x86_64, `["t3.large"]`.
     #[attribute(optional)]
@@ -273,6 +286,52 @@ pub struct SystemNodes {
     /// How many nodes are replaced at a time. Default 1.
     #[attribute(optional, validate(range(1..=100)))]
     pub max_unavailable: Attr<i64>,
+    /// Settings of their kubelet, for images of Amazon Linux 2023 and Bottlerocket. A change replaces the nodes.
+    #[attribute(optional)]
+    pub kubelet: Attr<Kubelet>,
+}
+
+/// Settings of the kubelet, named as in Karpenter's EC2NodeClass. Default of each: what EKS's image has.
+#[derive(Model, Debug, Clone, Default, PartialEq)]
+pub struct Kubelet {
+    /// Most pods of a node.
+    #[attribute(optional, validate(range(1..)))]
+    pub max_pods: Attr<i64>,
+    /// Most pods of a node for each of its cores; never more than `max_pods`. Not with Bottlerocket.
+    #[attribute(optional, validate(range(0..)))]
+    pub pods_per_core: Attr<i64>,
+    /// What is set apart for the system: `cpu`, `memory`, `ephemeral-storage`, `pid`.
+    #[attribute(optional, validate(pattern("^[0-9]+([.][0-9]+)?(m|k|[KMGTPE]i|[MGTPE])?$")))]
+    pub system_reserved: Attr<BTreeMap<String, String>>,
+    /// What is set apart for kubelet and container runtime: `cpu`, `memory`, `ephemeral-storage`, `pid`.
+    #[attribute(optional, validate(pattern("^[0-9]+([.][0-9]+)?(m|k|[KMGTPE]i|[MGTPE])?$")))]
+    pub kube_reserved: Attr<BTreeMap<String, String>>,
+    /// Thresholds at which pods are evicted at once, by signal (`memory.available`, `nodefs.available`, `nodefs.inodesFree`,
+    /// `imagefs.available`, `imagefs.inodesFree`, `pid.available`): a quantity or a percentage. Signals that are not given
+    /// keep the thresholds of EKS's images.
+    #[attribute(optional, validate(pattern("^[0-9]+([.][0-9]+)?(%|m|k|[KMGTPE]i|[MGTPE])?$")))]
+    pub eviction_hard: Attr<BTreeMap<String, String>>,
+    /// Thresholds at which pods are evicted after a grace period, by signal.
+    #[attribute(optional, validate(pattern("^[0-9]+([.][0-9]+)?(%|m|k|[KMGTPE]i|[MGTPE])?$")))]
+    pub eviction_soft: Attr<BTreeMap<String, String>>,
+    /// How long a threshold of `eviction_soft` is passed before pods are evicted, by signal: for example `90s`.
+    #[attribute(optional, validate(pattern("^([0-9]+([.][0-9]+)?(ms|s|m|h))+$")))]
+    pub eviction_soft_grace_period: Attr<BTreeMap<String, String>>,
+    /// Most seconds that pods which are evicted softly have to end.
+    #[attribute(optional, validate(range(0..)))]
+    pub eviction_max_pod_grace_period: Attr<i64>,
+    /// Percentage of the disk from which on images that nothing uses are removed.
+    #[attribute(optional, validate(range(0..=100)))]
+    pub image_gc_high_threshold_percent: Attr<i64>,
+    /// Percentage of the disk down to which they are removed.
+    #[attribute(optional, validate(range(0..=100)))]
+    pub image_gc_low_threshold_percent: Attr<i64>,
+    /// Whether CPU limits of containers are enforced by quotas.
+    #[attribute(optional)]
+    pub cpu_cfs_quota: Attr<bool>,
+    /// IP addresses of the DNS servers of pods.
+    #[attribute(optional)]
+    pub cluster_dns: Attr<Vec<IpAddr>>,
 }
 
 /// An add-on.
@@ -288,6 +347,10 @@ pub struct Addon {
     /// configures it: pods of add-ons tolerate the taint of the system nodes.
     #[attribute(optional)]
     pub configuration: Attr<String>,
+    /// What an update does with fields of its objects that others changed: `preserve` leaves them, `overwrite` takes them back. Default
+    /// `preserve`. Installing it always overwrites.
+    #[attribute(optional, validate(one_of("preserve", "overwrite")))]
+    pub resolve_conflicts: Attr<String>,
     /// ARN of the role that its pods assume. Default: of `vpc-cni` and `aws-ebs-csi-driver` one is made.
     #[attribute(optional)]
     pub role_arn: Attr<String>,

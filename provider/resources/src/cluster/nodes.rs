@@ -6,19 +6,26 @@ use aws::ec2::{Disk, LaunchTemplate};
 use aws::eks::{Healthy, NodeGroup, Taint, Unavailable};
 use aws::iam::IamRole;
 use aws::partition::principal;
-use framework::Attr;
+use framework::{Attr, Diagnostic, Diagnostics, Path};
 use reconcile::graph::{Graph, Handle, Unknowns};
 use reconcile::part::{Ref, Tags, Target, Text, key};
 
 use super::graph::{Naming, ids, role};
+use super::kubelet;
 use super::model::{Cluster, SystemNodes};
 
 /// Fewest nodes where the user says nothing: one may go.
 pub const DEFAULT_MIN: i64 = 2;
+/// Size of the disk where the user says nothing.
+pub const DISK_GIB: i64 = 50;
+/// AWS's policies that nodes need: EKS, images of ECR, a shell by SSM.
+pub const POLICIES: [&str; 3] = [
+    "AmazonEKSWorkerNodePolicy",
+    "AmazonEC2ContainerRegistryPullOnly",
+    "AmazonSSMManagedInstanceCore",
+];
 /// The taint that keeps all but the system's own pods away.
 pub const TAINT: &str = "CriticalAddonsOnly";
-/// The device of the root disk of Amazon Linux 2023.
-const ROOT_DISK: &str = "/dev/xvda";
 
 /// The arguments; defaults where the user gives none, `None` while nothing of them is known.
 pub fn declared(model: &Cluster) -> Option<SystemNodes> {
@@ -80,13 +87,7 @@ pub fn system_nodes(
         }
         return Vec::new();
     };
-    let mut managed: Vec<String> = [
-        "AmazonEKSWorkerNodePolicy",
-        "AmazonEC2ContainerRegistryPullOnly",
-        "AmazonSSMManagedInstanceCore",
-    ]
-    .map(|policy| naming.managed(policy))
-    .into();
+    let mut managed: Vec<String> = POLICIES.map(|policy| naming.managed(policy)).into();
     managed.extend(nodes.policies.known().into_iter().flatten().cloned());
     let node_role = managed.into_iter().fold(
         IamRole::for_service(
@@ -100,19 +101,27 @@ pub fn system_nodes(
 
     let mut unknown = Unknowns::default();
     let disk = Disk {
-        gib: i32::try_from(unknown.take("disks", &nodes.disk_gib, 50)).unwrap_or(i32::MAX),
+        gib: i32::try_from(unknown.take("disks", &nodes.disk_gib, DISK_GIB)).unwrap_or(i32::MAX),
         kind: "gp3".to_owned(),
         iops: None,
         throughput: None,
         encrypted: true,
         kms_key: None,
     };
+    let ami_type = ami_type(&nodes);
+    if ami_type.is_unknown() {
+        unknown.note("disks");
+    }
+    let user_data = kubelet::user_data(&nodes);
+    if user_data.is_unknown() {
+        unknown.note("user_data");
+    }
     let template = LaunchTemplate {
         name: naming.of("system"),
-        disks: BTreeMap::from([(ROOT_DISK.to_owned(), disk)]),
+        disks: BTreeMap::from([(device(ami_type.known().map(String::as_str)).to_owned(), disk)]),
         imdsv2_only: true,
         hop_limit: 1,
-        user_data: None,
+        user_data: user_data.into_known().map(Text::from),
         instance_tags: naming.tags("system"),
         tags: naming.tags("system"),
     };
@@ -155,7 +164,7 @@ pub fn system_nodes(
         role_arn: node_role.arn.unwrap_or_default(),
         subnets: subnet_ids.into_iter().map(Target::Id).collect(),
         instance_types: unknown.take("instance_types", &instance_types(&nodes), Vec::new()),
-        ami_type: unknown.take("ami_type", &ami_type(&nodes), String::new()),
+        ami_type: unknown.take("ami_type", &ami_type, String::new()),
         capacity_type: unknown
             .take("capacity_type", &nodes.capacity_type, "on_demand".to_owned())
             .to_uppercase(),
@@ -193,6 +202,55 @@ pub fn system_nodes(
             .part_with(key("node_group", format!("system-{place}")), group, unknown)
             .ready(),
     ]
+}
+
+/// The device of the disk on which the pods' own files and images lie: Bottlerocket has one of its own for them (Bottlerocket,
+/// "Volumes").
+pub fn device(ami_type: Option<&str>) -> &'static str {
+    match ami_type {
+        Some(ami) if ami.starts_with("BOTTLEROCKET_") => "/dev/xvdb",
+        _ => "/dev/xvda",
+    }
+}
+
+/// Says which changes replace the nodes: new settings are only for new machines.
+pub fn say_replacement(prior: &Cluster, planned: &Cluster, out: &mut Diagnostics) {
+    let (Some(before), Some(nodes)) = (declared(prior), declared(planned)) else {
+        return;
+    };
+    let differs = |before: &Attr<String>, after: &Attr<String>| !after.is_unknown() && before != after;
+    let disk = |nodes: &SystemNodes| nodes.disk_gib.or(DISK_GIB).map(|gib| gib.to_string());
+    let changed: Vec<&str> = [
+        ("disk_gib", differs(&disk(&before), &disk(&nodes))),
+        (
+            "kubelet",
+            differs(&kubelet::user_data(&before), &kubelet::user_data(&nodes)),
+        ),
+        (
+            "release_version",
+            nodes.release_version.is_known() && before.release_version != nodes.release_version,
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+    .collect();
+    if changed.is_empty() {
+        return;
+    }
+    let at_once = nodes.max_unavailable.unwrap_or(1);
+    out.push(
+        Diagnostic::warning(
+            "EKB2282",
+            "The system nodes are replaced",
+            format!(
+                "{} of `system_nodes` changes: new nodes take the place of the old ones, {at_once} at a time. Their pods move; what \
+                 a PodDisruptionBudget keeps holds the change up.",
+                changed.join(", ")
+            ),
+        )
+        .hint("To see what may hold it up: `kubectl get poddisruptionbudgets --all-namespaces`.")
+        .at(Path::from("system_nodes")),
+    );
 }
 
 /// Eight hexadecimal digits of what cannot be changed of a node group (AWS EKS UpdateNodegroupConfig has no word for it).

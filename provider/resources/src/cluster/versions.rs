@@ -6,8 +6,8 @@ use aws::eks::catalogue::{self, Support, Version};
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 use reconcile::failure::Failure;
 
-use super::addons;
 use super::model::Cluster;
+use super::{addons, known_bad};
 use crate::platform::Platform;
 
 /// What a cluster costs an hour, in US dollars (aws.amazon.com/eks/pricing, 2026-11): in standard and in extended support.
@@ -202,7 +202,7 @@ async fn complete_addons(
     planned.addon_versions = Attr::Known(versions);
 }
 
-/// EKS's default versions of add-ons for a version of Kubernetes.
+/// EKS's default versions of add-ons for a version of Kubernetes; the newest good one in place of one that is known to be bad.
 async fn defaults(
     context: &Platform,
     region: &str,
@@ -211,9 +211,12 @@ async fn defaults(
 ) -> Result<BTreeMap<String, String>, Failure> {
     let found = catalogue::addon_versions(&context.aws, region, names, version).await?;
     let default = |(name, versions): (String, Vec<catalogue::AddonVersion>)| {
+        let is_good = |one: &&catalogue::AddonVersion| !known_bad::is_broken(&name, &one.version);
         let default = versions
             .iter()
+            .filter(is_good)
             .find(|version| version.is_default)
+            .or_else(|| versions.iter().find(is_good))
             .or(versions.first())?;
         Some((name, default.version.clone()))
     };

@@ -1,7 +1,7 @@
 //! The way into a cluster: what EKS says of it, and tokens for it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use aws::Aws;
@@ -11,8 +11,10 @@ use reconcile::failure::Failure;
 use reconcile::resource::Surroundings;
 
 use crate::platform::Platform;
+use route::KubernetesBlock;
 
 pub mod kubeconfig;
+pub mod route;
 pub mod token;
 pub mod versions;
 
@@ -29,16 +31,28 @@ async fn region(platform: &Platform, given: &Attr<String>) -> Result<String, Dia
 
 /// The clusters of each region, with their connections: one for all resources of a provider block.
 #[derive(Debug, Default)]
-pub struct ClustersByRegion(Mutex<HashMap<String, Clusters>>);
+pub struct ClustersByRegion {
+    ways: Arc<[KubernetesBlock]>,
+    regions: Mutex<HashMap<String, Clusters>>,
+}
 
 impl ClustersByRegion {
+    /// Those that are reached in these ways.
+    pub(crate) fn reached(ways: Vec<KubernetesBlock>) -> Self {
+        Self {
+            ways: ways.into(),
+            regions: Mutex::default(),
+        }
+    }
+
     /// The clusters of the region. Calls nothing.
     pub(crate) fn of(&self, aws: &Aws, region: &str) -> Clusters {
-        let mut regions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
             Clusters::new(Eks {
                 aws: aws.clone(),
                 region: region.to_owned(),
+                ways: Arc::clone(&self.ways),
             })
         };
         regions.entry(region.to_owned()).or_insert_with(make).clone()
@@ -49,6 +63,7 @@ impl ClustersByRegion {
 struct Eks {
     aws: Aws,
     region: String,
+    ways: Arc<[KubernetesBlock]>,
 }
 
 #[async_trait]
@@ -69,14 +84,18 @@ impl Access for Eks {
         })
     }
 
-    /// The provider block's proxy is for clusters too.
-    fn route(&self, _cluster: &str) -> Route {
+    /// The provider block's proxy is for clusters too, unless they have one of their own.
+    fn route(&self, cluster: &str) -> Route {
+        let route = route::route(&self.ways, cluster);
+        if route.proxy.is_some() {
+            return route;
+        }
         let settings = self.aws.settings();
         let proxy = settings.https_proxy.as_ref().or(settings.http_proxy.as_ref());
         Route {
             proxy: proxy.map(|proxy| proxy.reveal().to_owned().into()),
             no_proxy: settings.no_proxy.clone(),
-            ..Route::default()
+            ..route
         }
     }
 

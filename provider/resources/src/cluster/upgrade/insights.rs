@@ -107,8 +107,31 @@ pub async fn allow(context: &Platform, hop: &Hop<'_>, is_first: bool) -> Result<
 async fn refresh(context: &Platform, hop: &Hop<'_>) -> Result<(), Failure> {
     let clock = Clock::from_env();
     let until = clock.now() + LIMIT;
-    let mut looked = catalogue::refresh_insights(&context.aws, hop.region, hop.cluster).await?;
-    while looked == Refresh::InProgress {
+    let mut is_begun = false;
+    loop {
+        let looked = if is_begun {
+            catalogue::insights_refresh(&context.aws, hop.region, hop.cluster).await
+        } else {
+            catalogue::refresh_insights(&context.aws, hop.region, hop.cluster).await
+        };
+        match looked {
+            Ok(Refresh::Completed) => return Ok(()),
+            Ok(Refresh::InProgress) => is_begun = true,
+            Ok(Refresh::Failed(why)) => {
+                // EKS looks by itself once a day, and again when the change begins.
+                tracing::warn!(
+                    cluster = hop.cluster,
+                    why,
+                    "EKS could not look at the cluster anew"
+                );
+                return Ok(());
+            }
+            // To begin it twice does no harm.
+            Err(failure) if passes(&failure, is_begun) && clock.now() < until => {
+                tracing::debug!(%failure, "could not have EKS look anew; trying again");
+            }
+            Err(failure) => return Err(failure),
+        }
         if clock.now() > until {
             let minutes = LIMIT.as_secs() / 60;
             let cause =
@@ -117,17 +140,16 @@ async fn refresh(context: &Platform, hop: &Hop<'_>) -> Result<(), Failure> {
                 .hint("Apply again later. To go on without its insights set `force_insights = true`."));
         }
         clock.sleep(PAUSE).await;
-        looked = catalogue::insights_refresh(&context.aws, hop.region, hop.cluster).await?;
     }
-    if let Refresh::Failed(why) = looked {
-        // EKS looks by itself once a day, and again when the change begins.
-        tracing::warn!(
-            cluster = hop.cluster,
-            why,
-            "EKS could not look at the cluster anew"
-        );
+}
+
+/// Whether it may be otherwise in a moment; what has just begun may not be seen yet.
+fn passes(failure: &Failure, is_begun: bool) -> bool {
+    match failure.class {
+        Class::Throttled | Class::Transient | Class::Unknown | Class::Busy => true,
+        Class::NotFound => is_begun,
+        _ => false,
     }
-    Ok(())
 }
 
 /// The same explanation for EKS's own refusal, which may come although the insights said nothing.

@@ -63,6 +63,18 @@ pub async fn check(
         }
     }
     let target = graph::graph(planned).filter(|target| nodes.are_replaced_by(target));
+    if target.is_some() && planned.force_drain == Attr::Known(true) {
+        out.push(
+            Diagnostic::warning(
+                "EKB2246",
+                "Nodes are drained by force",
+                "System nodes are replaced, and pods leave them whatever their PodDisruptionBudgets say (`force` of AWS EKS \
+                 UpdateNodegroupVersion).",
+            )
+            .hint("`force_drain` is true: remove it afterwards.")
+            .at(Path::from("force_drain")),
+        );
+    }
     if let Err(failure) = look_inside(context, hop.as_ref(), &nodes, target.as_ref(), planned, out).await {
         out.push(Diagnostic {
             code: "EKB2241".into(),
@@ -96,18 +108,15 @@ async fn look_inside(
         return Ok(());
     }
     let held = disruption::never_met(&cluster, &nodes.names()).await?;
-    if held.is_empty() {
-        return Ok(());
+    if !held.is_empty() {
+        let summary = "PodDisruptionBudgets do not let nodes go";
+        let held = Diagnostic::warning(disruption::CODE, summary, held.join("\n"));
+        out.push(if planned.force_drain == Attr::Known(true) {
+            held
+        } else {
+            held.hint(disruption::HINT)
+        });
     }
-    let (summary, hint) = if planned.force_drain == Attr::Known(true) {
-        (
-            "Pods are taken off their nodes in spite of PodDisruptionBudgets",
-            "`force_drain` is true: remove it afterwards.",
-        )
-    } else {
-        ("PodDisruptionBudgets do not let nodes go", disruption::HINT)
-    };
-    out.push(Diagnostic::warning(disruption::CODE, summary, held.join("\n")).hint(hint));
     Ok(())
 }
 
@@ -184,11 +193,6 @@ fn change(
     said.extend(support(from, to, versions));
     if planned.force_insights == Attr::Known(true) {
         said.push("`force_insights`: EKS's insights are not asked again, and EKS is told to go on in spite of them.".to_owned());
-    }
-    if planned.force_drain == Attr::Known(true) {
-        said.push(
-            "`force_drain`: pods that a PodDisruptionBudget keeps on their nodes are taken off.".to_owned(),
-        );
     }
     out.push(
         Diagnostic::warning("EKB2222", "The Kubernetes version changes", said.join(" "))
