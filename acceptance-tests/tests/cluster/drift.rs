@@ -15,7 +15,7 @@ use crate::{Ground, config, ground, with};
 fn everything(ground: &Ground) -> Json {
     let mut all = config(ground);
     let more = json!({
-        "tags": { "team": "core" }, "endpoint_access": { "public_cidrs": ["203.0.113.0/24"] }, "logging": { "types": ["api", "audit"] },
+        "role_permissions_boundary": "arn:aws:iam::111122223333:policy/bounds", "tags": { "team": "core" }, "endpoint_access": { "public_cidrs": ["203.0.113.0/24"] }, "logging": { "types": ["api", "audit"] },
         "access": {
             "core": { "principal_arn": "arn:aws:iam::111122223333:role/core", "level": "edit", "namespaces": ["shop"], "groups": ["core"],
                 "username": "core" },
