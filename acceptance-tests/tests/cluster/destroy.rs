@@ -185,24 +185,56 @@ fn logs_that_are_kept_stay_and_the_destroy_says_so() {
     });
 }
 
+/// Without control planes the emulator's clusters have an address that nobody reaches.
 #[test]
 fn it_goes_though_nobody_reaches_its_api() {
-    Workspace::with_clusters(Some(1), |workspace, account| {
-        let mode = |mode: &str| cluster(&format!("authentication_mode = \"{mode}\""));
-        workspace.write("main.tf", &mode("API_AND_CONFIG_MAP"));
+    Workspace::in_turn(1, |workspace, account| {
+        let both = format!("{BARE}\nauthentication_mode = \"API_AND_CONFIG_MAP\"");
+        workspace.write("main.tf", &cluster(&both));
         workspace.apply().ok();
-        // The step after which aws-auth does not count any more is not taken over anybody's head.
-        let roles = "- rolearn: arn:aws:iam::123456789012:role/deployers\n  groups: [system:masters]\n";
+        // Whom aws-auth lets in is not known: the step after which it does not count is not taken.
+        workspace.write(
+            "main.tf",
+            &cluster(BARE).replace(
+                "endpoint_access",
+                "authentication_mode = \"API\"\n  endpoint_access",
+            ),
+        );
+        workspace.plan().failed().says("EKB2253");
+        workspace.write("main.tf", &cluster(&both.replace(BARE, "")));
+        workspace.apply().failed().says("storage_class");
+        workspace.destroy().ok();
+        account.assert_empty();
+        account.assert_understood();
+    });
+}
+
+#[test]
+fn the_step_after_which_aws_auth_does_not_count_locks_nobody_out() {
+    Workspace::with_clusters(Some(1), |workspace, account| {
+        let mode = |more: &str| cluster(&format!("authentication_mode = {more}"));
+        workspace.write("main.tf", &mode("\"API_AND_CONFIG_MAP\""));
+        workspace.apply().ok();
+        let role = "arn:aws:iam::123456789012:role/deployers";
+        let roles = format!("- rolearn: {role}\n  groups: [system:masters]\n");
         let map = json!({"metadata": {"name": "aws-auth"}, "data": {"mapRoles": roles}});
         let maps = "/api/v1/namespaces/kube-system/configmaps";
         account.cluster("test").request("POST", maps, Some(&map)).unwrap();
-        workspace.write("main.tf", &mode("API"));
+        workspace.write("main.tf", &mode("\"API\""));
         workspace.plan().failed().says("EKB2254").says("role/deployers");
-
-        let nowhere = json!({"endpoint": "https://127.0.0.1:9"});
-        account.put("eks", "cluster", "test", &nowhere, &json!([]));
-        workspace.plan().failed().says("EKB2253");
-        workspace.write("main.tf", &mode("API_AND_CONFIG_MAP"));
+        let entry = format!(
+            "\"API\"\naccess = {{ deployers = {{ principal_arn = \"{role}\", level = \"admin\" }} }}"
+        );
+        workspace.write("main.tf", &mode(&entry));
+        workspace.apply().ok();
+        workspace.plan().ok().assert_empty();
+        // There is no way back.
+        workspace.write(
+            "main.tf",
+            &mode(&entry.replace("\"API\"", "\"API_AND_CONFIG_MAP\"")),
+        );
+        workspace.plan().failed().says("EKB2047");
+        workspace.write("main.tf", &mode(&entry));
         workspace.destroy().ok();
         account.assert_empty();
         account.assert_understood();

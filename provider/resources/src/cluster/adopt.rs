@@ -82,6 +82,8 @@ pub fn adopt(model: &mut Cluster, report: &Report) {
     };
     let fields = &cluster.fields;
     let text = |field: &str| fields[field].as_str().map(str::to_owned);
+    let account = cluster.arn.as_deref().and_then(|arn| arn.split(':').nth(4));
+    model.common.account_id = Attr::from_option(account.map(str::to_owned));
     model.kubernetes_version = Attr::from_option(text("version"));
     let vpc = cluster.outputs.get("vpc_id").and_then(Value::as_str);
     model.vpc_id = Attr::from_option(vpc.map(str::to_owned));
@@ -128,8 +130,10 @@ pub fn adopt(model: &mut Cluster, report: &Report) {
     model.system_nodes = found.system_nodes();
     found.addons(model);
     let has_class = report.ids.contains_key(&Key::from("storage_class"));
+    // Where nobody could look, ours has what it has by default, and of others' nothing is promised.
     let is_seen = found.was_sought("storage_class") && report.warnings.is_empty();
-    model.default_storage_class = Attr::Known(has_class || !is_seen || !found.is_whole());
+    let is_ours = cluster.tags.contains_key("ekb:part");
+    model.default_storage_class = Attr::Known(has_class || (is_ours && !(is_seen && found.is_whole())));
 }
 
 /// A cluster with what was found of it.

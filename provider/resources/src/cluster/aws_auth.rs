@@ -24,7 +24,7 @@ pub async fn check(context: Option<&Platform>, prior: &Cluster, planned: &Cluste
         return;
     };
     let at = || Path::from("authentication_mode");
-    let stay = "Leave `authentication_mode = \"API_AND_CONFIG_MAP\"`";
+    let stay = "leave `authentication_mode = \"API_AND_CONFIG_MAP\"`";
     let cluster = context.clusters(region).get(name);
     let map = match cluster.get("reading the ConfigMap aws-auth", PATH).await {
         Ok(map) => map,
@@ -38,7 +38,7 @@ pub async fn check(context: Option<&Platform>, prior: &Cluster, planned: &Cluste
             let error = Diagnostic::error("EKB2253", "Cannot look into aws-auth", detail);
             return out.push(
                 error
-                    .hint(format!("{stay}, or apply where the cluster is reached."))
+                    .hint(format!("Apply where the cluster is reached, or {stay}."))
                     .at(at()),
             );
         }
@@ -70,7 +70,7 @@ pub async fn check(context: Option<&Platform>, prior: &Cluster, planned: &Cluste
                 left_out.join("\n- ")
             ),
         )
-        .hint(format!("Give them entries in `access` and apply; then take this step. Or {}.", stay.to_lowercase()))
+        .hint(format!("Give them entries in `access` and apply; then take this step. Or {stay}."))
         .at(at()),
     );
 }
@@ -82,7 +82,7 @@ fn named(map: &Value) -> BTreeSet<String> {
     let is_end = |letter: char| letter.is_whitespace() || "\"'#,}]".contains(letter);
     let arns = principals
         .split(is_end)
-        .filter_map(|word| Some(&word[word.find("arn:")?..]));
+        .filter_map(|word| Some(&word[word.find("arn:aws")?..]));
     let accounts = text("mapAccounts");
     let is_id = |word: &&str| word.len() == 12 && word.chars().all(|letter| letter.is_ascii_digit());
     let accounts = accounts

@@ -203,10 +203,13 @@ impl Declared<Platform> for ClusterResource {
 
     fn adopt(&self, model: &mut Cluster, report: &Report) {
         adopt::adopt(model, report);
+        foresee_names(model);
     }
 
     /// Whoever imports what others built may have access by an entry of theirs already: EKS takes one for a principal.
     async fn complete_import(&self, context: &Platform, model: &mut Cluster, report: &Report) {
+        // What a plan looks up once for a version: without it the first plan would have something to change.
+        versions::complete_support(Some(context), None, model, &mut Diagnostics::new()).await;
         let is_open = model.creator_access == Attr::Known(true);
         if !is_open || report.ids.contains_key(&Key::from(graph::CREATOR)) {
             return;

@@ -33,7 +33,7 @@ pub async fn complete(
     versions
 }
 
-async fn complete_support(
+pub(super) async fn complete_support(
     context: Option<&Platform>,
     prior: Option<&Cluster>,
     planned: &mut Cluster,
