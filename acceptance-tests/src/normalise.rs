@@ -77,6 +77,7 @@ pub fn normalise(text: &str) -> String {
         r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
         "<UUID>",
     );
+    let text = replace(&text, r"\bsystem-[0-9a-f]{8}\b", "system-<DIGEST>");
     let text = replace(&text, r"\bA(RO|ID)A[0-9A-Z]{16,17}\b", "<UNIQUE ID>");
     let text = replace(&text, r"127\.0\.0\.1:\d+", "127.0.0.1:<PORT>");
     let text = replace(&text, r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z", "<TIME>");

@@ -64,6 +64,7 @@ fn changed_by_hand(kubernetes: &Kubernetes) {
 #[test]
 fn an_api_out_of_reach_loses_nothing() {
     Workspace::with_clusters(Some(1), |workspace, account| {
+        account.set_time_scale(40.0);
         // It takes connections and says nothing, as the addresses of a VPC do from outside.
         let silent = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let silent = silent.local_addr().expect("an address").port();

@@ -17,7 +17,7 @@ fn what_organisations_and_eks_demand_is_met() {
         // Everything that may be born with tags is (gruntwork-io/terragrunt, dynamodb-lock-table-tags).
         account.fault(&Fault::deny().on("Create*").untagged("cost").always());
         workspace.write("main.tf", &nodes(""));
-        workspace.apply().failed().says("EKB1005");
+        workspace.apply().failed().says("EKB1108");
         assert!(account.faults_fired() > 0);
         let tagged = workspace.read("provider.tf").unwrap_or_default();
         let tags = "provider \"ekb\" {\n  default_tags {\n    tags = { cost = \"platform\" }\n  }\n";

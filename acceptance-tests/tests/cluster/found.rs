@@ -10,6 +10,7 @@ fn what_exists_is_found_by_name_query_and_identity() {
         panic!("only Terraform 1.14 and newer has query");
     };
     let account = Rig::shared_with_clusters().account();
+    account.set_time_scale(40.0);
     let maker = Workspace::new(&cli, &account);
     maker.write("main.tf", &cluster(""));
     maker.apply().ok();

@@ -37,6 +37,8 @@ struct Ground {
     third: Value,
     /// In another VPC.
     foreign: Value,
+    /// Security groups.
+    groups: [Value; 2],
 }
 
 fn ground(account: &Account) -> Ground {
@@ -47,11 +49,24 @@ fn ground(account: &Account) -> Ground {
         account.ec2("CreateSubnet", &subnet)["Subnet"]["SubnetId"].clone()
     };
     let (a, b, c) = ("eu-central-1a", "eu-central-1b", "eu-central-1c");
+    let first = subnet(&own, a, "10.20.0.0/20");
+    // In the order of their ids, which messages take.
+    let second = loop {
+        let id = subnet(&own, b, "10.20.16.0/20");
+        if id.as_str() > first.as_str() {
+            break id;
+        }
+        account.ec2("DeleteSubnet", &json!({ "SubnetId": id }));
+    };
     Ground {
-        subnets: [subnet(&own, a, "10.20.0.0/20"), subnet(&own, b, "10.20.16.0/20")],
+        subnets: [first, second],
         beside: subnet(&own, b, "10.20.32.0/20"),
         third: subnet(&own, c, "10.20.48.0/20"),
         foreign: subnet(&other, c, "10.30.0.0/20"),
+        groups: ["one", "two"].map(|name| {
+            let group = json!({ "GroupName": name, "Description": name, "VpcId": own });
+            account.ec2("CreateSecurityGroup", &group)["GroupId"].clone()
+        }),
         vpc: own,
     }
 }

@@ -59,9 +59,7 @@ fn refused(
     rounds: Vec<Vec<Case>>,
     resource: &Resource,
 ) -> String {
-    let session = Session::new(account);
-    let mut text = String::new();
-    let mut useless = Vec::new();
+    let (mut text, mut advised) = (String::new(), Vec::new());
     for round in rounds {
         let what: Vec<&str> = round.iter().map(|case| case.what).collect();
         let what = what.join("; ");
@@ -84,12 +82,20 @@ fn refused(
                 let advices = advices(case);
                 patched(&config, &advices[n.min(advices.len() - 1)])
             });
-            if let Err(error) = session.plan(&mut resource.clone(), &helped) {
-                useless.push(format!("{what}: advice {n}: {error}"));
-            }
+            advised.push((format!("{what}: advice {n}"), helped));
         }
     }
-    assert!(useless.is_empty(), "{}", useless.join("\n\n"));
+    let useless = Session::new(account).with(async |core| {
+        let mut useless = Vec::new();
+        for (what, config) in &advised {
+            let config = core.config(&resource.type_name, config)?;
+            if let Err(error) = core.plan(resource, &config).await {
+                useless.push(format!("{what}: {error}"));
+            }
+        }
+        Ok(useless)
+    });
+    assert_eq!(useless.unwrap(), [""; 0]);
     text
 }
 
@@ -276,7 +282,7 @@ fn mistakes_are_refused_at_plan_before_anything_is_made() {
             ),
             case(
                 "subnets of two VPCs",
-                json!({ "subnet_ids": [a, ground.foreign] }),
+                json!({ "vpc_id": ground.vpc, "subnet_ids": [a, ground.foreign] }),
                 plain(),
             ),
             case(
@@ -324,6 +330,7 @@ fn mistakes_are_refused_at_plan_before_anything_is_made() {
                 json!({ "logging": { "retention_days": 30 } }),
             ),
         ];
+        // What is looked at after what these have wrong is not said.
         let is_alone = |case: &Case| {
             ["kubernetes_version", "subnet_ids", "vpc_id"]
                 .iter()
@@ -393,7 +400,7 @@ fn changes_that_cannot_be_are_refused() {
             case(
                 "a version back",
                 json!({ "kubernetes_version": "1.33" }),
-                json!([{}, { "kubernetes_version": "1.33", "allow_rollback": true }]),
+                json!({}),
             ),
             case(
                 "a version that EKS's insights stand against",

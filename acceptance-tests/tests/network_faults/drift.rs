@@ -33,7 +33,7 @@ const FIXED: [(&str, &[&str]); 12] = [
     ("endpoint_security_group", &["vpc", "name", "description"]),
     ("interface_endpoint", &["vpc", "service"]),
     ("flow_log_group", &["name"]),
-    ("flow_log_role", &["name"]),
+    ("flow_log_role", &["name", "path"]),
 ];
 
 /// Fields without content here, so that nothing can be missing from them.
@@ -210,6 +210,10 @@ impl World {
                     "UpdateAssumeRolePolicy",
                     json!({ "RoleName": id, "PolicyDocument": policy.to_string() }),
                 );
+            }
+            ("flow_log_role", "description") => {
+                let change = json!({ "RoleName": id, "Description": "theirs" });
+                self.other("iam", "UpdateRole", change);
             }
             ("flow_log_role", "policies") => {
                 self.other(

@@ -17,9 +17,12 @@ const WITHIN_OTHERS: [&str; 3] = [
 ];
 
 /// Actions that this network never comes to need.
-const RARE: [&str; 3] = [
-    // Its role has policies of its own only; the kind serves roles that have managed ones.
+const RARE: [&str; 6] = [
+    // Its role has policies of its own only; the kind serves roles that have managed ones, a boundary, machines.
     "iam:AttachRolePolicy",
+    "iam:PutRolePermissionsBoundary",
+    "iam:DeleteRolePermissionsBoundary",
+    "iam:RemoveRoleFromInstanceProfile",
     // Interfaces that a deleted load balancer or cluster left behind (rig_aws, aws::ec2::tests).
     "ec2:DescribeNetworkInterfaces",
     "ec2:DeleteNetworkInterface",

@@ -223,15 +223,41 @@ fn keep_nested(block: &Block, config: &Value, planned: Value, prior: &Value) -> 
 }
 
 /// Arguments that are not known yet stay as configured, whatever the resource's step made of them: core would refuse any
-/// other value, and a step that tells only known from not known is no reason to refuse a plan.
+/// other value, and a step that tells only known from not known is no reason to refuse a plan. The same holds for elements of
+/// nested attributes: a model reads an unknown one as an object of unknown values.
 fn hold_unknown(block: &Block, config: &Value, planned: Value) -> Value {
-    walk::change(block, config, planned, &mut |attribute, config, value| {
+    let planned = walk::change(block, config, planned, &mut |attribute, config, value| {
         let is_open = match attribute.shape {
             Shape::Plain(_) => !config.is_wholly_known(),
             Shape::Nested(..) => config.is_unknown(),
         };
         let is_argument = (attribute.required || attribute.optional) && !attribute.write_only;
         (is_argument && is_open && value != config).then(|| config.clone())
+    });
+    walk::change(block, config, planned, &mut |attribute, config, value| match (
+        &attribute.shape,
+        config,
+        value,
+    ) {
+        (Shape::Nested(..), Value::Map(config), Value::Map(all))
+            if config.values().any(Value::is_unknown) =>
+        {
+            let one = |(key, value): (&String, &Value)| {
+                let held = config.get(key).filter(|config| config.is_unknown());
+                (key.clone(), held.unwrap_or(value).clone())
+            };
+            Some(Value::Map(all.iter().map(one).collect()))
+        }
+        (Shape::Nested(..), Value::List(config), Value::List(all))
+            if config.iter().any(Value::is_unknown) =>
+        {
+            let one = |(config, value): (&Value, &Value)| {
+                let held = Some(config).filter(|config| config.is_unknown());
+                held.unwrap_or(value).clone()
+            };
+            Some(Value::List(config.iter().zip(all).map(one).collect()))
+        }
+        _ => None,
     })
 }
 

@@ -4,21 +4,9 @@ use framework::{Attr, Diagnostic, Diagnostics, Path};
 use kubernetes::{Foreign, fields_of_others};
 use reconcile::failure::{Class, Failure};
 
-use super::addons;
 use super::model::{Addon, Cluster};
+use super::{addons, workloads};
 use crate::platform::Platform;
-
-/// What runs of an add-on in kube-system: its type and name.
-const WORKLOADS: [(&str, &str, &str); 8] = [
-    ("vpc-cni", "daemonsets", "aws-node"),
-    ("kube-proxy", "daemonsets", "kube-proxy"),
-    ("eks-pod-identity-agent", "daemonsets", "eks-pod-identity-agent"),
-    ("coredns", "deployments", "coredns"),
-    ("aws-ebs-csi-driver", "deployments", "ebs-csi-controller"),
-    ("aws-ebs-csi-driver", "daemonsets", "ebs-csi-node"),
-    ("metrics-server", "deployments", "metrics-server"),
-    ("snapshot-controller", "deployments", "snapshot-controller"),
-];
 
 /// EKS itself, and what counts the versions of a Deployment.
 const MAKERS: [&str; 2] = ["eks", "kube-controller-manager"];
@@ -42,16 +30,15 @@ pub async fn check(context: Option<&Platform>, prior: &Cluster, planned: &Cluste
             version(prior, name) != version(planned, name) || before.configuration != addon.configuration
         })
     };
+    let connection = context.clusters(region).get(name);
     for (addon, given) in wanted.iter().filter(|(name, addon)| changes(name, addon)) {
-        for (_, plural, object) in WORKLOADS.iter().filter(|row| row.0 == addon.as_str()) {
-            let doing = format!("looking at the {plural} {object} in the cluster {name}");
-            let path = format!("/apis/apps/v1/namespaces/kube-system/{plural}/{object}");
-            let foreign = match context.clusters(region).get(name).get(&doing, &path).await {
+        for workload in workloads::of(addon) {
+            let foreign = match workload.get(&connection).await {
                 Ok(live) => fields_of_others(&live, &MAKERS),
                 Err(failure) if failure.class == Class::NotFound => continue,
                 Err(failure) => return out.push(not_seen(&failure)),
             };
-            say(addon, given, object, &foreign, out);
+            say(addon, given, workload.name, &foreign, out);
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod nodes;
 pub mod storage;
 pub mod upgrade;
 pub mod versions;
+pub mod workloads;
 
 use crate::platform::Platform;
 use model::Cluster;
@@ -108,7 +109,8 @@ impl Declared<Platform> for ClusterResource {
     }
 
     async fn explain(&self, context: &Platform, model: &Cluster, failure: Failure) -> Failure {
-        upgrade::explain(context, model, failure).await
+        let failure = upgrade::explain(context, model, failure).await;
+        workloads::explain(context, model, failure).await
     }
 
     /// An upgrade that ended between two minors goes on from there, and nothing else is taken for it.
@@ -167,6 +169,8 @@ impl Declared<Platform> for ClusterResource {
             Some(given) if !given.is_null() => given,
             _ => from.arn("encryption_key"),
         };
+        // A data source, and an import, have no plan that says them.
+        foresee_names(model);
     }
 
     async fn check_destroy(&self, context: Option<&Platform>, prior: &Cluster, out: &mut Diagnostics) {
