@@ -254,11 +254,13 @@ impl<D> Reconciled<D> {
                 "It is left as it is. What the next apply changes, the plan shows in `drift` and `objects`.",
             ));
         }
-        self.fill(&mut state, &report, remembered);
         let common = Managed::common_mut(&mut state);
         if common.account_id.is_null() && !account.is_empty() {
+            // Outputs may follow from it (ARNs).
             common.account_id = account.into();
         }
+        self.fill(&mut state, &report, remembered);
+        let common = Managed::common_mut(&mut state);
         if let Some(root) = &report.root {
             match (common.incarnation.known(), &root.incarnation) {
                 (None, Some(found)) => common.incarnation = found.clone().into(),
