@@ -850,7 +850,15 @@ fn kinds_state_every_action_they_call() {
         .traits()
         .flat_map(|kind| kind.reads.iter().chain(kind.writes))
         // What plans look up has no kind.
-        .chain(catalogue::INSIGHTS.iter().chain(&catalogue::INSIGHTS_REFRESH))
+        .chain(
+            [
+                catalogue::INSIGHTS,
+                catalogue::INSIGHTS_REFRESH,
+                catalogue::UPDATES,
+            ]
+            .iter()
+            .flatten(),
+        )
         .copied()
         .collect();
     let mut called = 0;
