@@ -87,6 +87,7 @@ def check(checker):
     checker.refused(logs.put_retention_policy, "ResourceNotFoundException", logGroupName="/absent", retentionInDays=7)
 
     ec2.delete_flow_logs(FlowLogIds=flow)
+    logs.delete_log_group(logGroupName="/flow")
     ec2.delete_vpc_endpoints(VpcEndpointIds=endpoints)
     ec2.disassociate_route_table(AssociationId=association)
     ec2.delete_nat_gateway(NatGatewayId=nat)
@@ -94,4 +95,5 @@ def check(checker):
     ec2.delete_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0")
     # In states that need time.
     checker.called_elsewhere("ec2", "DeleteVpc", "DetachInternetGateway", "DeleteInternetGateway", "DisassociateAddress",
-                             "DeleteNetworkInterface", "DeleteRouteTable", "DeleteSecurityGroup", "CreateNetworkInterface")
+                             "DeleteNetworkInterface", "DeleteRouteTable", "DeleteSecurityGroup", "CreateNetworkInterface",
+                             "TerminateInstances")

@@ -79,6 +79,15 @@ def check(checker):
     checker.same("add-ons", eks.list_addons(clusterName="one")["addons"], ["vpc-cni"])
     checker.refused(eks.describe_addon, "ResourceNotFoundException", clusterName="one", addonName="absent")
 
+    # Fargate.
+    profile = {"clusterName": "one", "fargateProfileName": "pods"}
+    eks.create_fargate_profile(**profile, podExecutionRoleArn=role, selectors=[{"namespace": "default"}], subnets=subnets)
+    checker.advance(61)
+    checker.same("a Fargate profile", eks.describe_fargate_profile(**profile)["fargateProfile"]["status"], "ACTIVE")
+    eks.delete_fargate_profile(**profile)
+    checker.advance(61)
+    checker.same("Fargate profiles", eks.list_fargate_profiles(clusterName="one")["fargateProfileNames"], [])
+
     # Access, and tags of all.
     entry = {"clusterName": "one", "principalArn": role}
     made = eks.create_access_entry(**entry, tags={"g": "h"})["accessEntry"]
