@@ -203,7 +203,6 @@ impl Declared<Platform> for ClusterResource {
 
     fn adopt(&self, model: &mut Cluster, report: &Report) {
         adopt::adopt(model, report);
-        foresee_names(model);
     }
 
     /// Whoever imports what others built may have access by an entry of theirs already: EKS takes one for a principal.

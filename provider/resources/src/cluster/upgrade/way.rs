@@ -77,7 +77,14 @@ async fn up(
         .map_or(there.control_plane, |(lowest, _)| lowest.min(there.control_plane));
     let is_hop = to > there.control_plane && lowest == there.control_plane;
     if is_hop && there.is_settled {
-        allow(context, model, there.control_plane, lowest + 1, false).await?;
+        allow(
+            context,
+            model,
+            there.control_plane,
+            there.control_plane + 1,
+            false,
+        )
+        .await?;
     }
     let mut stages = Vec::new();
     for between in lowest + 1..to {
