@@ -1,9 +1,12 @@
 //! Drift, field by field: which fields of which parts there are to change from outside, in rounds, and that an apply mends them.
 
+use std::collections::BTreeMap;
+
 use conformance::{Action, Resource};
 use serde_json::Value as Json;
 
-use crate::cuts::is_sweep;
+use crate::account::Account;
+use crate::cuts::{Tally, is_sweep};
 use crate::session::Session;
 
 /// Part and field.
@@ -69,4 +72,56 @@ pub fn mend(session: &Session, resource: &mut Resource, config: &Json, names: &[
         .apply_plan(resource, &plan)
         .map_err(|error| format!("apply: {error}"))?;
     session.expect_empty(resource, config)
+}
+
+/// Plays rounds, each from the account's snapshot `made`: their fields are changed from outside, and what the check then says counts for
+/// each of them.
+///
+/// # Panics
+/// Where nobody knows how to change a field (`change` is false).
+pub fn play(
+    account: &Account,
+    rounds: Vec<Vec<Field>>,
+    change: impl Fn(&str, &str) -> bool,
+    check: impl Fn(&[Field]) -> Result<(), String>,
+) -> Tally {
+    let mut tally = Tally::default();
+    for round in rounds {
+        account.restore("made");
+        for (key, field) in &round {
+            assert!(change(key, field), "how is {field} of {key} changed?");
+        }
+        let result = check(&round);
+        for (key, field) in round {
+            tally.count(format!("{key}: {field}"), result.clone());
+        }
+    }
+    tally
+}
+
+/// What a plan has to name of a round: its parts and fields.
+#[must_use]
+pub fn names(round: &[Field]) -> Vec<&str> {
+    let names = round
+        .iter()
+        .flat_map(|(key, field)| [key.as_str(), field.as_str()]);
+    names.collect()
+}
+
+/// That as many objects of each kind exist as before, but of kinds that are left out.
+///
+/// # Errors
+/// Both counts.
+pub fn as_many(account: &Account, before: &BTreeMap<String, usize>, left_out: &[&str]) -> Result<(), String> {
+    let counted = |counts: &BTreeMap<String, usize>| {
+        let mut counts = counts.clone();
+        counts.retain(|kind, _| !left_out.contains(&kind.as_str()));
+        counts
+    };
+    let (before, now) = (counted(before), counted(&account.counts()));
+    if now == before {
+        Ok(())
+    } else {
+        Err(format!("exists: {now:?}; before: {before:?}"))
+    }
 }

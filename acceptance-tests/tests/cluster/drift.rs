@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use acceptance_tests::cuts::Tally;
-use acceptance_tests::drift::{Field, fields, kind_of, mend, rounds};
+use acceptance_tests::drift::{Field, as_many, fields, kind_of, mend, names, play, rounds};
 use acceptance_tests::{Account, Rig, Session};
 use conformance::{Action, Resource};
 use serde_json::{Value as Json, json};
@@ -477,41 +477,21 @@ fn made(more: impl Fn(Json) -> Json) -> (Session, World, Resource, Json) {
     (session, World { account, ground, ids }, resource, config)
 }
 
-/// An endpoint that is off on both sides is none.
-fn is_alone(_: &str, _: &str) -> bool {
-    false
-}
-
 #[test]
 fn every_field_changed_outside_is_shown_and_mended() {
     let (session, world, made, config) = made(|config| config);
-    let mut counts = world.account.counts();
-    counts.remove("security_group");
-    let mut tally = Tally::default();
-    for round in rounds(&changeable(&made), is_alone) {
-        world.account.restore("made");
-        for (key, field) in &round {
-            assert!(world.change(key, field), "how is {field} of {key} changed?");
-        }
-        let mut resource = made.clone();
-        let names: Vec<&str> = round
-            .iter()
-            .flat_map(|(key, field)| [key.as_str(), field.as_str()])
-            .collect();
-        let mended = mend(&session, &mut resource, &config, &names).and_then(|()| {
-            let mut now = world.account.counts();
-            // What a round put there for a field.
-            now.remove("security_group");
-            if now == counts {
-                Ok(())
-            } else {
-                Err(format!("exists: {now:?}; before: {counts:?}"))
-            }
-        });
-        for (key, field) in round {
-            tally.count(format!("{key}: {field}"), mended.clone());
-        }
-    }
+    let counts = world.account.counts();
+    let rounds = rounds(&changeable(&made), |_, _| false);
+    let tally = play(
+        &world.account,
+        rounds,
+        |key, field| world.change(key, field),
+        |round| {
+            mend(&session, &mut made.clone(), &config, &names(round))?;
+            // Of security groups there are more: a round put one there for a field.
+            as_many(&world.account, &counts, &["security_group"])
+        },
+    );
     tally.report("drift of fields of a cluster");
     tally.assert_good();
 }
@@ -519,18 +499,13 @@ fn every_field_changed_outside_is_shown_and_mended() {
 #[test]
 fn every_field_is_left_alone_where_the_user_says_so() {
     let (session, world, made, config) = made(|config| with(&config, "ignore_drift", json!(["*"])));
-    let mut tally = Tally::default();
-    for round in rounds(&changeable(&made), is_alone) {
-        world.account.restore("made");
-        for (key, field) in &round {
-            assert!(world.change(key, field));
-        }
-        let mut resource = made.clone();
-        let left = session.expect_empty(&mut resource, &config);
-        for (key, field) in round {
-            tally.count(format!("{key}: {field}"), left.clone());
-        }
-    }
+    let rounds = rounds(&changeable(&made), |_, _| false);
+    let tally = play(
+        &world.account,
+        rounds,
+        |key, field| world.change(key, field),
+        |_| session.expect_empty(&mut made.clone(), &config),
+    );
     tally.report("ignored drift of fields of a cluster");
     tally.assert_good();
 }
@@ -538,13 +513,7 @@ fn every_field_is_left_alone_where_the_user_says_so() {
 #[test]
 fn every_part_deleted_outside_is_shown_and_made_again() {
     let (session, world, made, config) = made(|config| config);
-    // A node group that goes leaves interfaces of the CNI, which a destroy removes.
-    let counts = || {
-        let mut counts = world.account.counts();
-        counts.remove("network_interface");
-        counts
-    };
-    let before = counts();
+    let before = world.account.counts();
     let keys: BTreeSet<String> = world.ids.as_object().unwrap().keys().cloned().collect();
     let mut tally = Tally::default();
     let mut rounds: Vec<Vec<&String>> = Vec::new();
@@ -568,14 +537,9 @@ fn every_part_deleted_outside_is_shown_and_made_again() {
         }
         let mut resource = made.clone();
         let names: Vec<&str> = round.iter().map(|key| key.as_str()).collect();
-        let mended = mend(&session, &mut resource, &config, &names).and_then(|()| {
-            let now = counts();
-            if now == before {
-                Ok(())
-            } else {
-                Err(format!("exists: {now:?}; before: {before:?}"))
-            }
-        });
+        // A node group that goes leaves interfaces of the CNI, which a destroy removes.
+        let mended = mend(&session, &mut resource, &config, &names)
+            .and_then(|()| as_many(&world.account, &before, &["network_interface"]));
         for key in round {
             tally.count(key, mended.clone());
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use acceptance_tests::cuts::Tally;
-use acceptance_tests::drift::{self, kind_of, mend};
+use acceptance_tests::drift::{self, as_many, kind_of, mend, names, play};
 use acceptance_tests::{Account, Fault, Rig, Session};
 use conformance::{Action, Error, Resource};
 use serde_json::{Value as Json, json};
@@ -363,32 +363,18 @@ fn every_field_changed_outside_is_shown_and_mended() {
     let config = everything();
     let (session, world, made) = network(&config);
     let counts = world.account.counts();
-    let mut tally = Tally::default();
     let fields: Vec<_> = (fields(&made).into_iter())
         .filter(|(key, field)| !matches!((kind_of(key), field.as_str()), ("flow_log", "role" | "log_group")))
         .collect();
-    for round in rounds(&fields) {
-        world.account.restore("made");
-        for (key, field) in &round {
-            assert!(world.change(key, field), "how is {field} of {key} changed?");
-        }
-        let mut resource = made.clone();
-        let names: Vec<&str> = round
-            .iter()
-            .flat_map(|(key, field)| [key.as_str(), field.as_str()])
-            .collect();
-        let mended = mend(&session, &mut resource, &config, &names).and_then(|()| {
-            let now = world.account.counts();
-            if now == counts {
-                Ok(())
-            } else {
-                Err(format!("exists: {now:?}; before: {counts:?}"))
-            }
-        });
-        for (key, field) in round {
-            tally.count(format!("{key}: {field}"), mended.clone());
-        }
-    }
+    let tally = play(
+        &world.account,
+        rounds(&fields),
+        |key, field| world.change(key, field),
+        |round| {
+            mend(&session, &mut made.clone(), &config, &names(round))?;
+            as_many(&world.account, &counts, &[])
+        },
+    );
     tally.report("drift of fields");
     tally.assert_good();
 }
@@ -397,7 +383,6 @@ fn every_field_changed_outside_is_shown_and_mended() {
 fn every_field_is_left_alone_where_the_user_says_so() {
     let config = with(&everything(), "ignore_drift", json!(["*"]));
     let (session, world, made) = network(&config);
-    let mut tally = Tally::default();
     let fields: Vec<_> = (fields(&made).into_iter())
         // A gateway without its VPC takes the NAT gateway along: that is a part gone, not a field.
         .filter(|(key, field)| {
@@ -407,24 +392,20 @@ fn every_field_is_left_alone_where_the_user_says_so() {
             )
         })
         .collect();
-    for round in rounds(&fields) {
-        world.account.restore("made");
-        for (key, field) in &round {
-            assert!(world.change(key, field));
-        }
-        let mut resource = made.clone();
-        world.account.clear_log();
-        let left = session.expect_empty(&mut resource, &config).and_then(|()| {
+    let tally = play(
+        &world.account,
+        rounds(&fields),
+        |key, field| world.change(key, field),
+        |_| {
+            let mut resource = made.clone();
+            session.expect_empty(&mut resource, &config)?;
             let wish = with(&config, "private_tiers", json!({ "database": {} }));
             session
                 .apply(&mut resource, &wish)
                 .map_err(|e| format!("apply of something else: {e}"))?;
             session.expect_empty(&mut resource, &wish)
-        });
-        for (key, field) in round {
-            tally.count(format!("{key}: {field}"), left.clone());
-        }
-    }
+        },
+    );
     tally.report("ignored drift of fields");
     tally.assert_good();
 }
@@ -443,14 +424,8 @@ fn every_part_deleted_outside_is_shown_and_made_again() {
         world.account.restore("made");
         world.delete(key);
         let mut resource = made.clone();
-        let mended = mend(&session, &mut resource, &config, &[key]).and_then(|()| {
-            let now = world.account.counts();
-            if now == counts {
-                Ok(())
-            } else {
-                Err(format!("exists: {now:?}; before: {counts:?}"))
-            }
-        });
+        let mended = mend(&session, &mut resource, &config, &[key])
+            .and_then(|()| as_many(&world.account, &counts, &[]));
         tally.count(key, mended);
     }
     // With its VPC everything is gone.
