@@ -408,7 +408,21 @@ impl Account {
     /// On an error answer.
     #[track_caller]
     pub fn ec2(&self, operation: &str, params: &Value) -> Value {
-        match self.call("ec2", Self::REGION, operation, params) {
+        self.answered("ec2", operation, params)
+    }
+
+    /// The same for EKS.
+    ///
+    /// # Panics
+    /// On an error answer.
+    #[track_caller]
+    pub fn eks(&self, operation: &str, params: &Value) -> Value {
+        self.answered("eks", operation, params)
+    }
+
+    #[track_caller]
+    fn answered(&self, service: &str, operation: &str, params: &Value) -> Value {
+        match self.call(service, Self::REGION, operation, params) {
             Ok(result) => result,
             Err(error) => panic!("{operation} {params}: {error:?}"),
         }

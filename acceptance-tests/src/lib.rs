@@ -46,4 +46,4 @@ pub use run::{Diagnostic, Run};
 pub use session::Session;
 pub use tools::{built, provider_binary, tool};
 pub use wait::{Stopwatch, pause, until};
-pub use workspace::Workspace;
+pub use workspace::{Workspace, token_to_file};

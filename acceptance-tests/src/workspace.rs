@@ -445,3 +445,29 @@ fn endpoints(url: &str) -> String {
         .collect();
     format!("endpoints {{\n{}}}", lines.concat())
 }
+
+/// A configuration that writes into `token.txt`, a line each, the token of `ekb_cluster_token` for the cluster of this name (an
+/// expression), its endpoint, and when it ends: nothing else takes an ephemeral value without another provider.
+#[must_use]
+pub fn token_to_file(name: &str) -> String {
+    let token = "ephemeral.ekb_cluster_token.main";
+    format!(
+        r#"
+ephemeral "ekb_cluster_token" "main" {{
+  name = {name}
+}}
+
+resource "terraform_data" "user" {{
+  provisioner "local-exec" {{
+    command     = "printf '%s\n%s\n%s\n' \"$TOKEN\" \"$ENDPOINT\" \"$EXPIRES\" > $OUT"
+    environment = {{
+      TOKEN    = {token}.token
+      ENDPOINT = {token}.endpoint
+      EXPIRES  = {token}.expires_at
+      OUT      = "${{path.module}}/token.txt"
+    }}
+  }}
+}}
+"#
+    )
+}

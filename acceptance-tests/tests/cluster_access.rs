@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use acceptance_tests::{Account, Cli, Rig, Workspace, until};
+use acceptance_tests::{Account, Cli, Rig, Workspace, token_to_file, until};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 /// An ACTIVE cluster of this name.
 fn cluster(account: &Account, name: &str) -> Value {
-    let call = |operation: &str, params: Value| {
-        let answer = account.call("eks", Account::REGION, operation, &params);
-        answer.unwrap_or_else(|error| panic!("{operation}: {error:?}"))
-    };
     let vpc = account.ec2("CreateVpc", &json!({"CidrBlock": "10.9.0.0/16"}))["Vpc"]["VpcId"].clone();
     let subnets = ["a", "b"].map(|zone| {
         let cidr = if zone == "a" { "10.9.0.0/24" } else { "10.9.1.0/24" };
@@ -21,42 +17,23 @@ fn cluster(account: &Account, name: &str) -> Value {
         account.ec2("CreateSubnet", &subnet)["Subnet"]["SubnetId"].clone()
     });
     let role = format!("arn:aws:iam::{}:role/cluster", account.id());
-    call(
+    account.eks(
         "CreateCluster",
-        json!({
+        &json!({
             "name": name, "version": "1.35", "roleArn": role, "resourcesVpcConfig": {"subnetIds": subnets},
             "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": false},
         }),
     );
     account.advance(3600.0);
-    call("DescribeCluster", json!({"name": name}))["cluster"].clone()
+    account.eks("DescribeCluster", &json!({"name": name}))["cluster"].clone()
 }
-
-/// Writes the token to a file: nothing else takes an ephemeral value without another provider.
-const TOKEN: &str = r#"
-ephemeral "ekb_cluster_token" "main" {
-  name = "dev-main"
-}
-
-resource "terraform_data" "user" {
-  provisioner "local-exec" {
-    command     = "printf '%s\n%s\n%s\n' \"$TOKEN\" \"$ENDPOINT\" \"$EXPIRES\" > $OUT"
-    environment = {
-      TOKEN    = ephemeral.ekb_cluster_token.main.token
-      ENDPOINT = ephemeral.ekb_cluster_token.main.endpoint
-      EXPIRES  = ephemeral.ekb_cluster_token.main.expires_at
-      OUT      = "${path.module}/token.txt"
-    }
-  }
-}
-"#;
 
 #[test]
 fn a_token_is_made_for_the_cluster_and_stays_nowhere() {
     Workspace::on_every_cli(|w, account| {
         let found = cluster(account, "dev-main");
         assert_eq!(found["status"], "ACTIVE", "{found}");
-        w.write("main.tf", TOKEN);
+        w.write("main.tf", &token_to_file("\"dev-main\""));
         let run = w.apply().ok();
         let text = w.read("token.txt").unwrap();
         let [token, endpoint, expires] = text.lines().collect::<Vec<_>>()[..] else {
@@ -103,15 +80,11 @@ fn a_token_is_made_for_the_cluster_and_stays_nowhere() {
 fn the_token_opens_the_cluster_to_whom_an_entry_lets_in() {
     let account = Rig::shared_with_clusters().account();
     cluster(&account, "main");
-    let eks = |operation: &str, params: Value| {
-        let answer = account.call("eks", Account::REGION, operation, &params);
-        answer.unwrap_or_else(|error| panic!("{operation}: {error:?}"))
-    };
     until("the cluster", Duration::from_secs(120), || {
-        eks("DescribeCluster", json!({"name": "main"}))["cluster"]["status"] == "ACTIVE"
+        account.eks("DescribeCluster", &json!({"name": "main"}))["cluster"]["status"] == "ACTIVE"
     });
     let w = Workspace::new(&Cli::any(), &account);
-    w.write("main.tf", &TOKEN.replace("dev-main", "main"));
+    w.write("main.tf", &token_to_file("\"main\""));
     w.apply().ok();
     let text = w.read("token.txt").unwrap();
     let api = account.cluster("main").with_token(text.lines().next().unwrap());
@@ -121,13 +94,13 @@ fn the_token_opens_the_cluster_to_whom_an_entry_lets_in() {
     };
     assert_eq!(look(), Err(401), "without an entry");
     let principal = format!("arn:aws:iam::{}:user/rig", account.id());
-    eks(
+    account.eks(
         "CreateAccessEntry",
-        json!({"clusterName": "main", "principalArn": principal}),
+        &json!({"clusterName": "main", "principalArn": principal}),
     );
-    eks(
+    account.eks(
         "AssociateAccessPolicy",
-        json!({
+        &json!({
             "clusterName": "main", "principalArn": principal, "accessScope": {"type": "cluster"},
             "policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
         }),

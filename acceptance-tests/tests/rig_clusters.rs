@@ -14,13 +14,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 const VIEW: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy";
 const ADMIN: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
 
-#[track_caller]
-fn eks(account: &Account, operation: &str, params: &Value) -> Value {
-    account
-        .call("eks", Account::REGION, operation, params)
-        .unwrap_or_else(|error| panic!("{operation} {params}: {error:?}"))
-}
-
 /// A VPC with subnets in two zones.
 fn subnets(account: &Account) -> Vec<String> {
     let vpc = text(&account.ec2("CreateVpc", &json!({"CidrBlock": "10.0.0.0/16"}))["Vpc"]["VpcId"]);
@@ -44,12 +37,12 @@ impl Cluster {
         let subnets = subnets(&account);
         let cluster = json!({"name": name, "version": "1.34", "roleArn": format!("arn:aws:iam::{}:role/eks", account.id()),
             "resourcesVpcConfig": {"subnetIds": subnets}, "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": false}});
-        eks(&account, "CreateCluster", &cluster);
+        account.eks("CreateCluster", &cluster);
         Self { account, subnets }
     }
 
     fn status(&self, name: &str) -> String {
-        text(&eks(&self.account, "DescribeCluster", &json!({"name": name}))["cluster"]["status"])
+        text(&self.account.eks("DescribeCluster", &json!({"name": name}))["cluster"]["status"])
     }
 
     fn make(name: &str) -> Self {
@@ -67,14 +60,14 @@ impl Cluster {
             .as_object_mut()
             .expect("an object")
             .extend(extra.as_object().expect("an object").clone());
-        eks(&self.account, "CreateNodegroup", &params);
+        self.account.eks("CreateNodegroup", &params);
         self.wait_for_nodegroup(cluster);
     }
 
     fn wait_for_nodegroup(&self, cluster: &str) {
         let params = json!({"clusterName": cluster, "nodegroupName": "system"});
         until("the node group", 2 * MINUTE, || {
-            eks(&self.account, "DescribeNodegroup", &params)["nodegroup"]["status"] == "ACTIVE"
+            self.account.eks("DescribeNodegroup", &params)["nodegroup"]["status"] == "ACTIVE"
         });
     }
 
@@ -82,11 +75,11 @@ impl Cluster {
     fn update(&self, cluster: &str, version: &str, force: bool) -> Value {
         let params = json!({"clusterName": cluster, "nodegroupName": "system", "version": version, "force": force,
             "releaseVersion": format!("{version}.0-20261120")});
-        let id = text(&eks(&self.account, "UpdateNodegroupVersion", &params)["update"]["id"]);
+        let id = text(&self.account.eks("UpdateNodegroupVersion", &params)["update"]["id"]);
         let params = json!({"name": cluster, "nodegroupName": "system", "updateId": id});
         let mut update = Value::Null;
         until("the update", 3 * MINUTE, || {
-            update = eks(&self.account, "DescribeUpdate", &params)["update"].clone();
+            update = self.account.eks("DescribeUpdate", &params)["update"].clone();
             update["status"] != "InProgress"
         });
         update
@@ -134,7 +127,7 @@ fn each_cluster_has_a_control_plane_of_its_own() {
         one.status("one") == "ACTIVE" && two.status("two") == "ACTIVE"
     });
     eprintln!("two clusters are ACTIVE after {:?}", watch.elapsed());
-    let described = eks(&one.account, "DescribeCluster", &json!({"name": "one"}));
+    let described = one.account.eks("DescribeCluster", &json!({"name": "one"}));
     let api = one.account.cluster("one");
     assert_eq!(described["cluster"]["endpoint"], api.url());
     assert!(api.url().starts_with("https://127.0.0.1:"));
@@ -173,7 +166,7 @@ fn each_cluster_has_a_control_plane_of_its_own() {
             "{program} {listening:?}"
         );
     }
-    eks(&one.account, "DeleteCluster", &json!({"name": "one"}));
+    one.account.eks("DeleteCluster", &json!({"name": "one"}));
     one.account.advance(200.0);
     until("the end of who checks tokens", MINUTE, || {
         !is_running(pids["aws-iam-authenticator"])
@@ -205,9 +198,9 @@ fn nothing_is_left_of_clusters_when_the_emulator_ends() {
     let account = rig.account();
     let cluster = json!({"name": "one", "roleArn": "arn:aws:iam::123456789012:role/eks",
         "resourcesVpcConfig": {"subnetIds": subnets(&account)}});
-    eks(&account, "CreateCluster", &cluster);
+    account.eks("CreateCluster", &cluster);
     until("the cluster", 5 * MINUTE, || {
-        eks(&account, "DescribeCluster", &json!({"name": "one"}))["cluster"]["status"] == "ACTIVE"
+        account.eks("DescribeCluster", &json!({"name": "one"}))["cluster"]["status"] == "ACTIVE"
     });
     // Who made it is an administrator, where that is not forbidden.
     let api = account.cluster("one");
@@ -238,8 +231,7 @@ fn who_has_an_access_entry_comes_in_and_may_do_what_its_policies_allow() {
         (arn, keys)
     };
     let entry = |arn: &str, policy: &str, scope: &Value| {
-        eks(
-            account,
+        account.eks(
             "CreateAccessEntry",
             &json!({"clusterName": "main", "principalArn": arn}),
         );
@@ -247,7 +239,7 @@ fn who_has_an_access_entry_comes_in_and_may_do_what_its_policies_allow() {
         account.advance(5.0);
         let params =
             json!({"clusterName": "main", "principalArn": arn, "policyArn": policy, "accessScope": scope});
-        eks(account, "AssociateAccessPolicy", &params);
+        account.eks("AssociateAccessPolicy", &params);
     };
     let (viewer, viewers_keys) = user("viewer");
     let (_, strangers_keys) = user("stranger");
@@ -336,8 +328,7 @@ fn who_has_an_access_entry_comes_in_and_may_do_what_its_policies_allow() {
     assert_eq!(status_of(&session(), "GET", "/api/v1/nodes", None), 401);
 
     // Without its entry the viewer is nobody again.
-    eks(
-        account,
+    account.eks(
         "DeleteAccessEntry",
         &json!({"clusterName": "main", "principalArn": viewer}),
     );
@@ -399,7 +390,7 @@ fn node_groups_have_nodes_and_a_disruption_budget_blocks_their_update() {
     });
 
     let version = json!({"name": "main", "version": "1.35"});
-    eks(account, "UpdateClusterVersion", &version);
+    account.eks("UpdateClusterVersion", &version);
     until("the cluster's update", MINUTE, || {
         cluster.status("main") == "ACTIVE"
     });
@@ -408,7 +399,7 @@ fn node_groups_have_nodes_and_a_disruption_budget_blocks_their_update() {
     assert_eq!(update["errors"][0]["errorCode"], "PodEvictionFailure");
     cluster.wait_for_nodegroup("main");
     let group = json!({"clusterName": "main", "nodegroupName": "system"});
-    let group = eks(account, "DescribeNodegroup", &group)["nodegroup"].take();
+    let group = account.eks("DescribeNodegroup", &group)["nodegroup"].take();
     assert_eq!(group["version"], "1.34");
     until("the surplus node's end", MINUTE, || nodes(&api).len() == 2);
 
@@ -425,7 +416,7 @@ fn node_groups_have_nodes_and_a_disruption_budget_blocks_their_update() {
     // Size and labels follow.
     let config = json!({"clusterName": "main", "nodegroupName": "system", "labels": {"addOrUpdateLabels": {"role": "other"}},
         "scalingConfig": {"minSize": 1, "maxSize": 4, "desiredSize": 3}});
-    eks(account, "UpdateNodegroupConfig", &config);
+    account.eks("UpdateNodegroupConfig", &config);
     until("a third node", MINUTE, || {
         let there = nodes(&api);
         there.len() == 3
@@ -436,7 +427,7 @@ fn node_groups_have_nodes_and_a_disruption_budget_blocks_their_update() {
     cluster.wait_for_nodegroup("main");
 
     let group = json!({"clusterName": "main", "nodegroupName": "system"});
-    eks(account, "DeleteNodegroup", &group);
+    account.eks("DeleteNodegroup", &group);
     account.advance(200.0);
     until("the nodes' end", MINUTE, || nodes(&api).is_empty());
     let left = account.objects();

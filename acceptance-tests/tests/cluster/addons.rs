@@ -1,7 +1,7 @@
 //! Add-ons that are not well, belong to two, or are known to be bad.
 
-use acceptance_tests::{Account, Fault, Workspace};
-use serde_json::{Value, json};
+use acceptance_tests::{Fault, Workspace};
+use serde_json::json;
 
 use crate::{ADDRESS, cluster};
 
@@ -9,11 +9,6 @@ const NONE: &str = "default_storage_class = false";
 
 fn with(arguments: &str) -> String {
     cluster(&format!("{NONE}\n{arguments}"))
-}
-
-fn eks(account: &Account, operation: &str, params: &Value) -> Value {
-    let answer = account.call("eks", Account::REGION, operation, params);
-    answer.unwrap_or_else(|error| panic!("{operation}: {error:?}"))
 }
 
 /// One cluster for all of it, since making one is what takes time.
@@ -89,7 +84,7 @@ fn an_association_made_by_hand_goes_over_to_the_add_on() {
         );
         workspace.apply().ok();
         let by_hand = json!({"clusterName": "test", "namespace": "kube-system", "serviceAccount": "ebs-csi-controller-sa", "roleArn": role});
-        eks(account, "CreatePodIdentityAssociation", &by_hand);
+        account.eks("CreatePodIdentityAssociation", &by_hand);
 
         workspace.write("main.tf", &with(""));
         let run = workspace.apply().failed().says("ResourceInUseException");
@@ -111,7 +106,7 @@ fn an_association_made_by_hand_goes_over_to_the_add_on() {
         workspace.apply().ok();
         workspace.plan().ok().assert_empty();
         let of = json!({"clusterName": "test", "namespace": "kube-system", "serviceAccount": "ebs-csi-controller-sa"});
-        let there = eks(account, "ListPodIdentityAssociations", &of);
+        let there = account.eks("ListPodIdentityAssociations", &of);
         let there = there["associations"].as_array().cloned().unwrap_or_default();
         assert_eq!(there.len(), 1, "{there:?}");
         assert!(

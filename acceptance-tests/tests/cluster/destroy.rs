@@ -7,13 +7,6 @@ use crate::{ADDRESS, patient as cluster};
 
 const BARE: &str = "default_storage_class = false";
 
-/// A call of EKS from outside.
-fn eks(account: &Account, operation: &str, params: &Value) -> Value {
-    account
-        .call("eks", Account::REGION, operation, params)
-        .unwrap_or_else(|error| panic!("{operation} {params}: {error:?}"))
-}
-
 /// The ids of the private subnets in the state.
 fn subnets(workspace: &Workspace) -> Vec<String> {
     let network = workspace.resource("ekb_network.main").unwrap();
@@ -22,15 +15,12 @@ fn subnets(workspace: &Workspace) -> Vec<String> {
 
 fn others_move_in(account: &Account, subnets: &[String]) {
     let role = format!("arn:aws:iam::{}:role/theirs", account.id());
-    eks(
-        account,
+    account.eks(
         "CreateNodegroup",
         &json!({"clusterName": "test", "nodegroupName": "legacy", "subnets": subnets, "nodeRole": role,
             "tags": {"alpha.eksctl.io/nodegroup-name": "legacy"}}),
     );
-    eks(
-        account,
-        "CreateFargateProfile",
+    account.eks("CreateFargateProfile",
         &json!({"clusterName": "test", "fargateProfileName": "batch", "podExecutionRoleArn": role, "subnets": subnets,
             "selectors": [{"namespace": "batch"}]}),
     );
@@ -82,8 +72,8 @@ fn what_others_have_in_it_is_named_before_anything_is_deleted() {
             json!({"clusterName": "test",
             "fargateProfileName": "batch"}),
         );
-        eks(account, "DeleteNodegroup", &name);
-        eks(account, "DeleteFargateProfile", &theirs);
+        account.eks("DeleteNodegroup", &name);
+        account.eks("DeleteFargateProfile", &theirs);
         account.advance(600.0);
         account.clear_log();
         let plan = workspace.plan_with(&["-destroy"]).ok();

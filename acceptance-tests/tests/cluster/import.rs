@@ -94,8 +94,7 @@ fn a_version_that_aws_raised_is_an_error_and_no_way_back() {
         };
         workspace.write("main.tf", &at("1.35"));
         workspace.apply().ok();
-        eks(
-            account,
+        account.eks(
             "UpdateClusterVersion",
             &json!({"name": "test", "version": "1.36"}),
         );
@@ -115,13 +114,6 @@ fn a_version_that_aws_raised_is_an_error_and_no_way_back() {
         workspace.destroy().ok();
         account.assert_empty();
     });
-}
-
-/// Makes something of EKS from outside.
-fn eks(account: &Account, operation: &str, params: &Value) -> Value {
-    account
-        .call("eks", Account::REGION, operation, params)
-        .unwrap_or_else(|error| panic!("{operation} {params}: {error:?}"))
 }
 
 fn their_role(account: &Account, name: &str, service: &str) -> String {
@@ -156,7 +148,7 @@ fn built_by_others(account: &Account, subnets: &[String], vpc: &Value) {
             .as_object_mut()
             .unwrap()
             .extend(more.as_object().unwrap().clone());
-        eks(account, "CreateCluster", &cluster);
+        account.eks("CreateCluster", &cluster);
     };
     create(
         "eksctl",
@@ -198,36 +190,31 @@ fn built_by_others(account: &Account, subnets: &[String], vpc: &Value) {
             &json!({"LaunchTemplateName": name, "LaunchTemplateData": {"InstanceType": "m7i.large"}}),
         );
         let template = &template["LaunchTemplate"]["LaunchTemplateId"];
-        eks(
-            account,
+        account.eks(
             "CreateNodegroup",
             &json!({"clusterName": "eksctl", "nodegroupName": name, "subnets": subnets, "nodeRole": nodes,
                 "launchTemplate": {"id": template, "version": "1"}}),
         );
     }
     let ops = role("ops", "ec2.amazonaws.com");
-    eks(
-        account,
+    account.eks(
         "CreateAccessEntry",
         &json!({"clusterName": "module", "principalArn": ops}),
     );
     account.advance(60.0);
-    eks(
-        account,
+    account.eks(
         "AssociateAccessPolicy",
         &json!({"clusterName": "module", "principalArn": ops, "accessScope": {"type": "cluster"},
             "policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"}),
     );
     // Whoever imports it has access already.
     let rig = format!("arn:aws:iam::{}:user/rig", account.id());
-    eks(
-        account,
+    account.eks(
         "CreateAccessEntry",
         &json!({"clusterName": "console", "principalArn": rig}),
     );
     for name in ["vpc-cni", "kube-proxy", "coredns"] {
-        eks(
-            account,
+        account.eks(
             "CreateAddon",
             &json!({"clusterName": "console", "addonName": name, "resolveConflicts": "OVERWRITE"}),
         );

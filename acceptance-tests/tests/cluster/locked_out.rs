@@ -1,14 +1,9 @@
 //! Secrets that appear nowhere, and an identity that has lost its way into the cluster: on a real control plane.
 
 use acceptance_tests::{Account, Keys, Workspace};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::{ADDRESS, cluster};
-
-fn eks(account: &Account, operation: &str, params: &Json) -> Json {
-    let answer = account.call("eks", Account::REGION, operation, params);
-    answer.unwrap_or_else(|error| panic!("{operation} {params}: {error:?}"))
-}
 
 /// A session of a role that may do everything in AWS.
 fn session(account: &Account) -> (String, Keys) {
@@ -48,7 +43,7 @@ fn secrets_are_nowhere_and_a_lost_entry_comes_back() {
         // Somebody takes its entry away: what cannot be looked at keeps its value, and is not planned to be made again.
         let entry = json!({ "clusterName": "test", "principalArn": principal });
         let locked_out = || {
-            eks(account, "DeleteAccessEntry", &entry);
+            account.eks("DeleteAccessEntry", &entry);
             acceptance_tests::until("the door shut", std::time::Duration::from_secs(60), || {
                 workspace.plan_only(&[]).output().contains("EKB1132")
             });
@@ -66,9 +61,8 @@ fn secrets_are_nowhere_and_a_lost_entry_comes_back() {
         assert!(objects["storage_class"].is_string(), "{objects}");
 
         // The advice, to the letter.
-        eks(account, "CreateAccessEntry", &entry);
-        eks(
-            account,
+        account.eks("CreateAccessEntry", &entry);
+        account.eks(
             "AssociateAccessPolicy",
             &json!({
                 "clusterName": "test", "principalArn": principal, "accessScope": { "type": "cluster" },

@@ -20,7 +20,7 @@ mod update;
 mod upgrade;
 
 use acceptance_tests::cuts::{Scenario, sweep_every};
-use acceptance_tests::{Account, Workspace};
+use acceptance_tests::{Account, Workspace, token_to_file};
 use serde_json::{Value, json};
 
 const ADDRESS: &str = "ekb_cluster.main";
@@ -102,27 +102,13 @@ fn patient(arguments: &str) -> String {
     cluster(&format!("{arguments}\n{timeouts}")).replacen("nat_gateways = \"none\"\n", &network, 1)
 }
 
-/// Writes a token to a file: nothing else takes an ephemeral value without another provider.
-const TOKEN: &str = r#"
-ephemeral "ekb_cluster_token" "main" {
-  name = ekb_cluster.main.id
-}
-
-resource "terraform_data" "user" {
-  provisioner "local-exec" {
-    command     = "printf %s \"$TOKEN\" > $OUT"
-    environment = {
-      TOKEN = ephemeral.ekb_cluster_token.main.token
-      OUT   = "${path.module}/token.txt"
-    }
-  }
-}
-"#;
-
 #[test]
 fn a_network_and_a_cluster_from_nothing_in_one_apply() {
     Workspace::with_clusters(None, |workspace, account| {
-        workspace.write("main.tf", &format!("{}{TOKEN}", cluster("")));
+        workspace.write(
+            "main.tf",
+            &format!("{}{}", cluster(""), token_to_file("ekb_cluster.main.id")),
+        );
         let plan = workspace.plan().ok().assert_changes();
         let after = plan.change(ADDRESS).after;
         let id = account.id();
@@ -146,7 +132,7 @@ fn a_network_and_a_cluster_from_nothing_in_one_apply() {
 
         // Who made it comes in, by the token; who has no entry stays outside.
         let token = workspace.read("token.txt").unwrap();
-        let kubernetes = account.cluster("test").with_token(&token);
+        let kubernetes = account.cluster("test").with_token(token.lines().next().unwrap());
         let nodes = kubernetes.list("/api/v1/nodes");
         assert_eq!(nodes.len(), 2, "{nodes:#?}");
         let is_ready = |node: &Value| {

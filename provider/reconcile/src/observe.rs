@@ -201,13 +201,10 @@ impl Observation {
         under_way: &BTreeSet<&'static str>,
     ) -> Option<Prospect> {
         let parent = self.engine.kinds.parent(kind).filter(|parent| *parent != kind);
-        if parent.is_none_or(|parent| !left.contains(parent)) && under_way.is_empty() {
-            return Some(self.prospect(kind));
-        }
         match parent {
-            None => Some(self.prospect(kind)),
             Some(parent) if left.contains(parent) || under_way.contains(parent) => None,
-            Some(parent) => self.under_known(kind, parent),
+            Some(parent) if !under_way.is_empty() => self.under_known(kind, parent),
+            _ => Some(self.prospect(kind)),
         }
     }
 

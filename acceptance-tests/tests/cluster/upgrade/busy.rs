@@ -1,18 +1,12 @@
 //! Updates that EKS is busy with, or has paused.
 
-use acceptance_tests::{Account, Fault, Workspace};
-use serde_json::{Value, json};
+use acceptance_tests::{Fault, Workspace};
+use serde_json::json;
 
 use super::{at, says, versions};
 use crate::ADDRESS;
 
 const PAUSED: &str = "Updates in the cell are disabled";
-
-/// A call from outside.
-fn eks(account: &Account, operation: &str, params: &Value) {
-    let answer = account.call("eks", Account::REGION, operation, params);
-    answer.unwrap_or_else(|error| panic!("{operation}: {error:?}"));
-}
 
 fn paused() -> Fault {
     Fault::error("ServiceUnavailableException", 503, PAUSED).on("UpdateClusterVersion")
@@ -31,7 +25,7 @@ fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
             "clusterName": "test", "nodegroupName": "batch", "subnets": subnets, "version": "1.34",
             "nodeRole": format!("arn:aws:iam::{}:role/batch", account.id()),
         });
-        eks(account, "CreateNodegroup", &group);
+        account.eks("CreateNodegroup", &group);
         workspace.write("main.tf", &at("1.36", ""));
         says(
             workspace.plan().failed(),
@@ -42,8 +36,7 @@ fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
             workspace.plan().ok().run,
             &["EKB2243", "Node groups of others stay behind", "batch (1.34)"],
         );
-        eks(
-            account,
+        account.eks(
             "DeleteNodegroup",
             &json!({ "clusterName": "test", "nodegroupName": "batch" }),
         );
@@ -51,7 +44,7 @@ fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
 
         eprintln!("   somebody else's update, and six refusals");
         let other = json!({ "name": "test", "logging": { "clusterLogging": [{ "types": ["scheduler"], "enabled": true }] } });
-        eks(account, "UpdateClusterConfig", &other);
+        account.eks("UpdateClusterConfig", &other);
         account.fault(&paused().times(6));
         workspace.write("main.tf", &at("1.35", ""));
         workspace.apply().ok();
