@@ -100,6 +100,7 @@ impl UnderParent for Addon {
     }
 
     async fn see(eks: &Eks, cluster: &str, name: &str) -> Result<Option<Object>, Failure> {
+        let begun = eks.under_way(cluster, Of::Addon(name)).await?;
         let describe = eks.read.describe_addon().cluster_name(cluster);
         let answer = eks
             .call("eks:DescribeAddon", describe.addon_name(name).send())
@@ -116,9 +117,7 @@ impl UnderParent for Addon {
         let failed = addon.status == Some(AddonStatus::UpdateFailed);
         let version = addon.addon_version.clone().filter(|_| !failed);
         let mut object = see(cluster, addon, &identity);
-        let id = id_under(cluster, name);
-        eks.follow(&id, cluster, Of::Addon(name), version.as_deref(), &mut object)
-            .await?;
+        eks.follow(begun, version.as_deref(), &mut object);
         Ok(Some(object))
     }
 

@@ -194,13 +194,13 @@ impl ByName for Cluster {
     }
 
     async fn see(eks: &Eks, name: &str) -> Result<Option<Object>, Failure> {
+        let begun = eks.under_way(name, Of::Cluster).await?;
         let Some(cluster) = describe(eks, name).await? else {
             return Ok(None);
         };
         let version = cluster.version.clone();
         let mut object = see(cluster);
-        eks.follow(name, name, Of::Cluster, version.as_deref(), &mut object)
-            .await?;
+        eks.follow(begun, version.as_deref(), &mut object);
         Ok(Some(object))
     }
 

@@ -76,6 +76,12 @@ enum Of<'a> {
     Addon(&'a str),
 }
 
+/// An update that this process began, as EKS says it stands.
+struct Begun {
+    operation: Operation,
+    update: Option<Update>,
+}
+
 impl Eks {
     /// Notes an update of the object that has just begun. `aim` is the version that it shall have afterwards.
     fn began(&self, object: &str, update: Option<Update>, aim: Option<&str>) {
@@ -86,20 +92,17 @@ impl Eks {
         self.place.under_way.note(object, operation);
     }
 
-    /// Looks how the update that this process began is getting on: the object is changing until it is over, and one that failed is
-    /// told with its reason. `version` is what the object has now.
-    async fn follow(
-        &self,
-        id: &str,
-        cluster: &str,
-        of: Of<'_>,
-        version: Option<&str>,
-        object: &mut Object,
-    ) -> Result<(), Failure> {
-        let Some(begun) = self.place.under_way.of(id) else {
-            return Ok(());
+    /// How the update that this process began is getting on. It is asked before the object is looked at: what is over by then shows
+    /// in the object.
+    async fn under_way(&self, cluster: &str, of: Of<'_>) -> Result<Option<Begun>, Failure> {
+        let id = match of {
+            Of::Cluster => cluster.to_owned(),
+            Of::NodeGroup(name) | Of::Addon(name) => id_under(cluster, name),
         };
-        let describe = self.read.describe_update().name(cluster).update_id(&begun.id);
+        let Some(operation) = self.place.under_way.of(&id) else {
+            return Ok(None);
+        };
+        let describe = self.read.describe_update().name(cluster).update_id(&operation.id);
         let describe = match of {
             Of::Cluster => describe,
             Of::NodeGroup(name) => describe.nodegroup_name(name),
@@ -110,6 +113,15 @@ impl Eks {
             Err(failure) if failure.class == Class::NotFound => None,
             answer => answer?.update,
         };
+        Ok(Some(Begun { operation, update }))
+    }
+
+    /// The object is changing until the update is over, and one that failed is told with its reason. `version` is what the object has
+    /// now.
+    fn follow(&self, begun: Option<Begun>, version: Option<&str>, object: &mut Object) {
+        let Some(Begun { operation, update }) = begun else {
+            return;
+        };
         let status = update.as_ref().and_then(|update| update.status.clone());
         match status {
             Some(UpdateStatus::InProgress) if object.condition == Condition::Settled => {
@@ -117,8 +129,8 @@ impl Eks {
             }
             Some(UpdateStatus::InProgress) => {}
             // hashicorp/terraform-provider-aws#49104: EKS gives up waiting, and what it changed is as it should be.
-            Some(UpdateStatus::Failed) if begun.aim.is_some() && begun.aim.as_deref() == version => {
-                self.place.under_way.note(id, None);
+            Some(UpdateStatus::Failed) if operation.aim.is_some() && operation.aim.as_deref() == version => {
+                self.place.under_way.note(&object.id, None);
             }
             Some(status @ (UpdateStatus::Failed | UpdateStatus::Cancelled)) => {
                 let errors = update.and_then(|update| update.errors).unwrap_or_default();
@@ -131,16 +143,15 @@ impl Eks {
                     (code.unwrap_or_default(), message)
                 });
                 let told = issues::told(&status.as_str().to_lowercase(), &errors.collect());
-                let why = format!("update {} {told}", begun.id);
+                let why = format!("update {} {told}", operation.id);
                 hopeless(
                     object,
                     &why,
                     "Mend that and apply again: the update is begun anew.",
                 );
             }
-            _ => self.place.under_way.note(id, None),
+            _ => self.place.under_way.note(&object.id, None),
         }
-        Ok(())
     }
 }
 

@@ -158,6 +158,7 @@ impl UnderParent for NodeGroup {
     }
 
     async fn see(eks: &Eks, cluster: &str, name: &str) -> Result<Option<Object>, Failure> {
+        let begun = eks.under_way(cluster, Of::NodeGroup(name)).await?;
         let describe = eks.read.describe_nodegroup().cluster_name(cluster);
         let describe = describe.nodegroup_name(name).send();
         let answer = eks.call("eks:DescribeNodegroup", describe).await?;
@@ -165,8 +166,7 @@ impl UnderParent for NodeGroup {
             return Ok(None);
         };
         let mut object = see(cluster, group);
-        let (id, of) = (id_under(cluster, name), Of::NodeGroup(name));
-        eks.follow(&id, cluster, of, None, &mut object).await?;
+        eks.follow(begun, None, &mut object);
         Ok(Some(object))
     }
 
