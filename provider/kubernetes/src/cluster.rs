@@ -28,6 +28,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an access entry made a moment ago may not count yet.
 const ENTRY_SHOWS: Duration = Duration::from_secs(120);
+/// Our name as a manager of fields.
+pub(crate) const MANAGER: &str = "ekb";
 /// The oldest minor of Kubernetes that is served: the oldest that EKS has in extended support, and some more.
 const OLDEST_MINOR: u32 = 28;
 
@@ -280,6 +282,32 @@ impl Cluster {
                 _ => return Ok(items),
             }
         }
+    }
+
+    /// Makes an object in the collection at the path.
+    ///
+    /// # Errors
+    /// As for [`Cluster::get`]; `Exists` where there is one of its name.
+    pub async fn create(&self, doing: &str, path: &str, object: &Value) -> Answer {
+        let path = format!("{path}?fieldManager={MANAGER}");
+        self.send(doing, Method::POST, &path, Content::Json, Some(object)).await
+    }
+
+    /// Changes these fields of the object at the path; null takes one away.
+    ///
+    /// # Errors
+    /// As for [`Cluster::get`].
+    pub async fn merge(&self, doing: &str, path: &str, fields: &Value) -> Answer {
+        let path = format!("{path}?fieldManager={MANAGER}");
+        self.send(doing, Method::PATCH, &path, Content::Merge, Some(fields)).await
+    }
+
+    /// Deletes the object at the path. `options`: those of the API, such as `preconditions`.
+    ///
+    /// # Errors
+    /// As for [`Cluster::get`].
+    pub async fn delete(&self, doing: &str, path: &str, options: &Value) -> Answer {
+        self.send(doing, Method::DELETE, path, Content::Json, Some(options)).await
     }
 
     /// One attempt at a request. What it sends and is answered is never logged.

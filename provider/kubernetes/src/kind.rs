@@ -15,14 +15,12 @@ use reconcile::part::{
 use serde_json::{Map, Value, json};
 
 use crate::access::Endpoint;
-use crate::cluster::{Cluster, Clusters, Content, encoded};
+use crate::cluster::{Cluster, Clusters, Content, MANAGER, encoded};
 use crate::failure::codes;
 use crate::manifest::{APART, Manifest};
 use crate::owned::ours;
 use crate::types::{Discovered, Type};
 
-/// Our name as a manager of fields.
-const MANAGER: &str = "ekb";
 /// The label by which our objects are found: a label has 63 characters at most, which suffices for that.
 const OWNER_LABEL: &str = "ekb.io/owner";
 /// Whose an object is, annotations say, which hold any text: `ekb.io/part` is the tag `ekb:part`.
@@ -564,7 +562,10 @@ impl Kind for Objects {
 
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure> {
         let finalizers = &object.detail["finalizers"];
-        let is_held = finalizers.as_array().is_some_and(|all| !all.is_empty());
+        // The garbage collector's own is taken away when what the object made is gone.
+        let of_others = |finalizer: &&Value| **finalizer != "foregroundDeletion";
+        let mut held = finalizers.as_array().into_iter().flatten();
+        let is_held = held.any(|finalizer| of_others(&finalizer));
         if object.condition == Condition::Deleting && is_held && waited > FINALIZERS {
             let doing = self.doing("deleting", &Place::of_id(&object.id));
             let cause = format!("its finalizers {finalizers} are not taken away: nothing is at work on them");

@@ -162,6 +162,24 @@ impl Type {
     }
 }
 
+/// Whether objects of the type lie in namespaces; none of a type that not every cluster has.
+pub fn is_namespaced(api_version: &str, kind: &str) -> Option<bool> {
+    let of = Type {
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+    };
+    of.known().map(|known| known.is_namespaced)
+}
+
+/// The name of the type as a kind of parts: `Deployment.apps`, `ConfigMap`.
+pub fn kind_name(api_version: &str, kind: &str) -> &'static str {
+    let of = Type {
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+    };
+    of.name()
+}
+
 /// The text for as long as the process runs: there are as many as types.
 fn interned(text: &str) -> &'static str {
     static TEXTS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());

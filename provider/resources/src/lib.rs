@@ -7,3 +7,4 @@ pub mod platform;
 pub mod policy;
 pub mod provider;
 pub mod registry;
+pub mod release;

@@ -8,6 +8,7 @@ use reconcile::resource::{Declared, offer};
 use crate::cluster::ClusterResource;
 use crate::network::NetworkResource;
 use crate::platform::Platform;
+use crate::release::ReleaseResource;
 
 /// What is done with every resource.
 pub(crate) trait Visitor {
@@ -18,6 +19,7 @@ pub(crate) trait Visitor {
 pub(crate) fn visit(visitor: &mut impl Visitor) {
     visitor.visit(NetworkResource);
     visitor.visit(ClusterResource);
+    visitor.visit(ReleaseResource::default());
 }
 
 /// All resources, with their data sources and list resources.

@@ -277,6 +277,11 @@ impl Record {
     }
 }
 
+/// A time as records write it: RFC 3339 with nanoseconds, in UTC.
+pub fn timestamp(time: std::time::SystemTime) -> String {
+    jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.9}"))
+}
+
 /// Bytes as a record holds them: compressed, in base64.
 fn packed(bytes: &[u8]) -> Result<String, Error> {
     let bad = |e: std::io::Error| Error::Outside(format!("cannot pack the release record: {e}"));

@@ -221,6 +221,16 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     ) {
     }
 
+    /// Gets what [`Declared::graph`] needs and the model only names (a chart), and sets computed attributes that a plan could not
+    /// know. Before every apply, refresh and destroy; at plan [`Declared::complete`] does the same. An apply ends with what goes wrong,
+    /// a refresh and a destroy go on without the graph. By default nothing.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    async fn fetch(&self, _context: &C, _model: &mut Self::Model) -> Result<(), Diagnostic> {
+        Ok(())
+    }
+
     /// The parts that follow from the attributes; `None` while one that all of them follow from is not known. Pure.
     ///
     /// What else is not known is said of the field ([`Graph::part_with`]), or of the parts that may come or go
@@ -465,11 +475,14 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
     }
 
     async fn create(&self, cx: &Context<C>, request: Create<D::Model>) -> Applied<D::Model> {
-        let planned = request.planned;
+        let mut planned = request.planned;
         let before = match self.handover(cx).take(&self.place(&planned)) {
             Some(state) => Before::Continued(state),
             None => Before::Nothing,
         };
+        if let Err(error) = self.fetch(cx, &mut planned).await {
+            return Applied::failed(before.into_state(), request.private, error);
+        }
         let prepared = self
             .prepare(
                 cx,
@@ -506,6 +519,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         private.remove(IMPORTED);
         let looked = match cx.configured() {
             Ok(context) => {
+                self.try_to_fetch(&**context, &request.state).await;
                 let remembered = remembered::<C, D>(&private);
                 self.look(cx, context, request.state.clone(), &remembered, imported)
                     .await
@@ -523,7 +537,10 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
     }
 
     async fn update(&self, cx: &Context<C>, request: Update<D::Model>) -> Applied<D::Model> {
-        let planned = request.planned;
+        let mut planned = request.planned;
+        if let Err(error) = self.fetch(cx, &mut planned).await {
+            return Applied::failed(Some(request.prior), request.private, error);
+        }
         let prepared = self
             .prepare(
                 cx,
@@ -581,6 +598,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Ok(engine) => engine,
             Err(error) => return Applied::failed(Some(prior), request.private, error),
         };
+        self.try_to_fetch(&**context, &prior).await;
         let baseline = Baseline::of(self, Some(&**context), &prior, &request.private);
         let graph = self.graph(Some(&**context), &prior);
         let incarnation = Managed::common(&prior).incarnation.known().cloned();

@@ -1,0 +1,129 @@
+//! `ekb_release` as users have it: a chart in a cluster with the real API server.
+#![allow(missing_docs, reason = "tests")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use acceptance_tests::{Account, Kubernetes, Workspace, until};
+use serde_json::{Value, json};
+
+/// The chart `web` of this folder.
+fn chart() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/charts/web")
+        .display()
+        .to_string()
+}
+
+fn release(arguments: &str) -> String {
+    format!(
+        "resource \"ekb_release\" \"web\" {{\n  name    = \"web\"\n  cluster = \"main\"\n  chart   = \"{}\"\n{arguments}\n}}\n",
+        chart()
+    )
+}
+
+/// A cluster with a control plane behind it, which the provider's identity may enter.
+fn cluster(account: &Account) {
+    let vpc = account.ec2("CreateVpc", &json!({"CidrBlock": "10.9.0.0/16"}))["Vpc"]["VpcId"].clone();
+    let subnets = ["a", "b"].map(|zone| {
+        let cidr = if zone == "a" { "10.9.0.0/24" } else { "10.9.1.0/24" };
+        let zone = format!("{}{zone}", Account::REGION);
+        let subnet = json!({"VpcId": vpc, "CidrBlock": cidr, "AvailabilityZone": zone});
+        account.ec2("CreateSubnet", &subnet)["Subnet"]["SubnetId"].clone()
+    });
+    account.eks(
+        "CreateCluster",
+        &json!({
+            "name": "main", "version": "1.35", "roleArn": format!("arn:aws:iam::{}:role/cluster", account.id()),
+            "resourcesVpcConfig": {"subnetIds": subnets},
+            "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": true},
+        }),
+    );
+    account.advance(3600.0);
+    until("the cluster", Duration::from_secs(120), || {
+        account.eks("DescribeCluster", &json!({"name": "main"}))["cluster"]["status"] == "ACTIVE"
+    });
+}
+
+#[test]
+fn a_chart_is_installed_updated_and_removed() {
+    Workspace::with_clusters(Some(0), |workspace, account| {
+        // Before there is a cluster the plan shows every object.
+        let version = "kubernetes_version = \"1.35\"";
+        workspace.write("main.tf", &release(version));
+        let plan = workspace.plan().ok();
+        let objects = planned(&plan.change("ekb_release.web").after);
+        assert_eq!(
+            objects,
+            [
+                "ConfigMap/web/web",
+                "CustomResourceDefinition.apiextensions.k8s.io/widgets.web.test",
+                "Deployment.apps/web/web",
+                "Role.rbac.authorization.k8s.io/web/web",
+                "RoleBinding.rbac.authorization.k8s.io/web/web",
+                "Service/web/web",
+                "ServiceAccount/web/web",
+                "Widget.web.test/web/web",
+                "deployed",
+                "release",
+            ]
+        );
+
+        cluster(account);
+        // What controllers do takes its own time.
+        account.set_time_scale(20.0);
+        workspace.apply().ok();
+        workspace.plan().ok().assert_empty();
+        let api = account.cluster("main");
+        let map = api.get("/api/v1/namespaces/web/configmaps/web").unwrap();
+        assert_eq!(map["data"]["greeting"], "hello");
+        assert_eq!(map["metadata"]["labels"]["app.kubernetes.io/managed-by"], "Helm");
+        assert!(api.get("/apis/web.test/v1/namespaces/web/widgets/web").is_some());
+        assert_eq!(statuses(&api), ["deployed"]);
+
+        // An argument that changes one object, and one that adds another.
+        workspace.write(
+            "main.tf",
+            &release(&format!("{version}\nvalues = {{ greeting = \"bye\", debug = true }}")),
+        );
+        workspace.apply().ok();
+        workspace.plan().ok().assert_empty();
+        let map = api.get("/api/v1/namespaces/web/configmaps/web").unwrap();
+        assert_eq!(map["data"]["greeting"], "bye");
+        assert!(api.get("/api/v1/namespaces/web/configmaps/web-debug").is_some());
+        assert_eq!(statuses(&api), ["superseded", "deployed"]);
+
+        // What somebody changes is shown and mended.
+        api.merge(
+            "/apis/apps/v1/namespaces/web/deployments/web",
+            &json!({"spec": {"template": {"spec": {"serviceAccountName": "default"}}}}),
+        )
+        .unwrap();
+        let said = workspace.plan().ok().run.output();
+        assert!(said.contains("serviceAccountName"), "{said}");
+        workspace.apply().ok();
+        workspace.plan().ok().assert_empty();
+
+        workspace.write("main.tf", &release(version));
+        workspace.apply().ok();
+        assert!(api.get("/api/v1/namespaces/web/configmaps/web-debug").is_none());
+        workspace.destroy().ok();
+        assert!(api.get("/api/v1/namespaces/web/configmaps/web").is_none());
+        assert_eq!(statuses(&api), [""; 0]);
+    });
+}
+
+/// The keys of the planned objects.
+fn planned(after: &Value) -> Vec<String> {
+    let mut keys: Vec<String> = after["objects"].as_object().unwrap().keys().cloned().collect();
+    keys.sort();
+    keys
+}
+
+/// The states of helm's records, the oldest first.
+fn statuses(api: &Kubernetes) -> Vec<String> {
+    let mut all = api.list("/api/v1/namespaces/web/secrets?labelSelector=owner%3Dhelm");
+    all.sort_by_key(|secret| secret["metadata"]["name"].as_str().unwrap().to_owned());
+    let label = |secret: &Value| secret["metadata"]["labels"]["status"].as_str().unwrap().to_owned();
+    all.iter().map(label).collect()
+}

@@ -1,0 +1,309 @@
+//! Charts: fetched, and rendered for a release, once a process for equal arguments.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use framework::{Attr, Diagnostic, Path, Value};
+use helm::remote::{Loaded, Loader, Request, Settings, Source};
+use helm::{Capabilities, Release, Rendered, Renderer, values};
+use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
+
+use super::model::Installed;
+
+/// A chart as a release renders it.
+#[derive(Debug)]
+pub struct Manifests {
+    /// What the templates gave.
+    pub rendered: Rendered,
+    /// The user's values, those of files among them.
+    pub values: Json,
+    /// What was rendered: another chart, version or value is another text.
+    pub digest: String,
+}
+
+/// What has been fetched and rendered so far. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Charts(Arc<All>);
+
+#[derive(Debug, Default)]
+struct All {
+    loaded: Mutex<HashMap<String, Arc<Loaded>>>,
+    rendered: Mutex<HashMap<String, Arc<Manifests>>>,
+}
+
+/// The arguments that say which chart it is, where all are known.
+#[derive(Debug)]
+struct Asked {
+    source: Source,
+    version: Option<String>,
+    digest: Option<String>,
+}
+
+/// What becomes known of a chart by fetching it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// `Chart.yaml`'s name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The version of what it installs.
+    pub app_version: String,
+    /// Digest of its bytes.
+    pub digest: String,
+}
+
+fn text(of: &Attr<String>) -> Option<Option<String>> {
+    match of {
+        Attr::Unknown => None,
+        Attr::Null => Some(None),
+        Attr::Known(text) => Some(Some(text.clone())),
+    }
+}
+
+fn asked(model: &Installed) -> Option<Asked> {
+    let chart = model.chart.known()?;
+    let repository = text(&model.repository)?;
+    Some(Asked {
+        source: Source::parse(chart, repository.as_deref()),
+        version: text(&model.version)?,
+        digest: text(&model.digest)?,
+    })
+}
+
+impl Charts {
+    /// The chart of the release; `None` while an argument that names it is not known.
+    ///
+    /// # Errors
+    /// It cannot be had, or is none.
+    pub async fn find(&self, model: &Installed) -> Result<Option<Found>, Diagnostic> {
+        let Some(loaded) = self.load(model).await? else {
+            return Ok(None);
+        };
+        let metadata = &loaded.chart.metadata;
+        Ok(Some(Found {
+            name: metadata.name.clone(),
+            version: metadata.version.clone(),
+            app_version: metadata.text("appVersion").to_owned(),
+            digest: loaded.provenance.digest.clone(),
+        }))
+    }
+
+    async fn load(&self, model: &Installed) -> Result<Option<Arc<Loaded>>, Diagnostic> {
+        let Some(Asked {
+            source,
+            version,
+            digest,
+        }) = asked(model)
+        else {
+            return Ok(None);
+        };
+        // What was planned is what is applied, though the version means other bytes by now.
+        let digest = digest.or_else(|| model.chart_digest.known().cloned());
+        let is_folder = matches!(&source, Source::Path(path) if path.is_dir());
+        let key = format!("{source}\n{version:?}\n{digest:?}");
+        // Of a folder each look counts: it may have been edited since.
+        if !is_folder && let Some(loaded) = lock(&self.0.loaded).get(&key) {
+            return Ok(Some(Arc::clone(loaded)));
+        }
+        let refused = |error: helm::Error| {
+            let chart = model.chart.known().map_or("", String::as_str);
+            Diagnostic::error(
+                "EKB2401",
+                "The chart cannot be had",
+                format!("Loading the chart {chart}: {error}."),
+            )
+            .at(Path::from("chart"))
+        };
+        let mut request = Request::new(source);
+        (request.version, request.digest) = (version, digest);
+        let loader = Loader::new(Settings::from_environment()).map_err(refused)?;
+        let loaded = Arc::new(loader.load(&request).await.map_err(refused)?);
+        lock(&self.0.loaded).insert(key, Arc::clone(&loaded));
+        Ok(Some(loaded))
+    }
+
+    /// Renders the release, so that [`Charts::rendered`] gives it; false while something that it follows from is not known.
+    ///
+    /// # Errors
+    /// The chart cannot be had, or cannot be rendered with these values.
+    pub async fn render(&self, model: &Installed) -> Result<bool, Diagnostic> {
+        let Some(arguments) = Arguments::of(model)? else {
+            return Ok(false);
+        };
+        let Some(loaded) = self.load(model).await? else {
+            return Ok(false);
+        };
+        let digest = arguments.digest(&loaded.provenance.digest);
+        if lock(&self.0.rendered).contains_key(&digest) {
+            return Ok(true);
+        }
+        let manifests = arguments.render(&loaded, digest.clone())?;
+        lock(&self.0.rendered).insert(digest, Arc::new(manifests));
+        Ok(true)
+    }
+
+    /// What the release renders to, where it was rendered before.
+    pub fn rendered(&self, model: &Installed) -> Option<Arc<Manifests>> {
+        let arguments = Arguments::of(model).ok().flatten()?;
+        let chart = model.chart_digest.known()?;
+        lock(&self.0.rendered).get(&arguments.digest(chart)).cloned()
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a render follows from beside the chart.
+struct Arguments {
+    name: String,
+    namespace: String,
+    kubernetes_version: String,
+    api_versions: Vec<String>,
+    skip_crds: bool,
+    values: Json,
+}
+
+impl Arguments {
+    fn of(model: &Installed) -> Result<Option<Self>, Diagnostic> {
+        let api_versions = match &model.api_versions {
+            Attr::Unknown => return Ok(None),
+            other => other.clone().unwrap_or_default(),
+        };
+        let (Attr::Known(name), Attr::Known(namespace), Attr::Known(version), Attr::Known(skip_crds)) = (
+            &model.name,
+            &model.namespace,
+            &model.kubernetes_version,
+            &model.skip_crds,
+        ) else {
+            return Ok(None);
+        };
+        let Some(values) = user_values(model)? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            name: name.clone(),
+            namespace: namespace.clone(),
+            kubernetes_version: version.clone(),
+            api_versions: api_versions.into_iter().collect(),
+            skip_crds: *skip_crds,
+            values,
+        }))
+    }
+
+    fn digest(&self, chart: &str) -> String {
+        let all = serde_json::json!([
+            chart,
+            self.name,
+            self.namespace,
+            self.kubernetes_version,
+            self.api_versions,
+            self.skip_crds,
+            self.values
+        ]);
+        sha256(all.to_string().as_bytes())
+    }
+
+    fn render(self, loaded: &Loaded, digest: String) -> Result<Manifests, Diagnostic> {
+        let refused = |at: &str, error: &helm::Error| {
+            Diagnostic::error(
+                "EKB2402",
+                "The chart cannot be rendered",
+                format!(
+                    "{} {}: {error}",
+                    loaded.provenance.name, loaded.provenance.version
+                ),
+            )
+            .at(Path::from(at))
+        };
+        let mut renderer = Renderer::new(&loaded.chart, Release::new(&self.name, &self.namespace));
+        renderer.capabilities = Capabilities::declared(&self.kubernetes_version, &self.api_versions)
+            .map_err(|error| refused("kubernetes_version", &error))?;
+        let mut rendered = renderer
+            .render(&self.values)
+            .map_err(|error| refused("values", &error))?;
+        if self.skip_crds {
+            rendered.documents.crds.clear();
+        }
+        Ok(Manifests {
+            rendered,
+            values: self.values,
+            digest,
+        })
+    }
+}
+
+/// The user's values; `None` while some of them are not known.
+fn user_values(model: &Installed) -> Result<Option<Json>, Diagnostic> {
+    let own = match &model.values {
+        Attr::Unknown => return Ok(None),
+        Attr::Null => Json::Null,
+        Attr::Known(value) if !value.is_wholly_known() => return Ok(None),
+        Attr::Known(value) => json(value)?,
+    };
+    if !own.is_object() && !own.is_null() {
+        return Err(Diagnostic::error(
+            "EKB2403",
+            "Values are no object",
+            "Values of a chart are an object: names with values.",
+        )
+        .hint("Write `values = { name = value }`.")
+        .at(Path::from("values")));
+    }
+    let files = match &model.values_files {
+        Attr::Unknown => return Ok(None),
+        Attr::Null => &Vec::new(),
+        Attr::Known(files) => files,
+    };
+    let mut all = Json::Object(serde_json::Map::new());
+    for (index, file) in files.iter().enumerate() {
+        let refused = |error: String| {
+            Diagnostic::error(
+                "EKB2404",
+                "A file of values cannot be read",
+                format!("{file}: {error}."),
+            )
+            .at(Path::from("values_files").index(index))
+        };
+        let bytes = std::fs::read(file).map_err(|error| refused(error.to_string()))?;
+        let values = values::read_bytes(&bytes).map_err(refused)?;
+        overlay(&mut all, helm::chart::to_json(&helm::value::Value::Map(values)));
+    }
+    if own.is_object() {
+        overlay(&mut all, own);
+    }
+    Ok(Some(all))
+}
+
+/// Lays values over others, as helm does with several files.
+fn overlay(base: &mut Json, over: Json) {
+    match (base, over) {
+        (Json::Object(base), Json::Object(over)) => {
+            for (key, value) in over {
+                overlay(base.entry(key).or_insert(Json::Null), value);
+            }
+        }
+        (base, over) => *base = over,
+    }
+}
+
+fn json(value: &Value) -> Result<Json, Diagnostic> {
+    if let Value::Dynamic(inner) = value {
+        return json(&inner.1);
+    }
+    value.to_json(&value.infer_type()).map_err(|error| {
+        Diagnostic::error("EKB2403", "Values cannot be read", format!("{error}.")).at(Path::from("values"))
+    })
+}
+
+/// The digest as charts and registries write it.
+pub fn sha256(bytes: &[u8]) -> String {
+    let mut text = "sha256:".to_owned();
+    for byte in Sha256::digest(bytes) {
+        // Writing into a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

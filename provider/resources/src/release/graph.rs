@@ -1,0 +1,277 @@
+//! The parts of a release: its record, its objects, and the mark that all of them are as they should be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use framework::{Attr, Diagnostic, Path};
+use helm::release::Record;
+use helm::{Document, Release};
+use kubernetes::Manifest;
+use reconcile::graph::{Graph, Handle};
+use reconcile::part::{Key, Target};
+use serde_json::{Value, json};
+
+use super::charts::{Manifests, sha256};
+use super::model::Installed;
+use super::record::{Deployed, Recorded};
+
+/// The part of the record: the root.
+pub const RECORD: &str = "release";
+/// The part that is made last.
+pub const DEPLOYED: &str = "deployed";
+
+/// An object of the release.
+struct Piece {
+    key: Key,
+    group: String,
+    kind: String,
+    name: String,
+    object: Value,
+}
+
+impl Piece {
+    /// Of a document, as helm applies it: in the release's namespace where it names none, with helm's marks.
+    fn of(document: &Document, release: &str, namespace: &str) -> Result<Self, helm::Error> {
+        let mut object = document.json()?;
+        let metadata = &mut object["metadata"];
+        let mark = |entries: &mut Value, marks: Value| {
+            if !entries.is_object() {
+                *entries = json!({});
+            }
+            for (name, value) in marks.as_object().into_iter().flatten() {
+                entries[name] = value.clone();
+            }
+        };
+        let is_namespaced =
+            kubernetes::is_namespaced(&document.api_version, &document.kind).unwrap_or(true);
+        if is_namespaced && metadata["namespace"].as_str().is_none_or(str::is_empty) {
+            metadata["namespace"] = namespace.into();
+        }
+        if !is_namespaced && let Some(metadata) = metadata.as_object_mut() {
+            metadata.shift_remove("namespace");
+        }
+        mark(
+            &mut metadata["labels"],
+            json!({"app.kubernetes.io/managed-by": "Helm"}),
+        );
+        mark(
+            &mut metadata["annotations"],
+            json!({"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace}),
+        );
+        let within = metadata["namespace"]
+            .as_str()
+            .map(|namespace| format!("{namespace}/"))
+            .unwrap_or_default();
+        let kind = kubernetes::kind_name(&document.api_version, &document.kind);
+        Ok(Self {
+            key: Key(format!("{kind}/{within}{}", document.name)),
+            group: document.group().to_owned(),
+            kind: document.kind.clone(),
+            name: document.name.clone(),
+            object,
+        })
+    }
+
+    /// Whether it runs something, so that others may wait for it.
+    fn runs(&self) -> bool {
+        matches!(
+            (self.group.as_str(), self.kind.as_str()),
+            ("apps", "Deployment" | "DaemonSet" | "StatefulSet")
+        )
+    }
+
+    /// Whether the API server sends requests to pods because of it: before those run, it stands in everybody's way.
+    fn needs_pods(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" | "APIService"
+        )
+    }
+
+    fn is_definition(&self) -> bool {
+        self.kind == "CustomResourceDefinition"
+    }
+
+    /// Of a definition, the group and kind that it defines.
+    fn defines(&self) -> Option<(&str, &str)> {
+        let spec = &self.object["spec"];
+        Some((spec["group"].as_str()?, spec["names"]["kind"].as_str()?))
+    }
+
+    /// What its pods take of objects of the release, as kind and name: without it they do not start.
+    fn takes(&self) -> BTreeSet<(String, String)> {
+        let mut all = BTreeSet::new();
+        if self.runs() || matches!(self.kind.as_str(), "Job" | "CronJob" | "Pod") {
+            taken(&self.object["spec"], &mut all);
+        }
+        all
+    }
+
+    /// Of a binding, the service accounts that it gives rights.
+    fn gives_rights_to(&self) -> Vec<&str> {
+        if !matches!(self.kind.as_str(), "RoleBinding" | "ClusterRoleBinding") {
+            return Vec::new();
+        }
+        let subjects = self.object["subjects"].as_array().into_iter().flatten();
+        let subjects = subjects.filter(|subject| subject["kind"] == "ServiceAccount");
+        subjects.filter_map(|subject| subject["name"].as_str()).collect()
+    }
+}
+
+/// What a pod's specification names, wherever it stands.
+fn taken(spec: &Value, all: &mut BTreeSet<(String, String)>) {
+    let mut note = |kind: &str, name: &Value| {
+        if let Some(name) = name.as_str() {
+            all.insert((kind.to_owned(), name.to_owned()));
+        }
+    };
+    if let Value::Object(fields) = spec {
+        for (field, value) in fields {
+            match field.as_str() {
+                "serviceAccountName" => note("ServiceAccount", value),
+                "secretName" => note("Secret", value),
+                "secretRef" | "secretKeyRef" => note("Secret", &value["name"]),
+                "configMapRef" | "configMapKeyRef" | "configMap" => note("ConfigMap", &value["name"]),
+                "claimName" => note("PersistentVolumeClaim", value),
+                _ => {}
+            }
+        }
+    }
+    match spec {
+        Value::Object(fields) => fields.values().for_each(|value| taken(value, all)),
+        Value::Array(list) => list.iter().for_each(|value| taken(value, all)),
+        _ => {}
+    }
+}
+
+/// The objects of the release, definitions first; what is wrong with one ends the plan.
+fn pieces(model: &Installed, manifests: &Manifests) -> Result<Vec<Piece>, helm::Error> {
+    let text = |of: &Attr<String>| of.known().cloned().unwrap_or_default();
+    let (name, namespace) = (text(&model.name), text(&model.namespace));
+    let documents = &manifests.rendered.documents;
+    let mut all = Vec::new();
+    for document in documents.crds.iter().chain(&documents.manifests) {
+        all.push(Piece::of(document, &name, &namespace)?);
+    }
+    Ok(all)
+}
+
+/// Says what is wrong with the objects, before anything is made.
+///
+/// # Errors
+/// Documents that are no objects, or two of one name.
+pub fn check(model: &Installed, manifests: &Manifests) -> Result<(), Diagnostic> {
+    let refused = |why: String| {
+        Diagnostic::error("EKB2405", "The chart's objects cannot be applied", why).at(Path::from("chart"))
+    };
+    let mut seen = BTreeSet::new();
+    for piece in pieces(model, manifests).map_err(|error| refused(format!("{error}.")))? {
+        if piece.kind.is_empty() || piece.name.is_empty() {
+            return Err(refused(
+                "A document has no `kind`, or no `metadata.name`.".to_owned(),
+            ));
+        }
+        if !seen.insert(piece.key.clone()) {
+            return Err(refused(format!("{} is rendered twice.", piece.key)));
+        }
+    }
+    record(model, manifests)
+        .check_size()
+        .map_err(|error| refused(format!("{error}.")))
+}
+
+fn record(model: &Installed, manifests: &Manifests) -> Record {
+    let text = |of: &Attr<String>| of.known().cloned().unwrap_or_default();
+    let release = Release::new(text(&model.name), text(&model.namespace));
+    Record::planned(&manifests.rendered, &release, manifests.values.clone())
+}
+
+/// The parts of what was rendered.
+pub fn graph(model: &Installed, manifests: &Manifests) -> Option<Graph> {
+    let (Attr::Known(cluster), Attr::Known(name), Attr::Known(namespace)) =
+        (&model.cluster, &model.name, &model.namespace)
+    else {
+        return None;
+    };
+    let cluster = || Target::Id(cluster.clone());
+    let record = record(model, manifests);
+    let content = sha256(format!("{}{}", manifests.digest, record.manifest).as_bytes());
+    let mut graph = Graph::new();
+    let root = graph.part(
+        RECORD,
+        Recorded {
+            cluster: cluster(),
+            namespace: namespace.clone(),
+            name: name.clone(),
+            chart: format!(
+                "{}-{}",
+                manifests.rendered.chart.metadata.name, manifests.rendered.chart.metadata.version
+            ),
+            content: content.clone(),
+            record: Arc::new(record),
+            history_max: usize::try_from(model.history_max.unwrap_or(10)).unwrap_or_default(),
+        },
+    );
+    let pieces = pieces(model, manifests).ok()?;
+    let handles = objects(&mut graph, &pieces, &root, &cluster);
+    graph.part(
+        DEPLOYED,
+        Deployed {
+            cluster: cluster(),
+            namespace: namespace.clone(),
+            name: name.clone(),
+            content,
+            after: std::iter::once(root.ready())
+                .chain(handles.iter().map(Handle::ready))
+                .collect(),
+        },
+    );
+    Some(graph)
+}
+
+/// The objects: definitions before what they define, what pods take before the pods, and what needs running pods last.
+fn objects(
+    graph: &mut Graph,
+    pieces: &[Piece],
+    root: &Handle,
+    cluster: &impl Fn() -> Target,
+) -> Vec<Handle> {
+    let defined: BTreeMap<(&str, &str), &Key> = pieces
+        .iter()
+        .filter_map(|piece| Some((piece.defines()?, &piece.key)))
+        .collect();
+    let mut handles: BTreeMap<&Key, Handle> = BTreeMap::new();
+    // Each rank refers to lower ones only.
+    let rank = |piece: &Piece| -> u8 {
+        let is_custom = defined.contains_key(&(piece.group.as_str(), piece.kind.as_str()));
+        match () {
+            () if piece.is_definition() => 0,
+            () if piece.needs_pods() => 3,
+            () if is_custom => 4,
+            () if piece.runs() || matches!(piece.kind.as_str(), "Job" | "CronJob" | "Pod") => 2,
+            () => 1,
+        }
+    };
+    let mut sorted: Vec<&Piece> = pieces.iter().collect();
+    sorted.sort_by_key(|piece| rank(piece));
+    for piece in &sorted {
+        let mut manifest = Manifest::new(cluster(), piece.object.clone()).after(root.ready());
+        let takes = piece.takes();
+        for other in sorted.iter().filter(|other| rank(other) < rank(piece)) {
+            let is_named = takes.contains(&(other.kind.clone(), other.name.clone()));
+            let gives_rights = other
+                .gives_rights_to()
+                .iter()
+                .any(|account| takes.contains(&("ServiceAccount".to_owned(), (*account).to_owned())));
+            let is_definition = other.defines() == Some((piece.group.as_str(), piece.kind.as_str()));
+            let waits_for_pods = rank(piece) >= 3 && other.runs();
+            if (is_named || gives_rights || is_definition || waits_for_pods)
+                && let Some(handle) = handles.get(&other.key)
+            {
+                manifest = manifest.after(handle.ready());
+            }
+        }
+        handles.insert(&piece.key, graph.part(piece.key.clone(), manifest));
+    }
+    handles.into_values().collect()
+}

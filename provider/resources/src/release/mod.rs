@@ -1,0 +1,190 @@
+//! `ekb_release`: a Helm chart installed in a cluster.
+//!
+//! | file | what |
+//! |---|---|
+//! | `model.rs` | arguments and attributes |
+//! | `charts.rs` | charts, fetched and rendered |
+//! | `graph.rs` | the parts: record, objects, and what goes before what |
+//! | `record.rs` | helm's records, as two kinds of parts |
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use framework::{Attr, Diagnostic, Diagnostics, Path};
+use reconcile::failure::Failure;
+use reconcile::graph::Graph;
+use reconcile::kinds::Kinds;
+use reconcile::part::Key;
+use reconcile::report::Report;
+use reconcile::resource::{Declared, DefaultTimeouts, Managed, Outputs};
+
+pub mod charts;
+pub mod graph;
+pub mod model;
+pub mod record;
+
+use crate::platform::Platform;
+use charts::Charts;
+use model::Installed;
+use record::{Deployments, Releases};
+
+/// The resource `ekb_release`.
+#[derive(Debug, Default, Clone)]
+pub struct ReleaseResource {
+    charts: Charts,
+}
+
+const TYPES: &[&str] = &[
+    "v1/ConfigMap",
+    "v1/Secret",
+    "v1/Service",
+    "v1/ServiceAccount",
+    "apps/v1/Deployment",
+    "rbac.authorization.k8s.io/v1/Role",
+    "rbac.authorization.k8s.io/v1/RoleBinding",
+    "apiextensions.k8s.io/v1/CustomResourceDefinition",
+    "web.test/v1/Widget",
+];
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[async_trait]
+impl Declared<Platform> for ReleaseResource {
+    type Model = Installed;
+
+    const NAME: &'static str = "ekb_release";
+    const TITLE: &'static str = "release";
+    const LOOKS_UP: &'static [&'static str] = &["eks:DescribeCluster"];
+    const TIMEOUTS: DefaultTimeouts = DefaultTimeouts {
+        create: MINUTE.saturating_mul(30),
+        read: MINUTE.saturating_mul(10),
+        update: MINUTE.saturating_mul(30),
+        delete: MINUTE.saturating_mul(30),
+    };
+
+    fn check(&self, planned: &Installed, out: &mut Diagnostics) {
+        if planned.common.tags.known().is_some_and(|tags| !tags.is_empty()) {
+            out.push(
+                Diagnostic::error(
+                    "EKB2406",
+                    "A release has no tags",
+                    "Tags are those of AWS, and a release is made of Kubernetes objects.",
+                )
+                .hint("Give labels by the chart's `values`.")
+                .at(Path::from("tags")),
+            );
+        }
+    }
+
+    async fn complete(
+        &self,
+        context: Option<&Platform>,
+        config: &Installed,
+        prior: Option<&Installed>,
+        planned: &mut Installed,
+        out: &mut Diagnostics,
+    ) {
+        if config.namespace.is_null() && !planned.namespace.is_known() {
+            planned.namespace = planned.name.clone();
+        }
+        complete_version(context, config, prior, planned).await;
+        let same = prior.filter(|prior| {
+            (&prior.chart, &prior.repository, &prior.version, &prior.digest)
+                == (&planned.chart, &planned.repository, &planned.version, &planned.digest)
+        });
+        // The same version means the same bytes, unless it is a folder, which may have been edited.
+        planned.chart_digest = match same {
+            Some(prior) if !is_folder(planned) => prior.chart_digest.clone(),
+            _ => Attr::Unknown,
+        };
+        if let Err(error) = self.find(planned).await {
+            out.push(error);
+        }
+    }
+
+    async fn fetch(&self, context: &Platform, model: &mut Installed) -> Result<(), Diagnostic> {
+        if !model.kubernetes_version.is_known() {
+            let version = live_version(context, model).await.map_err(|failure| failure.diagnostic())?;
+            model.kubernetes_version = Attr::from_option(version);
+        }
+        self.find(model).await
+    }
+
+    fn graph(&self, model: &Installed) -> Option<Graph> {
+        graph::graph(model, &*self.charts.rendered(model)?)
+    }
+
+    fn kinds(&self, context: &Platform, region: &str) -> Kinds {
+        let clusters = context.clusters(region);
+        kubernetes::kinds(&clusters, "cluster", TYPES)
+            .with(Releases::new(&clusters))
+            .with(Deployments::new(&clusters))
+    }
+
+    fn outputs(&self, model: &mut Installed, from: &Outputs<'_>) {
+        model.id = from.id(graph::RECORD);
+    }
+
+    fn root_key(&self) -> Key {
+        Key::from(graph::RECORD)
+    }
+
+    fn adopt(&self, _model: &mut Installed, _report: &Report) {}
+}
+
+impl ReleaseResource {
+    /// The chart, rendered as far as all is known that it follows from.
+    async fn find(&self, model: &mut Installed) -> Result<(), Diagnostic> {
+        let found = self.charts.find(model).await?;
+        let of = |text: fn(&charts::Found) -> &String| match &found {
+            Some(found) => Attr::Known(text(found).clone()),
+            None => Attr::Unknown,
+        };
+        model.chart_name = of(|found| &found.name);
+        model.chart_version = of(|found| &found.version);
+        model.chart_digest = of(|found| &found.digest);
+        model.app_version = of(|found| &found.app_version);
+        if self.charts.render(model).await?
+            && let Some(manifests) = self.charts.rendered(model)
+        {
+            graph::check(model, &manifests)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_folder(model: &Installed) -> bool {
+    let chart = model.chart.known();
+    model.repository.is_null() && chart.is_some_and(|chart| std::path::Path::new(chart).is_dir())
+}
+
+/// The minor version is that of the arguments, else that which the state knows, else the cluster's.
+async fn complete_version(
+    context: Option<&Platform>,
+    config: &Installed,
+    prior: Option<&Installed>,
+    planned: &mut Installed,
+) {
+    if !config.kubernetes_version.is_null() {
+        return;
+    }
+    if let Some(prior) = prior.filter(|prior| prior.kubernetes_version.is_known()) {
+        planned.kubernetes_version = prior.kubernetes_version.clone();
+        return;
+    }
+    let version = match context {
+        // A cluster that is not there yet has none: known after apply.
+        Some(context) => live_version(context, planned).await.ok().flatten(),
+        None => None,
+    };
+    planned.kubernetes_version = version.map_or(Attr::Unknown, Attr::Known);
+}
+
+async fn live_version(context: &Platform, model: &Installed) -> Result<Option<String>, Failure> {
+    let (Attr::Known(region), Attr::Known(cluster)) = (&Managed::common(model).region, &model.cluster) else {
+        return Ok(None);
+    };
+    let cluster = context.clusters(region).get(cluster);
+    let version = cluster.version().await?;
+    Ok(Some(format!("{}.{}", version.major, version.minor)))
+}
