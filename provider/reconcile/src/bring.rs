@@ -76,7 +76,7 @@ struct Work<'a> {
 impl Run {
     /// Brings the part to what it should be, and says how far it has come.
     pub async fn bring(&self, part: &Arc<Node>, pass: &Pass<'_>) -> Result<(), Stop> {
-        let end = match self.engine.kinds.get(part.kind) {
+        let end = match &self.engine.kinds.get(part.kind) {
             Some(kind) => {
                 let traits = kind.traits();
                 let mut work = Work {

@@ -85,7 +85,10 @@ pub(crate) async fn reconcile(
         }
         let report = run.sight(|sight| sight.report());
         match stages(engine, way, behind, &report).await {
-            Ok(stages) if behind < STAGES => run.sight(|sight| sight.declare(stages)),
+            Ok(stages) if behind < STAGES => {
+                run.sight(|sight| sight.declare(stages));
+                run.look_at_new_kinds().await;
+            }
             Ok(_) => {
                 let cause = format!("there are still stages to go through after {behind}");
                 let doing = format!("changing {}", engine.owner.resource);
