@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 use ureq::http::Request;
@@ -70,6 +72,32 @@ impl Kubernetes {
             token: token.to_owned(),
             agent: agent(ca),
         }
+    }
+
+    /// A kubeconfig with which this token's bearer works in the namespace.
+    fn kubeconfig_in(&self, namespace: &str) -> String {
+        let authority = STANDARD.encode(&self.ca);
+        let config = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "rig", "cluster": {"server": self.url, "certificate-authority-data": authority}}],
+            "users": [{"name": "admin", "user": {"token": self.token}}],
+            "contexts": [{"name": "rig", "context": {"cluster": "rig", "user": "admin", "namespace": namespace}}],
+            "current-context": "rig",
+        });
+        config.to_string()
+    }
+
+    /// Runs helm v4.3.1 in this namespace.
+    ///
+    /// # Panics
+    /// When it takes longer than two minutes.
+    #[must_use]
+    pub fn helm(&self, namespace: &str, arguments: &[&str]) -> Run {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let kubeconfig = home.path().join("kubeconfig");
+        write(&kubeconfig, &self.kubeconfig_in(namespace));
+        helm(home.path(), &kubeconfig, arguments)
     }
 
     /// The same API with another bearer token.
@@ -307,17 +335,17 @@ impl ControlPlane {
 
     fn write_kubeconfig(&self, namespace: &str) -> PathBuf {
         let path = self.folder.join(format!("{namespace}.kubeconfig"));
-        let config = json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "rig", "cluster": {"server": self.url(), "certificate-authority": self.folder.join("ca.crt")}}],
-            "users": [{"name": "admin", "user": {"token": self.token()}}],
-            "contexts": [{"name": "rig", "context": {"cluster": "rig", "user": "admin", "namespace": namespace}}],
-            "current-context": "rig",
-        });
-        write(&path, &config.to_string());
+        write(&path, &self.kubeconfig_in(namespace));
         path
     }
+}
+
+fn helm(home: &Path, kubeconfig: &Path, arguments: &[&str]) -> Run {
+    static HELM: OnceLock<PathBuf> = OnceLock::new();
+    let environment =
+        [("HOME", home), ("KUBECONFIG", kubeconfig)].map(|(name, value)| (name.into(), value.into()));
+    let helm = HELM.get_or_init(|| tools::tool("helm"));
+    Running::start(helm, arguments, home, &environment).wait(Duration::from_secs(120))
 }
 
 /// A namespace of one test.
@@ -404,17 +432,7 @@ impl Namespace<'_> {
     /// When it takes longer than two minutes.
     #[must_use]
     pub fn helm(&self, arguments: &[&str]) -> Run {
-        static HELM: OnceLock<PathBuf> = OnceLock::new();
-        let home = &self.control_plane.folder;
-        let environment = [("HOME", home.as_path()), ("KUBECONFIG", &self.kubeconfig)]
-            .map(|(name, value)| (name.into(), value.into()));
-        Running::start(
-            HELM.get_or_init(|| tools::tool("helm")),
-            arguments,
-            home,
-            &environment,
-        )
-        .wait(Duration::from_secs(120))
+        helm(&self.control_plane.folder, &self.kubeconfig, arguments)
     }
 
     fn path(&self, kind: &str) -> String {

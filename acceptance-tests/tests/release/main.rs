@@ -43,6 +43,16 @@ fn cluster(account: &Account) {
     until("the cluster", Duration::from_secs(120), || {
         account.eks("DescribeCluster", &json!({"name": "main"}))["cluster"]["status"] == "ACTIVE"
     });
+    account.eks(
+        "CreateNodegroup",
+        &json!({
+            "clusterName": "main", "nodegroupName": "nodes", "subnets": subnets, "instanceTypes": ["m7g.large"],
+            "nodeRole": format!("arn:aws:iam::{}:role/node", account.id()), "amiType": "AL2023_ARM_64_STANDARD",
+            "scalingConfig": {"minSize": 2, "maxSize": 2, "desiredSize": 2},
+        }),
+    );
+    // What controllers do takes its own time.
+    account.set_time_scale(20.0);
 }
 
 #[test]
@@ -70,8 +80,6 @@ fn a_chart_is_installed_updated_and_removed() {
         );
 
         cluster(account);
-        // What controllers do takes its own time.
-        account.set_time_scale(20.0);
         workspace.apply().ok();
         workspace.plan().ok().assert_empty();
         let api = account.cluster("main");
@@ -80,11 +88,21 @@ fn a_chart_is_installed_updated_and_removed() {
         assert_eq!(map["metadata"]["labels"]["app.kubernetes.io/managed-by"], "Helm");
         assert!(api.get("/apis/web.test/v1/namespaces/web/widgets/web").is_some());
         assert_eq!(statuses(&api), ["deployed"]);
+        let list = api.helm("web", &["list", "-o", "json"]).ok();
+        let list: Value = serde_json::from_str(&list.stdout).unwrap();
+        assert_eq!(
+            (&list[0]["name"], &list[0]["status"], &list[0]["chart"]),
+            (&json!("web"), &json!("deployed"), &json!("web-1.0.0"))
+        );
+        let notes = api.helm("web", &["get", "notes", "web"]).ok();
+        assert!(notes.stdout.contains("web greets with hello."), "{notes}");
 
         // An argument that changes one object, and one that adds another.
         workspace.write(
             "main.tf",
-            &release(&format!("{version}\nvalues = {{ greeting = \"bye\", debug = true }}")),
+            &release(&format!(
+                "{version}\nvalues = {{ greeting = \"bye\", debug = true }}"
+            )),
         );
         workspace.apply().ok();
         workspace.plan().ok().assert_empty();
@@ -107,9 +125,76 @@ fn a_chart_is_installed_updated_and_removed() {
         workspace.write("main.tf", &release(version));
         workspace.apply().ok();
         assert!(api.get("/api/v1/namespaces/web/configmaps/web-debug").is_none());
-        workspace.destroy().ok();
+        // A definition stays, since with it all objects of it would go, and is taken up again.
+        let said = workspace.destroy().ok().output();
+        assert!(
+            said.contains("widgets.web.test") && said.contains("delete_crds"),
+            "{said}"
+        );
         assert!(api.get("/api/v1/namespaces/web/configmaps/web").is_none());
         assert_eq!(statuses(&api), [""; 0]);
+        let definition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.web.test";
+        assert!(api.get(definition).is_some());
+        workspace.write("main.tf", &release("delete_crds = true"));
+        workspace.apply().ok();
+        workspace.plan().ok().assert_empty();
+        workspace.destroy().ok();
+        assert!(api.get(definition).is_none());
+    });
+}
+
+#[test]
+fn hooks_are_run_when_they_are_due() {
+    Workspace::with_clusters(Some(1), |workspace, account| {
+        cluster(account);
+        let with = |values: &str| release(&format!("values = {{ hooks = true, {values} }}"));
+        workspace.write("main.tf", &with(""));
+        let plan = workspace.plan().ok();
+        let hooks = planned(&plan.change("ekb_release.web").after);
+        let hooks: Vec<&String> = hooks.iter().filter(|key| key.starts_with("hook/")).collect();
+        assert_eq!(
+            hooks,
+            [
+                "hook/before/ConfigMap/web-before",
+                "hook/before/Job/web-migrate",
+                "hook/before_end/Job/web-goodbye",
+            ]
+        );
+        workspace.apply().ok();
+        workspace.plan().ok().assert_empty();
+        let api = account.cluster("main");
+        let job = |name: &str| api.get(&format!("/apis/batch/v1/namespaces/web/jobs/{name}"));
+        let first = job("web-migrate").unwrap();
+        assert_eq!(first["status"]["succeeded"], 1, "{first}");
+        assert!(job("web-goodbye").is_none(), "that is for the end");
+        // The Deployment came after it.
+        let deployment = api.get("/apis/apps/v1/namespaces/web/deployments/web").unwrap();
+        let of = |object: &Value| {
+            object["metadata"]["creationTimestamp"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert!(of(&deployment) >= of(&first));
+
+        // Drift that is mended is no upgrade: nothing is run again. An upgrade is.
+        api.delete("/api/v1/namespaces/web/configmaps/web");
+        workspace.apply().ok();
+        let uid = |object: &Value| object["metadata"]["uid"].clone();
+        assert_eq!(uid(&job("web-migrate").unwrap()), uid(&first));
+        workspace.write("main.tf", &with("greeting = \"bye\""));
+        workspace.apply().ok();
+        let second = job("web-migrate").unwrap();
+        assert_ne!(uid(&second), uid(&first));
+        assert_eq!(
+            second["spec"]["template"]["spec"]["containers"][0]["args"][0],
+            "bye"
+        );
+        workspace.plan().ok().assert_empty();
+
+        workspace.destroy().ok();
+        assert_eq!(api.list("/apis/batch/v1/namespaces/web/jobs").len(), 0);
+        assert!(api.get("/api/v1/namespaces/web/configmaps/web-before").is_none());
     });
 }
 
@@ -124,6 +209,11 @@ fn planned(after: &Value) -> Vec<String> {
 fn statuses(api: &Kubernetes) -> Vec<String> {
     let mut all = api.list("/api/v1/namespaces/web/secrets?labelSelector=owner%3Dhelm");
     all.sort_by_key(|secret| secret["metadata"]["name"].as_str().unwrap().to_owned());
-    let label = |secret: &Value| secret["metadata"]["labels"]["status"].as_str().unwrap().to_owned();
+    let label = |secret: &Value| {
+        secret["metadata"]["labels"]["status"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
     all.iter().map(label).collect()
 }

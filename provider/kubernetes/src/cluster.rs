@@ -257,6 +257,28 @@ impl Cluster {
         Ok(())
     }
 
+    /// The path of an object, for example of `apps/v1`, `Deployment`.
+    ///
+    /// # Errors
+    /// As for [`Cluster::get`]; the cluster has no such type (`EKB1137`).
+    pub async fn path(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<String, Failure> {
+        let of = Type {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+        };
+        let found = match of.known() {
+            Some(known) => known,
+            None => self.discover(&of).await?,
+        };
+        Ok(format!("{}/{name}", of.path(&found, namespace)))
+    }
+
     /// What is at the path, for example `/api/v1/nodes?limit=500`.
     ///
     /// # Errors
@@ -290,7 +312,8 @@ impl Cluster {
     /// As for [`Cluster::get`]; `Exists` where there is one of its name.
     pub async fn create(&self, doing: &str, path: &str, object: &Value) -> Answer {
         let path = format!("{path}?fieldManager={MANAGER}");
-        self.send(doing, Method::POST, &path, Content::Json, Some(object)).await
+        self.send(doing, Method::POST, &path, Content::Json, Some(object))
+            .await
     }
 
     /// Changes these fields of the object at the path; null takes one away.
@@ -299,7 +322,8 @@ impl Cluster {
     /// As for [`Cluster::get`].
     pub async fn merge(&self, doing: &str, path: &str, fields: &Value) -> Answer {
         let path = format!("{path}?fieldManager={MANAGER}");
-        self.send(doing, Method::PATCH, &path, Content::Merge, Some(fields)).await
+        self.send(doing, Method::PATCH, &path, Content::Merge, Some(fields))
+            .await
     }
 
     /// Deletes the object at the path. `options`: those of the API, such as `preconditions`.
@@ -307,7 +331,8 @@ impl Cluster {
     /// # Errors
     /// As for [`Cluster::get`].
     pub async fn delete(&self, doing: &str, path: &str, options: &Value) -> Answer {
-        self.send(doing, Method::DELETE, path, Content::Json, Some(options)).await
+        self.send(doing, Method::DELETE, path, Content::Json, Some(options))
+            .await
     }
 
     /// One attempt at a request. What it sends and is answered is never logged.

@@ -28,8 +28,8 @@ pub use access::{Access, Endpoint, Route, Token};
 pub use cluster::{Answer, Cluster, Clusters, Version, authority_in_base64};
 pub use kind::{Objects, kinds};
 pub use manifest::Manifest;
-pub use types::{is_namespaced, kind_name};
 pub use others::{Foreign, fields_of_others};
+pub use types::{is_namespaced, kind_name};
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 
 use crate::chart::error::Error;
 use crate::chart::{Chart, Metadata};
-use crate::render::manifests::{Documents, Hook};
+use crate::render::manifests::{Document, Documents, Hook};
 use crate::render::{Release, Rendered};
 
 /// State of a release, as helm names it.
@@ -378,6 +378,22 @@ fn is_empty(value: &Json) -> bool {
         Json::Object(fields) => fields.is_empty(),
         _ => false,
     }
+}
+
+/// A hook that helm stored; none where it lacks its object.
+pub fn hook(stored: &Json) -> Option<Hook> {
+    let text = |name: &str| stored[name].as_str().unwrap_or_default().to_owned();
+    let list = |name: &str| -> Vec<String> {
+        let all = stored[name].as_array().into_iter().flatten();
+        all.filter_map(|one| one.as_str().map(str::to_owned)).collect()
+    };
+    Some(Hook {
+        document: Document::read(&text("path"), &text("manifest"))?,
+        events: list("events"),
+        weight: stored["weight"].as_i64().unwrap_or_default(),
+        delete_policies: list("delete_policies"),
+        output_log_policies: list("output_log_policies"),
+    })
 }
 
 /// A hook as helm stores it.

@@ -27,6 +27,24 @@ pub struct Document {
 }
 
 impl Document {
+    /// A document from its text; none where that is no object.
+    pub fn read(source: &str, text: &str) -> Option<Document> {
+        let mut document = Document {
+            source: source.into(),
+            text: text.to_owned(),
+            api_version: String::new(),
+            kind: String::new(),
+            name: String::new(),
+            namespace: None,
+        };
+        let object = document.json().ok()?;
+        let said = |value: &Json| value.as_str().map(str::to_owned);
+        document.api_version = said(&object["apiVersion"])?;
+        document.kind = said(&object["kind"])?;
+        document.name = said(&object["metadata"]["name"])?;
+        document.namespace = said(&object["metadata"]["namespace"]);
+        Some(document)
+    }
     /// The document as JSON.
     ///
     /// # Errors

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use framework::{Attr, Diagnostic, Path};
 use helm::release::Record;
-use helm::{Document, Release};
+use helm::{Document, Hook, Release};
 use kubernetes::Manifest;
 use reconcile::graph::{Graph, Handle};
-use reconcile::part::{Key, Target};
+use reconcile::part::{Key, Ref, Target};
 use serde_json::{Value, json};
 
 use super::charts::{Manifests, sha256};
+use super::hook::{self, Phase, Run};
 use super::model::Installed;
 use super::record::{Deployed, Recorded};
 
@@ -30,36 +31,24 @@ struct Piece {
 }
 
 impl Piece {
-    /// Of a document, as helm applies it: in the release's namespace where it names none, with helm's marks.
+    /// Of a document, as helm applies it: with its marks.
     fn of(document: &Document, release: &str, namespace: &str) -> Result<Self, helm::Error> {
-        let mut object = document.json()?;
-        let metadata = &mut object["metadata"];
-        let mark = |entries: &mut Value, marks: Value| {
+        let mut object = placed(document, namespace)?;
+        let marks = json!({
+            "labels": {"app.kubernetes.io/managed-by": "Helm"},
+            "annotations": {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace},
+        });
+        for (field, marks) in marks.as_object().into_iter().flatten() {
+            let entries = &mut object["metadata"][field];
             if !entries.is_object() {
                 *entries = json!({});
             }
             for (name, value) in marks.as_object().into_iter().flatten() {
                 entries[name] = value.clone();
             }
-        };
-        let is_namespaced =
-            kubernetes::is_namespaced(&document.api_version, &document.kind).unwrap_or(true);
-        if is_namespaced && metadata["namespace"].as_str().is_none_or(str::is_empty) {
-            metadata["namespace"] = namespace.into();
         }
-        if !is_namespaced && let Some(metadata) = metadata.as_object_mut() {
-            metadata.shift_remove("namespace");
-        }
-        mark(
-            &mut metadata["labels"],
-            json!({"app.kubernetes.io/managed-by": "Helm"}),
-        );
-        mark(
-            &mut metadata["annotations"],
-            json!({"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace}),
-        );
-        let within = metadata["namespace"]
-            .as_str()
+        let within = object["metadata"]["namespace"].as_str();
+        let within = within
             .map(|namespace| format!("{namespace}/"))
             .unwrap_or_default();
         let kind = kubernetes::kind_name(&document.api_version, &document.kind);
@@ -86,6 +75,12 @@ impl Piece {
             self.kind.as_str(),
             "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" | "APIService"
         )
+    }
+
+    /// Whether the chart wants it to outlive the release.
+    fn stays(&self) -> bool {
+        let policy = self.object["metadata"]["annotations"]["helm.sh/resource-policy"].as_str();
+        policy.is_some_and(|policy| policy.trim() == "keep")
     }
 
     fn is_definition(&self) -> bool {
@@ -116,6 +111,23 @@ impl Piece {
         let subjects = subjects.filter(|subject| subject["kind"] == "ServiceAccount");
         subjects.filter_map(|subject| subject["name"].as_str()).collect()
     }
+}
+
+/// The object of a document, in the release's namespace where it names none.
+///
+/// # Errors
+/// Text that is no YAML.
+pub(super) fn placed(document: &Document, namespace: &str) -> Result<Value, helm::Error> {
+    let mut object = document.json()?;
+    let metadata = &mut object["metadata"];
+    let is_namespaced = kubernetes::is_namespaced(&document.api_version, &document.kind).unwrap_or(true);
+    if is_namespaced && metadata["namespace"].as_str().is_none_or(str::is_empty) {
+        metadata["namespace"] = namespace.into();
+    }
+    if !is_namespaced && let Some(metadata) = metadata.as_object_mut() {
+        metadata.shift_remove("namespace");
+    }
+    Ok(object)
 }
 
 /// What a pod's specification names, wherever it stands.
@@ -213,29 +225,105 @@ pub fn graph(model: &Installed, manifests: &Manifests) -> Option<Graph> {
         },
     );
     let pieces = pieces(model, manifests).ok()?;
-    let handles = objects(&mut graph, &pieces, &root, &cluster);
-    graph.part(
+    let mut hooks = HookParts {
+        hooks: &manifests.rendered.documents.hooks,
+        cluster: &cluster,
+        namespace,
+        release: name,
+        content: &content,
+    };
+    let made = vec![root.ready()];
+    let after_end = hooks.run(&mut graph, Phase::AfterEnd, &made);
+    let before = hooks.run(
+        &mut graph,
+        Phase::Before,
+        &[made.clone(), after_end.clone()].concat(),
+    );
+    let handles = objects(&mut graph, &pieces, &[made, after_end, before].concat(), &cluster);
+    let mut all: Vec<Ref> = vec![root.ready()];
+    all.extend(handles.iter().map(Handle::ready));
+    all.extend(hooks.run(&mut graph, Phase::After, &all));
+    let deployed = graph.part(
         DEPLOYED,
         Deployed {
             cluster: cluster(),
             namespace: namespace.clone(),
             name: name.clone(),
-            content,
-            after: std::iter::once(root.ready())
-                .chain(handles.iter().map(Handle::ready))
-                .collect(),
+            content: content.clone(),
+            after: all,
         },
     );
+    hooks.run(&mut graph, Phase::BeforeEnd, &[deployed.ready()]);
+    let deletes_definitions = model.delete_crds == Attr::Known(true);
+    for piece in &pieces {
+        if piece.is_definition() {
+            // An earlier installation left it, as helm does.
+            graph.take_over(piece.key.clone());
+        }
+        if piece.stays() {
+            graph.keep(
+                piece.key.clone(),
+                "the chart says so (helm.sh/resource-policy: keep)",
+            );
+        } else if piece.is_definition() && !deletes_definitions {
+            graph.keep(
+                piece.key.clone(),
+                "with a definition all objects of it would go (`delete_crds`)",
+            );
+        }
+    }
     Some(graph)
 }
 
+/// The chart's hooks as parts.
+struct HookParts<'a, C> {
+    hooks: &'a [Hook],
+    cluster: &'a C,
+    namespace: &'a str,
+    release: &'a str,
+    content: &'a str,
+}
+
+impl<C: Fn() -> Target> HookParts<'_, C> {
+    /// The hooks of the phase, one after the other by weight: what has to wait for them.
+    fn run(&mut self, graph: &mut Graph, phase: Phase, after: &[Ref]) -> Vec<Ref> {
+        let mut hooks: Vec<&Hook> = self.hooks.iter().filter(|hook| phase.has(hook)).collect();
+        // As helm orders them.
+        hooks.sort_by(|a, b| (a.weight, &a.document.name).cmp(&(b.weight, &b.document.name)));
+        let mut after = after.to_vec();
+        let mut last = None;
+        for hook in hooks {
+            let Ok(manifest) = placed(&hook.document, self.namespace) else {
+                continue;
+            };
+            let Document { kind, name, .. } = &hook.document;
+            let handle = graph.part(
+                Key(format!("hook/{phase}/{kind}/{name}")),
+                Run {
+                    cluster: (self.cluster)(),
+                    namespace: self.namespace.to_owned(),
+                    release: self.release.to_owned(),
+                    object: hook::object_text(&manifest),
+                    phase,
+                    content: if phase.runs_again(hook) {
+                        self.content.to_owned()
+                    } else {
+                        hook::ONCE.to_owned()
+                    },
+                    after: after.clone(),
+                    manifest: Arc::new(manifest),
+                    hook: Arc::new(hook.clone()),
+                },
+            );
+            after = vec![handle.ready()];
+            last = Some(handle.ready());
+        }
+        last.into_iter().collect()
+    }
+}
+
 /// The objects: definitions before what they define, what pods take before the pods, and what needs running pods last.
-fn objects(
-    graph: &mut Graph,
-    pieces: &[Piece],
-    root: &Handle,
-    cluster: &impl Fn() -> Target,
-) -> Vec<Handle> {
+fn objects(graph: &mut Graph, pieces: &[Piece], first: &[Ref], cluster: &impl Fn() -> Target) -> Vec<Handle> {
     let defined: BTreeMap<(&str, &str), &Key> = pieces
         .iter()
         .filter_map(|piece| Some((piece.defines()?, &piece.key)))
@@ -255,7 +343,10 @@ fn objects(
     let mut sorted: Vec<&Piece> = pieces.iter().collect();
     sorted.sort_by_key(|piece| rank(piece));
     for piece in &sorted {
-        let mut manifest = Manifest::new(cluster(), piece.object.clone()).after(root.ready());
+        let mut manifest = Manifest::new(cluster(), piece.object.clone());
+        for part in first {
+            manifest = manifest.after(part.clone());
+        }
         let takes = piece.takes();
         for other in sorted.iter().filter(|other| rank(other) < rank(piece)) {
             let is_named = takes.contains(&(other.kind.clone(), other.name.clone()));

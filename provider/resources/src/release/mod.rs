@@ -6,6 +6,7 @@
 //! | `charts.rs` | charts, fetched and rendered |
 //! | `graph.rs` | the parts: record, objects, and what goes before what |
 //! | `record.rs` | helm's records, as two kinds of parts |
+//! | `hook.rs` | hooks, a part for each phase |
 
 use std::time::Duration;
 
@@ -20,11 +21,13 @@ use reconcile::resource::{Declared, DefaultTimeouts, Managed, Outputs};
 
 pub mod charts;
 pub mod graph;
+pub mod hook;
 pub mod model;
 pub mod record;
 
 use crate::platform::Platform;
 use charts::Charts;
+use hook::Hooks;
 use model::Installed;
 use record::{Deployments, Releases};
 
@@ -90,7 +93,12 @@ impl Declared<Platform> for ReleaseResource {
         complete_version(context, config, prior, planned).await;
         let same = prior.filter(|prior| {
             (&prior.chart, &prior.repository, &prior.version, &prior.digest)
-                == (&planned.chart, &planned.repository, &planned.version, &planned.digest)
+                == (
+                    &planned.chart,
+                    &planned.repository,
+                    &planned.version,
+                    &planned.digest,
+                )
         });
         // The same version means the same bytes, unless it is a folder, which may have been edited.
         planned.chart_digest = match same {
@@ -104,7 +112,9 @@ impl Declared<Platform> for ReleaseResource {
 
     async fn fetch(&self, context: &Platform, model: &mut Installed) -> Result<(), Diagnostic> {
         if !model.kubernetes_version.is_known() {
-            let version = live_version(context, model).await.map_err(|failure| failure.diagnostic())?;
+            let version = live_version(context, model)
+                .await
+                .map_err(|failure| failure.diagnostic())?;
             model.kubernetes_version = Attr::from_option(version);
         }
         self.find(model).await
@@ -119,6 +129,7 @@ impl Declared<Platform> for ReleaseResource {
         kubernetes::kinds(&clusters, "cluster", TYPES)
             .with(Releases::new(&clusters))
             .with(Deployments::new(&clusters))
+            .with(Hooks::new(&clusters))
     }
 
     fn outputs(&self, model: &mut Installed, from: &Outputs<'_>) {

@@ -56,6 +56,9 @@ pub struct Installed {
     /// Whether the definitions in the chart's folder `crds` are left out. They are upgraded otherwise, which helm itself does not do.
     #[attribute(optional, computed, default = false)]
     pub skip_crds: Attr<bool>,
+    /// Whether definitions of custom resources go with the release, and all objects of them with these. They stay otherwise.
+    #[attribute(optional, computed, default = false)]
+    pub delete_crds: Attr<bool>,
     /// How many revisions are kept for `helm history` and `helm rollback`; 0: all.
     #[attribute(optional, computed, default = 10, validate(range(0..=1000)))]
     pub history_max: Attr<i64>,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
+use helm::Hook;
 use helm::release::{Record, Status, timestamp};
 use kubernetes::{Cluster, Clusters};
 use reconcile::clock::Clock;
@@ -17,6 +18,8 @@ use reconcile::part::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use super::hook::{self, MARK};
 
 /// What is recorded of a revision.
 #[derive(Debug, Clone, Serialize, Part)]
@@ -71,11 +74,11 @@ const MADE: &str = "release.ekb.io/made";
 const TAG: &str = "ekb.io/";
 
 /// Where a release is: its id is `cluster/namespace/name`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    cluster: String,
-    namespace: String,
-    name: String,
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub cluster: String,
+    pub namespace: String,
+    pub name: String,
 }
 
 impl Place {
@@ -98,7 +101,7 @@ impl Place {
         }
     }
 
-    fn id(&self) -> String {
+    pub fn id(&self) -> String {
         format!("{}/{}/{}", self.cluster, self.namespace, self.name)
     }
 
@@ -115,9 +118,9 @@ impl Place {
 }
 
 /// A revision that is recorded.
-struct Revision {
+pub(super) struct Revision {
     number: i64,
-    status: Status,
+    pub status: Status,
     secret: Value,
 }
 
@@ -129,6 +132,23 @@ impl Revision {
             status: Status::parse(label("status")?),
             secret,
         })
+    }
+
+    pub fn annotation(&self, name: &str) -> Option<String> {
+        self.secret["metadata"]["annotations"][name]
+            .as_str()
+            .map(str::to_owned)
+    }
+
+    /// Its hooks, with their objects as they are made.
+    pub fn hooks(&self, namespace: &str) -> Vec<(Value, Hook)> {
+        let Ok(record) = Record::from_secret(&self.secret) else {
+            return Vec::new();
+        };
+        let hooks = record.hooks.iter().filter_map(helm::release::hook);
+        hooks
+            .filter_map(|hook| Some((super::graph::placed(&hook.document, namespace).ok()?, hook)))
+            .collect()
     }
 
     fn annotations(&self) -> impl Iterator<Item = (&String, &Value)> {
@@ -157,7 +177,7 @@ impl Revision {
 }
 
 /// The revisions of a release, the latest last.
-async fn revisions(cluster: &Cluster, place: &Place) -> Result<Vec<Revision>, Failure> {
+pub(super) async fn revisions(cluster: &Cluster, place: &Place) -> Result<Vec<Revision>, Failure> {
     let query = format!("&labelSelector=owner%3Dhelm%2Cname%3D{}", place.name);
     let secrets = cluster
         .list(&place.doing("looking at"), &place.secrets(), &query)
@@ -202,7 +222,7 @@ fn place(cluster: &Target, namespace: &str, name: &str, call: &Call) -> Result<P
     })
 }
 
-fn traits(kind: &'static str, title: &'static str, deletion_order: u32) -> KindTraits {
+pub(super) fn traits(kind: &'static str, title: &'static str, deletion_order: u32) -> KindTraits {
     KindTraits {
         kind,
         title,
@@ -247,9 +267,9 @@ impl Releases {
             ..record.clone()
         };
         let seconds = i64::try_from(seconds).unwrap_or_default();
-        let mut secret = record.secret(seconds).map_err(|error| {
-            Failure::new(Class::Invalid, place.doing("recording"), error.to_string())
-        })?;
+        let mut secret = record
+            .secret(seconds)
+            .map_err(|error| Failure::new(Class::Invalid, place.doing("recording"), error.to_string()))?;
         secret["metadata"]["annotations"] = annotations;
         let doing = place.doing("recording");
         self.0
@@ -339,13 +359,7 @@ impl Kind for Releases {
         Ok(Made::settled(place.id()))
     }
 
-    async fn update(
-        &self,
-        part: &Recorded,
-        is: &Object,
-        _: &[Difference],
-        _: &Call,
-    ) -> Result<(), Failure> {
+    async fn update(&self, part: &Recorded, is: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
         let place = Place::of_id(&is.id);
         let cluster = self.0.at(&place.cluster);
         let revisions = revisions(&cluster, &place).await?;
@@ -360,8 +374,14 @@ impl Kind for Releases {
                 .to_owned(),
             ..(*part.record).clone()
         };
-        self.write(&place, &record, annotated(&is.tags, &part.content))
-            .await?;
+        let mut annotations = annotated(&is.tags, &part.content);
+        // For what hooks were run last.
+        for (name, value) in revisions.last().into_iter().flat_map(Revision::annotations) {
+            if name.starts_with(MARK) {
+                annotations[name] = value.clone();
+            }
+        }
+        self.write(&place, &record, annotations).await?;
         // The oldest go, never the one that is deployed.
         let many = (revisions.len() + 1).saturating_sub(part.history_max);
         let old = revisions.iter().filter(|old| old.status != Status::Deployed);
@@ -381,9 +401,7 @@ impl Kind for Releases {
         let set = set
             .iter()
             .filter_map(|(tag, value)| Some((name(tag)?, Value::from(value.as_str()))));
-        let removed = remove
-            .iter()
-            .filter_map(|tag| Some((name(tag)?, Value::Null)));
+        let removed = remove.iter().filter_map(|tag| Some((name(tag)?, Value::Null)));
         let annotations: serde_json::Map<String, Value> = set.chain(removed).collect();
         let path = secret_path(&place, &latest);
         let body = json!({"metadata": {"annotations": annotations}});
@@ -394,6 +412,10 @@ impl Kind for Releases {
     async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
         let place = Place::of_id(&object.id);
         let cluster = self.0.at(&place.cluster);
+        let latest = revisions(&cluster, &place).await?.pop();
+        for (object, _) in latest.iter().flat_map(|latest| latest.hooks(&place.namespace)) {
+            hook::clear_away(&cluster, &place, &object).await?;
+        }
         // The latest goes last: it says whose the release is, should this be interrupted.
         for revision in revisions(&cluster, &place).await? {
             remove(&cluster, &place, &revision).await?;
@@ -402,7 +424,7 @@ impl Kind for Releases {
     }
 }
 
-fn secret_path(place: &Place, revision: &Revision) -> String {
+pub(super) fn secret_path(place: &Place, revision: &Revision) -> String {
     let name = revision.secret["metadata"]["name"].as_str().unwrap_or_default();
     format!("{}/{name}", place.secrets())
 }
@@ -440,8 +462,10 @@ impl Deployments {
         let latest = revisions.pop();
         let before = revisions.iter().filter(|old| old.status == Status::Deployed);
         for old in before {
-            let said = Record::from_secret(&old.secret).map_or_else(|_| String::new(), |record| record.description);
-            self.restate(&cluster, place, old, Status::Superseded, &said).await?;
+            let said =
+                Record::from_secret(&old.secret).map_or_else(|_| String::new(), |record| record.description);
+            self.restate(&cluster, place, old, Status::Superseded, &said)
+                .await?;
         }
         if let Some(latest) = latest.filter(|latest| latest.status != Status::Deployed) {
             let why = if latest.number == 1 {
@@ -545,8 +569,14 @@ impl Kind for Deployments {
         let cluster = self.0.at(&place.cluster);
         for revision in revisions(&cluster, &place).await? {
             if revision.status == Status::Deployed {
-                self.restate(&cluster, &place, &revision, Status::Uninstalling, "Deletion in progress")
-                    .await?;
+                self.restate(
+                    &cluster,
+                    &place,
+                    &revision,
+                    Status::Uninstalling,
+                    "Deletion in progress",
+                )
+                .await?;
             }
         }
         Ok(Deleted::Gone)
