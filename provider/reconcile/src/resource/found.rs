@@ -21,10 +21,13 @@ const NOT_SHOWN: [&str; 5] = ["default_tags", "drift", "incarnation", "objects",
 /// By which it is looked up.
 const GIVEN: [&str; 2] = ["name", "region"];
 
-/// The resource with its data source and its list resource, of one name.
+/// The resource with its data source and its list resource, of one name, where it has them.
 pub fn offer<C: Surroundings, D: Declared<C> + Clone>(offers: Offers<C>, declared: D) -> Offers<C> {
+    let offers = offers.resource(Reconciled(declared.clone()));
+    if !D::IS_FOUND {
+        return offers;
+    }
     offers
-        .resource(Reconciled(declared.clone()))
         .data_source(Data(declared.clone()))
         .list_resource(All(declared))
 }

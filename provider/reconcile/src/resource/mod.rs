@@ -181,6 +181,8 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     const NAME: &'static str;
     /// What users call it, for example `network`.
     const TITLE: &'static str;
+    /// Whether it is found by its name alone, so that there are a data source and a list resource of it.
+    const IS_FOUND: bool = true;
     /// Version of its graph's form, written on the root object; newer ones are refused.
     const SCHEMA: u32 = 1;
     /// Version of its state's form ([`Resource::VERSION`]).

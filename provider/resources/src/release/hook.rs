@@ -88,7 +88,7 @@ impl Serialize for Phase {
 
 /// A hook in one of its phases.
 #[derive(Debug, Clone, Serialize, Part)]
-#[part(kind = "hook")]
+#[part(kind = "hook.helm")]
 pub struct Run {
     /// The cluster.
     #[part(replace)]

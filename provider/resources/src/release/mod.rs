@@ -57,6 +57,8 @@ impl Declared<Platform> for ReleaseResource {
 
     const NAME: &'static str = "ekb_release";
     const TITLE: &'static str = "release";
+    /// A release of this name may be in any cluster.
+    const IS_FOUND: bool = false;
     const LOOKS_UP: &'static [&'static str] = &["eks:DescribeCluster"];
     const TIMEOUTS: DefaultTimeouts = DefaultTimeouts {
         create: MINUTE.saturating_mul(30),

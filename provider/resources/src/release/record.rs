@@ -23,7 +23,7 @@ use super::hook::{self, MARK};
 
 /// What is recorded of a revision.
 #[derive(Debug, Clone, Serialize, Part)]
-#[part(kind = "helm_release")]
+#[part(kind = "release.helm")]
 pub struct Recorded {
     /// The cluster.
     #[part(replace)]
@@ -48,7 +48,7 @@ pub struct Recorded {
 
 /// That all objects of a revision are as they should be.
 #[derive(Debug, Clone, Serialize, Part)]
-#[part(kind = "helm_deployed")]
+#[part(kind = "deployed.helm")]
 pub struct Deployed {
     /// The cluster.
     #[part(replace)]
