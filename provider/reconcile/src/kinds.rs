@@ -138,6 +138,7 @@ pub(crate) trait AnyKind: Send + Sync {
     fn ends_with_parent(&self) -> bool;
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure>;
+    async fn held_up_by(&self, object: &Object, waited: Duration) -> Option<String>;
     async fn in_the_way(&self, object: &Object, going: &[&Object], ours: &[&Object]) -> Result<(), Failure>;
     async fn create(&self, part: &Node, call: &Call) -> Result<Made, Failure>;
     async fn update(&self, part: &Node, is: &Object, what: &[Difference], call: &Call)
@@ -203,6 +204,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     async fn in_the_way(&self, object: &Object, going: &[&Object], ours: &[&Object]) -> Result<(), Failure> {
         self.kind.in_the_way(object, going, ours).await
+    }
+
+    async fn held_up_by(&self, object: &Object, waited: Duration) -> Option<String> {
+        self.kind.held_up_by(object, waited).await
     }
 
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure> {

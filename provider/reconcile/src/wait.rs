@@ -238,6 +238,11 @@ impl Rhythm {
         run.engine.clock.now().since(self.begun)
     }
 
+    /// Whether it is time to tell of the wait.
+    pub fn is_told(&self, run: &Run) -> bool {
+        self.reminder.would_be_due(self.waited(run))
+    }
+
     /// Waits until the next look is due, looks, and says whether the time is over.
     ///
     /// Looks lie on a grid of time, so that all parts of a kind that wait together share one look.

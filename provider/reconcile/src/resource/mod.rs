@@ -223,9 +223,8 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     ) {
     }
 
-    /// Gets what [`Declared::graph`] needs and the model only names (a chart), and sets computed attributes that a plan could not
-    /// know. Before every apply, refresh and destroy; at plan [`Declared::complete`] does the same. An apply ends with what goes wrong,
-    /// a refresh and a destroy go on without the graph. By default nothing.
+    /// Before an apply: gets what [`Declared::graph`] needs and the model only names (a chart), and sets computed attributes that a plan
+    /// could not know. At plan [`Declared::complete`] does the same. By default nothing.
     ///
     /// # Errors
     /// It cannot be had.
@@ -521,7 +520,6 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         private.remove(IMPORTED);
         let looked = match cx.configured() {
             Ok(context) => {
-                self.try_to_fetch(&**context, &request.state).await;
                 let remembered = remembered::<C, D>(&private);
                 self.look(cx, context, request.state.clone(), &remembered, imported)
                     .await
@@ -600,7 +598,6 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Ok(engine) => engine,
             Err(error) => return Applied::failed(Some(prior), request.private, error),
         };
-        self.try_to_fetch(&**context, &prior).await;
         let baseline = Baseline::of(self, Some(&**context), &prior, &request.private);
         let graph = self.graph(Some(&**context), &prior);
         let incarnation = Managed::common(&prior).incarnation.known().cloned();

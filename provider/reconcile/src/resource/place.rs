@@ -132,16 +132,6 @@ impl<D> Reconciled<D> {
         Ok(self.0.fetch(context, planned).await?)
     }
 
-    /// The same where it can be done without.
-    pub(super) async fn try_to_fetch<C: Surroundings>(&self, context: &C, model: &D::Model)
-    where
-        D: Declared<C>,
-    {
-        if let Err(error) = self.0.fetch(context, &mut model.clone()).await {
-            tracing::debug!(code = %error.code, detail = error.detail, "going on without what the graph needs");
-        }
-    }
-
     pub(super) async fn prepare<'a, C: Surroundings>(
         &'a self,
         cx: &'a Context<C>,

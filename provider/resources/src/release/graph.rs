@@ -8,7 +8,7 @@ use helm::release::Record;
 use helm::{Document, Hook, Release};
 use kubernetes::Manifest;
 use reconcile::graph::{Graph, Handle};
-use reconcile::part::{Key, Ref, Target};
+use reconcile::part::{Key, Need, Ref, Target};
 use serde_json::{Value, json};
 
 use super::charts::{Manifests, sha256};
@@ -20,6 +20,9 @@ use super::record::{Deployed, Recorded};
 pub const RECORD: &str = "release";
 /// The part that is made last.
 pub const DEPLOYED: &str = "deployed";
+
+/// The manager of fields that helm and we share, so that either can go on with what the other did.
+const MANAGER: &str = "helm";
 
 /// An object of the release.
 struct Piece {
@@ -47,13 +50,8 @@ impl Piece {
                 entries[name] = value.clone();
             }
         }
-        let within = object["metadata"]["namespace"].as_str();
-        let within = within
-            .map(|namespace| format!("{namespace}/"))
-            .unwrap_or_default();
-        let kind = kubernetes::kind_name(&document.api_version, &document.kind);
         Ok(Self {
-            key: Key(format!("{kind}/{within}{}", document.name)),
+            key: Manifest::new(Target::Id(String::new()), object.clone()).key(),
             group: document.group().to_owned(),
             kind: document.kind.clone(),
             name: document.name.clone(),
@@ -220,7 +218,7 @@ pub fn graph(model: &Installed, manifests: &Manifests) -> Option<Graph> {
                 manifests.rendered.chart.metadata.name, manifests.rendered.chart.metadata.version
             ),
             content: content.clone(),
-            record: Arc::new(record),
+            record: Some(Arc::new(record)),
             history_max: usize::try_from(model.history_max.unwrap_or(10)).unwrap_or_default(),
         },
     );
@@ -275,6 +273,70 @@ pub fn graph(model: &Installed, manifests: &Manifests) -> Option<Graph> {
     Some(graph)
 }
 
+/// The parts that the state knows, to look at them and to delete them without the chart.
+pub fn of_state(model: &Installed) -> Option<Graph> {
+    let objects = model.common.objects.known()?;
+    let mut graph = Graph::new();
+    for (key, fields) in objects {
+        let fields: Value = serde_json::from_str(fields.known()?).ok()?;
+        let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
+        let cluster = || Target::Id(text("cluster"));
+        let after = || -> Vec<Ref> {
+            let keys = fields["after"].as_array().into_iter().flatten();
+            let keys = keys.filter_map(Value::as_str);
+            keys.map(|key| Ref {
+                key: Key::from(key),
+                need: Need::Ready,
+                output: None,
+            })
+            .collect()
+        };
+        let key = Key(key.clone());
+        if key.0 == RECORD {
+            let part = Recorded {
+                cluster: cluster(),
+                namespace: text("namespace"),
+                name: text("name"),
+                chart: text("chart"),
+                content: text("content"),
+                record: None,
+                history_max: 0,
+            };
+            let root = graph.part(key, part);
+            graph.root(&root);
+        } else if key.0 == DEPLOYED {
+            let part = Deployed {
+                cluster: cluster(),
+                namespace: text("namespace"),
+                name: text("name"),
+                content: text("content"),
+                after: after(),
+            };
+            graph.part(key, part);
+        } else if key.0.starts_with("hook/") {
+            let part = Run {
+                cluster: cluster(),
+                namespace: text("namespace"),
+                release: text("release"),
+                object: text("object"),
+                phase: Phase::ALL
+                    .into_iter()
+                    .find(|phase| phase.to_string() == text("phase"))?,
+                content: text("content"),
+                after: after(),
+                what: None,
+            };
+            graph.part(key, part);
+        } else {
+            let (kind, _) = key.0.split_once('/')?;
+            let manifest = Manifest::from_fields(kind, &fields)?.manager(MANAGER);
+            let manifest = after().into_iter().fold(manifest, Manifest::after);
+            graph.part(key, manifest);
+        }
+    }
+    Some(graph)
+}
+
 /// The chart's hooks as parts.
 struct HookParts<'a, C> {
     hooks: &'a [Hook],
@@ -311,8 +373,7 @@ impl<C: Fn() -> Target> HookParts<'_, C> {
                         hook::ONCE.to_owned()
                     },
                     after: after.clone(),
-                    manifest: Arc::new(manifest),
-                    hook: Arc::new(hook.clone()),
+                    what: Some(Arc::new((manifest, hook.clone()))),
                 },
             );
             after = vec![handle.ready()];
@@ -343,7 +404,7 @@ fn objects(graph: &mut Graph, pieces: &[Piece], first: &[Ref], cluster: &impl Fn
     let mut sorted: Vec<&Piece> = pieces.iter().collect();
     sorted.sort_by_key(|piece| rank(piece));
     for piece in &sorted {
-        let mut manifest = Manifest::new(cluster(), piece.object.clone());
+        let mut manifest = Manifest::new(cluster(), piece.object.clone()).manager(MANAGER);
         for part in first {
             manifest = manifest.after(part.clone());
         }

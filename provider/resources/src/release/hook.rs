@@ -110,12 +110,9 @@ pub struct Run {
     /// What has to be so far before.
     #[part(not_compared)]
     pub after: Vec<Ref>,
-    /// The object, in its namespace.
+    /// The object, in its namespace, with events and policies; none where the part is what a state knows.
     #[serde(skip)]
-    pub manifest: Arc<Value>,
-    /// Events and policies.
-    #[serde(skip)]
-    pub hook: Arc<Hook>,
+    pub what: Option<Arc<(Value, Hook)>>,
 }
 
 /// On a record, for each hook what it was run for.
@@ -145,10 +142,14 @@ impl At {
             namespace: part.namespace.clone(),
             name: part.release.clone(),
         };
-        Ok(Self {
-            place,
-            ..Self::of_object(&part.manifest, &part.phase.to_string())
-        })
+        let unknown = || {
+            Failure::new(
+                Class::Other,
+                "running a hook",
+                "it names no object (a defect of the provider)",
+            )
+        };
+        Self::within(place, &part.phase.to_string(), &part.object).ok_or_else(unknown)
     }
 
     fn of_object(manifest: &Value, phase: &str) -> Self {
@@ -428,9 +429,8 @@ impl Hooks {
     }
 
     /// After it is done: noted, and taken away where the chart says so.
-    async fn finish(&self, part: &Run, at: &At, latest: &Revision) -> Result<(), Failure> {
-        if part
-            .hook
+    async fn finish(&self, part: &Run, hook: &Hook, at: &At, latest: &Revision) -> Result<(), Failure> {
+        if hook
             .delete_policies
             .iter()
             .any(|policy| policy == "hook-succeeded")
@@ -456,14 +456,17 @@ impl Hooks {
         } else {
             upgrade
         };
-        let is_due = !part.phase.is_end() && part.hook.events.iter().any(|one| one == event);
-        if !is_due {
+        let due = part
+            .what
+            .as_deref()
+            .filter(|(_, hook)| !part.phase.is_end() && hook.events.iter().any(|one| one == event));
+        let Some((manifest, hook)) = due else {
             self.mark(at, &latest, &part.content).await?;
             return Ok(true);
-        }
-        let is_done = self.start(at, &part.manifest, &part.hook, &part.content).await?;
+        };
+        let is_done = self.start(at, manifest, hook, &part.content).await?;
         if is_done {
-            self.finish(part, at, &latest).await?;
+            self.finish(part, hook, at, &latest).await?;
         }
         Ok(is_done)
     }

@@ -37,18 +37,6 @@ pub struct ReleaseResource {
     charts: Charts,
 }
 
-const TYPES: &[&str] = &[
-    "v1/ConfigMap",
-    "v1/Secret",
-    "v1/Service",
-    "v1/ServiceAccount",
-    "apps/v1/Deployment",
-    "rbac.authorization.k8s.io/v1/Role",
-    "rbac.authorization.k8s.io/v1/RoleBinding",
-    "apiextensions.k8s.io/v1/CustomResourceDefinition",
-    "web.test/v1/Widget",
-];
-
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[async_trait]
@@ -107,8 +95,11 @@ impl Declared<Platform> for ReleaseResource {
             Some(prior) if !is_folder(planned) => prior.chart_digest.clone(),
             _ => Attr::Unknown,
         };
-        if let Err(error) = self.find(planned).await {
-            out.push(error);
+        match self.find(planned).await {
+            // Which objects there will be, the state does not say.
+            Ok(false) => planned.common.objects = Attr::Unknown,
+            Ok(true) => {}
+            Err(error) => out.push(error),
         }
     }
 
@@ -119,16 +110,20 @@ impl Declared<Platform> for ReleaseResource {
                 .map_err(|failure| failure.diagnostic())?;
             model.kubernetes_version = Attr::from_option(version);
         }
-        self.find(model).await
+        self.find(model).await.map(|_| ())
     }
 
     fn graph(&self, model: &Installed) -> Option<Graph> {
-        graph::graph(model, &*self.charts.rendered(model)?)
+        match self.charts.rendered(model) {
+            Some(manifests) => graph::graph(model, &manifests),
+            // As the state knows it.
+            None => graph::of_state(model),
+        }
     }
 
     fn kinds(&self, context: &Platform, region: &str) -> Kinds {
         let clusters = context.clusters(region);
-        kubernetes::kinds(&clusters, "cluster", TYPES)
+        kubernetes::any_kind(&clusters, "cluster")
             .with(Releases::new(&clusters))
             .with(Deployments::new(&clusters))
             .with(Hooks::new(&clusters))
@@ -146,8 +141,8 @@ impl Declared<Platform> for ReleaseResource {
 }
 
 impl ReleaseResource {
-    /// The chart, rendered as far as all is known that it follows from.
-    async fn find(&self, model: &mut Installed) -> Result<(), Diagnostic> {
+    /// The chart, rendered where all is known that it follows from: false where not.
+    async fn find(&self, model: &mut Installed) -> Result<bool, Diagnostic> {
         let found = self.charts.find(model).await?;
         let of = |text: fn(&charts::Found) -> &String| match &found {
             Some(found) => Attr::Known(text(found).clone()),
@@ -157,12 +152,13 @@ impl ReleaseResource {
         model.chart_version = of(|found| &found.version);
         model.chart_digest = of(|found| &found.digest);
         model.app_version = of(|found| &found.app_version);
-        if self.charts.render(model).await?
-            && let Some(manifests) = self.charts.rendered(model)
-        {
+        if !self.charts.render(model).await? {
+            return Ok(false);
+        }
+        if let Some(manifests) = self.charts.rendered(model) {
             graph::check(model, &manifests)?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 

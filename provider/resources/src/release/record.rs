@@ -38,9 +38,9 @@ pub struct Recorded {
     pub chart: String,
     /// What was rendered, of what, with which values: another one is another revision.
     pub content: String,
-    /// All of it.
+    /// All of it; none where the part is what a state knows.
     #[serde(skip)]
-    pub record: Arc<Record>,
+    pub record: Option<Arc<Record>>,
     /// How many revisions are kept; 0: all.
     #[serde(skip)]
     pub history_max: usize,
@@ -64,6 +64,16 @@ pub struct Deployed {
     /// The objects.
     #[part(not_compared)]
     pub after: Vec<Ref>,
+}
+
+impl Recorded {
+    fn record(&self, place: &Place) -> Result<Record, Failure> {
+        let record = self.record.as_deref().cloned();
+        record.ok_or_else(|| {
+            let cause = "what it holds is not known (a defect of the provider)";
+            Failure::new(Class::Other, place.doing("recording"), cause)
+        })
+    }
 }
 
 /// In an annotation of the Secret: what was rendered. helm's own revisions have none.
@@ -354,8 +364,12 @@ impl Kind for Releases {
             Err(failure) if failure.class == Class::Denied => {}
             other => drop(other?),
         }
-        self.write(&place, &part.record, annotated(&call.ownership, &part.content))
-            .await?;
+        self.write(
+            &place,
+            &part.record(&place)?,
+            annotated(&call.ownership, &part.content),
+        )
+        .await?;
         Ok(Made::settled(place.id()))
     }
 
@@ -372,7 +386,7 @@ impl Kind for Releases {
                 .as_str()
                 .unwrap_or_default()
                 .to_owned(),
-            ..(*part.record).clone()
+            ..part.record(&place)?
         };
         let mut annotations = annotated(&is.tags, &part.content);
         // For what hooks were run last.
