@@ -75,12 +75,6 @@ impl Piece {
         )
     }
 
-    /// Whether the chart wants it to outlive the release.
-    fn stays(&self) -> bool {
-        let policy = self.object["metadata"]["annotations"]["helm.sh/resource-policy"].as_str();
-        policy.is_some_and(|policy| policy.trim() == "keep")
-    }
-
     fn is_definition(&self) -> bool {
         self.kind == "CustomResourceDefinition"
     }
@@ -252,25 +246,25 @@ pub fn graph(model: &Installed, manifests: &Manifests) -> Option<Graph> {
         },
     );
     hooks.run(&mut graph, Phase::BeforeEnd, &[deployed.ready()]);
-    let deletes_definitions = model.delete_crds == Attr::Known(true);
     for piece in &pieces {
         if piece.is_definition() {
             // An earlier installation left it, as helm does.
             graph.take_over(piece.key.clone());
         }
-        if piece.stays() {
-            graph.keep(
-                piece.key.clone(),
-                "the chart says so (helm.sh/resource-policy: keep)",
-            );
-        } else if piece.is_definition() && !deletes_definitions {
-            graph.keep(
-                piece.key.clone(),
-                "with a definition all objects of it would go (`delete_crds`)",
-            );
-        }
+        keep(&mut graph, model, &piece.key, &piece.object);
     }
     Some(graph)
+}
+
+/// Says of an object whether it outlives the release.
+fn keep(graph: &mut Graph, model: &Installed, key: &Key, object: &Value) {
+    let policy = object["metadata"]["annotations"]["helm.sh/resource-policy"].as_str();
+    if policy.is_some_and(|policy| policy.trim() == "keep") {
+        graph.keep(key.clone(), "the chart says so (helm.sh/resource-policy: keep)");
+    } else if key.0.starts_with("CustomResourceDefinition.") && model.delete_crds != Attr::Known(true) {
+        let why = "with a definition all objects of it would go (`delete_crds`)";
+        graph.keep(key.clone(), why);
+    }
 }
 
 /// The parts that the state knows, to look at them and to delete them without the chart.
@@ -331,6 +325,7 @@ pub fn of_state(model: &Installed) -> Option<Graph> {
             let (kind, _) = key.0.split_once('/')?;
             let manifest = Manifest::from_fields(kind, &fields)?.manager(MANAGER);
             let manifest = after().into_iter().fold(manifest, Manifest::after);
+            keep(&mut graph, model, &key, &fields);
             graph.part(key, manifest);
         }
     }
