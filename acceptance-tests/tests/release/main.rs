@@ -144,6 +144,57 @@ fn a_chart_is_installed_updated_and_removed() {
 }
 
 #[test]
+fn generated_values_are_made_once_and_kept() {
+    Workspace::with_clusters(Some(2), |workspace, account| {
+        cluster(account);
+        let with = |values: &str| release(&format!("values = {{ generated = true, {values} }}"));
+        workspace.write("main.tf", &with(""));
+        let plan = workspace.plan().ok();
+        assert!(plan.run.output().contains("(generated)"), "{}", plan.run);
+        workspace.apply_plan(&plan).ok();
+        let api = account.cluster("main");
+        let secret = |name: &str| {
+            let path = format!("/api/v1/namespaces/web/secrets/{name}");
+            api.get(&path).unwrap()["data"].clone()
+        };
+        let (first, pair) = (secret("web-password"), secret("web-tls"));
+        assert_ne!(first["plain"], first["packed"]);
+        for _ in 0..2 {
+            workspace.plan().ok().assert_empty();
+        }
+        let state = workspace.read("terraform.tfstate").unwrap();
+        for value in first
+            .as_object()
+            .unwrap()
+            .values()
+            .chain(pair.as_object().unwrap().values())
+        {
+            assert!(!state.contains(value.as_str().unwrap()), "{value}");
+        }
+
+        // What else changes of the object takes nothing of it along.
+        workspace.write("main.tf", &with("greeting = \"bye\""));
+        workspace.apply().ok();
+        let second = secret("web-password");
+        assert_ne!(second["fixed"], first["fixed"]);
+        assert_eq!(
+            (&second["plain"], &second["packed"]),
+            (&first["plain"], &first["packed"])
+        );
+        assert_eq!(secret("web-tls"), pair);
+        workspace.plan().ok().assert_empty();
+
+        // Only what is gone is made anew.
+        api.delete("/api/v1/namespaces/web/secrets/web-tls");
+        workspace.apply().ok();
+        assert_ne!(secret("web-tls")["tls.key"], pair["tls.key"]);
+        assert_eq!(secret("web-password"), second);
+        workspace.plan().ok().assert_empty();
+        workspace.destroy().ok();
+    });
+}
+
+#[test]
 fn hooks_are_run_when_they_are_due() {
     Workspace::with_clusters(Some(1), |workspace, account| {
         cluster(account);

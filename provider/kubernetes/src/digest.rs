@@ -10,6 +10,8 @@ use crate::types::Type;
 
 /// What stands for a value that is shown nowhere, and compared by a version beside it.
 pub(crate) const HIDDEN: &str = "(secret)";
+/// What stands for a value that was generated, and is kept as it lives.
+pub(crate) const GENERATED: &str = "(generated)";
 /// Longer texts are shown by digest.
 const LONG: usize = 1024;
 /// How much of a text's first line is shown.

@@ -815,6 +815,12 @@ impl Kind for Objects {
         let place = Place::of_id(&is.id);
         // What an apply leaves out is taken away: also annotations that `tag` has set since.
         let mut object = self.applied(part, &is.tags, call)?;
+        if part.keeps() {
+            let cluster = self.clusters.get(&place.cluster);
+            let path = self.path(&cluster, part.of(), &place).await?;
+            let live = cluster.get(&self.doing("looking at", &place), &path).await?;
+            part.keep(&mut object, &live);
+        }
         if is.detail["is_scaled"] == true
             && let Some(spec) = object["spec"].as_object_mut()
         {

@@ -8,7 +8,7 @@ use reconcile::part::{Call, FieldRule, Part, Ref, Remedy, Target};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-use crate::digest;
+use crate::digest::{self, GENERATED};
 use crate::fixed;
 use crate::types::Type;
 
@@ -34,6 +34,8 @@ pub struct Manifest {
     pub(crate) secret_version: Option<u32>,
     pub(crate) manager: &'static str,
     pub(crate) waits: bool,
+    /// Places (JSON pointers) of values that are made once and then kept as they live.
+    generated: Vec<String>,
     after: Vec<Ref>,
 }
 
@@ -54,6 +56,7 @@ impl Manifest {
             secret_version: None,
             manager: MANAGER,
             waits: true,
+            generated: Vec::new(),
             after: Vec::new(),
         }
     }
@@ -78,6 +81,7 @@ impl Manifest {
                 .and_then(|version| version.try_into().ok()),
             manager: MANAGER,
             waits: fields[WAITS] != false,
+            generated: Vec::new(),
             after: Vec::new(),
         })
     }
@@ -107,6 +111,36 @@ impl Manifest {
         self.content = Some(secret.to_string().into());
         self.secret_version = Some(version);
         self
+    }
+
+    /// The same, with values at these places (JSON pointers) that were generated for it: they are shown nowhere, are applied where the
+    /// object is made, and stay as they are for as long as it lives.
+    #[must_use]
+    pub fn generated(mut self, places: Vec<String>) -> Self {
+        for place in &places {
+            if let Some(shown) = in_data(place).and_then(|place| at_mut(&mut self.shown, &place)) {
+                *shown = GENERATED.into();
+            } else if let Some(shown) = at_mut(&mut self.shown, place) {
+                *shown = GENERATED.into();
+            }
+        }
+        self.generated = places;
+        self
+    }
+
+    /// Whether some of its values are kept as they live.
+    pub(crate) fn keeps(&self) -> bool {
+        !self.generated.is_empty()
+    }
+
+    /// Puts into the object that is about to be applied what the live one has of generated values.
+    pub(crate) fn keep(&self, object: &mut Value, live: &Value) {
+        for place in &self.generated {
+            let place = in_data(place).unwrap_or_else(|| place.clone());
+            if let (Some(value), Some(is)) = (object.pointer_mut(&place), live.pointer(&place)) {
+                *value = is.clone();
+            }
+        }
     }
 
     /// The same, applied under another name than ours, which another program shares (`helm`). Whose the object is, is said under ours.
@@ -317,6 +351,19 @@ const SET_BY_API: [&str; 6] = [
     "selfLink",
     "uid",
 ];
+
+/// Where the API has what was given in `stringData`.
+fn in_data(place: &str) -> Option<String> {
+    Some(format!("/data{}", place.strip_prefix("/stringData")?))
+}
+
+fn at_mut<'a>(fields: &'a mut Map<String, Value>, place: &str) -> Option<&'a mut Value> {
+    let (name, rest) = match place.strip_prefix('/')?.split_once('/') {
+        Some((name, rest)) => (name, format!("/{rest}")),
+        None => (place.strip_prefix('/')?, String::new()),
+    };
+    fields.get_mut(name)?.pointer_mut(&rest)
+}
 
 /// The field that says which secret was sent.
 pub(crate) const SECRET_VERSION: &str = "secret_version";

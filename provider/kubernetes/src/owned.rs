@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::digest::{self, HIDDEN};
+use crate::digest::{self, GENERATED, HIDDEN};
 use crate::quantity;
 
 /// Of the live value what is ours. `owned` is the part of `fieldsV1` for it: `{}` is all of it.
@@ -18,8 +18,8 @@ fn at(live: &Value, declared: Option<&Value>, owned: Option<&Value>, place: (&st
     // Of what is owned as a whole nobody else can have a part: what is not declared in it are defaults.
     let owned = owned.filter(|_| !is_whole);
     match (live, declared) {
-        // Compared by its version beside it.
-        (_, Some(declared)) if declared == HIDDEN => declared.clone(),
+        // Compared by its version beside it, or never.
+        (_, Some(declared)) if declared == HIDDEN || declared == GENERATED => declared.clone(),
         (live, None) if is_whole => digest::of_texts(live),
         (Value::Object(live), declared) => Value::Object(entries(live, declared, owned, place)),
         (Value::Array(live), declared) => Value::Array(list(live, declared, owned, place)),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use framework::{Attr, Diagnostic, Path, Value};
 use helm::remote::{Loaded, Loader, Request, Settings, Source};
+use helm::render::GeneratedLeaf;
 use helm::{Capabilities, Release, Rendered, Renderer, values};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
@@ -21,6 +22,10 @@ pub struct Manifests {
     pub values: Json,
     /// What was rendered: another chart, version or value is another text.
     pub digest: String,
+    /// The values that the chart generates: other ones at every render.
+    pub generated: Vec<GeneratedLeaf>,
+    /// Whether it is for an apply: what is generated is random then.
+    is_random: bool,
 }
 
 /// What has been fetched and rendered so far. Cheap to clone.
@@ -31,6 +36,15 @@ pub struct Charts(Arc<All>);
 struct All {
     loaded: Mutex<HashMap<String, Arc<Loaded>>>,
     rendered: Mutex<HashMap<String, Arc<Manifests>>>,
+}
+
+/// What a chart is rendered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be shown: the same every time.
+    Plan,
+    /// To be applied: what it generates is random.
+    Apply,
 }
 
 /// The arguments that say which chart it is, where all are known.
@@ -128,7 +142,7 @@ impl Charts {
     ///
     /// # Errors
     /// The chart cannot be had, or cannot be rendered with these values.
-    pub async fn render(&self, model: &Installed) -> Result<bool, Diagnostic> {
+    pub async fn render(&self, model: &Installed, purpose: Purpose) -> Result<bool, Diagnostic> {
         let Some(arguments) = Arguments::of(model)? else {
             return Ok(false);
         };
@@ -136,10 +150,12 @@ impl Charts {
             return Ok(false);
         };
         let digest = arguments.digest(&loaded.provenance.digest);
-        if lock(&self.0.rendered).contains_key(&digest) {
+        let is_random = purpose == Purpose::Apply;
+        let is_there = |manifests: &Arc<Manifests>| manifests.is_random >= is_random;
+        if lock(&self.0.rendered).get(&digest).is_some_and(is_there) {
             return Ok(true);
         }
-        let manifests = arguments.render(&loaded, digest.clone())?;
+        let manifests = arguments.render(&loaded, digest.clone(), is_random)?;
         lock(&self.0.rendered).insert(digest, Arc::new(manifests));
         Ok(true)
     }
@@ -206,7 +222,7 @@ impl Arguments {
         sha256(all.to_string().as_bytes())
     }
 
-    fn render(self, loaded: &Loaded, digest: String) -> Result<Manifests, Diagnostic> {
+    fn render(self, loaded: &Loaded, digest: String, is_random: bool) -> Result<Manifests, Diagnostic> {
         let refused = |at: &str, error: &helm::Error| {
             Diagnostic::error(
                 "EKB2402",
@@ -221,8 +237,14 @@ impl Arguments {
         let mut renderer = Renderer::new(&loaded.chart, Release::new(&self.name, &self.namespace));
         renderer.capabilities = Capabilities::declared(&self.kubernetes_version, &self.api_versions)
             .map_err(|error| refused("kubernetes_version", &error))?;
+        if is_random {
+            renderer.environment = &helm::Process;
+        }
         let mut rendered = renderer
             .render(&self.values)
+            .map_err(|error| refused("values", &error))?;
+        let generated = renderer
+            .generated_leaves(&self.values, &rendered)
             .map_err(|error| refused("values", &error))?;
         if self.skip_crds {
             rendered.documents.crds.clear();
@@ -231,6 +253,8 @@ impl Arguments {
             rendered,
             values: self.values,
             digest,
+            generated,
+            is_random,
         })
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use framework::{Attr, Diagnostic, Path};
 use helm::release::Record;
+use helm::render::GeneratedLeaf;
 use helm::{Document, Hook, Release};
 use kubernetes::Manifest;
 use reconcile::graph::{Graph, Handle};
 use reconcile::part::{Key, Need, Ref, Target};
 use serde_json::{Value, json};
 
-use super::charts::{Manifests, sha256};
+use super::charts::Manifests;
 use super::hook::{self, Phase, Run};
 use super::model::Installed;
 use super::record::{Deployed, Recorded};
@@ -31,6 +32,8 @@ struct Piece {
     kind: String,
     name: String,
     object: Value,
+    /// Places of values that the chart generates.
+    generated: Vec<String>,
 }
 
 impl Piece {
@@ -56,6 +59,7 @@ impl Piece {
             kind: document.kind.clone(),
             name: document.name.clone(),
             object,
+            generated: Vec::new(),
         })
     }
 
@@ -155,7 +159,11 @@ fn pieces(model: &Installed, manifests: &Manifests) -> Result<Vec<Piece>, helm::
     let documents = &manifests.rendered.documents;
     let mut all = Vec::new();
     for document in documents.crds.iter().chain(&documents.manifests) {
-        all.push(Piece::of(document, &name, &namespace)?);
+        let mut piece = Piece::of(document, &name, &namespace)?;
+        let of_it = |leaf: &&GeneratedLeaf| leaf.document == (document.kind.clone(), document.name.clone());
+        let leaves = manifests.generated.iter().filter(of_it);
+        piece.generated = leaves.map(|leaf| leaf.pointer.clone()).collect();
+        all.push(piece);
     }
     Ok(all)
 }
@@ -174,6 +182,14 @@ pub fn check(model: &Installed, manifests: &Manifests) -> Result<(), Diagnostic>
             return Err(refused(
                 "A document has no `kind`, or no `metadata.name`.".to_owned(),
             ));
+        }
+        let is_named = |place: &String| {
+            place.is_empty()
+                || ["/metadata/name", "/metadata/namespace", "/kind", "/apiVersion"].contains(&place.as_str())
+        };
+        if piece.generated.iter().any(is_named) {
+            let why = "is another object at every render: its name, or all of it, is random.";
+            return Err(refused(format!("{} {why}", piece.key)));
         }
         if !seen.insert(piece.key.clone()) {
             return Err(refused(format!("{} is rendered twice.", piece.key)));
@@ -199,7 +215,8 @@ pub fn graph(model: &Installed, manifests: &Manifests) -> Option<Graph> {
     };
     let cluster = || Target::Id(cluster.clone());
     let record = record(model, manifests);
-    let content = sha256(format!("{}{}", manifests.digest, record.manifest).as_bytes());
+    // Not the text of the manifests, in which generated values stand.
+    let content = manifests.digest.clone();
     let mut graph = Graph::new();
     let root = graph.part(
         RECORD,
@@ -399,7 +416,9 @@ fn objects(graph: &mut Graph, pieces: &[Piece], first: &[Ref], cluster: &impl Fn
     let mut sorted: Vec<&Piece> = pieces.iter().collect();
     sorted.sort_by_key(|piece| rank(piece));
     for piece in &sorted {
-        let mut manifest = Manifest::new(cluster(), piece.object.clone()).manager(MANAGER);
+        let mut manifest = Manifest::new(cluster(), piece.object.clone())
+            .manager(MANAGER)
+            .generated(piece.generated.clone());
         for part in first {
             manifest = manifest.after(part.clone());
         }

@@ -26,7 +26,7 @@ pub mod model;
 pub mod record;
 
 use crate::platform::Platform;
-use charts::Charts;
+use charts::{Charts, Purpose};
 use hook::Hooks;
 use model::Installed;
 use record::{Deployments, Releases};
@@ -95,7 +95,7 @@ impl Declared<Platform> for ReleaseResource {
             Some(prior) if !is_folder(planned) => prior.chart_digest.clone(),
             _ => Attr::Unknown,
         };
-        match self.find(planned).await {
+        match self.find(planned, Purpose::Plan).await {
             // Which objects there will be, the state does not say.
             Ok(false) => planned.common.objects = Attr::Unknown,
             Ok(true) => {}
@@ -110,7 +110,7 @@ impl Declared<Platform> for ReleaseResource {
                 .map_err(|failure| failure.diagnostic())?;
             model.kubernetes_version = Attr::from_option(version);
         }
-        self.find(model).await.map(|_| ())
+        self.find(model, Purpose::Apply).await.map(|_| ())
     }
 
     fn graph(&self, model: &Installed) -> Option<Graph> {
@@ -142,7 +142,7 @@ impl Declared<Platform> for ReleaseResource {
 
 impl ReleaseResource {
     /// The chart, rendered where all is known that it follows from: false where not.
-    async fn find(&self, model: &mut Installed) -> Result<bool, Diagnostic> {
+    async fn find(&self, model: &mut Installed, purpose: Purpose) -> Result<bool, Diagnostic> {
         let found = self.charts.find(model).await?;
         let of = |text: fn(&charts::Found) -> &String| match &found {
             Some(found) => Attr::Known(text(found).clone()),
@@ -152,7 +152,7 @@ impl ReleaseResource {
         model.chart_version = of(|found| &found.version);
         model.chart_digest = of(|found| &found.digest);
         model.app_version = of(|found| &found.app_version);
-        if !self.charts.render(model).await? {
+        if !self.charts.render(model, purpose).await? {
             return Ok(false);
         }
         if let Some(manifests) = self.charts.rendered(model) {
