@@ -85,7 +85,7 @@ async fn kinds_follow_from_the_chart_and_from_the_state() {
 
     // Another version is a change of the object that is there.
     let mut newer = root(&cluster);
-    newer.part(defined.key.clone(), cluster.wide(gadgets(&cluster).1));
+    newer.part(defined.key().clone(), cluster.wide(gadgets(&cluster).1));
     let mut object = gadget;
     object["apiVersion"] = format!("{group}/v1").into();
     add(&mut newer, cluster.object(object));
@@ -118,7 +118,7 @@ async fn kinds_follow_from_the_chart_and_from_the_state() {
     // A kind that no declaration names any more is found and deleted; in the version that the API prefers.
     let fewer = {
         let mut graph = root(&cluster);
-        graph.part(defined.key.clone(), cluster.wide(gadgets(&cluster).1));
+        graph.part(defined.key().clone(), cluster.wide(gadgets(&cluster).1));
         graph
     };
     let outcome = apply(&cluster.any(), &fewer, &known).await;

@@ -215,6 +215,11 @@ impl Cluster {
         })
     }
 
+    /// Now, in real time.
+    pub(crate) fn now(&self) -> Moment {
+        self.0.clock.now()
+    }
+
     /// Its version, asked once a process.
     ///
     /// # Errors

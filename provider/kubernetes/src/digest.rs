@@ -153,7 +153,6 @@ fn canonical(value: &Value, is_example: bool) -> Option<Value> {
             .collect(),
         Value::Number(number) => match number.as_f64() {
             // `1.0` is `1`.
-            #[expect(clippy::cast_possible_truncation, reason = "it is whole and small")]
             Some(float) if float.fract() == 0.0 && float.abs() < 1e15 => Value::from(float as i64),
             _ => value.clone(),
         },

@@ -89,11 +89,12 @@ fn text(value: &Value) -> String {
 }
 
 /// Of all that is in a namespace, what is not ours: neither among `ours` (uids), nor with our mark, nor owned by such an object,
-/// nor what every namespace has.
+/// nor what every namespace has. When ours are gone (`is_last`), what they owned goes too: its owner is not there any more.
 pub(crate) fn of_others(
     all: &[(String, Value)],
     ours: &BTreeSet<&str>,
     is_marked: &dyn Fn(&Value) -> bool,
+    is_last: bool,
 ) -> Vec<Lodger> {
     let uid = |object: &Value| text(&object["metadata"]["uid"]);
     let mut known: BTreeSet<String> = ours.iter().map(|uid| (*uid).to_owned()).collect();
@@ -111,7 +112,10 @@ pub(crate) fn of_others(
                 .as_array()
                 .into_iter()
                 .flatten();
-            if owners.any(|owner| known.contains(owner["uid"].as_str().unwrap_or_default())) {
+            if owners.any(|owner| {
+                let owner = owner["uid"].as_str().unwrap_or_default();
+                known.contains(owner) || is_last && !left.contains_key(owner)
+            }) {
                 known.insert(uid.clone());
             }
         }
@@ -183,7 +187,7 @@ mod tests {
         let ours = BTreeSet::from(["uid-web"]);
         let is_marked =
             |object: &Value| object["metadata"]["annotations"]["ekb.io/resource"] == "release/web";
-        let others = of_others(&all, &ours, &is_marked);
+        let others = of_others(&all, &ours, &is_marked, false);
         assert_eq!(
             named(&others),
             "ConfigMap theirs, Secret other (of release/other)"

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use http::Method;
+use reconcile::clock::Moment;
 use reconcile::failure::{Class, Failure};
 use reconcile::kinds::Kinds;
 use reconcile::part::{
@@ -33,8 +34,10 @@ const OWNER_LABEL: &str = "ekb.io/owner";
 const ANNOTATION: &str = "ekb.io/";
 /// How long something may take before its pods are asked.
 const FIRST_REASONS: Duration = Duration::from_secs(10);
-/// How long finalizers may take before nobody seems to be at work on them.
-const FINALIZERS: Duration = Duration::from_secs(60);
+/// How long finalizers may take before nobody seems to be at work on them: a load balancer takes minutes to go.
+const FINALIZERS: Duration = Duration::from_secs(300);
+/// The same of a namespace of which its controller says nothing: that always runs.
+const SILENT: Duration = Duration::from_secs(60);
 
 /// The kinds of these types (`apps/v1/Deployment`, `v1/ConfigMap`), whose objects live in clusters that are parts of the
 /// kind `parent` or are named: its id is the cluster's name, its outputs `endpoint` and `certificate_authority` say where it
@@ -58,9 +61,9 @@ pub struct Objects {
     of: Type,
     propagation: &'static str,
     /// What held up objects when last asked, by id.
-    reasons: Mutex<HashMap<String, (Instant, Reasons)>>,
+    reasons: Mutex<HashMap<String, (Duration, Reasons)>>,
     /// Since when namespaces have objects of other resources in them, by id.
-    lodged: Mutex<HashMap<String, Instant>>,
+    lodged: Mutex<HashMap<String, Moment>>,
 }
 
 /// How long objects of other resources in a namespace are waited for: these may be destroyed in the same run.
@@ -258,6 +261,22 @@ impl Objects {
             .map(|_| ())
     }
 
+    /// Says that what helm has of the object by updates is what it applied.
+    async fn hand_over(&self, of: &Type, place: &Place) -> Result<(), Failure> {
+        let cluster = self.clusters.get(&place.cluster);
+        let path = self.path(&cluster, of, place).await?;
+        let live = cluster.get(&self.doing("reading", place), &path).await?;
+        let Some(managers) = handed_over(&live["metadata"]) else {
+            return Ok(());
+        };
+        let version = &live["metadata"]["resourceVersion"];
+        let body = json!({"metadata": {"managedFields": managers, "resourceVersion": version}});
+        let request = (Method::PATCH, Content::Merge, "");
+        self.change("taking over", request, of, place, &body)
+            .await
+            .map(|_| ())
+    }
+
     fn place(&self, part: &Manifest, call: &Call) -> Result<Place, Failure> {
         Ok(Place {
             cluster: call.target(&part.cluster)?.to_owned(),
@@ -328,8 +347,7 @@ impl Objects {
                 "selector": live["spec"]["selector"]["matchLabels"],
                 "revision": revision(live),
                 "remaining": remaining(live),
-                "handed_over": handed_over(metadata),
-                "version": metadata["resourceVersion"],
+                "is_of_updates": handed_over(metadata).is_some(),
             }),
         }
     }
@@ -389,7 +407,10 @@ impl Objects {
                 let is_newest =
                     |set: &&Value| set["metadata"]["annotations"][REVISION].as_str() == newest.as_deref();
                 let set = sets.iter().find(is_newest);
-                newest = set.map(|set| text_of(&set["metadata"]["labels"]["pod-template-hash"]));
+                // Without one yet, none of the pods is of this template.
+                newest = Some(set.map_or_else(String::new, |set| {
+                    text_of(&set["metadata"]["labels"]["pod-template-hash"])
+                }));
             }
             // Pods of an earlier template say nothing of this one.
             if let Some(newest) = newest {
@@ -409,7 +430,13 @@ impl Objects {
     }
 
     /// Refuses to delete a namespace that has objects of others in it. Those of other resources of ours may go in the same run.
-    async fn check_empty(&self, id: &str, owner: &Owner, ours: &BTreeSet<&str>) -> Result<(), Failure> {
+    async fn check_empty(
+        &self,
+        id: &str,
+        owner: &Owner,
+        ours: &BTreeSet<&str>,
+        is_last: bool,
+    ) -> Result<(), Failure> {
         let place = Place::of_id(id);
         let (cluster, doing) = (self.clusters.get(&place.cluster), self.doing("deleting", &place));
         let Ok(all) = inside::all_in(&cluster, &doing, &place.name).await else {
@@ -417,14 +444,16 @@ impl Objects {
         };
         let mark = label(owner);
         let is_marked = |object: &Value| object["metadata"]["labels"][OWNER_LABEL] == *mark;
-        let others = inside::of_others(&all, ours, &is_marked);
+        let others = inside::of_others(&all, ours, &is_marked, is_last);
         if others.is_empty() {
             return Ok(());
         }
         let may_go = others.iter().all(|one| one.of_resource.is_some());
         let waited = {
             let mut lodged = self.lodged.lock().unwrap_or_else(PoisonError::into_inner);
-            lodged.entry(id.to_owned()).or_insert_with(Instant::now).elapsed()
+            cluster
+                .now()
+                .since(*lodged.entry(id.to_owned()).or_insert(cluster.now()))
         };
         let is_waited_for = may_go && waited < LODGERS;
         let class = if is_waited_for {
@@ -440,17 +469,18 @@ impl Objects {
 
     /// The same, asked now and then only.
     async fn reasons_lately(&self, object: &Object, waited: Duration) -> Reasons {
-        let known = |reasons: &Mutex<HashMap<String, (Instant, Reasons)>>| {
-            let reasons = reasons.lock().unwrap_or_else(PoisonError::into_inner);
-            let (at, known) = reasons.get(&object.id)?;
-            (at.elapsed() < REASONS_LAST).then(|| known.clone())
+        let known = {
+            let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+            reasons.get(&object.id).cloned()
         };
-        if let Some(known) = known(&self.reasons) {
+        if let Some((at, known)) = known
+            && waited.checked_sub(at).is_some_and(|since| since < REASONS_LAST)
+        {
             return known;
         }
         let found = self.reasons(object, waited).await.unwrap_or_default();
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
-        reasons.insert(object.id.clone(), (Instant::now(), found.clone()));
+        reasons.insert(object.id.clone(), (waited, found.clone()));
         found
     }
 
@@ -826,13 +856,8 @@ impl Kind for Objects {
         {
             spec.shift_remove("replicas");
         }
-        if part.manager == SHARED && is.detail["handed_over"].is_array() {
-            let metadata =
-                json!({"managedFields": is.detail["handed_over"], "resourceVersion": is.detail["version"]});
-            let request = (Method::PATCH, Content::Merge, "");
-            let body = json!({"metadata": metadata});
-            self.change("taking over", request, part.of(), &place, &body)
-                .await?;
+        if part.manager == SHARED && is.detail["is_of_updates"] == true {
+            self.hand_over(part.of(), &place).await?;
         }
         match self.apply("updating", part, &place, part.manager, &object).await {
             Err(failure) if failure.code == codes::CONFLICT => {
@@ -873,7 +898,7 @@ impl Kind for Objects {
             return Ok(());
         };
         let uids = ours.iter().filter_map(|one| one.detail["uid"].as_str()).collect();
-        self.check_empty(&object.id, &owner, &uids).await
+        self.check_empty(&object.id, &owner, &uids, false).await
     }
 
     fn lock(&self, fields: &Value) -> Option<String> {
@@ -885,7 +910,7 @@ impl Kind for Objects {
     async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure> {
         // Somebody may have put something there since.
         if self.is_namespaces() {
-            self.check_empty(&object.id, &call.owner, &BTreeSet::new())
+            self.check_empty(&object.id, &call.owner, &BTreeSet::new(), true)
                 .await?;
         }
         // Only this very object, not one of its name that somebody made since.
@@ -913,18 +938,25 @@ impl Kind for Objects {
 
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure> {
         let finalizers = &object.detail["finalizers"];
-        // The garbage collector's own is taken away when what the object made is gone.
-        let of_others = |finalizer: &&Value| **finalizer != "foregroundDeletion";
-        let mut held = finalizers.as_array().into_iter().flatten();
-        let is_held = held.any(|finalizer| of_others(&finalizer));
-        if object.condition == Condition::Deleting && is_held && waited > FINALIZERS {
+        let is_held = finalizers.as_array().is_some_and(|all| !all.is_empty());
+        let remaining = object.detail["remaining"].as_str().unwrap_or_default();
+        let mut held = finalizers
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
+        // Pods and nodes end in their own time: whoever waits for them is at work.
+        let is_at_work = held.any(|name| name == "foregroundDeletion" || name.starts_with("karpenter"));
+        let limit = if self.is_namespaces() && remaining.is_empty() {
+            SILENT
+        } else {
+            FINALIZERS
+        };
+        if object.condition == Condition::Deleting && is_held && !is_at_work && waited > limit {
             let doing = self.doing("deleting", &Place::of_id(&object.id));
             let mut cause =
                 format!("its finalizers {finalizers} are not taken away: nothing is at work on them");
-            if let Some(remaining) = object.detail["remaining"]
-                .as_str()
-                .filter(|text| !text.is_empty())
-            {
+            if !remaining.is_empty() {
                 cause = format!("{cause}; {remaining}");
             }
             return Err(Failure::new(Class::Stuck, doing, cause).hint(

@@ -12,6 +12,10 @@ const MAPS: &[&str] = &[
     "default",
     "defaultRequest",
     "overhead",
+    "podFixed",
+    "max",
+    "min",
+    "maxLimitRequestRatio",
 ];
 /// Names of single quantities.
 const SINGLE: &[&str] = &[
