@@ -133,6 +133,7 @@ impl Observation {
             chosen: BTreeMap::new(),
             picture: Picture::default(),
         };
+        observation.name_kinds();
         let now = engine.clock.now();
         for (key, id) in &known.ids {
             if let Some(kind) = observation.kind_of(key) {
@@ -148,6 +149,21 @@ impl Observation {
             }
         }
         observation
+    }
+
+    /// Makes the kinds that are named by the declared parts: all that there are is looked at.
+    fn name_kinds(&self) {
+        for part in self.graphs.iter().flat_map(Graph::iter) {
+            self.engine.kinds.name(part.kind);
+        }
+    }
+
+    /// Kinds of which there is no answer yet.
+    pub(crate) fn unasked(&self) -> Vec<&'static str> {
+        let kinds = self.engine.kinds.iter().map(|(kind, _)| kind);
+        kinds
+            .filter(|kind| !self.answers.contains_key(kind) && !self.blind.contains_key(kind))
+            .collect()
     }
 
     /// Looks at the kinds and at all that is found under them: parents first.
@@ -364,11 +380,7 @@ impl Observation {
         }
         let by_prefix = || key.0.split('/').next().unwrap_or_default();
         let name = self.known.kinds.get(key).map_or_else(by_prefix, String::as_str);
-        self.engine
-            .kinds
-            .iter()
-            .map(|(kind, _)| kind)
-            .find(|kind| *kind == name)
+        self.engine.kinds.name(name)
     }
 
     /// The key of the root: the graph says it, else the tags that only a root has.
@@ -519,6 +531,7 @@ impl Observation {
     /// Compares with other graphs what was seen.
     pub(crate) fn declare(&mut self, stages: Vec<Graph>) {
         self.graphs = stages;
+        self.name_kinds();
         self.sort_out();
     }
 
