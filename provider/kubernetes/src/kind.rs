@@ -347,6 +347,7 @@ impl Objects {
                 "selector": live["spec"]["selector"]["matchLabels"],
                 "revision": revision(live),
                 "remaining": remaining(live),
+                "is_told": live["status"]["conditions"].is_array(),
                 "is_of_updates": handed_over(metadata).is_some(),
             }),
         }
@@ -950,8 +951,9 @@ impl Kind for Objects {
             .flatten()
             .filter_map(Value::as_str);
         // Pods and nodes end in their own time: whoever waits for them is at work.
-        let is_at_work = held.any(|name| name == "foregroundDeletion" || name.starts_with("karpenter"));
-        let limit = if self.is_namespaces() && remaining.is_empty() {
+        let is_at_work = held.any(|name| name == "foregroundDeletion" || name.starts_with("karpenter"))
+            || !remaining.is_empty() && !remaining.contains("finalizers");
+        let limit = if self.is_namespaces() && object.detail["is_told"] != true {
             SILENT
         } else {
             FINALIZERS
