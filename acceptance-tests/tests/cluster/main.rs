@@ -14,6 +14,7 @@ mod drift;
 mod found;
 mod import;
 mod locked_out;
+mod others;
 mod refusals;
 mod resume;
 mod update;

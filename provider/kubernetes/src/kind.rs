@@ -815,6 +815,10 @@ impl Kind for Objects {
         self.of.is_of_cluster()
     }
 
+    fn only_where_meant(&self) -> bool {
+        self.ends_with_parent()
+    }
+
     fn stands_for(&self, declared: &Value, object: &Object) -> bool {
         ["namespace", "name"]
             .iter()

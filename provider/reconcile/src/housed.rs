@@ -125,6 +125,34 @@ async fn what_cannot_be_reached_is_not_taken_for_absent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_goes_in_for_what_is_not_meant() {
+    let (graph, with_one) = (housed("dev", 0), housed("dev", 1));
+    let (world, known) = made_in(World::new(), &graph).await;
+    world.with(|state| {
+        state.ending.insert("object");
+        state.unreachable.insert("object");
+    });
+    let import = Known {
+        import: true,
+        ..known.clone()
+    };
+    for (what, graph, known, is_asked) in [
+        ("none is declared or known", &graph, &known, false),
+        ("one is declared", &with_one, &known, true),
+        ("there is no state", &graph, &Known::default(), true),
+        ("an import", &graph, &import, true),
+    ] {
+        let report = world.engine().observe(Some(graph), known).await.report();
+        assert_eq!(
+            report.warnings.len() == 1,
+            is_asked,
+            "{what}: {:?}",
+            report.warnings
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_ends_with_its_cluster_needs_no_way_in() {
     let graph = housed("dev", 2);
     for is_reached in [true, false] {

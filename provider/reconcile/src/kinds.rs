@@ -136,6 +136,7 @@ pub(crate) trait AnyKind: Send + Sync {
     fn carries_tags(&self) -> bool;
     fn parent(&self) -> Option<&'static str>;
     fn ends_with_parent(&self) -> bool;
+    fn only_where_meant(&self) -> bool;
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure>;
     async fn held_up_by(&self, object: &Object, waited: Duration) -> Option<String>;
@@ -196,6 +197,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn ends_with_parent(&self) -> bool {
         self.kind.ends_with_parent()
+    }
+
+    fn only_where_meant(&self) -> bool {
+        self.kind.only_where_meant()
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {

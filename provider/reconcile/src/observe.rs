@@ -218,6 +218,7 @@ impl Observation {
     ) -> Option<Prospect> {
         let parent = self.engine.kinds.parent(kind).filter(|parent| *parent != kind);
         match parent {
+            _ if self.is_pointless(kind) => Some(Prospect::Nothing),
             Some(parent) if left.contains(parent) || under_way.contains(parent) => None,
             Some(parent) if !under_way.is_empty() => self.under_known(kind, parent),
             _ => Some(self.prospect(kind)),
@@ -251,6 +252,17 @@ impl Observation {
         })
     }
 
+    /// Whether nobody need be asked ([`Kind::only_where_meant`]).
+    fn is_pointless(&self, kind: &str) -> bool {
+        let kinds = &self.engine.kinds;
+        let has_state = !self.known.ids.is_empty() && !self.known.import;
+        if !has_state || !kinds.get(kind).is_some_and(|kind| kind.only_where_meant()) {
+            return false;
+        }
+        let ask = self.ask(kind);
+        ask.known.is_empty() && ask.declared.is_empty()
+    }
+
     fn parent_in(&self, kinds: &BTreeSet<&'static str>, kind: &str) -> bool {
         let parent = self.engine.kinds.parent(kind);
         parent.is_some_and(|parent| parent != kind && kinds.contains(parent))
@@ -262,6 +274,9 @@ impl Observation {
         let Some(parent) = self.engine.kinds.parent(kind) else {
             return Prospect::Ask(ask);
         };
+        if self.is_pointless(kind) {
+            return Prospect::Nothing;
+        }
         let found = self.picture.parts.values().filter_map(|seen| match seen {
             Seen::Found(found) => Some(found),
             _ => None,

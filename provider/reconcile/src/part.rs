@@ -644,6 +644,13 @@ pub trait Kind: Send + Sync + 'static {
         false
     }
 
+    /// Whether a look takes a way in that not everybody has (the API of a cluster). Where none is declared then, and the state knows
+    /// other parts and none of these, nobody is asked. What a killed run has left without anybody's knowing stays so until its
+    /// parent goes: only for kinds for which that is little ([`Kind::ends_with_parent`]).
+    fn only_where_meant(&self) -> bool {
+        false
+    }
+
     /// Whether objects of this kind carry tags. Where not, one belongs to whoever owns what it lies in (its `references`),
     /// and is the part that [`Kind::stands_for`] says: [`Kind::observe`] lists what lies in the root.
     fn carries_tags(&self) -> bool {

@@ -1036,6 +1036,10 @@ impl<const N: usize> Kind for SimKind<N> {
         self.0.with(|state| state.ending.contains(MANNERS[N].kind))
     }
 
+    fn only_where_meant(&self) -> bool {
+        self.ends_with_parent()
+    }
+
     fn lock(&self, fields: &Value) -> Option<String> {
         (N == CLUSTER).then(|| format!("cluster {}", fields["name"]))
     }
