@@ -15,7 +15,6 @@ fn paused() -> Fault {
 #[test]
 fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
     Workspace::standing(1, &at("1.34", ""), |workspace, account| {
-
         eprintln!("   somebody else's node group");
         let subnets = workspace.resource(ADDRESS).unwrap_or_default()["subnet_ids"].clone();
         let group = json!({
