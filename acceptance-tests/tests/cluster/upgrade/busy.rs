@@ -54,9 +54,18 @@ fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
             "cluster",
             "test",
             &json!({}),
-            &json!(["UPDATING", 600, "ACTIVE"]),
+            &json!(["UPDATING", 100_000, "ACTIVE"]),
         );
-        let refused = workspace.apply_plan(&plan).failed();
+        account.clear_log();
+        let refused = std::thread::scope(|scope| {
+            // It ends when the apply has seen it: then it looks what is in the cluster.
+            scope.spawn(|| {
+                let is_seen = || account.log().iter().any(|call| call.operation == "DescribeAddon");
+                acceptance_tests::until("a look into it", std::time::Duration::from_secs(60), is_seen);
+                account.advance(100_000.0);
+            });
+            workspace.apply_plan(&plan).failed()
+        });
         says(
             refused,
             &["EKB2223", "Something of v1.35", "from version 1.34 to 1.35"],
