@@ -124,6 +124,19 @@ async fn kinds_follow_from_the_chart_and_from_the_state() {
     let outcome = apply(&cluster.any(), &fewer, &known).await;
     let known = ok(outcome, &fewer);
     assert_eq!(known.ids.len(), 2);
+    // Objects of others would go with their definition.
+    let path = format!("/apis/{group}/v1/namespaces/{}/gadgets", cluster.namespace);
+    let theirs =
+        json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": "theirs"}});
+    cluster.plane.request("POST", &path, Some(&theirs)).unwrap();
+    let outcome = cluster.any().destroy(None, &known, Some("one")).await;
+    let said = texts(&outcome);
+    let named = format!("others have objects of it: Gadget {}/theirs", cluster.namespace);
+    assert!(
+        outcome.refused && said.contains("EKB1141") && said.contains(&named),
+        "{said}"
+    );
+    assert!(cluster.plane.delete(&format!("{path}/theirs")));
     let outcome = cluster.any().destroy(None, &known, Some("one")).await;
     assert!(
         outcome.is_done() && outcome.report.is_empty(),

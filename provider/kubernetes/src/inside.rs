@@ -21,7 +21,29 @@ pub(crate) struct Lodger {
     kind: String,
     name: String,
     /// Whose it is by its annotation, where another resource of this provider made it: it may go in the same run.
-    pub of_resource: Option<String>,
+    of_resource: Option<String>,
+    is_leaving: bool,
+}
+
+impl Lodger {
+    /// The object, as it is listed.
+    pub(crate) fn of(object: &Value) -> Self {
+        let metadata = &object["metadata"];
+        let namespace = metadata["namespace"].as_str().map(|name| format!("{name}/"));
+        Self {
+            kind: text(&object["kind"]),
+            name: format!("{}{}", namespace.unwrap_or_default(), text(&metadata["name"])),
+            of_resource: metadata["annotations"]["ekb.io/resource"]
+                .as_str()
+                .map(str::to_owned),
+            is_leaving: metadata["deletionTimestamp"].is_string(),
+        }
+    }
+
+    /// Whether it may go by itself, or in the same run.
+    pub(crate) fn may_go(&self) -> bool {
+        self.is_leaving || self.of_resource.is_some()
+    }
 }
 
 impl fmt::Display for Lodger {
@@ -134,9 +156,7 @@ pub(crate) fn of_others(
         .map(|(_, (kind, object))| Lodger {
             kind: kind.clone(),
             name: text(&object["metadata"]["name"]),
-            of_resource: object["metadata"]["annotations"]["ekb.io/resource"]
-                .as_str()
-                .map(str::to_owned),
+            ..Lodger::of(object)
         })
         // The API makes them for a Service.
         .filter(|one| one.kind != "Endpoints" || !services.contains(&one.name))

@@ -20,7 +20,7 @@ use crate::access::Endpoint;
 use crate::cluster::{Cluster, Clusters, Content, encoded};
 use crate::digest;
 use crate::failure::codes;
-use crate::inside;
+use crate::inside::{self, Lodger};
 use crate::manifest::{APART, MANAGER, Manifest, WAITS, merge};
 use crate::owned::ours;
 use crate::ready::{Ready, Reasons, ready, reasons};
@@ -347,6 +347,7 @@ impl Objects {
                 "selector": live["spec"]["selector"]["matchLabels"],
                 "revision": revision(live),
                 "remaining": remaining(live),
+                "objects": objects_of(&self.of, live),
                 "is_told": live["status"]["conditions"].is_array(),
                 "is_of_updates": handed_over(metadata).is_some(),
             }),
@@ -446,10 +447,34 @@ impl Objects {
         let mark = label(owner);
         let is_marked = |object: &Value| object["metadata"]["labels"][OWNER_LABEL] == *mark;
         let others = inside::of_others(&all, ours, &is_marked, is_last);
+        self.none_of(&cluster, id, &others, "in it")
+    }
+
+    /// Refuses to delete a definition of which others have objects: all of them would go with it.
+    async fn check_unused(&self, object: &Object, going: &BTreeSet<&str>) -> Result<(), Failure> {
+        let place = Place::of_id(&object.id);
+        let (cluster, doing) = (self.clusters.get(&place.cluster), self.doing("deleting", &place));
+        let Some(path) = object.detail["objects"].as_str() else {
+            return Ok(());
+        };
+        let Ok(all) = cluster.list(&doing, path, "").await else {
+            return Ok(());
+        };
+        let left = all.iter().filter(|one| {
+            let uid = one["metadata"]["uid"].as_str().unwrap_or_default();
+            !going.contains(uid)
+        });
+        let others: Vec<Lodger> = left.map(Lodger::of).collect();
+        self.none_of(&cluster, &object.id, &others, "of it")
+    }
+
+    /// Fails where there are any. Those of other resources of ours may go in the same run, and what is being deleted goes.
+    fn none_of(&self, cluster: &Cluster, id: &str, others: &[Lodger], place: &str) -> Result<(), Failure> {
         if others.is_empty() {
             return Ok(());
         }
-        let may_go = others.iter().all(|one| one.of_resource.is_some());
+        let doing = self.doing("deleting", &Place::of_id(id));
+        let may_go = others.iter().all(Lodger::may_go);
         let waited = {
             let mut lodged = self.lodged.lock().unwrap_or_else(PoisonError::into_inner);
             cluster
@@ -462,13 +487,13 @@ impl Objects {
         } else {
             Class::Invalid
         };
-        let cause = format!("others have objects in it: {}", inside::named(&others));
+        let cause = format!("others have objects {place}: {}", inside::named(others));
         Err(Failure::new(class, doing, cause).code(codes::SHARED).hint(
             "Nothing of it was deleted. Remove these objects where nobody needs them, or move them, and run again.",
         ))
     }
 
-    /// The same, asked now and then only.
+    /// [`Objects::reasons`], asked now and then only.
     async fn reasons_lately(&self, object: &Object, waited: Duration) -> Reasons {
         let known = {
             let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
@@ -702,6 +727,15 @@ fn is_scaled(metadata: &Value) -> bool {
     })
 }
 
+/// Where the objects of a definition are.
+fn objects_of(of: &Type, live: &Value) -> Option<String> {
+    let spec = &live["spec"];
+    let mut versions = spec["versions"].as_array().into_iter().flatten();
+    let stored = versions.find(|one| one["storage"] == true)?["name"].as_str()?;
+    let (group, plural) = (spec["group"].as_str()?, spec["names"]["plural"].as_str()?);
+    (of.kind == "CustomResourceDefinition").then(|| format!("/apis/{group}/{stored}/{plural}"))
+}
+
 /// What still has to go of a namespace that is being deleted, as its controller says.
 fn remaining(live: &Value) -> String {
     let said = live["status"]["conditions"].as_array().into_iter().flatten();
@@ -892,7 +926,9 @@ impl Kind for Objects {
             .map(|_| ())
     }
 
-    async fn in_the_way(&self, object: &Object, _going: &[&Object], ours: &[&Object]) -> Result<(), Failure> {
+    async fn in_the_way(&self, object: &Object, going: &[&Object], ours: &[&Object]) -> Result<(), Failure> {
+        let uids = going.iter().filter_map(|one| one.detail["uid"].as_str());
+        self.check_unused(object, &uids.collect()).await?;
         let Some(owner) = owner_of(&object.tags).filter(|_| self.is_namespaces()) else {
             return Ok(());
         };
@@ -908,6 +944,7 @@ impl Kind for Objects {
 
     async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure> {
         // Somebody may have put something there since.
+        self.check_unused(object, &BTreeSet::new()).await?;
         if self.is_namespaces() {
             self.check_empty(&object.id, &call.owner, &BTreeSet::new(), true)
                 .await?;
