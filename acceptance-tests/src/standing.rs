@@ -24,13 +24,20 @@ impl Workspace {
     /// # Panics
     /// Where it cannot be applied.
     pub fn standing(n: usize, main: &str, test: impl Fn(&Self, &Account)) {
-        let clis = if is_sweep() { Cli::all() } else { vec![Cli::in_turn(n)] };
+        let clis = if is_sweep() {
+            Cli::all()
+        } else {
+            vec![Cli::in_turn(n)]
+        };
         let (made, state) = applied(main);
         for cli in clis {
             let account = made.copy(MADE);
             let workspace = Self::new(&cli, &account);
             workspace.write("main.tf", main);
-            workspace.write("terraform.tfstate", &state_in(&state, &made, &workspace).to_string());
+            workspace.write(
+                "terraform.tfstate",
+                &state_in(&state, &made, &workspace).to_string(),
+            );
             test(&workspace, &account);
             account.forget();
         }

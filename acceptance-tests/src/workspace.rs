@@ -385,7 +385,10 @@ impl Workspace {
         let state: Option<Value> = state.and_then(|text| serde_json::from_str(&text).ok());
         if let (Some(mut state), Some((kind, name))) = (state, address.split_once('.')) {
             let is_it = |one: &&mut Value| {
-                one["mode"] == "managed" && one["type"] == kind && one["name"] == name && one.get("module").is_none()
+                one["mode"] == "managed"
+                    && one["type"] == kind
+                    && one["name"] == name
+                    && one.get("module").is_none()
             };
             let found = state["resources"].as_array_mut()?.iter_mut().find(is_it);
             if let Some(attributes) = found.and_then(|one| one["instances"][0].get_mut("attributes")) {

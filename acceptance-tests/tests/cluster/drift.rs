@@ -469,7 +469,10 @@ fn made(more: impl Fn(Json) -> Json) -> (Session, World, Resource, Json) {
     static MADE: LazyLock<(Standing, Ground)> = LazyLock::new(|| {
         let account = Rig::shared().account();
         let ground = ground(&account);
-        (Standing::set("ekb_cluster", &account, everything(&ground)), ground)
+        (
+            Standing::set("ekb_cluster", &account, everything(&ground)),
+            ground,
+        )
     });
     let (standing, ground) = &*MADE;
     let (session, mut resource) = standing.copy();
