@@ -7,6 +7,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use acceptance_tests::{Account, Keys, Kubernetes, Rig, Stopwatch, until};
+use async_trait::async_trait;
+use kubernetes::{Access, Clusters, Endpoint, Manifest, Token};
+use reconcile::clock::Clock;
+use reconcile::engine::Engine;
+use reconcile::failure::Failure;
+use reconcile::graph::{Graph, Handle};
+use reconcile::ownership::Purpose;
+use reconcile::part::{Owner, Target};
+use reconcile::report::{Allowed, Known, Outcome};
 use serde_json::{Value, json};
 use support::{children, listening, text};
 
@@ -432,5 +441,116 @@ fn node_groups_have_nodes_and_a_disruption_budget_blocks_their_update() {
     until("the nodes' end", MINUTE, || nodes(&api).is_empty());
     let left = account.objects();
     assert!(!left.iter().any(|object| object.kind == "instance"), "{left:?}");
+    cluster.account.forget();
+}
+
+/// The way into a control plane of the rig.
+struct Way(Kubernetes);
+
+#[async_trait]
+impl Access for Way {
+    async fn endpoint(&self, _cluster: &str) -> Result<Endpoint, Failure> {
+        Ok(Endpoint {
+            url: self.0.url().to_owned(),
+            certificate_authority: self.0.ca().to_owned(),
+        })
+    }
+
+    async fn token(&self, _cluster: &str) -> Result<Token, Failure> {
+        Ok(Token {
+            text: self.0.token().to_owned().into(),
+            valid_for: Duration::from_secs(900),
+        })
+    }
+}
+
+/// Objects of a chart where controllers are at work: waited for, said why not ready, and gone with their namespace.
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_are_ready_when_their_controllers_say_so_and_a_namespace_goes_with_them() {
+    let (cluster, api) = tokio::task::spawn_blocking(|| {
+        let cluster = Cluster::make("charts");
+        cluster.nodegroup("charts", &json!({}));
+        let api = cluster.account.cluster("charts");
+        (cluster, api)
+    })
+    .await
+    .expect("a cluster");
+    let owner = Owner {
+        environment: "dev".into(),
+        region: "eu-central-1".into(),
+        resource: "release/web".into(),
+    };
+    let clusters = Clusters::new(Way(api.clone()));
+    let mut engine = Engine::new(owner, kubernetes::any_kind(&clusters, "cluster"));
+    // Under load the controllers take their time.
+    engine.clock = Clock::scaled(4.0);
+    engine.timeout = Duration::from_secs(1200);
+    let chart = |replicas: u32, quota: &str| {
+        let mut graph = Graph::new();
+        let mut add = |object: Value, after: Option<&Handle>| {
+            let manifest = Manifest::new(Target::Id("charts".to_owned()), object).manager("helm");
+            let manifest = match after {
+                Some(after) => manifest.after(after.ready()),
+                None => manifest,
+            };
+            graph.part(manifest.key(), manifest)
+        };
+        let namespace = add(
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web"}}),
+            None,
+        );
+        let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "all", "namespace": "web"},
+            "spec": {"hard": {"pods": quota}}});
+        let quota = add(quota, Some(&namespace));
+        let template = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "a", "image": "a"}],
+            "tolerations": [{"operator": "Exists"}]}});
+        let selector = json!({"matchLabels": {"app": "web"}});
+        add(
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "web"},
+            "spec": {"replicas": replicas, "selector": selector, "template": template}}),
+            Some(&quota),
+        );
+        add(
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "web"},
+            "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}),
+            Some(&namespace),
+        );
+        graph
+    };
+    let said = |outcome: &Outcome| {
+        let all = outcome.errors.iter().map(ToString::to_string);
+        all.collect::<Vec<_>>().join("\n")
+    };
+    let (first, second) = (chart(2, "10"), chart(6, "3"));
+    let create = Purpose::Create {
+        incarnation: "one".into(),
+    };
+    let update = Purpose::Update {
+        incarnation: Some("one".into()),
+    };
+    let stages = std::slice::from_ref(&first);
+    let outcome = engine
+        .reconcile(stages, &Known::default(), &Allowed::All, &create)
+        .await;
+    assert!(outcome.is_done(), "{}", said(&outcome));
+    assert_eq!(outcome.report.objects, first.objects());
+    let path = "/apis/apps/v1/namespaces/web/deployments/web";
+    assert_eq!(
+        api.get(path).expect("it is there")["status"]["availableReplicas"],
+        2
+    );
+    let known = outcome.report.known().of(&first);
+    let stages = std::slice::from_ref(&second);
+    let outcome = engine.reconcile(stages, &known, &Allowed::All, &update).await;
+    let why = said(&outcome);
+    assert!(why.contains("EKB1139") && why.contains("exceeded quota"), "{why}");
+    let known = outcome.report.known().of(&second);
+    let outcome = engine.destroy(Some(&second), &known, Some("one")).await;
+    assert!(
+        outcome.is_done() && outcome.report.is_empty(),
+        "{}",
+        said(&outcome)
+    );
+    assert!(api.get("/api/v1/namespaces/web").is_none());
     cluster.account.forget();
 }

@@ -219,6 +219,22 @@ fn the_step_after_which_aws_auth_does_not_count_locks_nobody_out() {
         );
         workspace.plan().failed().says("EKB2047");
         workspace.write("main.tf", &mode(&entry));
+
+        // A network load balancer without a security group: the cluster alone says whose it is.
+        let service =
+            json!({"metadata": {"name": "web"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}});
+        let services = "/api/v1/namespaces/default/services";
+        let kubernetes = account.cluster("test");
+        kubernetes.request("POST", services, Some(&service)).unwrap();
+        let address = "k8s-default-web-5c1d-0a1b.elb.eu-central-1.amazonaws.com";
+        let status = json!({"status": {"loadBalancer": {"ingress": [{"hostname": address}]}}});
+        kubernetes
+            .merge(&format!("{services}/web/status"), &status)
+            .unwrap();
+        let plan = workspace.plan_with(&["-destroy"]).ok();
+        plan.run
+            .says("EKB2291")
+            .says("load balancer k8s-default-web-5c1d (of the Service default/web)");
         workspace.destroy().ok();
         account.assert_empty();
         account.assert_understood();

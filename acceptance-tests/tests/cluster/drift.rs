@@ -76,8 +76,8 @@ const ELSEWHERE: [(&str, &[&str]); 5] = [
         &["version", "release_version", "health", "launch_template_version"],
     ),
     ("addon", &["health"]),
-    // Whom an entry means: `principals.rs`.
-    ("access_entry", &["principal_id"]),
+    // The contract (`kinds`), and `locked_out.rs`.
+    ("access_entry", &["holder"]),
     // They have none.
     ("role", &["policies"]),
 ];

@@ -3,7 +3,7 @@
 use acceptance_tests::{Account, Keys, Workspace};
 use serde_json::json;
 
-use crate::{ADDRESS, cluster};
+use crate::{ADDRESS, patient};
 
 /// A session of a role that may do everything in AWS.
 fn session(account: &Account) -> (String, Keys) {
@@ -32,7 +32,7 @@ fn secrets_are_nowhere_and_a_lost_entry_comes_back() {
             .env("AWS_ACCESS_KEY_ID", &keys.access_key_id)
             .env("AWS_SECRET_ACCESS_KEY", &keys.secret_access_key)
             .env("AWS_SESSION_TOKEN", &token);
-        workspace.write("main.tf", &cluster(""));
+        workspace.write("main.tf", &patient(""));
         let plan = workspace.plan().ok().assert_changes();
         let mut said = vec![plan.json().to_string(), plan.run.output()];
         said.push(workspace.apply_plan(&plan).ok().output());
@@ -42,13 +42,13 @@ fn secrets_are_nowhere_and_a_lost_entry_comes_back() {
 
         // Somebody takes its entry away: what cannot be looked at keeps its value, and is not planned to be made again.
         let entry = json!({ "clusterName": "test", "principalArn": principal });
-        let locked_out = || {
+        let locked_out = |workspace: &Workspace| {
             account.eks("DeleteAccessEntry", &entry);
             acceptance_tests::until("the door shut", std::time::Duration::from_secs(60), || {
                 workspace.plan_only(&[]).output().contains("EKB1132")
             });
         };
-        locked_out();
+        locked_out(&workspace);
         let plan = workspace.plan().ok().assert_changes();
         said.push(plan.run.output());
         plan.run
@@ -73,14 +73,34 @@ fn secrets_are_nowhere_and_a_lost_entry_comes_back() {
         workspace.plan().ok().assert_empty();
 
         // Nobody helps: who may still make entries makes its own again.
-        locked_out();
+        locked_out(&workspace);
         said.push(workspace.apply().ok().output());
         workspace.plan().ok().assert_empty();
 
-        // A destroy needs no way in.
-        locked_out();
-        said.push(workspace.destroy().ok().output());
+        // Its role is deleted and made anew: to the cluster that is somebody else, until the entry is made anew too.
         let role = json!({ "RoleName": "deploy" });
+        assert!(account.call("iam", "us-east-1", "DeleteRole", &role).is_ok());
+        let (same, again) = session(account);
+        assert_eq!(same, principal);
+        let token_again = again.session_token.clone().unwrap_or_default();
+        let workspace = workspace
+            .env("AWS_ACCESS_KEY_ID", &again.access_key_id)
+            .env("AWS_SECRET_ACCESS_KEY", &again.secret_access_key)
+            .env("AWS_SESSION_TOKEN", &token_again);
+        let plan = workspace.plan().ok().assert_changes();
+        plan.run
+            .clone()
+            .says("EKB1132")
+            .says("nobody: its principal was deleted and made anew");
+        said.push(plan.run.output());
+        said.push(workspace.apply_plan(&plan).ok().output());
+        let plan = workspace.plan().ok();
+        assert!(!plan.run.output().contains("EKB1132"), "{}", plan.run.output());
+        plan.assert_empty();
+
+        // A destroy needs no way in.
+        locked_out(&workspace);
+        said.push(workspace.destroy().ok().output());
         assert!(account.call("iam", "us-east-1", "DeleteRole", &role).is_ok());
         account.assert_empty();
         account.assert_understood();
@@ -95,6 +115,8 @@ fn secrets_are_nowhere_and_a_lost_entry_comes_back() {
         let secrets = [
             keys.secret_access_key.as_str(),
             token.as_str(),
+            again.secret_access_key.as_str(),
+            token_again.as_str(),
             "k8s-aws-v1.",
             "X-Amz-Signature=",
             "X-Amz-Security-Token=",

@@ -14,6 +14,7 @@ mod drift;
 mod found;
 mod import;
 mod locked_out;
+mod others;
 mod refusals;
 mod resume;
 mod update;
@@ -170,7 +171,7 @@ fn a_network_and_a_cluster_from_nothing_in_one_apply() {
 #[test]
 fn drift_in_the_cluster_is_seen_and_mended() {
     Workspace::with_clusters(Some(0), |workspace, account| {
-        workspace.write("main.tf", &cluster(""));
+        workspace.write("main.tf", &patient(""));
         workspace.apply().ok();
         let by_hand =
             json!({"metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "false"}}});

@@ -47,7 +47,11 @@ fn arguments_are_updated_in_place() {
             // New settings are for new nodes.
             plan.run.clone().says("EKB2282");
             workspace.apply_plan(&plan).ok();
-            workspace.plan().ok().assert_empty();
+            let plan = workspace.plan().ok();
+            plan.assert_empty();
+            // Nobody answers at the cluster's address; and nothing in it is meant.
+            let said = plan.run.output();
+            assert!(!said.contains("EKB1138"), "{said}");
             if what == "kubelet" {
                 assert!(
                     user_data(account).contains("      maxPods: 58\n"),

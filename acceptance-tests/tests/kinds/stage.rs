@@ -234,12 +234,16 @@ impl Stage {
                 "object, action, code and request id are not all in {told:#?}"
             ));
         }
-        let known = outcome.report.known();
-        let known = Known {
+        let with = |known: Known, of: Known| Known {
             ids: known.ids,
             objects: known.objects,
-            ..self.points[from].known.clone()
+            ..of
         };
+        let known = with(outcome.report.known(), self.points[from].known.clone());
+        // As core does before the next apply: what was to be made anew may be gone.
+        let look = self.engine.observe(Some(act.graph), &known);
+        let seen = self.runtime.block_on(look).report();
+        let known = with(seen.known(), known);
         let outcome = self.reconcile(act.graph, &act.allowed, &known);
         is_done(&outcome)?;
         self.is_as(act, from, &outcome.report)?;

@@ -9,7 +9,7 @@ use aws::ec2::{
     ClusterSecurityGroup, DefaultSecurityGroup, Disk, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint,
     InternetGateway, LaunchTemplate, NatGateway, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
 };
-use aws::eks::{AccessEntry, Addon, Cluster, Healthy, NodeGroup, Taint, Unavailable};
+use aws::eks::{AccessEntry, Addon, Cluster, Healthy, Holder, NodeGroup, Taint, Unavailable};
 use aws::iam::{IamRole, OidcProvider};
 use aws::kms::Key;
 use aws::logs::LogGroup;
@@ -235,7 +235,7 @@ pub fn rows() -> Vec<Row> {
         row::<AccessEntry, _>(
             |world| AccessEntry {
                 cluster: world.cluster().ready(),
-                principal: Some(arn_of_role("team/one")),
+                principal: Some(Text::from(world.role("one").ready().arn())),
                 access_type: "STANDARD".into(),
                 groups: texts(&["readers"]),
                 username: None,
@@ -243,7 +243,7 @@ pub fn rows() -> Vec<Row> {
                     (access("AmazonEKSViewPolicy"), texts(&["shop"])),
                     (access("AmazonEKSAdminViewPolicy"), BTreeSet::new()),
                 ]),
-                principal_id: Some(Text::from("AROAONE")),
+                holder: Holder,
                 tags: tags(),
             },
             [
@@ -261,10 +261,10 @@ pub fn rows() -> Vec<Row> {
                         (access("AmazonEKSEditPolicy"), BTreeSet::new()),
                     ]);
                 }),
-                ("principal_id", |_, entry| entry.principal_id = Some(Text::from("AROATWO"))),
                 ("tags", |_, entry| mark(&mut entry.tags)),
             ],
-        ),
+        )
+        .outside("holder", |account, id| make_role_anew(account, id.rsplit('/').next().unwrap())),
         row::<NodeGroup, _>(
             |world| NodeGroup {
                 cluster: world.cluster().ready(),
@@ -715,6 +715,16 @@ fn taint(key: &str, value: Option<&str>) -> Taint {
         value: value.map(str::to_owned),
         effect: "NO_SCHEDULE".into(),
     }
+}
+
+/// Another role takes the name of one that nothing is attached to.
+fn make_role_anew(account: &Account, name: &str) {
+    let iam = |operation: &str, role: Value| account.call("iam", "us-east-1", operation, &role).unwrap();
+    iam("DeleteRole", json!({ "RoleName": name }));
+    iam(
+        "CreateRole",
+        json!({ "RoleName": name, "AssumeRolePolicyDocument": "{}" }),
+    );
 }
 
 /// For two minutes it is not well.

@@ -123,7 +123,36 @@ impl Cluster {
         if TYPES[of].1.contains("{}") {
             body["metadata"]["namespace"] = self.namespace.as_str().into();
         }
-        Manifest::new(Target::Id(RIG.to_owned()), body)
+        let manifest = Manifest::new(Target::Id(RIG.to_owned()), body);
+        // No controller runs here, so no Deployment is ever ready.
+        if of == DEPLOYMENT {
+            manifest.without_waiting()
+        } else {
+            manifest
+        }
+    }
+
+    /// An engine for which kinds are named by what is declared or known, as a release's are.
+    pub fn any(&self) -> Engine {
+        let clusters = self.clusters.clone();
+        let of = move |name: &str| Some(Objects::named(&clusters, "cluster", name)?.in_background());
+        Engine {
+            kinds: Kinds::new().family(of),
+            ..self.engine()
+        }
+    }
+
+    /// An object as a chart has it, in the namespace of the test where none is named.
+    pub fn object(&self, mut object: Value) -> Manifest {
+        if object["metadata"].get("namespace").is_none() {
+            object["metadata"]["namespace"] = self.namespace.as_str().into();
+        }
+        Manifest::new(Target::Id(RIG.to_owned()), object)
+    }
+
+    /// An object of the whole cluster.
+    pub fn wide(&self, object: Value) -> Manifest {
+        Manifest::new(Target::Id(RIG.to_owned()), object)
     }
 
     pub fn path(&self, of: usize, name: &str) -> String {
@@ -228,6 +257,10 @@ impl Kind for Watched {
     async fn delete(&self, object: &Object, call: &Call) -> Result<Deleted, Failure> {
         self.change(format!("delete {}", call.key), self.objects.delete(object, call))
             .await
+    }
+
+    async fn held_up_by(&self, object: &Object, waited: Duration) -> Option<String> {
+        self.objects.held_up_by(object, waited).await
     }
 
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure> {

@@ -1,4 +1,5 @@
 //! Parts that are Kubernetes objects (`provider/kubernetes`), on a real API server.
+#![recursion_limit = "256"]
 #![allow(
     missing_docs,
     clippy::expect_used,
@@ -7,7 +8,10 @@
     reason = "tests"
 )]
 
+mod charts;
 mod kube;
+mod normal;
+mod ready;
 
 use std::time::Duration;
 
@@ -350,7 +354,10 @@ async fn a_secret_is_sent_when_its_version_changes() {
     assert_eq!(password(), "aHVudGVyMg==");
     assert_eq!(
         known.objects[&"secret".into()],
-        json!({"cluster": "rig", "namespace": cluster.namespace, "name": "login", "type": "Opaque", "secret_version": 2})
+        json!({
+            "cluster": "rig", "apiVersion": "v1", "namespace": cluster.namespace, "name": "login", "type": "Opaque",
+            "data": {"password": "(secret)"}, "secret_version": 2,
+        })
     );
     let again = apply(&cluster, &[with(2)], &known, &update()).await;
     assert!(again.is_done() && !again.changed);
@@ -359,10 +366,10 @@ async fn a_secret_is_sent_when_its_version_changes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hangs_on_a_finalizer_is_said_to_be_stuck_and_why() {
     let cluster = Cluster::new();
-    // A minute of patience, in two seconds.
+    // Five minutes of patience, in some seconds.
     let patient = || {
         let mut engine = cluster.engine();
-        engine.clock = Clock::scaled(30.0);
+        engine.clock = Clock::scaled(60.0);
         engine.timeout = Duration::from_secs(1200);
         engine
     };

@@ -53,7 +53,7 @@ struct Inner {
     bearer: Bearer,
     connection: AsyncMutex<Option<Connection>>,
     version: OnceCell<Version>,
-    types: Mutex<HashMap<String, Discovered>>,
+    types: Mutex<HashMap<Type, Discovered>>,
     standing: Mutex<Standing>,
 }
 
@@ -212,6 +212,11 @@ impl Cluster {
             host,
             client,
         })
+    }
+
+    /// Now, in real time.
+    pub(crate) fn now(&self) -> Moment {
+        self.0.clock.now()
     }
 
     /// Its version, asked once a process.
@@ -388,44 +393,75 @@ impl Cluster {
         failure
     }
 
-    /// What is known of a type whose path no table says.
+    /// What is known of a type whose path no table says; of a version that is not named, in the one that the API prefers.
     pub(crate) async fn discover(&self, of: &Type) -> Result<Discovered, Failure> {
-        let key = format!("{}/{}", of.api_version, of.kind);
-        let known = |types: &Mutex<HashMap<String, Discovered>>| {
-            types
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get(&key)
-                .cloned()
-        };
-        if let Some(found) = known(&self.0.types) {
+        if let Some(found) = self.known_type(of) {
             return Ok(found);
         }
         let doing = format!("looking for {} in the cluster {}", of.kind, self.0.name);
-        let path = if of.api_version.contains('/') {
-            "/apis/"
-        } else {
-            "/api/"
+        let found = |answer: Answer| match answer {
+            Err(failure) if failure.class == Class::NotFound => Ok(Value::Null),
+            other => other,
         };
-        let missing = || {
-            let cause = format!("the cluster has no {} of {}", of.kind, of.api_version);
-            Failure::new(Class::NotFound, &doing, cause).code(codes::NO_TYPE)
-        };
-        let list = match self.get(&doing, &format!("{path}{}", of.api_version)).await {
-            Err(failure) if failure.class == Class::NotFound => return Err(missing()),
-            other => other?,
-        };
-        let mut all = list["resources"].as_array().into_iter().flatten();
-        let is_it =
-            |one: &&Value| one["kind"] == of.kind && !one["name"].as_str().unwrap_or("/").contains('/');
-        let one = all.find(is_it).ok_or_else(missing)?;
-        let found = Discovered {
-            plural: one["name"].as_str().unwrap_or_default().to_owned(),
-            is_namespaced: one["namespaced"] == true,
-        };
+        let mut versions = vec![of.version.clone()];
+        if of.version.is_empty() {
+            let group = found(self.get(&doing, &format!("/apis/{}", of.group)).await)?;
+            let all = group["versions"].as_array().into_iter().flatten();
+            let all = [&group["preferredVersion"]].into_iter().chain(all);
+            versions = all
+                .filter_map(|one| one["version"].as_str().map(str::to_owned))
+                .collect();
+            if of.group.is_empty() {
+                versions.push("v1".to_owned());
+            }
+        }
+        for version in versions {
+            let one = Type {
+                version: version.clone(),
+                ..of.clone()
+            };
+            let root = if of.group.is_empty() { "api" } else { "apis" };
+            let list = found(self.get(&doing, &format!("/{root}/{}", one.api_version())).await)?;
+            let mut types = self.0.types.lock().unwrap_or_else(PoisonError::into_inner);
+            for resource in list["resources"].as_array().into_iter().flatten() {
+                let (name, kind) = (&resource["name"], resource["kind"].as_str().unwrap_or_default());
+                let Some(plural) = name.as_str().filter(|name| !name.contains('/')) else {
+                    continue;
+                };
+                let found = Discovered {
+                    version: version.clone(),
+                    plural: plural.to_owned(),
+                    is_namespaced: resource["namespaced"] == true,
+                };
+                if kind == of.kind {
+                    types.insert(of.clone(), found.clone());
+                }
+                let kind = kind.to_owned();
+                types.insert(Type { kind, ..one.clone() }, found);
+            }
+            drop(types);
+            if let Some(found) = self.known_type(of) {
+                return Ok(found);
+            }
+        }
+        let cause = format!("the cluster has no {} of {}", of.kind, of.api_version());
+        let brought = crate::types::brought_by(&of.group);
+        Err(Failure::new(Class::NotFound, &doing, cause)
+            .code(codes::NO_TYPE)
+            .hint(format!(
+                "Its definition (CustomResourceDefinition) has to be there first: {brought}."
+            )))
+    }
+
+    /// What was known of the types of this group is asked again.
+    pub(crate) fn forget(&self, of: &Type) {
         let mut types = self.0.types.lock().unwrap_or_else(PoisonError::into_inner);
-        types.insert(key.clone(), found.clone());
-        Ok(found)
+        types.retain(|known, _| known.group != of.group);
+    }
+
+    fn known_type(&self, of: &Type) -> Option<Discovered> {
+        let types = self.0.types.lock().unwrap_or_else(PoisonError::into_inner);
+        types.get(of).cloned()
     }
 }
 

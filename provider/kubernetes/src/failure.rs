@@ -25,6 +25,10 @@ pub(crate) mod codes {
     pub const NO_TYPE: &str = "EKB1137";
     /// The way there is written wrongly.
     pub const ROUTE: &str = "EKB1138";
+    /// A namespace has objects of others in it, or a definition others of it.
+    pub const SHARED: &str = "EKB1141";
+    /// An object will not be ready.
+    pub const NOT_READY: &str = "EKB1139";
 }
 
 /// The failure that an answer says.

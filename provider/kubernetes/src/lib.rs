@@ -8,7 +8,12 @@
 //! | `failure.rs` | what an answer of the API server means |
 //! | `manifest.rs` | an object as a part |
 //! | `kind.rs` | how such parts are found, applied and deleted |
-//! | `types.rs` | types of objects: their paths, what of them never changes |
+//! | `digest.rs` | what of an object is shown: Secrets, long texts and schemas by digest |
+//! | `inside.rs` | what is in a namespace, and whose it is |
+//! | `duplicates.rs` | entries of one name, which server-side apply refuses |
+//! | `types.rs` | types of objects: their paths, the order in which they go |
+//! | `fixed.rs` | what of an object never changes |
+//! | `ready.rs` | whether an object is ready, and what it waits for |
 //! | `owned.rs` | what of a live object is ours |
 //! | `others.rs` | what of it others took over |
 //! | `quantity.rs` | `1000m` is `1` |
@@ -16,17 +21,23 @@
 mod access;
 mod bearer;
 mod cluster;
+mod digest;
+mod duplicates;
 mod failure;
+mod fixed;
+mod inside;
 mod kind;
 mod manifest;
 mod others;
 mod owned;
 mod quantity;
+mod ready;
 mod types;
 
 pub use access::{Access, Endpoint, Route, Token};
 pub use cluster::{Answer, Cluster, Clusters, Version, authority_in_base64};
-pub use kind::{Objects, kinds};
+pub use duplicates::{duplicates, last_wins};
+pub use kind::{Objects, any_kind, kinds};
 pub use manifest::Manifest;
 pub use others::{Foreign, fields_of_others};
 

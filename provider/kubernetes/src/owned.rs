@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::digest::{self, HIDDEN};
 use crate::quantity;
 
 /// Of the live value what is ours. `owned` is the part of `fieldsV1` for it: `{}` is all of it.
@@ -17,7 +18,9 @@ fn at(live: &Value, declared: Option<&Value>, owned: Option<&Value>, place: (&st
     // Of what is owned as a whole nobody else can have a part: what is not declared in it are defaults.
     let owned = owned.filter(|_| !is_whole);
     match (live, declared) {
-        (live, None) if is_whole => live.clone(),
+        // Compared by its version beside it.
+        (_, Some(declared)) if declared == HIDDEN => declared.clone(),
+        (live, None) if is_whole => digest::of_texts(live),
         (Value::Object(live), declared) => Value::Object(entries(live, declared, owned, place)),
         (Value::Array(live), declared) => Value::Array(list(live, declared, owned, place)),
         (live, Some(declared))
@@ -25,7 +28,32 @@ fn at(live: &Value, declared: Option<&Value>, owned: Option<&Value>, place: (&st
         {
             declared.clone()
         }
-        (live, _) => live.clone(),
+        // What refers to other parts is compared as it is.
+        (Value::String(_), Some(Value::String(declared))) if declared.contains('\0') => live.clone(),
+        (live, _) => digest::of_texts(live),
+    }
+}
+
+/// Maps whose entries the API keeps, whatever they say.
+const KEPT: [&str; 7] = [
+    "data",
+    "binaryData",
+    "labels",
+    "annotations",
+    "matchLabels",
+    "nodeSelector",
+    "parameters",
+];
+
+/// Whether the API leaves the value out: nothing, or what is so without saying.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(on) => !on,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.values().all(says_nothing),
     }
 }
 
@@ -43,11 +71,9 @@ fn entries(
             kept.insert(name.clone(), at(value, declared, owned, (place.1, name)));
         }
     }
-    // The API leaves out what is empty.
     for (name, value) in declared.and_then(Value::as_object).into_iter().flatten() {
-        let is_empty =
-            value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty);
-        if is_empty && !live.contains_key(name) {
+        let is_left_out = says_nothing(value) && (value.is_object() || !KEPT.contains(&place.1));
+        if is_left_out && !live.contains_key(name) {
             kept.insert(name.clone(), value.clone());
         }
     }
@@ -67,14 +93,14 @@ enum Names {
 fn list(live: &[Value], declared: Option<&Value>, owned: Option<&Value>, place: (&str, &str)) -> Vec<Value> {
     let nothing = Vec::new();
     let wanted = declared.and_then(Value::as_array).unwrap_or(&nothing);
-    match names(live, wanted, owned) {
+    match names(live, wanted, owned, place.1) {
         Names::Order if declared.is_some() && wanted.len() == live.len() => {
             let pairs = live.iter().zip(wanted);
             pairs
                 .map(|(live, wanted)| at(live, Some(wanted), None, place))
                 .collect()
         }
-        Names::Order => live.to_vec(),
+        Names::Order => live.iter().map(digest::of_texts).collect(),
         Names::Values => {
             let is_owned =
                 |entry: &Value| owned.is_some_and(|owned| owned.get(format!("v:{entry}")).is_some());
@@ -120,7 +146,7 @@ fn in_order(entries: impl Iterator<Item = (Option<usize>, Value)>) -> Vec<Value>
     entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
-fn names(live: &[Value], wanted: &[Value], owned: Option<&Value>) -> Names {
+fn names(live: &[Value], wanted: &[Value], owned: Option<&Value>, field: &str) -> Names {
     for name in owned
         .and_then(Value::as_object)
         .into_iter()
@@ -138,9 +164,18 @@ fn names(live: &[Value], wanted: &[Value], owned: Option<&Value>) -> Names {
         }
     }
     // Of a list that is not ours the schema is not known: nearly all that have names are named by them.
-    let has_name = |entry: &Value| entry["name"].is_string();
-    if !live.is_empty() && live.iter().all(has_name) && wanted.iter().all(has_name) {
-        return Names::Fields(vec!["name".to_owned()]);
+    let by: &[&str] = match field {
+        "ports" => &["containerPort", "port", "protocol"],
+        "volumeMounts" => &["mountPath"],
+        "volumeDevices" => &["devicePath"],
+        "topologySpreadConstraints" => &["topologyKey", "whenUnsatisfiable"],
+        "hostAliases" => &["ip"],
+        "ownerReferences" => &["uid"],
+        _ => &["name"],
+    };
+    let has = |entry: &Value| by.iter().any(|name| entry.get(name).is_some());
+    if !live.is_empty() && live.iter().all(has) && wanted.iter().all(has) {
+        return Names::Fields(by.iter().map(|name| (*name).to_owned()).collect());
     }
     Names::Order
 }
@@ -194,6 +229,40 @@ mod tests {
         let sets = json!(["a", "b", "foreign"]);
         let owned = json!({"v:\"a\"": {}, "v:\"b\"": {}});
         assert_eq!(ours(&sets, Some(&json!(["b"])), Some(&owned)), json!(["b", "a"]));
+    }
+
+    #[test]
+    fn what_the_api_leaves_out_is_no_difference() {
+        let live = json!({"env": [{"name": "A"}], "spec": {"x": 1}, "data": {"a": "1"}});
+        let declared = json!({
+            "env": [{"name": "A", "value": ""}],
+            "spec": {"x": 1, "hostNetwork": false, "security": {"on": false, "ids": []}},
+            "data": {"a": "1", "empty": ""},
+        });
+        let found = ours(&live, Some(&declared), None);
+        assert_eq!(
+            (&found["env"], &found["spec"]),
+            (&declared["env"], &declared["spec"])
+        );
+        assert_eq!(
+            found["data"],
+            json!({"a": "1"}),
+            "an entry of data is kept by the API"
+        );
+    }
+
+    #[test]
+    fn hidden_values_and_long_texts_are_compared_by_what_stands_for_them() {
+        let long = "x".repeat(3000);
+        let live = json!({"a": "secret of the cluster", "b": long, "c": long});
+        let declared = json!({"a": HIDDEN, "b": digest::of_texts(&json!(long)), "c": format!("\0{long}")});
+        let found = ours(&live, Some(&declared), Some(&json!({"f:a": {}})));
+        assert_eq!((&found["a"], &found["b"]), (&declared["a"], &declared["b"]));
+        assert_eq!(
+            found["c"],
+            long.as_str(),
+            "the graph finds in it what it refers to"
+        );
     }
 
     #[test]

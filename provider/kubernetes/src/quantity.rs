@@ -12,6 +12,10 @@ const MAPS: &[&str] = &[
     "default",
     "defaultRequest",
     "overhead",
+    "podFixed",
+    "max",
+    "min",
+    "maxLimitRequestRatio",
 ];
 /// Names of single quantities.
 const SINGLE: &[&str] = &[
@@ -30,6 +34,11 @@ pub(crate) fn is_place(parent: &str, name: &str) -> bool {
 /// Whether both mean the same amount.
 pub(crate) fn is_equal(one: &Value, other: &Value) -> bool {
     matches!((amount(one), amount(other)), (Some(one), Some(other)) if one == other)
+}
+
+/// Whether one is the smaller amount.
+pub(crate) fn is_less(one: &Value, other: &Value) -> bool {
+    matches!((amount(one), amount(other)), (Some(one), Some(other)) if one < other)
 }
 
 /// In billionths; none for what is no quantity, or too large.
@@ -110,8 +119,9 @@ mod tests {
             (json!("1024Ki"), json!("1Mi")),
         ];
         for (one, other) in same {
-            assert!(is_equal(&one, &other), "{one} {other}");
+            assert!(is_equal(&one, &other) && !is_less(&one, &other), "{one} {other}");
         }
+        assert!(is_less(&json!("1Gi"), &json!("2Gi")) && !is_less(&json!("2G"), &json!("1Gi")));
         let others = [
             (json!("1"), json!("1Ki")),
             (json!("1m"), json!("1M")),

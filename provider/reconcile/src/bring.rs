@@ -76,7 +76,7 @@ struct Work<'a> {
 impl Run {
     /// Brings the part to what it should be, and says how far it has come.
     pub async fn bring(&self, part: &Arc<Node>, pass: &Pass<'_>) -> Result<(), Stop> {
-        let end = match self.engine.kinds.get(part.kind) {
+        let end = match &self.engine.kinds.get(part.kind) {
             Some(kind) => {
                 let traits = kind.traits();
                 let mut work = Work {
@@ -177,15 +177,18 @@ impl Work<'_> {
                     self.pass.schedule.reached(key, self.progress_when_found(&found));
                     self.look("waiting for", &found).await?;
                 }
-                Condition::Settled if self.is_doubtful(&found) => self.look("waiting for", &found).await?,
-                Condition::Settled if self.made.is_some() && self.is_root() && !self.root_confirmed => {
+                _ if self.is_doubtful(&found) => self.look("waiting for", &found).await?,
+                _ if self.made.is_some() && self.is_root() && !self.root_confirmed => {
                     self.look("waiting for", &found).await?;
                     self.give_way(&found).await?;
                 }
-                Condition::Settled => {
+                condition => {
                     self.pass.schedule.reached(key, self.progress_when_found(&found));
                     if self.settle(&found).await? {
-                        return Ok(());
+                        if *condition == Condition::Settled {
+                            return Ok(());
+                        }
+                        self.look("waiting for", &found).await?;
                     }
                 }
             }
@@ -300,8 +303,24 @@ impl Work<'_> {
         let rhythm = self
             .rhythm
             .get_or_insert_with(|| Rhythm::new(run, begun, pace.create, pace.limit));
-        run.tell_waiting(&self.part.key, &doing, rhythm, false);
-        rhythm.look(run, self.part.kind, &doing).await?;
+        let waited = rhythm.waited(run);
+        let held_up_by = || self.kind.held_up_by(&found.object, waited);
+        if rhythm.is_told(run) {
+            let what = held_up_by().await.map(|what| format!("{doing}: {what}"));
+            run.tell_waiting(&self.part.key, what.as_ref().unwrap_or(&doing), rhythm, false);
+        }
+        if let Err(failure) = rhythm.look(run, self.part.kind, &doing).await {
+            let what = match failure.class {
+                Class::TimedOut => held_up_by()
+                    .await
+                    .map(|what| format!("{}: {what}", failure.cause)),
+                _ => None,
+            };
+            return Err(Failure {
+                cause: what.unwrap_or(failure.cause),
+                ..failure
+            });
+        }
         let waited = rhythm.waited(run);
         outlook(self.kind.outlook(&found.object, waited).await)
     }

@@ -110,7 +110,9 @@ pub(crate) fn differences_from(
     ignore: &[String],
 ) -> Vec<Differing> {
     let mut found = Vec::new();
-    for (field, should) in part.fields.as_object().into_iter().flatten() {
+    let left = left_over(part, applied);
+    let fields = part.fields.as_object().into_iter().flatten();
+    for (field, should) in fields.chain(left.iter().map(|field| (*field, &Value::Null))) {
         let rule = part.rule(field);
         // No version of a secret: none is declared, so there is nothing to send.
         let is_undeclared = rule == FieldRule::AsApplied && should.is_null();
@@ -144,7 +146,12 @@ pub(crate) fn differences_from(
             continue;
         }
         let mut leaves = Vec::new();
-        collect(vec![field.clone()], some(&is), some(&should), rule, &mut leaves);
+        if part.is_free_form {
+            let (is, should) = by_names(&is, &should);
+            collect(vec![field.clone()], some(&is), some(&should), rule, &mut leaves);
+        } else {
+            collect(vec![field.clone()], some(&is), some(&should), rule, &mut leaves);
+        }
         for leaf in &mut leaves {
             leaf.hidden = field == "tags" && !leaf.path.get(1).is_some_and(|key| part.is_own_tag(key));
         }
@@ -172,6 +179,15 @@ pub(crate) fn differences_from(
         });
     }
     found
+}
+
+/// Fields that were applied and are declared no longer, where these are no fixed list.
+fn left_over<'a>(part: &Node, applied: Option<&'a Value>) -> Vec<&'a String> {
+    let applied = applied.filter(|_| part.is_free_form).and_then(Value::as_object);
+    let names = applied.into_iter().flat_map(Map::keys);
+    names
+        .filter(|name| part.fields.get(name.as_str()).is_none())
+        .collect()
 }
 
 /// The fields of a declared part as they are, for the state: those that we own. What is ignored shows as applied.
@@ -313,13 +329,58 @@ fn collect(
     }
 }
 
+/// Both with maps in place of lists whose entries have names, in the same order: what differs is then said of an entry.
+fn by_names(is: &Value, should: &Value) -> (Value, Value) {
+    let name = |entry: &Value| entry.get("name").and_then(Value::as_str).map(str::to_owned);
+    match (is, should) {
+        (Value::Object(is), Value::Object(should)) => {
+            let (mut left, mut right) = (is.clone(), should.clone());
+            for (name, value) in is {
+                if let Some(other) = should.get(name) {
+                    let (one, two) = by_names(value, other);
+                    left.insert(name.clone(), one);
+                    right.insert(name.clone(), two);
+                }
+            }
+            (left.into(), right.into())
+        }
+        (Value::Array(one), Value::Array(two)) => {
+            let names = |list: &[Value]| list.iter().map(name).collect::<Option<Vec<String>>>();
+            let (Some(left), Some(right)) = (names(one), names(two)) else {
+                return (is.clone(), should.clone());
+            };
+            let unique = |names: &[String]| names.iter().collect::<BTreeSet<_>>().len() == names.len();
+            let of = |names: &[String], others: &[String]| -> Vec<String> {
+                names
+                    .iter()
+                    .filter(|name| others.contains(name))
+                    .cloned()
+                    .collect()
+            };
+            if !unique(&left) || !unique(&right) || of(&left, &right) != of(&right, &left) {
+                return (is.clone(), should.clone());
+            }
+            let map = |list: &[Value], names: &[String]| {
+                let entries = names.iter().cloned().zip(list.iter().cloned());
+                Value::Object(entries.collect())
+            };
+            by_names(&map(one, &left), &map(two, &right))
+        }
+        _ => (is.clone(), should.clone()),
+    }
+}
+
+/// Whether this names an entry of a list: its text, or its name.
+fn is_named(entry: &Value, name: &str) -> bool {
+    shown(entry) == name || entry.get("name").is_some_and(|own| own == name)
+}
+
 fn at<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
     match path {
         [] => some(value),
         [name, rest @ ..] => match value {
             Value::Object(map) => at(map.get(name)?, rest),
-            // An entry of a list is named by its text.
-            Value::Array(list) => list.iter().find(|entry| shown(entry) == *name),
+            Value::Array(list) => at(list.iter().find(|entry| is_named(entry, name))?, rest),
             _ => None,
         },
     }
@@ -332,9 +393,14 @@ fn put(target: &mut Value, path: &[String], value: Option<Value>) {
         return;
     };
     match target {
-        Value::Array(list) => {
-            list.retain(|entry| shown(entry) != *name);
+        Value::Array(list) if rest.is_empty() => {
+            list.retain(|entry| !is_named(entry, name));
             list.extend(value);
+        }
+        Value::Array(list) => {
+            if let Some(entry) = list.iter_mut().find(|entry| is_named(entry, name)) {
+                put(entry, rest, value);
+            }
         }
         _ => {
             if !target.is_object() {
@@ -566,5 +632,59 @@ mod tests {
         ] {
             assert_eq!(glob(pattern, text), matches, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn what_differs_in_a_list_of_named_entries_is_said_of_the_entry() {
+        #[derive(Debug, Clone, Serialize)]
+        struct Free(Value);
+        impl Part for Free {
+            const KIND: &'static str = "free";
+            fn is_free_form() -> bool {
+                true
+            }
+        }
+        let pod = |image: &str, env: Value| json!({"spec": {"containers": [{"name": "proxy", "image": "p:1"}, {"name": "app", "image": image, "env": env}]}});
+        let mut graph = Graph::new();
+        graph.part("web", Free(pod("app:2", json!([{"name": "A", "value": "1"}]))));
+        let node = graph.get(&"web".into()).unwrap();
+        let is = pod(
+            "app:1",
+            json!([{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]),
+        );
+        let sentences = |ignore: &[String]| {
+            let found = differences(node, &is, Some(&node.fields), &[], ignore);
+            found
+                .iter()
+                .flat_map(|one| &one.leaves)
+                .map(Leaf::sentence)
+                .collect::<Vec<_>>()
+        };
+        let b = r#"spec containers app env B: is {"name":"B","value":"2"}, should not be there"#;
+        assert_eq!(
+            sentences(&[]),
+            [b, "spec containers app image: is app:1, should be app:2"]
+        );
+        let ignored = [
+            "web: spec containers app image".to_owned(),
+            "web: spec containers app env *".to_owned(),
+        ];
+        assert_eq!(sentences(&ignored[..1]), [b]);
+        assert!(sentences(&ignored).is_empty());
+        // A field that was applied and is declared no longer.
+        let mut applied = node.fields.clone();
+        applied["data"] = json!({"a": "1"});
+        let mut is = node.fields.clone();
+        is["data"] = json!({"a": "1"});
+        let left = differences(node, &is, Some(&applied), &[], &[]);
+        assert_eq!(left[0].sentences(), r#"data: is {"a":"1"}, should not be there"#);
+        assert!(
+            differences(node, &is, Some(&node.fields), &[], &[]).is_empty(),
+            "of others"
+        );
+        // The order of init containers says something.
+        let mut turned = node.fields.clone();
+        turned["spec"]["containers"].as_array_mut().unwrap().reverse();
+        assert_eq!(differences(node, &turned, Some(&node.fields), &[], &[]).len(), 1);
     }
 }

@@ -260,7 +260,7 @@ impl Run {
         let removed = if found.object.condition == Condition::Deleting {
             Removed::Begun
         } else {
-            self.begin_removal(kind, found, is_spare, held, &doing).await?
+            self.begin_removal(&kind, found, is_spare, held, &doing).await?
         };
         if let Removed::Begun = removed {
             self.sight(|sight| sight.leaves(found));
@@ -280,7 +280,7 @@ impl Run {
         }
         self.gone(found);
         if let Removed::MayReturn(within) = removed {
-            self.keep_away(kind, found, within, &doing).await;
+            self.keep_away(&kind, found, within, &doing).await;
         }
         self.engine.tell(&found.key, &doing, &Step::Done);
         Ok(())

@@ -127,6 +127,8 @@ pub(crate) struct Node {
     /// The tags that it carries beside its own.
     pub shared: Arc<SharedTags>,
     is_later: fn(&str) -> bool,
+    /// [`Part::is_free_form`].
+    pub is_free_form: bool,
     rule: fn(&str) -> FieldRule,
     mends: Arc<Mends>,
 }
@@ -376,6 +378,7 @@ impl Graph {
             needs,
             first_needs,
             is_later: P::is_later,
+            is_free_form: P::is_free_form(),
             referring,
             takes,
             rule: P::rule,

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+
+use crate::engine::{Engine, Way};
+use crate::failure::Failure;
 use crate::graph::Graph;
-use crate::report::{Allowed, Change, Known};
-use crate::simulated::{self, ADDON, Fault, OBJECT, Sim, World};
+use crate::report::{Allowed, Change, Known, Report};
+use crate::simulated::{self, ADDON, Fault, MANNERS, OBJECT, Sim, SimKind, World};
 use crate::tests::{apply, create, made_in, plan_and_apply, texts, update};
 
 /// A cluster of this name with an add-on and so many objects in it.
@@ -121,6 +125,34 @@ async fn what_cannot_be_reached_is_not_taken_for_absent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_goes_in_for_what_is_not_meant() {
+    let (graph, with_one) = (housed("dev", 0), housed("dev", 1));
+    let (world, known) = made_in(World::new(), &graph).await;
+    world.with(|state| {
+        state.ending.insert("object");
+        state.unreachable.insert("object");
+    });
+    let import = Known {
+        import: true,
+        ..known.clone()
+    };
+    for (what, graph, known, is_asked) in [
+        ("none is declared or known", &graph, &known, false),
+        ("one is declared", &with_one, &known, true),
+        ("there is no state", &graph, &Known::default(), true),
+        ("an import", &graph, &import, true),
+    ] {
+        let report = world.engine().observe(Some(graph), known).await.report();
+        assert_eq!(
+            report.warnings.len() == 1,
+            is_asked,
+            "{what}: {:?}",
+            report.warnings
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_ends_with_its_cluster_needs_no_way_in() {
     let graph = housed("dev", 2);
     for is_reached in [true, false] {
@@ -175,4 +207,99 @@ async fn what_is_in_a_cluster_moves_to_the_next_one() {
         "{}",
         texts(&outcome)
     );
+}
+
+/// The engine of the world, for which `object` is a kind that is named at run time.
+fn naming(world: &World) -> Engine {
+    let mut engine = world.engine();
+    let listed = MANNERS.map(|manner| manner.kind);
+    let listed: Vec<&str> = listed.into_iter().filter(|kind| *kind != "object").collect();
+    let world = world.clone();
+    let objects = move |name: &str| (name == "object").then(|| SimKind::<OBJECT>(world.clone()));
+    engine.kinds = engine.kinds.only(&listed).family(objects);
+    engine
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_is_named_at_run_time_is_looked_at_where_a_graph_or_the_state_names_it() {
+    let (with, without) = (housed("dev", 2), housed("dev", 0));
+    let world = World::new();
+    let looks = || world.with(|state| std::mem::take(&mut state.looks));
+    let outcome = apply(&naming(&world), &without, &Known::default(), &create("one")).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    let before = outcome.report.known().of(&without);
+    looks();
+    naming(&world).observe(Some(&without), &before).await;
+    assert_eq!(looks(), 10, "nobody named it");
+    // A graph names it, in a later stage even.
+    let stages = [without.clone(), with.clone()];
+    let outcome = naming(&world)
+        .reconcile(&stages, &before, &Allowed::All, &update("one"))
+        .await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    let known = outcome.report.known().of(&with);
+    looks();
+    let report = naming(&world).observe(Some(&with), &known).await.report();
+    assert_eq!((report.drift.len(), report.ids.len(), looks()), (0, 5, 11));
+    // Only the state knows it: by its kind, or by its key.
+    let report = naming(&world).observe(Some(&without), &known).await.report();
+    assert_eq!(report.drift.len(), 2, "{:?}", report.drift);
+    let mut keys = known.clone();
+    keys.kinds.retain(|key, _| !key.0.starts_with("object"));
+    for known in [known, keys] {
+        let world = world.snapshot();
+        let outcome = apply(&naming(&world), &without, &known, &update("one")).await;
+        assert!(outcome.is_done(), "{}", texts(&outcome));
+        assert_eq!(outcome.report.ids.len(), 3);
+        let left = world.picture();
+        assert!(
+            left.iter().all(|(part, _)| !part.starts_with("object")),
+            "{left:?}"
+        );
+        let outcome = naming(&world).destroy(None, &known, Some("one")).await;
+        assert!(
+            outcome.is_done() && world.picture().is_empty(),
+            "{}",
+            texts(&outcome)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_a_later_stage_names_is_looked_at_before_anything_of_it_is_made() {
+    /// What is ahead is known only when the first stage is behind.
+    struct Later(Graph, Graph);
+    #[async_trait]
+    impl Way for Later {
+        async fn ahead(&self, behind: usize, _: &Report) -> Result<Vec<Graph>, Failure> {
+            let Self(first, target) = self;
+            Ok(if behind == 0 {
+                vec![first.clone(), first.clone()]
+            } else {
+                vec![target.clone()]
+            })
+        }
+    }
+    let (with, without) = (housed("dev", 1), housed("dev", 0));
+    let (world, _) = made_in(World::new(), &with).await;
+    world.with(|state| state.log.clear());
+    // The state lost the object.
+    let known = {
+        let report = world
+            .engine()
+            .observe(Some(&without), &Known::default())
+            .await
+            .report();
+        let mut known = report.known().of(&without);
+        known.ids.remove(&"object/0".into());
+        known
+    };
+    let way = Later(without, with.clone());
+    let outcome = naming(&world)
+        .follow(&way, &known, &Allowed::All, &update("one"))
+        .await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    assert_eq!(outcome.report.objects, with.objects());
+    let log = world.with(|state| state.log.join("\n"));
+    assert!(!log.contains("create object"), "it was there: {log}");
 }

@@ -1,7 +1,7 @@
 //! The kinds of parts that an engine knows, without their types.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,7 +13,15 @@ use crate::part::{Ask, Call, Deleted, Difference, Idempotence, Kind, KindTraits,
 
 /// The kinds of parts that an engine knows. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Kinds(BTreeMap<&'static str, Arc<dyn AnyKind>>);
+pub struct Kinds {
+    listed: BTreeMap<&'static str, Arc<dyn AnyKind>>,
+    families: Vec<Family>,
+    /// Those of the families that a graph or a state has named so far.
+    named: Arc<Mutex<BTreeMap<&'static str, Arc<dyn AnyKind>>>>,
+}
+
+/// Makes the kind of a name, where it knows one.
+type Family = Arc<dyn Fn(&str) -> Option<Arc<dyn AnyKind>> + Send + Sync>;
 
 impl Kinds {
     /// No kinds.
@@ -25,22 +33,36 @@ impl Kinds {
     #[must_use]
     pub fn with<K: Kind>(mut self, kind: K) -> Self {
         let traits = kind.traits();
-        self.0.insert(traits.kind, Arc::new(Erased { kind, traits }));
+        self.listed.insert(traits.kind, Arc::new(Erased { kind, traits }));
+        self
+    }
+
+    /// The same with kinds that are named at run time, by the parts of a graph or by a state (types of Kubernetes objects):
+    /// only those that are named are looked at. `of` says which kind has a name, which is that kind's own.
+    #[must_use]
+    pub fn family<K: Kind>(mut self, of: impl Fn(&str) -> Option<K> + Send + Sync + 'static) -> Self {
+        let erased = move |name: &str| {
+            let kind = of(name)?;
+            let traits = kind.traits();
+            Some(Arc::new(Erased { kind, traits }) as Arc<dyn AnyKind>)
+        };
+        self.families.push(Arc::new(erased));
         self
     }
 
     /// The same with those kinds.
     #[must_use]
     pub fn and(mut self, others: Kinds) -> Self {
-        self.0.extend(others.0);
+        self.listed.extend(others.listed);
+        self.families.extend(others.families);
         self
     }
 
     /// Only those of these names.
     #[must_use]
     pub fn only(&self, names: &[&str]) -> Self {
-        let named = self.0.iter().filter(|(kind, _)| names.contains(kind));
-        Self(named.map(|(k, v)| (*k, Arc::clone(v))).collect())
+        let named = names.iter().filter_map(|name| self.get(name));
+        Self::of(named)
     }
 
     /// Those of these kinds whose objects have fixed names in the account, and not only in what they lie in.
@@ -48,37 +70,58 @@ impl Kinds {
         let is_named = |kind: &Arc<dyn AnyKind>| {
             kind.traits().idempotence == Idempotence::NaturalKey && kind.parent().is_none()
         };
-        Self(
-            self.0
-                .iter()
-                .filter(|(name, kind)| of.contains(*name) && is_named(kind))
-                .map(|(k, v)| (*k, Arc::clone(v)))
-                .collect(),
-        )
+        Self::of(of.iter().filter_map(|name| self.get(name)).filter(is_named))
+    }
+
+    fn of(kinds: impl Iterator<Item = Arc<dyn AnyKind>>) -> Self {
+        Self {
+            listed: kinds.map(|kind| (kind.traits().kind, kind)).collect(),
+            ..Self::default()
+        }
     }
 
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.listed.is_empty() && self.families.is_empty()
     }
 
     /// The constant facts of every kind, for the IAM policy and the documentation.
     pub fn traits(&self) -> impl Iterator<Item = &KindTraits> {
-        self.0.values().map(|kind| kind.traits())
+        self.listed.values().map(|kind| kind.traits())
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &Arc<dyn AnyKind>)> {
-        self.0.iter().map(|(name, kind)| (*name, kind))
+    /// Of families those that were named.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, Arc<dyn AnyKind>)> {
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: BTreeMap<_, _> = named.iter().chain(&self.listed).collect();
+        let all: Vec<_> = all
+            .into_iter()
+            .map(|(name, kind)| (*name, Arc::clone(kind)))
+            .collect();
+        all.into_iter()
     }
 
     /// The kind that is looked at before this one.
     pub(crate) fn parent(&self, name: &str) -> Option<&'static str> {
-        let parent = self.get(name)?.parent()?;
-        self.0.contains_key(parent).then_some(parent)
+        self.name(self.get(name)?.parent()?)
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Arc<dyn AnyKind>> {
-        self.0.get(name)
+    /// The name as the kind has it, where there is such a kind.
+    pub(crate) fn name(&self, name: &str) -> Option<&'static str> {
+        self.get(name).map(|kind| kind.traits().kind)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<dyn AnyKind>> {
+        if let Some(kind) = self.listed.get(name) {
+            return Some(Arc::clone(kind));
+        }
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kind) = named.get(name) {
+            return Some(Arc::clone(kind));
+        }
+        let kind = self.families.iter().find_map(|family| family(name))?;
+        named.insert(kind.traits().kind, Arc::clone(&kind));
+        Some(kind)
     }
 }
 
@@ -93,8 +136,10 @@ pub(crate) trait AnyKind: Send + Sync {
     fn carries_tags(&self) -> bool;
     fn parent(&self) -> Option<&'static str>;
     fn ends_with_parent(&self) -> bool;
+    fn only_where_meant(&self) -> bool;
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure>;
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure>;
+    async fn held_up_by(&self, object: &Object, waited: Duration) -> Option<String>;
     async fn in_the_way(&self, object: &Object, going: &[&Object], ours: &[&Object]) -> Result<(), Failure>;
     async fn create(&self, part: &Node, call: &Call) -> Result<Made, Failure>;
     async fn update(&self, part: &Node, is: &Object, what: &[Difference], call: &Call)
@@ -154,12 +199,20 @@ impl<K: Kind> AnyKind for Erased<K> {
         self.kind.ends_with_parent()
     }
 
+    fn only_where_meant(&self) -> bool {
+        self.kind.only_where_meant()
+    }
+
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         self.kind.observe(ask).await
     }
 
     async fn in_the_way(&self, object: &Object, going: &[&Object], ours: &[&Object]) -> Result<(), Failure> {
         self.kind.in_the_way(object, going, ours).await
+    }
+
+    async fn held_up_by(&self, object: &Object, waited: Duration) -> Option<String> {
+        self.kind.held_up_by(object, waited).await
     }
 
     async fn outlook(&self, object: &Object, waited: Duration) -> Result<(), Failure> {

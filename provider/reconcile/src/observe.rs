@@ -133,6 +133,7 @@ impl Observation {
             chosen: BTreeMap::new(),
             picture: Picture::default(),
         };
+        observation.name_kinds();
         let now = engine.clock.now();
         for (key, id) in &known.ids {
             if let Some(kind) = observation.kind_of(key) {
@@ -148,6 +149,21 @@ impl Observation {
             }
         }
         observation
+    }
+
+    /// Makes the kinds that are named by the declared parts: all that there are is looked at.
+    fn name_kinds(&self) {
+        for part in self.graphs.iter().flat_map(Graph::iter) {
+            self.engine.kinds.name(part.kind);
+        }
+    }
+
+    /// Kinds of which there is no answer yet.
+    pub(crate) fn unasked(&self) -> Vec<&'static str> {
+        let kinds = self.engine.kinds.iter().map(|(kind, _)| kind);
+        kinds
+            .filter(|kind| !self.answers.contains_key(kind) && !self.blind.contains_key(kind))
+            .collect()
     }
 
     /// Looks at the kinds and at all that is found under them: parents first.
@@ -202,6 +218,7 @@ impl Observation {
     ) -> Option<Prospect> {
         let parent = self.engine.kinds.parent(kind).filter(|parent| *parent != kind);
         match parent {
+            _ if self.is_pointless(kind) => Some(Prospect::Nothing),
             Some(parent) if left.contains(parent) || under_way.contains(parent) => None,
             Some(parent) if !under_way.is_empty() => self.under_known(kind, parent),
             _ => Some(self.prospect(kind)),
@@ -235,6 +252,17 @@ impl Observation {
         })
     }
 
+    /// Whether nobody need be asked ([`Kind::only_where_meant`]).
+    fn is_pointless(&self, kind: &str) -> bool {
+        let kinds = &self.engine.kinds;
+        let has_state = !self.known.ids.is_empty() && !self.known.import;
+        if !has_state || !kinds.get(kind).is_some_and(|kind| kind.only_where_meant()) {
+            return false;
+        }
+        let ask = self.ask(kind);
+        ask.known.is_empty() && ask.declared.is_empty()
+    }
+
     fn parent_in(&self, kinds: &BTreeSet<&'static str>, kind: &str) -> bool {
         let parent = self.engine.kinds.parent(kind);
         parent.is_some_and(|parent| parent != kind && kinds.contains(parent))
@@ -246,6 +274,9 @@ impl Observation {
         let Some(parent) = self.engine.kinds.parent(kind) else {
             return Prospect::Ask(ask);
         };
+        if self.is_pointless(kind) {
+            return Prospect::Nothing;
+        }
         let found = self.picture.parts.values().filter_map(|seen| match seen {
             Seen::Found(found) => Some(found),
             _ => None,
@@ -349,11 +380,7 @@ impl Observation {
         }
         let by_prefix = || key.0.split('/').next().unwrap_or_default();
         let name = self.known.kinds.get(key).map_or_else(by_prefix, String::as_str);
-        self.engine
-            .kinds
-            .iter()
-            .map(|(kind, _)| kind)
-            .find(|kind| *kind == name)
+        self.engine.kinds.name(name)
     }
 
     /// The key of the root: the graph says it, else the tags that only a root has.
@@ -504,6 +531,7 @@ impl Observation {
     /// Compares with other graphs what was seen.
     pub(crate) fn declare(&mut self, stages: Vec<Graph>) {
         self.graphs = stages;
+        self.name_kinds();
         self.sort_out();
     }
 

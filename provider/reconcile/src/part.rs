@@ -205,6 +205,11 @@ pub trait Part: Serialize + Clone + fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether its fields are no fixed list (a manifest): one that was applied and is declared no longer is taken away.
+    fn is_free_form() -> bool {
+        false
+    }
+
     /// What mends this difference: where it depends on the values (a version that only goes up). References are part keys.
     fn change(field: &str, _is: &Value, _should: &Value) -> Remedy {
         Self::remedy(field)
@@ -269,6 +274,9 @@ pub enum Condition {
     Settled,
     /// On its way to usable; the text is the service's word for it.
     Changing(String),
+    /// There, and not yet of use: it can be changed, and what differs is mended first, since that may be what it needs (another
+    /// image). Then it is waited for; the text says for what. No drift: it comes and goes without anybody's doing.
+    Unready(String),
     /// Failed for good, with the service's reason: it is replaced.
     Failed(String),
     /// On its way to gone.
@@ -636,10 +644,25 @@ pub trait Kind: Send + Sync + 'static {
         false
     }
 
+    /// Whether a look takes a way in that not everybody has (the API of a cluster). Where none is declared then, and the state knows
+    /// other parts and none of these, nobody is asked. What a killed run has left without anybody's knowing stays so until its
+    /// parent goes: only for kinds for which that is little ([`Kind::ends_with_parent`]).
+    fn only_where_meant(&self) -> bool {
+        false
+    }
+
     /// Whether objects of this kind carry tags. Where not, one belongs to whoever owns what it lies in (its `references`),
     /// and is the part that [`Kind::stands_for`] says: [`Kind::observe`] lists what lies in the root.
     fn carries_tags(&self) -> bool {
         true
+    }
+
+    /// What the object waits for, in words, for long waits and for errors: by default what its condition says.
+    async fn held_up_by(&self, object: &Object, _waited: Duration) -> Option<String> {
+        match &object.condition {
+            Condition::Unready(text) => Some(text.clone()),
+            _ => None,
+        }
     }
 
     /// Asked now and then while the engine waits for the object, for so long already: an error of class `Stuck` ends a

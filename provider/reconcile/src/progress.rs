@@ -178,9 +178,14 @@ impl Step {
 pub(crate) struct Reminder(Option<Duration>);
 
 impl Reminder {
+    /// Whether it would be time, having waited so long.
+    pub fn would_be_due(&self, waited: Duration) -> bool {
+        self.0.is_none_or(|last| waited >= last + EVERY)
+    }
+
     /// Whether it is time, having waited so long.
     pub fn is_due(&mut self, waited: Duration) -> bool {
-        let is_due = self.0.is_none_or(|last| waited >= last + EVERY);
+        let is_due = self.would_be_due(waited);
         if is_due {
             self.0 = Some(waited);
         }

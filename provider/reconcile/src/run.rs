@@ -85,7 +85,10 @@ pub(crate) async fn reconcile(
         }
         let report = run.sight(|sight| sight.report());
         match stages(engine, way, behind, &report).await {
-            Ok(stages) if behind < STAGES => run.sight(|sight| sight.declare(stages)),
+            Ok(stages) if behind < STAGES => {
+                run.sight(|sight| sight.declare(stages));
+                run.look_at_new_kinds().await;
+            }
             Ok(_) => {
                 let cause = format!("there are still stages to go through after {behind}");
                 let doing = format!("changing {}", engine.owner.resource);
@@ -347,7 +350,7 @@ fn refusals(sight: &Observation, allowed: &Allowed, purpose: &Purpose) -> Vec<Fa
             continue;
         }
         let create = matches!(purpose, Purpose::Create { .. });
-        let is_settled = found.object.condition == Condition::Settled;
+        let is_settled = matches!(found.object.condition, Condition::Settled | Condition::Unready(_));
         if allowed.allows(&key) && !(is_root && create && is_settled) {
             continue;
         }
@@ -400,7 +403,7 @@ fn replacements(sight: &Observation) -> BTreeMap<Key, (Found, String)> {
             };
             let why = match &found.object.condition {
                 Condition::Failed(reason) => Some(format!("it failed: {reason}")),
-                Condition::Settled => sight
+                Condition::Settled | Condition::Unready(_) => sight
                     .differences(part, &found.object, &|key| keys.contains(key))
                     .iter()
                     .find(|found| found.difference.remedy == Remedy::Replace)

@@ -252,6 +252,8 @@ pub struct State {
     pub slow: BTreeMap<&'static str, Duration>,
     /// Kinds that do not answer.
     pub silent: BTreeSet<&'static str>,
+    /// Objects of size 1 of these kinds are of no use yet.
+    pub unready: BTreeSet<&'static str>,
     /// Kinds of which waiting has no prospect.
     pub stuck: BTreeSet<&'static str>,
     /// A call changes one entry of a document only.
@@ -777,12 +779,15 @@ impl<const N: usize> Kind for SimKind<N> {
                     && now.since(thing.made) >= lag
                     && !(state.hides_dead && thing.condition(now) == Condition::Dead)
             };
-            Ok(state
-                .things
-                .values()
-                .filter(asked)
-                .map(|thing| thing.object(now))
-                .collect())
+            let is_unready = state.unready.contains(kind);
+            let object = |thing: &Thing| {
+                let mut object = thing.object(now);
+                if is_unready && object.condition == Condition::Settled && object.fields["size"] == 1 {
+                    object.condition = Condition::Unready("0 of 1 ready".to_owned());
+                }
+                object
+            };
+            Ok(state.things.values().filter(asked).map(object).collect())
         });
         world.clock.sleep(Duration::from_millis(25)).await;
         objects
@@ -1029,6 +1034,10 @@ impl<const N: usize> Kind for SimKind<N> {
 
     fn ends_with_parent(&self) -> bool {
         self.0.with(|state| state.ending.contains(MANNERS[N].kind))
+    }
+
+    fn only_where_meant(&self) -> bool {
+        self.ends_with_parent()
     }
 
     fn lock(&self, fields: &Value) -> Option<String> {

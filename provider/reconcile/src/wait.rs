@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::sync::Semaphore;
 
 use crate::clock::Moment;
@@ -31,7 +32,7 @@ pub(crate) struct Run {
     permits: Semaphore,
     sight: Mutex<Observation>,
     /// When the last look at a kind began.
-    looks: BTreeMap<&'static str, tokio::sync::Mutex<Option<Moment>>>,
+    looks: Mutex<BTreeMap<&'static str, Arc<tokio::sync::Mutex<Option<Moment>>>>>,
     changed: AtomicBool,
     pub kept: Mutex<Vec<Kept>>,
     pub warnings: Mutex<Vec<Failure>>,
@@ -43,11 +44,7 @@ impl Run {
         Self {
             deadline: engine.deadline(),
             permits: Semaphore::new(engine.concurrency.max(1)),
-            looks: engine
-                .kinds
-                .iter()
-                .map(|(name, _)| (name, tokio::sync::Mutex::new(None)))
-                .collect(),
+            looks: Mutex::default(),
             sight: Mutex::new(observation),
             engine,
             changed: AtomicBool::new(false),
@@ -168,10 +165,20 @@ impl Run {
         }
     }
 
+    /// Looks at kinds that a later stage has named.
+    pub async fn look_at_new_kinds(&self) {
+        let (kinds, now) = (self.sight(|sight| sight.unasked()), self.engine.clock.now());
+        join_all(kinds.into_iter().map(|kind| self.look(kind, now))).await;
+    }
+
     /// A look at the kind that began not before this moment: another's where there is one, else a new one.
     pub async fn look(&self, kind: &'static str, not_before: Moment) -> Result<(), Failure> {
-        let Some(last) = self.looks.get(kind) else {
+        if self.engine.kinds.name(kind).is_none() {
             return Ok(());
+        }
+        let last = {
+            let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(looks.entry(kind).or_default())
         };
         let mut last = last.lock().await;
         if last.is_some_and(|at| at >= not_before) {
@@ -185,12 +192,12 @@ impl Run {
             *last = Some(at);
         }
         // A look that fails in the middle of a run leaves what was known.
-        if let Ok(objects) = answer {
-            self.sight(|sight| {
-                sight.take(kind, at, Ok(objects));
+        self.sight(|sight| {
+            if answer.is_ok() || !sight.answers.contains_key(kind) {
+                sight.take(kind, at, answer);
                 sight.sort_out();
-            });
-        }
+            }
+        });
         failure.map_or(Ok(()), Err)
     }
 }
@@ -229,6 +236,11 @@ impl Rhythm {
     /// How long it has been.
     pub fn waited(&self, run: &Run) -> Duration {
         run.engine.clock.now().since(self.begun)
+    }
+
+    /// Whether it is time to tell of the wait.
+    pub fn is_told(&self, run: &Run) -> bool {
+        self.reminder.would_be_due(self.waited(run))
     }
 
     /// Waits until the next look is due, looks, and says whether the time is over.

@@ -367,3 +367,39 @@ async fn what_may_come_later_holds_up_nobody() {
     let again = plan_and_apply(&world.engine(), &graph, &graph, &known, Some("one")).await;
     assert!(again.is_done() && !again.changed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_of_use_yet_is_waited_for_and_mended_without_waiting() {
+    let gateway = |size: u32| {
+        let mut graph = Graph::new();
+        let part = Sim::<ROUTES> {
+            size,
+            ..Sim::default()
+        };
+        let made = graph.part("routes", part);
+        let after = Sim::<ROLE> {
+            name: Some("after".into()),
+            within: vec![made.ready()],
+            ..Sim::default()
+        };
+        graph.part("role", after);
+        graph
+    };
+    let world = World::new();
+    world.with(|state| _ = state.unready.insert("routes"));
+    let outcome = apply(&world.engine(), &gateway(1), &Known::default(), &create("one")).await;
+    let said = texts(&outcome);
+    assert!(said.contains("not done after 30 minutes: 0 of 1 ready"), "{said}");
+    assert!(
+        !outcome.report.ids.contains_key(&"role".into()),
+        "who needs it ready waits"
+    );
+    // It is no drift, and what an apply changes may be what it waits for.
+    let known = outcome.report.known().of(&gateway(1));
+    let report = world.engine().observe(Some(&gateway(1)), &known).await.report();
+    assert_eq!(report.drift, ["role: missing"]);
+    let begun = world.clock.now();
+    let outcome = apply(&world.engine(), &gateway(2), &known, &update("one")).await;
+    assert!(outcome.is_done(), "{}", texts(&outcome));
+    assert!(world.clock.now().since(begun) < Duration::from_secs(60));
+}

@@ -38,6 +38,28 @@ fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
         );
         account.advance(200.0);
 
+        eprintln!("   somebody else's update, behind which insights stand against ours");
+        workspace.write("main.tf", &at("1.35", ""));
+        let plan = workspace.plan().ok();
+        let error = json!([{
+            "name": "Something of v1.35", "insightStatus": { "status": "ERROR", "reason": "Not yet." },
+        }]);
+        account.insights("test", &error, true);
+        account.put(
+            "eks",
+            "cluster",
+            "test",
+            &json!({}),
+            &json!(["UPDATING", 600, "ACTIVE"]),
+        );
+        let refused = workspace.apply_plan(&plan).failed();
+        says(
+            refused,
+            &["EKB2223", "Something of v1.35", "from version 1.34 to 1.35"],
+        );
+        assert_eq!(versions(account), Vec::<String>::new());
+        account.insights("test", &json!([]), false);
+
         eprintln!("   somebody else's update, and six refusals");
         let other = json!({ "name": "test", "logging": { "clusterLogging": [{ "types": ["scheduler"], "enabled": true }] } });
         account.eks("UpdateClusterConfig", &other);

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_sdk_eks::types::{AccessScope, AccessScopeType};
+use aws_smithy_types::DateTime;
 use futures::future::try_join_all;
-use futures::try_join;
+use futures::{join, try_join};
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Call, Deleted, Difference, Idempotence, KindTraits, Made, Object, Part, Ref, Remedy, Tags, Text,
+    Call, Deleted, Difference, Idempotence, KindTraits, Made, Object, Part, Ref, Tags, Text,
 };
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
-use super::{Cluster, Eks, is_open};
+use super::{Cluster, Eks};
 use crate::kind::{
     At, UnderParent, finished, gone, id_under, map_changes, of, outputs, pages, settled, usual,
 };
@@ -39,23 +40,34 @@ pub struct AccessEntry {
     /// Access policies by ARN, with the namespaces in which they hold: none means the whole cluster. Those of others go: who may
     /// enter is said in one place. Only of types `STANDARD` and `EC2`.
     pub policies: BTreeMap<String, BTreeSet<String>>,
-    /// The unique id of a role that we make. A role that was made anew under its old name is another one to EKS, which does not
-    /// say so: so the id is kept in the tag `ekb:principal-id`.
-    #[part(replace, change = another_principal)]
-    pub principal_id: Option<Text>,
+    /// That its principal is still the one that it was made for.
+    pub holder: Holder,
     /// Tags beside those of ownership.
     pub tags: Tags,
 }
 
-/// Of an entry without the tag, made by others, it is not known whether the role is the same.
-fn another_principal(is: &Value, should: &Value) -> Remedy {
-    if is.is_null() || should.is_null() || is_open(should) {
-        return Remedy::Update;
+/// Whom an entry lets in. A role or user that was deleted and made anew under its name is another one to EKS, which does not say
+/// so: its entry lets in nobody, and is made anew. Serialises as an entry's whose principal is the same.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Holder;
+
+impl Serialize for Holder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(SAME)
     }
-    Remedy::Replace
 }
 
-const PRINCIPAL_ID: &str = "ekb:principal-id";
+const SAME: &str = "its principal";
+const ANOTHER: &str = "nobody: its principal was deleted and made anew";
+
+/// EKS makes entries for principals that are there: one that is older than its principal was made for another (AWS EKS
+/// `AccessEntry`, `principalArn`). Where IAM does not say how old that is, it counts as the same. Dates of IAM are in seconds.
+fn holder(entry_made: Option<&DateTime>, principal_made: Option<&DateTime>) -> &'static str {
+    match (entry_made, principal_made) {
+        (Some(entry), Some(principal)) if entry.secs() < principal.secs() => ANOTHER,
+        _ => SAME,
+    }
+}
 
 #[async_trait]
 impl UnderParent for AccessEntry {
@@ -111,7 +123,9 @@ impl UnderParent for AccessEntry {
         let describe = eks.read.describe_access_entry().cluster_name(cluster);
         let describe = describe.principal_arn(principal).send();
         let describe = eks.call("eks:DescribeAccessEntry", describe);
-        let (answer, policies) = try_join!(describe, policies(eks, cluster, principal))?;
+        let principal_made = async { Ok(principal_made(eks, principal).await) };
+        let (answer, policies, principal_made) =
+            try_join!(describe, policies(eks, cluster, principal), principal_made)?;
         Ok(answer.access_entry.map(|entry| {
             let access_type = entry.r#type.unwrap_or_else(|| STANDARD.to_owned());
             // What EKS gives to machines by itself is nobody's to declare (aws-controllers-k8s/community#2144).
@@ -128,7 +142,7 @@ impl UnderParent for AccessEntry {
                 "groups": groups.into_iter().collect::<BTreeSet<_>>(),
                 "username": entry.username.filter(|_| is_standard),
                 "policies": policies,
-                "principal_id": tags.get(PRINCIPAL_ID),
+                "holder": holder(entry.created_at.as_ref(), principal_made.as_ref()),
             });
             Object {
                 arn: entry.access_entry_arn,
@@ -145,34 +159,17 @@ impl UnderParent for AccessEntry {
             Some(principal) => call.text(principal)?,
             None => eks.place.aws.caller(&eks.place.region, eks.doing()).await?,
         };
-        let mut tags = call.tags(&self.tags);
-        if let Some(id) = &self.principal_id {
-            tags.insert(PRINCIPAL_ID.to_owned(), call.text(id)?);
-        }
-        let make = eks
-            .write
-            .create_access_entry()
-            .cluster_name(cluster)
-            .principal_arn(&principal)
-            .r#type(&self.access_type)
-            .set_kubernetes_groups((!self.groups.is_empty()).then(|| self.groups.iter().cloned().collect()))
-            .set_username(self.username.clone())
-            .set_tags(Some(tags.clone().into_iter().collect()));
         let entry = At {
             parent: cluster,
             name: &principal,
         };
-        let arn = match eks.call("eks:CreateAccessEntry", make.send()).await {
+        let arn = match self.open(eks, entry, call.tags(&self.tags)).await {
             Err(failure) if failure.class == Class::Exists && self.principal.is_none() => {
-                take_over(eks, entry, &tags, failure).await?
+                take_over(eks, entry, &call.tags(&self.tags), failure).await?
             }
-            answer => answer?.access_entry.and_then(|entry| entry.access_entry_arn),
+            arn => arn?,
         };
-        let all = self
-            .policies
-            .iter()
-            .map(|(policy, within)| associate(eks, entry, policy, within));
-        let associated = try_join_all(all).await.map(|_| ());
+        let associated = self.associate_all(eks, entry).await;
         Ok(finished(
             Made::settled(id_under(cluster, &principal))
                 .arn(arn)
@@ -189,6 +186,14 @@ impl UnderParent for AccessEntry {
         what: &[Difference],
         call: &Call,
     ) -> Result<(), Failure> {
+        if of("holder", what).is_some() {
+            // For the same name: whoever applies may be somebody else than the creator.
+            gone(AccessEntry::unmake(eks, entry).await)?;
+            let mut tags = is.tags.clone();
+            tags.extend(call.tags(&self.tags));
+            self.open(eks, entry, tags).await?;
+            return self.associate_all(eks, entry).await;
+        }
         if of("groups", what).is_some() || of("username", what).is_some() {
             let update = eks.write.update_access_entry().cluster_name(entry.parent);
             let update = update
@@ -211,17 +216,6 @@ impl UnderParent for AccessEntry {
                 gone(eks.call("eks:DisassociateAccessPolicy", remove.send()).await)?;
             }
         }
-        if of("principal_id", what).is_some()
-            && let Some(arn) = &is.arn
-        {
-            match &self.principal_id {
-                Some(id) => {
-                    let tag = Tags::from([(PRINCIPAL_ID.to_owned(), call.text(id)?)]);
-                    eks.tag(arn, &tag).await?;
-                }
-                None => eks.untag(arn, &[PRINCIPAL_ID.to_owned()]).await?,
-            }
-        }
         Ok(())
     }
 
@@ -233,7 +227,79 @@ impl UnderParent for AccessEntry {
     }
 }
 
+impl AccessEntry {
+    /// Makes the entry, without policies. Gives its ARN.
+    async fn open(&self, eks: &Eks, entry: At<'_>, tags: Tags) -> Result<Option<String>, Failure> {
+        let make = eks
+            .write
+            .create_access_entry()
+            .cluster_name(entry.parent)
+            .principal_arn(entry.name)
+            .r#type(&self.access_type)
+            .set_kubernetes_groups((!self.groups.is_empty()).then(|| self.groups.iter().cloned().collect()))
+            .set_username(self.username.clone())
+            .set_tags(Some(tags.into_iter().collect()));
+        let answer = eks.call("eks:CreateAccessEntry", make.send()).await?;
+        Ok(answer.access_entry.and_then(|entry| entry.access_entry_arn))
+    }
+
+    async fn associate_all(&self, eks: &Eks, entry: At<'_>) -> Result<(), Failure> {
+        let all = self
+            .policies
+            .iter()
+            .map(|(policy, within)| associate(eks, entry, policy, within));
+        try_join_all(all).await.map(|_| ())
+    }
+}
+
 const STANDARD: &str = "STANDARD";
+
+/// When a role or user of this account was made; none where IAM does not say it.
+async fn principal_made(eks: &Eks, principal: &str) -> Option<DateTime> {
+    let aws = &eks.place.aws;
+    let own = aws.account(Some(&eks.place.region)).await.ok()?.id;
+    let (_, resource) = principal.split_once(":iam::")?;
+    let resource = resource.strip_prefix(&own)?.strip_prefix(':')?;
+    let name = resource.rsplit('/').next()?;
+    let iam = aws.iam(&eks.place.region).await.ok()?.read;
+    let doing = format!("looking who {principal} is");
+    let (arn, made) = if resource.starts_with("role/") {
+        let get = iam.get_role().role_name(name).send();
+        let role = aws.call("iam:GetRole", doing, get).await.ok()?.role?;
+        (role.arn, role.create_date)
+    } else {
+        let get = iam.get_user().user_name(name).send();
+        let user = aws.call("iam:GetUser", doing, get).await.ok()?.user?;
+        (user.arn, user.create_date)
+    };
+    (arn == principal).then_some(made)
+}
+
+/// Deletes the entry of a role of machines that is for an earlier role of its name: EKS keeps it when node groups and role go, and
+/// makes one with a node group only where there is none (terraform-aws-modules/terraform-aws-eks#3329). One that is declared is
+/// mended as itself.
+pub(super) async fn forget_earlier(eks: &Eks, cluster: &str, role: &str) -> Result<(), Failure> {
+    let describe = eks.read.describe_access_entry().cluster_name(cluster);
+    let describe = describe.principal_arn(role).send();
+    let (found, role_made) = join!(
+        eks.call("eks:DescribeAccessEntry", describe),
+        principal_made(eks, role)
+    );
+    // Where entries do not count there is none.
+    let Some(entry) = found.ok().and_then(|answer| answer.access_entry) else {
+        return Ok(());
+    };
+    let is_declared = entry.tags().is_some_and(|tags| tags.contains_key("ekb:part"));
+    let is_stale = holder(entry.created_at(), role_made.as_ref()) == ANOTHER;
+    if is_stale && !is_declared && entry.r#type() != Some(STANDARD) {
+        let at = At {
+            parent: cluster,
+            name: role,
+        };
+        gone(AccessEntry::unmake(eks, at).await)?;
+    }
+    Ok(())
+}
 
 /// The entry that the caller has already, where it is nobody's: EKS has one for a principal, and who it is shows no sooner. Gives its ARN.
 async fn take_over(
@@ -295,4 +361,21 @@ async fn associate(eks: &Eks, entry: At<'_>, policy: &str, within: &BTreeSet<Str
     let associate = associate.access_scope(scope.build()).send();
     eks.call("eks:AssociateAccessPolicy", associate).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_that_is_older_than_its_principal_is_for_another() {
+        let [early, late] = [1000, 1001].map(DateTime::from_secs);
+        let same_second = DateTime::from_millis(1_000_900);
+        assert_eq!(holder(Some(&early), Some(&late)), ANOTHER);
+        assert_eq!(holder(Some(&late), Some(&early)), SAME);
+        assert_eq!(holder(Some(&early), Some(&same_second)), SAME);
+        assert_eq!(holder(Some(&early), None), SAME, "not to be looked at");
+        assert_eq!(holder(None, Some(&late)), SAME);
+        assert_eq!(serde_json::to_value(Holder).unwrap(), SAME);
+    }
 }

@@ -10,6 +10,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use futures::future::try_join_all;
 use reconcile::failure::{Class, Failure};
+use reconcile::part::Condition;
 
 use crate::client::Aws;
 use crate::kind::{Api, Ec2, Place, pages};
@@ -407,6 +408,22 @@ pub async fn insights_refresh(aws: &Aws, region: &str, cluster: &str) -> Result<
     let describe = eks.read.describe_insights_refresh().cluster_name(cluster).send();
     let answer = eks.call("eks:DescribeInsightsRefresh", describe).await?;
     Ok(Refresh::of(answer.status(), answer.message.clone()))
+}
+
+/// The version of a cluster (`1.34`); none while something changes the cluster.
+///
+/// # Errors
+/// Where the call fails; IAM action `eks:DescribeCluster`.
+pub async fn version_at_rest(aws: &Aws, region: &str, cluster: &str) -> Result<Option<String>, Failure> {
+    let eks = at(aws, region, format!("looking at EKS cluster {cluster}")).await?;
+    let describe = eks.read.describe_cluster().name(cluster).send();
+    let answer = eks.call("eks:DescribeCluster", describe).await?;
+    let cluster = answer.cluster;
+    Ok(cluster.and_then(|cluster| {
+        let version = cluster.version.clone();
+        let is_changing = matches!(super::cluster::see(cluster).condition, Condition::Changing(_));
+        version.filter(|_| !is_changing)
+    }))
 }
 
 /// A managed node group, whosever it is.

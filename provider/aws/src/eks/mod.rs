@@ -24,7 +24,7 @@ use crate::kind::{
     Api, At, Client, Operation, Place, TagsByArn, UnderParent, by_name, hopeless, id_under, under_parent,
 };
 
-pub use access_entry::AccessEntry;
+pub use access_entry::{AccessEntry, Holder};
 pub use addon::Addon;
 pub use cluster::Cluster;
 pub use issues::Healthy;

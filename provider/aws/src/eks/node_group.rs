@@ -16,7 +16,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{
-    Cluster, Eks, Healthy, Of, ids,
+    Cluster, Eks, Healthy, Of,
+    access_entry::forget_earlier,
+    ids,
     issues::{self, issues},
     until_well,
 };
@@ -128,12 +130,14 @@ impl UnderParent for NodeGroup {
             "eks:ListNodegroups",
             "eks:DescribeNodegroup",
             "eks:DescribeUpdate",
+            "eks:DescribeAccessEntry",
         ],
         writes: &[
             "eks:CreateNodegroup",
             "eks:UpdateNodegroupConfig",
             "eks:UpdateNodegroupVersion",
             "eks:DeleteNodegroup",
+            "eks:DeleteAccessEntry",
             "eks:TagResource",
             "eks:UntagResource",
         ],
@@ -175,12 +179,14 @@ impl UnderParent for NodeGroup {
             Some(template) => Some(self.template(call.id(template)?, call)?),
             None => None,
         };
+        let role = call.text(&self.role_arn)?;
+        forget_earlier(eks, cluster, &role).await?;
         let make = eks
             .write
             .create_nodegroup()
             .cluster_name(cluster)
             .nodegroup_name(&self.name)
-            .node_role(call.text(&self.role_arn)?)
+            .node_role(role)
             .set_subnets(Some(ids(&self.subnets, call)?))
             .set_instance_types(Some(self.instance_types.clone()))
             .ami_type(AmiTypes::from(self.ami_type.as_str()))

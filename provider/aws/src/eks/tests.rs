@@ -53,29 +53,6 @@ fn a_cluster_changes_as_eks_lets_it() {
 }
 
 #[test]
-fn the_entry_of_a_role_that_was_made_anew_is_made_anew() {
-    assert_eq!(
-        change::<AccessEntry>("principal_id", "AROAONE", "AROATWO"),
-        "replace"
-    );
-    assert_eq!(
-        change::<AccessEntry>("principal_id", "AROAONE", "${role/ci.role_id}"),
-        "update",
-        "not known yet"
-    );
-    assert_eq!(
-        change::<AccessEntry>("principal_id", Value::Null, "AROAONE"),
-        "update",
-        "what others made is marked"
-    );
-    assert_eq!(
-        AccessEntry::remedy("principal_id"),
-        Remedy::Replace,
-        "what a plan foresees"
-    );
-}
-
-#[test]
 fn why_a_cluster_failed_is_said_with_the_next_step() {
     let issue = types::ClusterIssue::builder()
         .code(types::ClusterIssueCode::KmsKeyDisabled)

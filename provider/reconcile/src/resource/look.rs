@@ -1,6 +1,7 @@
 //! Looking at what is there: refresh, import, data source, list.
 
 use framework::{Attr, Context, Diagnostic, Diagnostics, Listed, Listing};
+use futures::try_join;
 
 use super::messages::{together, warnings};
 use super::outputs::Remembered;
@@ -175,7 +176,9 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let account = self.same_account(context, &state).await?;
+        if imported.is_some() {
+            self.same_account(context, &state).await?;
+        }
         let timeout = Managed::timeouts(&state).read(D::TIMEOUTS.read);
         let engine = self.engine(cx, context, &state, timeout)?.begun();
         let mut known = self.known(Some(context), &state, remembered);
@@ -212,9 +215,10 @@ impl<D> Reconciled<D> {
             self.adopt(context, &mut state, &report).await;
             seen = report.ids.len();
         }
-        let mut observation = engine
-            .observe(self.graph(Some(context), &state).as_ref(), &known)
-            .await;
+        let graph = self.graph(Some(context), &state);
+        // Whose account it is shows beside the first look, which is given up where it is another one.
+        let looked = async { Ok(engine.observe(graph.as_ref(), &known).await) };
+        let (account, mut observation) = try_join!(self.same_account(context, &state), looked)?;
         if let Some(imported) = &imported {
             imported.check(&observation)?;
         }

@@ -270,8 +270,10 @@ impl<D> Reconciled<D> {
         }));
         for going in foresight.going() {
             let kind = kinds.as_ref().and_then(|kinds| kinds.get(&going.kind));
-            let loss = kind.map_or(Loss::Nothing, |kind| kind.loss());
-            let title = kind.map_or(going.kind.as_str(), |kind| kind.traits().title);
+            let loss = kind.as_ref().map_or(Loss::Nothing, |kind| kind.loss());
+            let title = kind
+                .as_ref()
+                .map_or(going.kind.as_str(), |kind| kind.traits().title);
             let invented = baseline.remembered.texts(&going.key, &going.id);
             let text = sentence(&going, title, &invented, loss);
             let is_certain = matches!(going.fate, Fate::Removed | Fate::Replaced(_));

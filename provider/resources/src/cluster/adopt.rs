@@ -105,10 +105,7 @@ pub fn adopt(model: &mut Cluster, report: &Report) {
             private_only: Attr::Known(true),
         }
     });
-    model.support = Attr::from_option(text("support").map(|support| support.to_lowercase()));
-    model.control_plane_tier = Attr::from_option(text("tier"));
-    model.zonal_shift = Attr::from_option(fields["zonal_shift"].as_bool());
-    model.deletion_protection = Attr::from_option(fields["deletion_protection"].as_bool());
+    read_fields(model, fields);
     model.service_cidr = Attr::from_option(text("service_cidr").and_then(|range| range.parse().ok()));
     // What aws-auth says would stop to count at the last step, which is the user's.
     let mode = text("authentication_mode").map(|mode| match mode.as_str() {
@@ -134,6 +131,41 @@ pub fn adopt(model: &mut Cluster, report: &Report) {
     let is_seen = found.was_sought("storage_class") && report.warnings.is_empty();
     let is_ours = cluster.tags.contains_key("ekb:part");
     model.default_storage_class = Attr::Known(has_class || (is_ours && !(is_seen && found.is_whole())));
+}
+
+/// Arguments that are one field of the cluster. Where the user leaves its drift alone, the field is as it was applied.
+pub fn read_arguments(model: &mut Cluster, report: &Report) -> bool {
+    let Some(fields) = report.objects.get(&Key::from("cluster")) else {
+        return false;
+    };
+    let arguments = |model: &Cluster| {
+        (
+            model.support.clone(),
+            model.control_plane_tier.clone(),
+            model.zonal_shift,
+            model.deletion_protection,
+        )
+    };
+    let before = arguments(model);
+    read_fields(model, fields);
+    before != arguments(model)
+}
+
+fn read_fields(model: &mut Cluster, fields: &Value) {
+    if let Some(support) = fields["support"].as_str() {
+        model.support = support.to_lowercase().into();
+    }
+    if let Some(tier) = fields["tier"].as_str() {
+        model.control_plane_tier = tier.to_owned().into();
+    }
+    for (argument, field) in [
+        (&mut model.zonal_shift, "zonal_shift"),
+        (&mut model.deletion_protection, "deletion_protection"),
+    ] {
+        if let Some(is) = fields[field].as_bool() {
+            *argument = Attr::Known(is);
+        }
+    }
 }
 
 /// A cluster with what was found of it.

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws::eks::inside::{self, Guest};
 use framework::{Attr, Diagnostic, Diagnostics};
+use futures::join;
 
 use super::model::Cluster;
+use super::services;
 use crate::platform::Platform;
 
 /// Names what stands against the destroy, or would stay behind. What programs in the cluster made is a warning yet: what this run
@@ -28,7 +30,16 @@ pub async fn check(context: Option<&Platform>, prior: &Cluster, out: &mut Diagno
     let Some(context) = context else { return };
     let ids = prior.common.ids.known().into_iter().flat_map(BTreeMap::values);
     let ours: BTreeSet<String> = ids.filter_map(|id| id.known().cloned()).collect();
-    let (guests, failures) = inside::guests(&context.aws, region, name, &ours).await;
+    let connection = context.clusters(region).get(name);
+    let ((guests, failures), of_services) = join!(
+        inside::guests(&context.aws, region, name, &ours),
+        services::load_balancers(&connection)
+    );
+    match of_services {
+        Ok(of_services) => say_of_services(name, &guests, &of_services, out),
+        // A destroy needs no way in.
+        Err(failure) => tracing::debug!(%failure, "what Services have was not seen"),
+    }
     for failure in failures {
         out.push(failure.warning());
     }
@@ -73,6 +84,27 @@ pub async fn check(context: Option<&Platform>, prior: &Cluster, out: &mut Diagno
             .hint(format!("{}. {force}", inside::advice(left.iter().copied()))),
         );
     }
+}
+
+/// Load balancers that only the cluster knows to be its own: the apply, which asks AWS alone, does not hold them against the destroy.
+fn say_of_services(name: &str, guests: &[Guest], of_services: &[Guest], out: &mut Diagnostics) {
+    let is_new = |guest: &&Guest| guests.iter().all(|known| known.name != guest.name);
+    let new: Vec<&Guest> = of_services.iter().filter(is_new).collect();
+    if new.is_empty() {
+        return;
+    }
+    out.push(
+        Diagnostic::warning(
+            "EKB2291",
+            "The cluster would leave load balancers behind",
+            format!(
+                "Services in the cluster {name} say that these are theirs. AWS does not tell, so that the destroy goes on while they are \
+                 there:\n{}",
+                list(&new)
+            ),
+        )
+        .hint(format!("{}.", inside::advice(new.iter().copied()))),
+    );
 }
 
 /// What `force_destroy` does, said in the plan.

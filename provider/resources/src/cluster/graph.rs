@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws::ec2::ClusterSecurityGroup;
 use aws::eks::inside::FORCE_DESTROY;
-use aws::eks::{AccessEntry, Cluster as EksCluster};
+use aws::eks::{AccessEntry, Cluster as EksCluster, Holder};
 use aws::iam::{IamRole, OidcProvider};
 use aws::kms::Key as KmsKey;
 use aws::logs::LogGroup;
@@ -194,7 +194,7 @@ pub fn graph_with(model: &Cluster, control_plane: Option<&str>) -> Option<Graph>
                 groups: BTreeSet::new(),
                 username: None,
                 policies: BTreeMap::from([(access_policy(region, "admin"), BTreeSet::new())]),
-                principal_id: None,
+                holder: Holder,
                 tags: Tags::new(),
             },
         )),
@@ -405,7 +405,7 @@ fn access(graph: &mut Graph, model: &Cluster, cluster: &Handle, region: &str) ->
                 .into_iter()
                 .map(|policy| (policy, namespaces.clone()))
                 .collect(),
-            principal_id: None,
+            holder: Holder,
             tags: Tags::new(),
         };
         // What an earlier bootstrap or another tool made for the principal: EKS has one entry for it.

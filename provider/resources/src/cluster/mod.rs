@@ -25,6 +25,7 @@ pub mod kubelet;
 pub mod lookups;
 pub mod model;
 pub mod nodes;
+pub mod services;
 pub mod storage;
 pub mod upgrade;
 pub mod versions;
@@ -46,6 +47,9 @@ impl Declared<Platform> for ClusterResource {
     const NAME: &'static str = "ekb_cluster";
     const TITLE: &'static str = "cluster";
     const LOOKS_UP: &'static [&'static str] = &[
+        // Whom an access entry lets in.
+        "iam:GetRole",
+        "iam:GetUser",
         aws::eks::catalogue::VERSIONS,
         aws::eks::catalogue::ADDON_VERSIONS,
         aws::eks::catalogue::ADDON_SCHEMA,
@@ -199,6 +203,10 @@ impl Declared<Platform> for ClusterResource {
 
     fn left_alone(&self, report: &Report) -> Vec<String> {
         adopt::left_alone(report)
+    }
+
+    fn read_arguments(&self, model: &mut Cluster, report: &Report) -> bool {
+        adopt::read_arguments(model, report)
     }
 
     fn adopt(&self, model: &mut Cluster, report: &Report) {

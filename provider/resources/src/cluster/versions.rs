@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::eks::catalogue::{self, Support, Version};
+use aws::eks::catalogue::{self, AddonVersion, Support, Version};
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 use reconcile::failure::Failure;
 
@@ -202,7 +202,7 @@ async fn complete_addons(
     planned.addon_versions = Attr::Known(versions);
 }
 
-/// EKS's default versions of add-ons for a version of Kubernetes; the newest good one in place of one that is known to be bad.
+/// The default versions of add-ons for a version of Kubernetes.
 async fn defaults(
     context: &Platform,
     region: &str,
@@ -210,15 +210,19 @@ async fn defaults(
     version: &str,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let found = catalogue::addon_versions(&context.aws, region, names, version).await?;
-    let default = |(name, versions): (String, Vec<catalogue::AddonVersion>)| {
-        let is_good = |one: &&catalogue::AddonVersion| !known_bad::is_broken(&name, &one.version);
-        let default = versions
-            .iter()
-            .filter(is_good)
-            .find(|version| version.is_default)
-            .or_else(|| versions.iter().find(is_good))
-            .or(versions.first())?;
-        Some((name, default.version.clone()))
+    let of = |(name, versions): (String, Vec<AddonVersion>)| {
+        let version = default(&name, &versions)?;
+        Some((name, version))
     };
-    Ok(found.into_iter().filter_map(default).collect())
+    Ok(found.into_iter().filter_map(of).collect())
+}
+
+/// Of the versions that fit, the newest first, EKS's default; the newest good one where that is known to be bad.
+pub(super) fn default(addon: &str, fitting: &[AddonVersion]) -> Option<String> {
+    let is_good = |one: &&AddonVersion| !known_bad::is_broken(addon, &one.version);
+    let default = fitting.iter().filter(is_good).find(|one| one.is_default);
+    let default = default
+        .or_else(|| fitting.iter().find(is_good))
+        .or(fitting.first())?;
+    Some(default.version.clone())
 }

@@ -14,7 +14,6 @@
 use aws::eks::catalogue::{Support, Version};
 use framework::{Attr, Diagnostic, Diagnostics, Path};
 use reconcile::failure::Failure;
-use reconcile::graph::Graph;
 
 use super::graph;
 use super::model::Cluster;
@@ -62,8 +61,8 @@ pub async fn check(
             rollback::check(context, hop, out).await;
         }
     }
-    let target = graph::graph(planned).filter(|target| nodes.are_replaced_by(target));
-    if target.is_some() && planned.force_drain == Attr::Known(true) {
+    let are_replaced = graph::graph(planned).is_some_and(|target| nodes.are_replaced_by(&target));
+    if are_replaced && planned.force_drain == Attr::Known(true) {
         out.push(
             Diagnostic::warning(
                 "EKB2246",
@@ -75,7 +74,8 @@ pub async fn check(
             .at(Path::from("force_drain")),
         );
     }
-    if let Err(failure) = look_inside(context, hop.as_ref(), &nodes, target.as_ref(), planned, out).await {
+    let inside = context.clusters(region).get(cluster);
+    if let Err(failure) = look_inside(&inside, hop.as_ref(), &nodes, are_replaced, planned, out).await {
         out.push(Diagnostic {
             code: "EKB2241".into(),
             summary: "What runs in the cluster could not be looked at".to_owned(),
@@ -90,24 +90,20 @@ pub async fn check(
 
 /// What in the cluster stands against it: controllers that are too old, budgets that let no node go.
 async fn look_inside(
-    context: &Platform,
+    cluster: &kubernetes::Cluster,
     hop: Option<&Hop<'_>>,
     nodes: &Nodes,
-    target: Option<&Graph>,
+    are_replaced: bool,
     planned: &Cluster,
     out: &mut Diagnostics,
 ) -> Result<(), Failure> {
-    let (Attr::Known(region), Attr::Known(name)) = (&planned.common.region, &planned.name) else {
-        return Ok(());
-    };
-    let cluster = context.clusters(region).get(name);
     if let Some(hop) = hop.filter(|hop| !hop.is_back()) {
-        controllers::check(&cluster, hop.to, planned, out).await?;
+        controllers::check(cluster, hop.to, planned, out).await?;
     }
-    if target.is_none() {
+    if !are_replaced {
         return Ok(());
     }
-    let held = disruption::never_met(&cluster, &nodes.names()).await?;
+    let held = disruption::never_met(cluster, &nodes.names()).await?;
     if !held.is_empty() {
         let summary = "PodDisruptionBudgets do not let nodes go";
         let held = Diagnostic::warning(disruption::CODE, summary, held.join("\n"));

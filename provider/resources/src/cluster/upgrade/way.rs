@@ -1,21 +1,27 @@
 //! The way from one version to another: the stages, seen from what is there, and what is asked before each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws::eks::catalogue::{self, AddonVersion};
 use framework::Attr;
+use reconcile::clock::Clock;
 use reconcile::failure::{Class, Failure};
 use reconcile::graph::Graph;
 use reconcile::part::{Condition, Key, key};
 use reconcile::report::Report;
 
 use super::super::model::Cluster;
-use super::super::versions::minor;
-use super::super::{addons, graph, nodes as system};
+use super::super::versions::{self, minor};
+use super::super::{addons, graph, known_bad, nodes as system};
 use super::disruption;
 use super::insights::{self, Hop};
 use super::nodes::Nodes;
 use crate::platform::Platform;
+
+/// Time between two questions whether an update has ended, and how long that is waited for: EKS takes minutes, seldom an hour.
+const PAUSE: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(90 * 60);
 
 /// The versions that are there, as minors.
 struct There {
@@ -47,12 +53,15 @@ impl There {
 /// # Errors
 /// What stands against the next stage.
 pub async fn steps(context: &Platform, model: &Cluster, found: &Report) -> Result<Vec<Graph>, Failure> {
-    let (Some(there), Some(to)) = (
+    let (Some(mut there), Some(to)) = (
         There::of(found),
         model.kubernetes_version.known().and_then(|to| minor(to)),
     ) else {
         return Ok(Vec::new());
     };
+    if to != there.control_plane && !there.is_settled {
+        there.control_plane = at_rest(context, model).await?.unwrap_or(there.control_plane);
+    }
     let stages = if to < there.control_plane {
         back(context, model, found, &there, to).await?
     } else {
@@ -75,8 +84,7 @@ async fn up(
     let lowest = there
         .nodes
         .map_or(there.control_plane, |(lowest, _)| lowest.min(there.control_plane));
-    let is_hop = to > there.control_plane && lowest == there.control_plane;
-    if is_hop && there.is_settled {
+    if to > there.control_plane && lowest == there.control_plane {
         allow(
             context,
             model,
@@ -121,14 +129,40 @@ async fn back(
         .is_some_and(|cluster| support.is_none_or(|support| cluster.fields["support"] == support.as_str()));
     let nodes_are_back = there.nodes.is_none_or(|(_, highest)| highest <= to);
     let is_prepared = has_support && nodes_are_back && !moves;
-    if there.is_settled {
-        allow(context, model, from, to, !is_prepared).await?;
-    }
+    allow(context, model, from, to, !is_prepared).await?;
     if is_prepared {
         return Ok(Vec::new());
     }
     let control_plane = format!("1.{from}");
     Ok(graph::graph_with(&at, Some(&control_plane)).into_iter().collect())
+}
+
+/// The minor of the control plane once nothing changes it any more: an update that is under way may be the very one, and what EKS's
+/// insights say holds for what is there afterwards. None where that need not be waited for, since they are not asked.
+async fn at_rest(context: &Platform, model: &Cluster) -> Result<Option<u32>, Failure> {
+    let (Attr::Known(region), Attr::Known(cluster)) = (&model.common.region, &model.name) else {
+        return Ok(None);
+    };
+    if model.force_insights == Attr::Known(true) {
+        return Ok(None);
+    }
+    let clock = Clock::from_env();
+    let until = clock.now() + LIMIT;
+    loop {
+        match catalogue::version_at_rest(&context.aws, region, cluster).await? {
+            Some(version) => return Ok(minor(&version)),
+            None if clock.now() > until => {
+                let doing = format!("waiting for the update of cluster {cluster} that is under way");
+                let minutes = LIMIT.as_secs() / 60;
+                return Err(
+                    Failure::new(Class::TimedOut, doing, format!("it has not ended in {minutes} minutes"))
+                        .code("EKB2290")
+                        .hint(format!("Look at `aws eks list-updates --region {region} --name {cluster}`, and apply again when it has ended.")),
+                );
+            }
+            None => clock.sleep(PAUSE).await,
+        }
+    }
 }
 
 /// Asks EKS's insights before the control plane goes from one minor to another. `is_first`: what goes back before it is still
@@ -211,8 +245,9 @@ async fn at(
         let is = version_of(found, name);
         let wanted = versions.get(name).and_then(Attr::known).cloned();
         let chosen = match from {
-            None => up_to(is.clone(), wanted, fitting),
+            None => up_to(name, is.clone(), wanted, fitting),
             Some(_) => back_to(
+                name,
                 is.clone(),
                 wanted,
                 fitting,
@@ -238,18 +273,22 @@ async fn at(
     Ok((model, moves))
 }
 
-fn up_to(is: Option<String>, wanted: Option<String>, fitting: &[AddonVersion]) -> Option<String> {
+fn up_to(
+    addon: &str,
+    is: Option<String>,
+    wanted: Option<String>,
+    fitting: &[AddonVersion],
+) -> Option<String> {
     let fits = |version: &String| fitting.iter().any(|known| known.version == *version);
-    let default = fitting
-        .iter()
-        .find(|version| version.is_default)
-        .or(fitting.first());
-    let default = default.map(|version| version.version.clone());
-    wanted.filter(fits).or(is.filter(fits)).or(default)
+    wanted
+        .filter(fits)
+        .or(is.filter(fits))
+        .or_else(|| versions::default(addon, fitting))
 }
 
-/// One that fits neither stays until the control plane is back.
+/// One that is known to be bad only where there is no other. One that fits neither stays until the control plane is back.
 fn back_to(
+    addon: &str,
     is: Option<String>,
     wanted: Option<String>,
     fitting: &[AddonVersion],
@@ -257,10 +296,14 @@ fn back_to(
 ) -> Option<String> {
     let fits = |version: &String| fitting.iter().any(|known| known.version == *version);
     let fits_both = |version: &String| fits(version) && before.iter().any(|known| known.version == *version);
-    let newest = fitting
-        .iter()
-        .map(|known| &known.version)
-        .find(|version| fits_both(version));
+    let both = || {
+        fitting
+            .iter()
+            .map(|known| &known.version)
+            .filter(|version| fits_both(version))
+    };
+    let newest = both().find(|version| !known_bad::is_broken(addon, version));
+    let newest = newest.or_else(|| both().next());
     is.clone()
         .filter(fits)
         .or(wanted.filter(fits_both))
@@ -329,7 +372,9 @@ mod tests {
     #[test]
     fn an_add_on_changes_no_more_often_than_it_has_to() {
         let fitting = known(&["v3", "v2", "v1"]);
-        let up = |is: &str, wanted: &str| up_to(Some(is.into()), Some(wanted.into()), &fitting).unwrap();
+        let up = |is: &str, wanted: &str| {
+            up_to("coredns", Some(is.into()), Some(wanted.into()), &fitting).unwrap()
+        };
         assert_eq!(up("v1", "v3"), "v3", "what it shall have in the end fits already");
         assert_eq!(
             up("v1", "v9"),
@@ -340,10 +385,32 @@ mod tests {
     }
 
     #[test]
+    fn none_that_is_known_to_be_bad_is_taken_on_the_way() {
+        let ebs = "aws-ebs-csi-driver";
+        let fitting = known(&["v1.52.1-eksbuild.1", "v1.51.0-eksbuild.1", "v1.49.2-eksbuild.1"]);
+        assert_eq!(up_to(ebs, None, None, &fitting).unwrap(), "v1.52.1-eksbuild.1");
+        assert_eq!(
+            up_to("other", None, None, &fitting).unwrap(),
+            "v1.51.0-eksbuild.1"
+        );
+        let (fitting, is) = (&fitting[1..], Some("v1.55.0-eksbuild.1".to_owned()));
+        assert_eq!(
+            back_to(ebs, is, None, fitting, fitting).unwrap(),
+            "v1.49.2-eksbuild.1"
+        );
+        let bad = &fitting[..1];
+        assert_eq!(
+            up_to(ebs, None, None, bad).unwrap(),
+            "v1.51.0-eksbuild.1",
+            "there is no other"
+        );
+    }
+
+    #[test]
     fn on_the_way_back_add_ons_fit_both_minors() {
         let (fitting, before) = (known(&["v3", "v2", "v1"]), known(&["v5", "v4", "v3", "v2"]));
         let back = |is: &str, wanted: &str| {
-            back_to(Some(is.into()), Some(wanted.into()), &fitting, &before).unwrap()
+            back_to("coredns", Some(is.into()), Some(wanted.into()), &fitting, &before).unwrap()
         };
         assert_eq!(back("v3", "v2"), "v3", "it fits, and stays");
         assert_eq!(back("v5", "v2"), "v2");
@@ -353,7 +420,7 @@ mod tests {
             "what is wanted does not fit the control plane yet"
         );
         assert_eq!(
-            back_to(Some("v5".into()), None, &known(&["v1"]), &before).unwrap(),
+            back_to("coredns", Some("v5".into()), None, &known(&["v1"]), &before).unwrap(),
             "v5"
         );
     }
