@@ -1,10 +1,13 @@
 """One emulated account: its time, request log, faults, client tokens and snapshots."""
 
 import copy
+import datetime
+import enum
 import itertools
 import re
 import threading
 import time
+import types
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.base_backend import BackendDict, backend_lock
@@ -25,6 +28,10 @@ def account_of(access_key):
     return get_account_id_from(access_key) if access_key else DEFAULT_ACCOUNT_ID
 
 
+# What holds no texts; classes and functions are as they are.
+PLAIN = (int, float, bytes, type(None), type, types.FunctionType, types.ModuleType, datetime.date, enum.Enum)
+
+
 class Account:
     def __init__(self, account_id):
         self.id = account_id
@@ -37,6 +44,8 @@ class Account:
         self.faults = Faults()
         # What the extension remembers besides moto's backends, by name; part of snapshots. Values must be deep-copyable.
         self.memory = {}
+        # What reads were answered since something last changed.
+        self.answers = {}
         self.snapshots = {}
         # Client's ports of connections that a killed process had: their requests are not applied any more.
         self.killed_ports = set()
@@ -103,12 +112,40 @@ class Account:
 
 
 def deep_copy(content):
-    """A deep copy that shares what never changes: AWS's own policies."""
-    memo = {}
-    for backend in content[0].get("iam", {}).values():
-        for policy in backend.aws_managed_policies:
-            memo[id(policy)] = policy
-    return copy.deepcopy(content, memo)
+    """A deep copy that shares what never changes."""
+    return copy.deepcopy(content, shared(content))
+
+
+def shared(content):
+    """AWS's own policies, by their ids."""
+    return {id(policy): policy for backend in content[0].get("iam", {}).values() for policy in backend.aws_managed_policies}
+
+
+def renamed(thing, old, new, seen):
+    """The same with another text in place of one, everywhere in it. What can be changed is; `seen` is what was, by its id."""
+    if isinstance(thing, str):
+        return thing.replace(old, new)
+    if isinstance(thing, PLAIN):
+        return thing
+    if id(thing) in seen:
+        return seen[id(thing)]
+    if isinstance(thing, (tuple, frozenset)):
+        parts = [renamed(one, old, new, seen) for one in thing]
+        return type(thing)(*parts) if hasattr(thing, "_fields") else type(thing)(parts)
+    seen[id(thing)] = thing
+    if isinstance(thing, dict):
+        items = [(renamed(key, old, new, seen), renamed(value, old, new, seen)) for key, value in thing.items()]
+        thing.clear()
+        thing.update(items)
+    elif isinstance(thing, list):
+        thing[:] = [renamed(one, old, new, seen) for one in thing]
+    elif isinstance(thing, set):
+        parts = [renamed(one, old, new, seen) for one in thing]
+        thing.clear()
+        thing.update(parts)
+    for name, value in list(getattr(thing, "__dict__", {}).items()):
+        thing.__dict__[name] = renamed(value, old, new, seen)
+    return thing
 
 
 class Accounts:
@@ -120,6 +157,17 @@ class Accounts:
 
     def new(self):
         return str(next(self._ids))
+
+    def copy(self, of, name):
+        """A new account with all that another has in its snapshots, in which everything is as at one of them: the same ids, and in ARNs
+        its own account's."""
+        source, account = self.get(of), self.get(self.new())
+        for backends, _ in source.backends().values():
+            backends[account.id]  # moto makes it
+        for known, (saved, then) in source.snapshots.items():
+            account.snapshots[known] = renamed(deep_copy(saved), of, account.id, shared(saved)), then
+        account.restore(name)
+        return account.id
 
     def get(self, account_id):
         with self._lock:

@@ -2,7 +2,8 @@
 
     GET    /_ekb/health
     GET    /_ekb/latency                     how long what takes, in AWS seconds
-    POST   /_ekb/accounts                    a new, empty account: {id, access_key, secret_key}
+    POST   /_ekb/accounts                    a new account: {id, access_key, secret_key}; empty, or with {of, name} with the snapshots of another
+                                             one, and as it was at that snapshot
     POST   /_ekb/accounts/ID/call            {service, region, operation, params}: calls the emulator from outside, through
                                              boto3 (so parameters and answer are checked against the model); meets no faults
     POST   /_ekb/accounts/ID/interface       {region, subnet, kind, description, groups}: a network interface of another AWS
@@ -53,7 +54,7 @@ def dispatch(emulator, method, path, query, body):
         case ["GET", "latency"]:
             return lifecycle.seconds()
         case ["POST", "accounts"]:
-            id = emulator.accounts.new()
+            id = emulator.accounts.copy(**body) if body else emulator.accounts.new()
             return {"id": id, "access_key": f"AKIA{id}EKBT", "secret_key": credentials.SECRET_KEY}
         case ["POST", "accounts", account, "call"]:
             return outside.call(emulator.port, account, body)
@@ -65,7 +66,11 @@ def dispatch(emulator, method, path, query, body):
         case ["POST", "accounts", _, "token"]:
             return {"token": clusters(emulator).token(**body)}
         case [_, "accounts", account, *rest]:
-            return account_call(emulator.accounts.get(account), method, rest, query, body)
+            account = emulator.accounts.get(account)
+            done = account_call(account, method, rest, query, body)
+            if method != "GET":
+                account.answers.clear()
+            return done
     raise LookupError(f"no such control call: {method} /_ekb/{'/'.join(path)}")
 
 

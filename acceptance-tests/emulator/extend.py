@@ -94,7 +94,7 @@ def install():
             response_class = plain.response_class(service)
         else:
             module, name = row.moto.split(":")
-            response_class = getattr(importlib.import_module(module), name)
+            response_class = plain.RESPONSES[service] = getattr(importlib.import_module(module), name)
         if row.moto != LACKING and get_service_model(service).metadata["protocol"].startswith("rest"):
             # moto finds the operation from the service's model, but only in paths that it expects.
             paths = importlib.import_module(module.replace("responses", "urls")).url_paths

@@ -127,6 +127,7 @@ def settle(account):
         # Others may have waited for this one.
         held.clear()
         del to_come[key]
+        account.answers.clear()
         if entry["failure"]:
             code, message = entry["failure"]
             for path, text in rows.KINDS[service][kind].failure.items():

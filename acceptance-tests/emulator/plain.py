@@ -1,4 +1,5 @@
-"""Services that moto lacks altogether: a backend that holds nothing but what rows put there."""
+"""Services without moto's server (it would look for each call's way anew); those that moto lacks altogether have a backend that
+holds nothing but what rows put there."""
 
 from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.request import Request
@@ -26,4 +27,5 @@ def answer(call):
     """(status, headers, body)."""
     request = Request(call.environ)
     status, headers, body = RESPONSES[call.service].dispatch(request, request.raw_url, dict(request.headers))
-    return status, headers, body if isinstance(body, bytes) else body.encode()
+    headers = {name: str(value) for name, value in headers.items()}
+    return int(status), headers, body if isinstance(body, bytes) else body.encode()

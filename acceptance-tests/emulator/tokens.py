@@ -1,6 +1,5 @@
 """Client tokens: the same token gives the same object again (dead or alive); with other parameters, an error."""
 
-import hashlib
 import json
 
 from moto.core.utils import get_service_model
@@ -16,8 +15,9 @@ class Token:
         value = context.params.get(member) if member else None
         if value:
             self.key = (context.service, context.call.region, context.operation, value)
+            # As a text, which a copy of the account has with its own id.
             rest = {k: v for k, v in context.params.items() if k != member}
-            self.digest = hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()
+            self.rest = json.dumps(rest, sort_keys=True, default=str)
 
     def remembered(self):
         if self.key is None:
@@ -25,8 +25,8 @@ class Token:
         known = self.account.table("tokens").get(self.key)
         if known is None:
             return None
-        digest, result = known
-        if digest != self.digest:
+        rest, result = known
+        if rest != self.rest:
             mismatch = services.of(self.service).mismatch
             raise error(self.service, mismatch, "The request uses the same client token as a previous, but non-identical request.")
         return result
@@ -34,7 +34,7 @@ class Token:
     def remember(self, result):
         # The result holds moto's own objects, so that a repeated call shows what has become of them.
         if self.key is not None and result is not None:
-            self.account.table("tokens")[self.key] = (self.digest, result)
+            self.account.table("tokens")[self.key] = (self.rest, result)
 
 
 def token_member(service, operation):

@@ -108,8 +108,23 @@ impl Account {
     /// Region of [`Account::ec2`] and of workspaces.
     pub const REGION: &str = "eu-central-1";
 
-    pub(crate) fn new(url: String, id: String, access_key: String) -> Self {
-        let account = Self { url, id, access_key };
+    /// A new account with all of this one's snapshots, in which everything is as at this one of them: the same ids, and in ARNs its own
+    /// account's. Nothing of what is inside clusters.
+    #[must_use]
+    pub fn copy(&self, snapshot: &str) -> Self {
+        let of = json!({ "of": self.id, "name": snapshot });
+        Self::made(&self.url, Some(&of))
+    }
+
+    /// A new account of the emulator at `url`.
+    pub(crate) fn made(url: &str, of: Option<&Value>) -> Self {
+        let made = http::request("POST", &format!("{url}/_ekb/accounts"), of);
+        let text = |name: &str| made[name].as_str().expect("a text").to_owned();
+        let account = Self {
+            url: url.to_owned(),
+            id: text("id"),
+            access_key: text("access_key"),
+        };
         account.set_time_scale(Self::DEFAULT_SCALE);
         account
     }

@@ -107,6 +107,16 @@ impl Cli {
         self.name == "tofu"
     }
 
+    /// The provider as this command line calls it in states.
+    #[must_use]
+    pub fn address_of_provider(&self) -> &'static str {
+        if self.is_tofu() {
+            "registry.opentofu.org/ekb/ekb"
+        } else {
+            "registry.terraform.io/ekb/ekb"
+        }
+    }
+
     fn on_path() -> Option<Self> {
         let output = Command::new("terraform")
             .args(["version", "-json"])

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use conformance::Resource;
 use serde_json::{Value as Json, json};
@@ -11,6 +11,7 @@ use crate::account::Account;
 use crate::fault::Fault;
 use crate::rig::Rig;
 use crate::session::Session;
+use crate::standing::{id_in, resource_in};
 
 /// What is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -349,6 +350,42 @@ impl fmt::Debug for Stage {
 }
 
 impl Stage {
+    /// Plays it once in a test process, and copies what came of it, each time into another account.
+    ///
+    /// # Panics
+    /// Where it does not work undisturbed.
+    #[must_use]
+    pub fn of(scenario: &Scenario) -> Self {
+        type Known = Mutex<BTreeMap<String, Arc<OnceLock<Stage>>>>;
+        static KNOWN: LazyLock<Known> = LazyLock::new(Mutex::default);
+        let forms = format!("{} {} {}", scenario.name, scenario.before, scenario.after);
+        // The map is locked only for a look: who needs another one does not wait for this.
+        let place = {
+            let mut known = KNOWN.lock().expect("no panic while looking");
+            Arc::clone(known.entry(forms).or_default())
+        };
+        place.get_or_init(|| Self::set(scenario)).copy()
+    }
+
+    fn copy(&self) -> Self {
+        let account = self.account.copy(self.nothing.snapshot);
+        let form = |form: &Form| Form {
+            snapshot: form.snapshot,
+            resource: resource_in(&form.resource, &self.account, &account),
+            counts: form.counts.clone(),
+            ids: (form.ids.iter().map(|id| id_in(id, &self.account, &account))).collect(),
+        };
+        Self {
+            scenario: self.scenario.clone(),
+            session: Session::new(&account),
+            nothing: form(&self.nothing),
+            before: form(&self.before),
+            after: form(&self.after),
+            calls: self.calls.clone(),
+            account,
+        }
+    }
+
     /// Plays it once.
     ///
     /// # Panics
@@ -660,7 +697,7 @@ pub fn sweep_of(scenario: &Scenario, operations: &[Operation], is_whole: bool, n
         for stage_number in 0..STAGES {
             let total = &total;
             scope.spawn(move || {
-                let stage = Stage::set(scenario);
+                let stage = Stage::of(scenario);
                 if stage_number == 0 {
                     eprintln!("{stage:?}");
                 }
@@ -715,7 +752,7 @@ pub fn sweep_pairs(scenario: &Scenario, every: Every) -> Tally {
         for stage_number in 0..STAGES {
             let total = &total;
             scope.spawn(move || {
-                let stage = Stage::set(scenario);
+                let stage = Stage::of(scenario);
                 let calls = stage.kinds_of_calls(Operation::Create);
                 let firsts = calls
                     .iter()

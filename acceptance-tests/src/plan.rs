@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::process::Reader;
 use crate::run::Run;
 
 /// What a plan would do to one resource or data source.
@@ -45,11 +47,33 @@ pub struct Plan {
     pub run: Run,
     /// The saved plan.
     pub file: PathBuf,
-    /// `show -json` of it; null where the plan failed.
-    pub json: Value,
+    reader: Reader,
+    json: OnceLock<Value>,
 }
 
 impl Plan {
+    /// Of a run that has written this file, which nothing else is written into.
+    pub(crate) fn new(run: Run, file: PathBuf, reader: Reader) -> Self {
+        Self {
+            run,
+            file,
+            reader,
+            json: OnceLock::new(),
+        }
+    }
+
+    /// `show -json` of it, run where it is first asked for; null where the plan failed.
+    pub fn json(&self) -> &Value {
+        self.json.get_or_init(|| {
+            if !matches!(self.run.code, 0 | 2) {
+                return Value::Null;
+            }
+            let file = self.file.display().to_string();
+            let shown = self.reader.run(&["show", "-json", "-no-color", &file]).ok();
+            serde_json::from_str(&shown.stdout).expect("a plan in JSON")
+        })
+    }
+
     /// Panics with all output unless the plan succeeded.
     ///
     /// # Panics
@@ -95,13 +119,13 @@ impl Plan {
     /// Changes by address, those that do nothing too.
     #[must_use]
     pub fn changes(&self) -> BTreeMap<String, Change> {
-        changes_in(&self.json["resource_changes"])
+        changes_in(&self.json()["resource_changes"])
     }
 
     /// Drift that the refresh found, by address.
     #[must_use]
     pub fn drift(&self) -> BTreeMap<String, Change> {
-        changes_in(&self.json["resource_drift"])
+        changes_in(&self.json()["resource_drift"])
     }
 
     /// The change of one address.

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
@@ -21,6 +21,29 @@ pub struct Running {
     stderr: Collected,
     arguments: Vec<String>,
     watch: Stopwatch,
+}
+
+/// Runs a program in a folder: for what may be read later.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    /// The program.
+    pub program: PathBuf,
+    /// The folder.
+    pub folder: PathBuf,
+    /// Its environment, and nothing else.
+    pub environment: Vec<(OsString, OsString)>,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+impl Reader {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        Running::start(&self.program, arguments, &self.folder, &self.environment)
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        self.start(arguments).wait(self.limit)
+    }
 }
 
 /// Output as it comes in.

@@ -117,9 +117,7 @@ impl Rig {
     /// When the emulator does not answer.
     #[must_use]
     pub fn account(&self) -> Account {
-        let made = http::request("POST", &format!("{}/_ekb/accounts", self.url), None);
-        let text = |name: &str| made[name].as_str().expect("a text").to_owned();
-        Account::new(self.url.clone(), text("id"), text("access_key"))
+        Account::made(&self.url, None)
     }
 }
 

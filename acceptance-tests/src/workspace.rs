@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 use crate::account::Account;
 use crate::cli::Cli;
 use crate::plan::Plan;
-use crate::process::Running;
+use crate::process::{Reader, Running};
 use crate::rig::Rig;
 use crate::run::Run;
 use crate::tools;
@@ -223,11 +224,6 @@ impl Workspace {
     pub fn take_over(&self, address: &str, resource: &Resource) {
         let instance = resource.current.as_ref().expect("it is there");
         let (kind, name) = address.split_once('.').expect("a type and a name");
-        let host = if self.cli.name == "tofu" {
-            "registry.opentofu.org"
-        } else {
-            "registry.terraform.io"
-        };
         let mut object = json!({
             "schema_version": instance.schema_version, "attributes": instance.attributes, "sensitive_attributes": [],
             "private": BASE64_STANDARD.encode(&instance.private),
@@ -239,7 +235,7 @@ impl Workspace {
         let state = json!({
             "version": 4, "terraform_version": "1.11.0", "serial": 1, "lineage": "taken-over", "outputs": {},
             "resources": [{
-                "mode": "managed", "type": kind, "name": name, "provider": format!("provider[\"{host}/ekb/ekb\"]"),
+                "mode": "managed", "type": kind, "name": name, "provider": format!("provider[\"{}\"]", self.cli.address_of_provider()),
                 "instances": [object],
             }],
         });
@@ -252,15 +248,24 @@ impl Workspace {
         std::fs::read_to_string(self.path().join(name)).ok()
     }
 
-    /// Starts a command and does not wait for it: for interrupts and parallel runs.
-    #[must_use]
-    pub fn start(&self, arguments: &[&str]) -> Running {
+    fn reader(&self) -> Reader {
         let scale = self.account.time_scale().to_string();
         let mut environment = self.environment.clone();
         if !environment.iter().any(|(name, _)| name == "EKB_TIME_SCALE") {
             environment.push(("EKB_TIME_SCALE".into(), scale.into()));
         }
-        Running::start(&self.cli.program, arguments, &self.path(), &environment)
+        Reader {
+            program: self.cli.program.clone(),
+            folder: self.path(),
+            environment,
+            limit: self.limit,
+        }
+    }
+
+    /// Starts a command and does not wait for it: for interrupts and parallel runs.
+    #[must_use]
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        self.reader().start(arguments)
     }
 
     /// Runs a command to its end.
@@ -269,7 +274,7 @@ impl Workspace {
         self.start(arguments).wait(self.limit)
     }
 
-    /// `plan`, saved and read as JSON.
+    /// `plan`, saved.
     #[must_use]
     pub fn plan(&self) -> Plan {
         self.plan_with(&[])
@@ -278,34 +283,21 @@ impl Workspace {
     /// `plan` with more arguments, for example `-destroy` or `-refresh=false`.
     #[must_use]
     pub fn plan_with(&self, more: &[&str]) -> Plan {
-        let plan = Plan {
-            run: self.plan_only(more),
-            file: self.plan_file(),
-            json: Value::Null,
-        };
-        if !matches!(plan.run.code, 0 | 2) {
-            return plan;
-        }
-        let shown = self
-            .run(&["show", "-json", "-no-color", &plan.file.display().to_string()])
-            .ok();
-        Plan {
-            json: serde_json::from_str(&shown.stdout).expect("a plan in JSON"),
-            ..plan
-        }
-    }
-
-    /// `plan` without reading it as JSON: one command instead of two.
-    #[must_use]
-    pub fn plan_only(&self, more: &[&str]) -> Run {
-        let out = format!("-out={}", self.plan_file().display());
+        // Each its own file: a plan may be read after others were made.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let file = self.home().join(format!("plan{number}"));
+        let out = format!("-out={}", file.display());
         let mut arguments = vec!["plan", "-no-color", "-detailed-exitcode", &out];
         arguments.extend(more);
-        self.run(&arguments)
+        let reader = self.reader();
+        Plan::new(reader.run(&arguments), file, reader)
     }
 
-    fn plan_file(&self) -> PathBuf {
-        self.home().join("plan")
+    /// What a `plan` printed.
+    #[must_use]
+    pub fn plan_only(&self, more: &[&str]) -> Run {
+        self.plan_with(more).run
     }
 
     /// `apply -auto-approve`.
@@ -388,6 +380,21 @@ impl Workspace {
     #[must_use]
     #[track_caller]
     pub fn resource(&self, address: &str) -> Option<Value> {
+        // From the file where it is simple, for that costs no command.
+        let state = self.read("terraform.tfstate");
+        let state: Option<Value> = state.and_then(|text| serde_json::from_str(&text).ok());
+        if let (Some(mut state), Some((kind, name))) = (state, address.split_once('.')) {
+            let is_it = |one: &&mut Value| {
+                one["mode"] == "managed"
+                    && one["type"] == kind
+                    && one["name"] == name
+                    && one.get("module").is_none()
+            };
+            let found = state["resources"].as_array_mut()?.iter_mut().find(is_it);
+            if let Some(attributes) = found.and_then(|one| one["instances"][0].get_mut("attributes")) {
+                return Some(attributes.take());
+            }
+        }
         let mut state = self.show();
         let resources = state["values"]["root_module"]["resources"].as_array_mut()?;
         let found = resources

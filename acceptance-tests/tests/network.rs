@@ -438,7 +438,7 @@ fn credentials_appear_nowhere() {
         for (what, text) in [
             ("log", trace),
             ("state", state),
-            ("plan", plan.json["planned_values"].to_string()),
+            ("plan", plan.json()["planned_values"].to_string()),
             ("apply", format!("{apply}")),
             ("denied plan", format!("{}", denied.run)),
             ("destroy", format!("{destroy}")),

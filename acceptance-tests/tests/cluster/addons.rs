@@ -3,12 +3,10 @@
 use acceptance_tests::{Fault, Workspace};
 use serde_json::json;
 
-use crate::{ADDRESS, cluster};
-
-const NONE: &str = "default_storage_class = false";
+use crate::{ADDRESS, BARE, patient};
 
 fn with(arguments: &str) -> String {
-    cluster(&format!("{NONE}\n{arguments}"))
+    patient(&format!("{BARE}\n{arguments}"))
 }
 
 /// One cluster for all of it, since making one is what takes time.
@@ -76,7 +74,7 @@ fn an_add_on_that_is_not_well_stays_and_is_told() {
 /// A role by an association of its own, made by hand before: the add-on takes it over where it is the same role, and else it is told.
 #[test]
 fn an_association_made_by_hand_goes_over_to_the_add_on() {
-    Workspace::in_turn(0, |workspace, account| {
+    Workspace::standing(0, &patient(BARE), |workspace, account| {
         let role = format!("arn:aws:iam::{}:role/by-hand", account.id());
         workspace.write(
             "main.tf",

@@ -1,10 +1,11 @@
 //! Each argument unknown, and each changed, while all the others are set: what exists stays, and what follows from it is known.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use acceptance_tests::cuts::is_sweep;
 use acceptance_tests::unknowns::{spots, unsettled};
-use acceptance_tests::{Account, Rig, Session};
+use acceptance_tests::{Account, Rig, Session, Standing};
 use conformance::{Action, Core, Plan, Resource};
 use serde_json::{Value as Json, json};
 
@@ -286,15 +287,14 @@ fn ids(resource: &Resource) -> BTreeMap<String, String> {
     serde_json::from_value(ids).unwrap()
 }
 
-fn made() -> (Session, Ground, Json, Resource) {
-    let account = Rig::shared().account();
-    let ground = ground(&account);
-    let session = Session::new(&account);
-    let base = all(&ground);
-    let mut resource = Resource::new("ekb_cluster");
-    session.apply(&mut resource, &base).unwrap();
-    session.expect_empty(&mut resource, &base).unwrap();
-    (session, ground, base, resource)
+fn made() -> (Session, &'static Ground, &'static Json, Resource) {
+    static MADE: LazyLock<(Standing, Ground)> = LazyLock::new(|| {
+        let account = Rig::shared().account();
+        let ground = ground(&account);
+        (Standing::set("ekb_cluster", &account, all(&ground)), ground)
+    });
+    let (session, resource) = MADE.0.copy();
+    (session, &MADE.1, &MADE.0.config, resource)
 }
 
 /// What may follow from an argument that is not known; the beginnings of names. All else stays.
@@ -323,7 +323,7 @@ fn what_exists_stays_whichever_argument_is_unknown() {
     session
         .with(async |core: &Core| {
             let block = core.schema().resources["ekb_cluster"].schema.block.clone();
-            let spots = spots(&block, &base);
+            let spots = spots(&block, base);
             assert!(spots.len() > 80, "{}", spots.len());
             for spot in spots {
                 let config = core.config("ekb_cluster", &spot.config)?;
@@ -421,14 +421,14 @@ fn each_argument_changes_while_all_the_others_are_set() {
         changes: json!({ argument: null }),
         anew,
     });
-    let all: Vec<Change> = changes(&base, &ground).into_iter().chain(removals).collect();
+    let all: Vec<Change> = changes(base, ground).into_iter().chain(removals).collect();
     let changed: BTreeSet<String> = all
         .iter()
         .flat_map(|change| change.changes.as_object().into_iter().flatten())
         .map(|(name, _)| name.clone())
         .collect();
     let mut wrong = Vec::new();
-    for round in rounds(nodes_at_once(&base, all)) {
+    for round in rounds(nodes_at_once(base, all)) {
         let what: Vec<&str> = round.iter().map(|change| change.what).collect();
         let what = what.join(", ");
         let config = round

@@ -3,9 +3,7 @@
 use acceptance_tests::{Account, Workspace};
 use serde_json::{Value, json};
 
-use crate::{ADDRESS, patient as cluster};
-
-const BARE: &str = "default_storage_class = false";
+use crate::{ADDRESS, BARE, patient as cluster};
 
 /// The ids of the private subnets in the state.
 fn subnets(workspace: &Workspace) -> Vec<String> {
@@ -28,9 +26,7 @@ fn others_move_in(account: &Account, subnets: &[String]) {
 
 #[test]
 fn what_others_have_in_it_is_named_before_anything_is_deleted() {
-    Workspace::in_turn(0, |workspace, account| {
-        workspace.write("main.tf", &cluster(BARE));
-        workspace.apply().ok();
+    Workspace::standing(0, &cluster(BARE), |workspace, account| {
         let subnets = subnets(workspace);
         let vpc = workspace.resource("ekb_network.main").unwrap()["vpc_id"].clone();
         others_move_in(account, &subnets);
@@ -104,9 +100,7 @@ fn what_others_have_in_it_is_named_before_anything_is_deleted() {
 
 #[test]
 fn what_eks_and_the_cni_leave_behind_is_cleared_away() {
-    Workspace::in_turn(1, |workspace, account| {
-        workspace.write("main.tf", &cluster(BARE));
-        workspace.apply().ok();
+    Workspace::standing(1, &cluster(BARE), |workspace, account| {
         // The CNI of nodes with a group of their own.
         let own = account.ec2(
             "CreateNetworkInterface",
@@ -149,7 +143,7 @@ fn what_eks_and_the_cni_leave_behind_is_cleared_away() {
 
 #[test]
 fn logs_that_are_kept_stay_and_the_destroy_says_so() {
-    Workspace::in_turn(2, |workspace, account| {
+    Workspace::standing(2, &cluster(BARE), |workspace, account| {
         workspace.write(
             "main.tf",
             &cluster(&format!("{BARE}\nlogging = {{ retain_logs = true }}")),
@@ -249,9 +243,7 @@ fn the_step_after_which_aws_auth_does_not_count_locks_nobody_out() {
 
 #[test]
 fn a_key_that_waits_for_its_deletion_is_rescued_while_its_cluster_lives_and_left_behind_with_it() {
-    Workspace::in_turn(0, |workspace, account| {
-        workspace.write("main.tf", &cluster(BARE));
-        workspace.apply().ok();
+    Workspace::standing(0, &cluster(BARE), |workspace, account| {
         let state = workspace.resource(ADDRESS).unwrap();
         let key = state["ids"]["encryption_key"].clone();
         let kms = |operation: &str, params: Value| {
@@ -285,12 +277,18 @@ fn a_key_that_waits_for_its_deletion_is_rescued_while_its_cluster_lives_and_left
     });
 }
 
+/// And the log group of an earlier cluster is taken over.
 #[test]
 fn encryption_is_added_in_place_and_then_stays() {
     Workspace::in_turn(1, |workspace, account| {
+        let name = json!({"logGroupName": "/aws/eks/test/cluster"});
+        account
+            .call("logs", Account::REGION, "CreateLogGroup", &name)
+            .unwrap();
         let with = |encryption: &str| cluster(&format!("{BARE}\n{encryption}"));
         workspace.write("main.tf", &with("encryption = { enabled = false }"));
         workspace.apply().ok();
+        workspace.plan().ok().assert_empty();
         account.clear_log();
         workspace.write("main.tf", &with(""));
         workspace.apply().ok();
@@ -313,21 +311,6 @@ fn encryption_is_added_in_place_and_then_stays() {
         }
         assert!(account.mutations().is_empty());
         workspace.write("main.tf", &with(""));
-        workspace.destroy().ok();
-        account.assert_empty();
-    });
-}
-
-#[test]
-fn the_log_group_of_an_earlier_cluster_is_taken_over() {
-    Workspace::in_turn(2, |workspace, account| {
-        let name = json!({"logGroupName": "/aws/eks/test/cluster"});
-        account
-            .call("logs", Account::REGION, "CreateLogGroup", &name)
-            .unwrap();
-        workspace.write("main.tf", &cluster(BARE));
-        workspace.apply().ok();
-        workspace.plan().ok().assert_empty();
         workspace.destroy().ok();
         account.assert_empty();
     });

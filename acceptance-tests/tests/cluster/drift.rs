@@ -2,10 +2,11 @@
 //! says so.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use acceptance_tests::cuts::Tally;
 use acceptance_tests::drift::{Field, as_many, fields, kind_of, mend, names, play, rounds};
-use acceptance_tests::{Account, Rig, Session};
+use acceptance_tests::{Account, Rig, Session, Standing};
 use conformance::{Action, Resource};
 use serde_json::{Value as Json, json};
 
@@ -102,7 +103,7 @@ fn changeable(resource: &Resource) -> Vec<Field> {
 
 struct World {
     account: Account,
-    ground: Ground,
+    ground: &'static Ground,
     ids: Json,
 }
 
@@ -465,14 +466,22 @@ impl World {
 }
 
 fn made(more: impl Fn(Json) -> Json) -> (Session, World, Resource, Json) {
-    let account = Rig::shared().account();
-    let ground = ground(&account);
-    let session = Session::new(&account);
-    let config = more(everything(&ground));
-    let mut resource = Resource::new("ekb_cluster");
-    session.apply(&mut resource, &config).unwrap();
-    session.expect_empty(&mut resource, &config).unwrap();
-    account.snapshot("made");
+    static MADE: LazyLock<(Standing, Ground)> = LazyLock::new(|| {
+        let account = Rig::shared().account();
+        let ground = ground(&account);
+        (
+            Standing::set("ekb_cluster", &account, everything(&ground)),
+            ground,
+        )
+    });
+    let (standing, ground) = &*MADE;
+    let (session, mut resource) = standing.copy();
+    let (account, config) = (session.account().clone(), more(standing.config.clone()));
+    if config != standing.config {
+        session.apply(&mut resource, &config).unwrap();
+        session.expect_empty(&mut resource, &config).unwrap();
+        account.snapshot("made");
+    }
     let ids = resource.get("ids").clone();
     (session, World { account, ground, ids }, resource, config)
 }

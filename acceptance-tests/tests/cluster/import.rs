@@ -3,7 +3,7 @@
 use acceptance_tests::{Account, Workspace};
 use serde_json::{Value, json};
 
-use crate::{ADDRESS, cluster, patient};
+use crate::{ADDRESS, BARE, cluster, patient};
 
 /// Arguments that are not as they are by default.
 const ARGUMENTS: &str = r#"
@@ -85,15 +85,13 @@ fn a_cluster_of_ours_is_imported_with_its_arguments() {
 
 #[test]
 fn a_version_that_aws_raised_is_an_error_and_no_way_back() {
-    Workspace::in_turn(2, |workspace, account| {
+    Workspace::standing(2, &patient(BARE), |workspace, account| {
         let at = |version: &str| {
-            patient("default_storage_class = false").replace(
+            patient(BARE).replace(
                 "kubernetes_version = \"1.35\"",
                 &format!("kubernetes_version = \"{version}\""),
             )
         };
-        workspace.write("main.tf", &at("1.35"));
-        workspace.apply().ok();
         account.eks(
             "UpdateClusterVersion",
             &json!({"name": "test", "version": "1.36"}),

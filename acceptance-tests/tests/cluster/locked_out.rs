@@ -34,7 +34,7 @@ fn secrets_are_nowhere_and_a_lost_entry_comes_back() {
             .env("AWS_SESSION_TOKEN", &token);
         workspace.write("main.tf", &patient(""));
         let plan = workspace.plan().ok().assert_changes();
-        let mut said = vec![plan.json.to_string(), plan.run.output()];
+        let mut said = vec![plan.json().to_string(), plan.run.output()];
         said.push(workspace.apply_plan(&plan).ok().output());
         let state = workspace.resource(ADDRESS).unwrap_or_default();
         assert_eq!(state["creator_principal_arn"], json!(principal), "{state}");

@@ -25,6 +25,8 @@ use acceptance_tests::{Account, Workspace, token_to_file};
 use serde_json::{Value, json};
 
 const ADDRESS: &str = "ekb_cluster.main";
+/// Without what is inside the cluster: `patient(BARE)` is made once for all tests that begin with it.
+const BARE: &str = "default_storage_class = false";
 const CLASS: &str = "/apis/storage.k8s.io/v1/storageclasses/gp3";
 
 /// A VPC of somebody else's, 10.20.0.0/16.

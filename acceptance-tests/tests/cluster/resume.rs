@@ -1,10 +1,10 @@
 //! A create that failed half way, and failures of AWS: what users read, and that the next apply goes on without another cluster.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use acceptance_tests::cuts::{Every, Scenario, is_sweep, sweep_pairs};
-use acceptance_tests::{Account, Fault, Rig, Session};
+use acceptance_tests::{Account, Fault, Rig, Session, Standing};
 use conformance::{Action, Resource};
 use serde_json::{Value as Json, json};
 
@@ -36,16 +36,13 @@ fn counts(account: &Account) -> BTreeMap<String, usize> {
     counts
 }
 
-fn undisturbed() -> &'static BTreeMap<String, usize> {
-    static COUNTS: OnceLock<BTreeMap<String, usize>> = OnceLock::new();
-    COUNTS.get_or_init(|| {
+/// A cluster that nothing disturbed.
+fn undisturbed() -> &'static Standing {
+    static MADE: LazyLock<Standing> = LazyLock::new(|| {
         let stage = stage();
-        stage
-            .session
-            .apply(&mut Resource::new("ekb_cluster"), &stage.config)
-            .unwrap();
-        counts(&stage.account)
-    })
+        Standing::set("ekb_cluster", &stage.account, stage.config)
+    });
+    &MADE
 }
 
 /// Calls that delete what is there.
@@ -81,7 +78,7 @@ impl Stage {
         gone.dedup();
         assert_eq!(gone, replaced);
         self.session.expect_empty(&mut resource, &self.config).unwrap();
-        assert_eq!(&counts(&self.account), undisturbed());
+        assert_eq!(counts(&self.account), counts(undisturbed().account()));
     }
 
     fn destroyed(&self, mut resource: Resource) {
@@ -151,10 +148,8 @@ fn a_failed_cluster_is_explained_and_made_again() {
 /// What is not well is shown, waited for and explained; it is never deleted for it.
 #[test]
 fn what_is_degraded_is_waited_for_and_never_deleted() {
-    let stage = stage();
-    let (account, session) = (&stage.account, &stage.session);
-    let mut resource = Resource::new("ekb_cluster");
-    session.apply(&mut resource, &stage.config).unwrap();
+    let (session, mut resource) = undisturbed().copy();
+    let (account, config) = (session.account(), &undisturbed().config);
     let group = resource.get("ids").as_object().unwrap().iter();
     let group = group.filter(|(key, _)| key.starts_with("node_group/"));
     let group = group
@@ -171,7 +166,7 @@ fn what_is_degraded_is_waited_for_and_never_deleted() {
             chain,
         );
     };
-    let hurried = with(&stage.config, "timeouts", json!({ "update": "5m" }));
+    let hurried = with(config, "timeouts", json!({ "update": "5m" }));
     for (kind, name, code, next) in [
         (
             "addon",
@@ -187,14 +182,14 @@ fn what_is_degraded_is_waited_for_and_never_deleted() {
         ),
     ] {
         degraded(kind, name, code, &json!(["DEGRADED"]));
-        let plan = session.plan(&mut resource, &stage.config).unwrap();
+        let plan = session.plan(&mut resource, config).unwrap();
         assert_eq!(plan.action, Action::Update, "{plan}");
         assert!(plan.to_string().contains(code), "{plan}");
         // It heals by itself.
         degraded(kind, name, code, &json!(["DEGRADED", 600, "ACTIVE"]));
         account.clear_log();
         session.apply_plan(&mut resource, &plan).unwrap();
-        session.expect_empty(&mut resource, &stage.config).unwrap();
+        session.expect_empty(&mut resource, config).unwrap();
         // It does not.
         degraded(kind, name, code, &json!(["DEGRADED"]));
         let error = session
@@ -205,8 +200,8 @@ fn what_is_degraded_is_waited_for_and_never_deleted() {
         assert!(!resource.is_tainted());
         assert_eq!(deletions(account), [""; 0]);
         account.put("eks", kind, name, &json!({}), &json!(["ACTIVE"]));
-        session.apply(&mut resource, &stage.config).unwrap();
-        session.expect_empty(&mut resource, &stage.config).unwrap();
+        session.apply(&mut resource, config).unwrap();
+        session.expect_empty(&mut resource, config).unwrap();
     }
 }
 

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::{ADDRESS, cluster};
+use crate::{ADDRESS, BARE, patient};
 
 /// The user data of the newest version of the nodes' launch template.
 fn user_data(account: &Account) -> String {
@@ -22,10 +22,7 @@ fn user_data(account: &Account) -> String {
 
 #[test]
 fn arguments_are_updated_in_place() {
-    Workspace::in_turn(0, |workspace, account| {
-        let none = "default_storage_class = false";
-        workspace.write("main.tf", &cluster(none));
-        workspace.apply().ok();
+    Workspace::standing(0, &patient(BARE), |workspace, account| {
         let before = workspace.resource(ADDRESS).unwrap_or_default();
         // One at a time, and all of them: `arguments.rs`.
         for (what, arguments) in [
@@ -44,7 +41,7 @@ fn arguments_are_updated_in_place() {
             ("as at first", ""),
         ] {
             eprintln!("   {what}");
-            workspace.write("main.tf", &cluster(&format!("{none}\n{arguments}")));
+            workspace.write("main.tf", &patient(&format!("{BARE}\n{arguments}")));
             let plan = workspace.plan().ok();
             assert_eq!(plan.action(ADDRESS), "update", "{what}: {}", plan.run.stdout);
             // New settings are for new nodes.

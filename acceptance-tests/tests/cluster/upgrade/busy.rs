@@ -3,7 +3,7 @@
 use acceptance_tests::{Fault, Workspace};
 use serde_json::json;
 
-use super::{at, says, versions};
+use super::{at, made_at, says, versions};
 use crate::ADDRESS;
 
 const PAUSED: &str = "Updates in the cell are disabled";
@@ -14,11 +14,7 @@ fn paused() -> Fault {
 
 #[test]
 fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
-    Workspace::in_turn(1, |workspace, account| {
-        workspace.write("main.tf", &at("1.34", ""));
-        workspace.apply().ok();
-        account.clear_log();
-
+    Workspace::standing(1, &made_at("1.34"), |workspace, account| {
         eprintln!("   somebody else's node group");
         let subnets = workspace.resource(ADDRESS).unwrap_or_default()["subnet_ids"].clone();
         let group = json!({
@@ -102,9 +98,7 @@ fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
 
 #[test]
 fn a_pause_without_end_is_said() {
-    Workspace::in_turn(2, |workspace, account| {
-        workspace.write("main.tf", &at("1.34", ""));
-        workspace.apply().ok();
+    Workspace::standing(2, &made_at("1.34"), |workspace, account| {
         account.fault(&paused().always());
         workspace.write("main.tf", &at("1.35", "timeouts {\n update = \"20m\"\n }"));
         let words = "AWS has paused updates of EKS clusters here";
