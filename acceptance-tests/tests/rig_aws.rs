@@ -743,6 +743,46 @@ fn a_snapshot_brings_everything_back_as_often_as_wanted() {
 }
 
 #[test]
+fn a_copy_of_an_account_has_all_of_it_and_goes_its_own_way() {
+    let account = account();
+    let network = Network::make(&account);
+    let nat = network.nat(&account);
+    let iam = |account: &Account, operation: &str| {
+        let role = json!({"RoleName": "main", "AssumeRolePolicyDocument": "{}"});
+        let role = if operation == "GetRole" {
+            json!({"RoleName": "main"})
+        } else {
+            role
+        };
+        let made = account
+            .call("iam", "us-east-1", operation, &role)
+            .expect("a role");
+        text(&made["Role"]["Arn"]).to_owned()
+    };
+    let arn = iam(&account, "CreateRole");
+    account.snapshot("made");
+    let copy = account.copy("made");
+    copy.set_time_scale(0.001);
+    assert_eq!(iam(&copy, "GetRole"), arn.replace(account.id(), copy.id()));
+    let ids = |account: &Account| -> Vec<String> {
+        let objects = account.objects().into_iter();
+        objects
+            .map(|object| object.id.replace(account.id(), "ID"))
+            .collect()
+    };
+    assert_eq!(ids(&copy), ids(&account));
+    assert_eq!(nat_state(&copy, &nat), "pending", "as pending as it was");
+    // A read is answered as before only while nothing has changed.
+    copy.advance(200.0);
+    assert_eq!(nat_state(&copy, &nat), "available");
+    copy.ec2("DeleteNatGateway", &json!({"NatGatewayId": nat}));
+    assert_eq!(nat_state(&copy, &nat), "deleting");
+    assert_eq!(nat_state(&account, &nat), "pending");
+    copy.restore("made");
+    assert_eq!(nat_state(&copy, &nat), "pending");
+}
+
+#[test]
 fn bad_credentials_are_refused_in_each_services_words() {
     let account = account();
     let script = "say([attempt(client('sts').get_caller_identity), attempt(ec2.describe_vpcs), \

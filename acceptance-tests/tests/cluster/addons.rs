@@ -3,10 +3,10 @@
 use acceptance_tests::{Fault, Workspace};
 use serde_json::json;
 
-use crate::{ADDRESS, BARE, cluster, patient};
+use crate::{ADDRESS, BARE, patient};
 
 fn with(arguments: &str) -> String {
-    cluster(&format!("{BARE}\n{arguments}"))
+    patient(&format!("{BARE}\n{arguments}"))
 }
 
 /// One cluster for all of it, since making one is what takes time.

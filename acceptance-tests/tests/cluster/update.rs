@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::{ADDRESS, BARE, cluster, patient};
+use crate::{ADDRESS, BARE, patient};
 
 /// The user data of the newest version of the nodes' launch template.
 fn user_data(account: &Account) -> String {
@@ -41,7 +41,7 @@ fn arguments_are_updated_in_place() {
             ("as at first", ""),
         ] {
             eprintln!("   {what}");
-            workspace.write("main.tf", &cluster(&format!("{BARE}\n{arguments}")));
+            workspace.write("main.tf", &patient(&format!("{BARE}\n{arguments}")));
             let plan = workspace.plan().ok();
             assert_eq!(plan.action(ADDRESS), "update", "{what}: {}", plan.run.stdout);
             // New settings are for new nodes.

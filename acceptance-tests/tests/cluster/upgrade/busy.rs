@@ -3,7 +3,7 @@
 use acceptance_tests::{Fault, Workspace};
 use serde_json::json;
 
-use super::{at, says, versions};
+use super::{at, made_at, says, versions};
 use crate::ADDRESS;
 
 const PAUSED: &str = "Updates in the cell are disabled";
@@ -14,7 +14,7 @@ fn paused() -> Fault {
 
 #[test]
 fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
-    Workspace::standing(1, &at("1.34", ""), |workspace, account| {
+    Workspace::standing(1, &made_at("1.34"), |workspace, account| {
         eprintln!("   somebody else's node group");
         let subnets = workspace.resource(ADDRESS).unwrap_or_default()["subnet_ids"].clone();
         let group = json!({
@@ -50,9 +50,18 @@ fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
             "cluster",
             "test",
             &json!({}),
-            &json!(["UPDATING", 600, "ACTIVE"]),
+            &json!(["UPDATING", 100_000, "ACTIVE"]),
         );
-        let refused = workspace.apply_plan(&plan).failed();
+        account.clear_log();
+        let refused = std::thread::scope(|scope| {
+            // It ends when the apply has seen it: then it looks what is in the cluster.
+            scope.spawn(|| {
+                let is_seen = || account.log().iter().any(|call| call.operation == "DescribeAddon");
+                acceptance_tests::until("a look into it", std::time::Duration::from_secs(60), is_seen);
+                account.advance(100_000.0);
+            });
+            workspace.apply_plan(&plan).failed()
+        });
         says(
             refused,
             &["EKB2223", "Something of v1.35", "from version 1.34 to 1.35"],
@@ -89,7 +98,7 @@ fn an_update_in_progress_is_waited_for_and_a_pause_is_outlasted() {
 
 #[test]
 fn a_pause_without_end_is_said() {
-    Workspace::standing(2, &at("1.34", ""), |workspace, account| {
+    Workspace::standing(2, &made_at("1.34"), |workspace, account| {
         account.fault(&paused().always());
         workspace.write("main.tf", &at("1.35", "timeouts {\n update = \"20m\"\n }"));
         let words = "AWS has paused updates of EKS clusters here";

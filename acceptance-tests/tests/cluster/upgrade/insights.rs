@@ -3,7 +3,7 @@
 use acceptance_tests::{Fault, Workspace};
 use serde_json::json;
 
-use super::{at, says, versions};
+use super::{at, made_at, says, versions};
 use crate::ADDRESS;
 
 const REMOVED: &str = "Deprecated APIs removed in Kubernetes v1.35";
@@ -11,7 +11,7 @@ const REMOVED: &str = "Deprecated APIs removed in Kubernetes v1.35";
 /// At plan, when a step begins that was planned without them, between two steps, and when EKS refuses by itself.
 #[test]
 fn they_stand_against_a_step() {
-    Workspace::standing(2, &at("1.34", ""), |workspace, account| {
+    Workspace::standing(2, &made_at("1.34"), |workspace, account| {
         let error = json!([{
             "name": REMOVED, "description": "Calls of APIs that go.", "recommendation": "Move to v1.",
             "insightStatus": { "status": "ERROR", "reason": "An API is called that goes." },
