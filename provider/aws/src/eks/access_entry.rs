@@ -81,6 +81,8 @@ impl UnderParent for AccessEntry {
             "eks:ListAccessEntries",
             "eks:DescribeAccessEntry",
             "eks:ListAssociatedAccessPolicies",
+            "iam:GetRole",
+            "iam:GetUser",
         ],
         writes: &[
             "eks:CreateAccessEntry",

@@ -47,9 +47,6 @@ impl Declared<Platform> for ClusterResource {
     const NAME: &'static str = "ekb_cluster";
     const TITLE: &'static str = "cluster";
     const LOOKS_UP: &'static [&'static str] = &[
-        // Whom an access entry lets in.
-        "iam:GetRole",
-        "iam:GetUser",
         aws::eks::catalogue::VERSIONS,
         aws::eks::catalogue::ADDON_VERSIONS,
         aws::eks::catalogue::ADDON_SCHEMA,
