@@ -48,6 +48,7 @@ NEEDS = {
     "network_plans": CLIS,
     "network_query": CLIS,
     "platform": CLIS,
+    "release": [*CLIS, *CLUSTERS, "helm"],
     "rig_cli": CLIS,
     "rig_clusters": CLUSTERS,
     "rig_control_plane": CONTROL_PLANE,

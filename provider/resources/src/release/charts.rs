@@ -113,8 +113,12 @@ impl Charts {
         else {
             return Ok(None);
         };
-        // What was planned is what is applied, though the version means other bytes by now.
-        let digest = digest.or_else(|| model.chart_digest.known().cloned());
+        // What was planned is what is applied, and what was resolved once stays, though there are newer ones by now.
+        let resolved = model.chart_digest.known().zip(model.chart_version.known());
+        let (version, digest) = match resolved {
+            Some((bytes, found)) => (Some(found.clone()), digest.or_else(|| Some(bytes.clone()))),
+            None => (version, digest),
+        };
         let is_folder = matches!(&source, Source::Path(path) if path.is_dir());
         let key = format!("{source}\n{version:?}\n{digest:?}");
         // Of a folder each look counts: it may have been edited since.

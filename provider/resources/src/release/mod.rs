@@ -91,9 +91,9 @@ impl Declared<Platform> for ReleaseResource {
                 )
         });
         // The same version means the same bytes, unless it is a folder, which may have been edited.
-        planned.chart_digest = match same {
-            Some(prior) if !is_folder(planned) => prior.chart_digest.clone(),
-            _ => Attr::Unknown,
+        (planned.chart_digest, planned.chart_version) = match same {
+            Some(prior) if !is_folder(planned) => (prior.chart_digest.clone(), prior.chart_version.clone()),
+            _ => (Attr::Unknown, Attr::Unknown),
         };
         match self.find(planned, Purpose::Plan).await {
             // Which objects there will be, the state does not say.
