@@ -90,7 +90,6 @@ impl Plan {
     /// # Panics
     /// See above.
     #[track_caller]
-    #[expect(clippy::must_use_candidate, reason = "mostly called for the panic")]
     pub fn failed(self) -> Run {
         assert!(self.run.code == 1, "{}", self.run);
         self.run

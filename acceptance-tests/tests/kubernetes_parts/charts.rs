@@ -90,7 +90,10 @@ async fn kinds_follow_from_the_chart_and_from_the_state() {
     object["apiVersion"] = format!("{group}/v1").into();
     add(&mut newer, cluster.object(object));
     let changes = newer.changes(&known);
-    assert_eq!(changes.into_keys().collect::<Vec<_>>(), [one.clone()]);
+    assert_eq!(
+        changes.into_keys().collect::<Vec<_>>(),
+        std::slice::from_ref(&one)
+    );
     let uid = || {
         cluster.plane.list(&format!(
             "/apis/{group}/v1/namespaces/{}/gadgets",

@@ -1,5 +1,5 @@
 //! `ekb_release` as users have it: a chart in a cluster with the real API server.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
 use std::time::Duration;
