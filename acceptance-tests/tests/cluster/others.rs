@@ -1,6 +1,6 @@
 //! What others changed or deleted: left alone where the user says so, and mended with what hangs on it.
 
-use acceptance_tests::{Account, Workspace};
+use acceptance_tests::{Account, Workspace, pause};
 use serde_json::json;
 
 use crate::{ADDRESS, cluster};
@@ -73,7 +73,7 @@ fn forget_nodes(account: &Account, state: &serde_json::Value) {
     iam("DeleteRole", json!({ "RoleName": "test-node" }));
     account.advance(1200.0);
     // Dates are in seconds.
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    pause(std::time::Duration::from_millis(1100));
 }
 
 #[test]
