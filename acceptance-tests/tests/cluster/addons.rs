@@ -3,7 +3,7 @@
 use acceptance_tests::{Fault, Workspace};
 use serde_json::json;
 
-use crate::{ADDRESS, BARE, patient};
+use crate::{ADDRESS, BARE, cluster, patient};
 
 fn with(arguments: &str) -> String {
     patient(&format!("{BARE}\n{arguments}"))
@@ -13,8 +13,9 @@ fn with(arguments: &str) -> String {
 #[test]
 fn an_add_on_that_is_not_well_stays_and_is_told() {
     Workspace::in_turn(2, |workspace, account| {
-        // Nothing runs its pods: DEGRADED, which is told and kept.
-        workspace.write("main.tf", &with("system_nodes = { min = 0, max = 2 }"));
+        // Nothing runs its pods: DEGRADED, which is told when the time-out is over, and kept.
+        let empty = format!("{BARE}\nsystem_nodes = {{ min = 0, max = 2 }}");
+        workspace.write("main.tf", &cluster(&empty));
         workspace
             .apply()
             .failed()
