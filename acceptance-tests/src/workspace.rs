@@ -380,10 +380,13 @@ impl Workspace {
     #[must_use]
     #[track_caller]
     pub fn resource(&self, address: &str) -> Option<Value> {
-        // From the file where it is simple, for that costs no command.
+        // From the file where it is simple, for that costs no command: values of any type stand there with their types.
         let state = self.read("terraform.tfstate");
         let state: Option<Value> = state.and_then(|text| serde_json::from_str(&text).ok());
-        if let (Some(mut state), Some((kind, name))) = (state, address.split_once('.')) {
+        let named = address
+            .split_once('.')
+            .filter(|(kind, _)| kind.starts_with("ekb_"));
+        if let (Some(mut state), Some((kind, name))) = (state, named) {
             let is_it = |one: &&mut Value| {
                 one["mode"] == "managed"
                     && one["type"] == kind
