@@ -15,7 +15,7 @@ pub struct Cache {
 }
 
 /// `sha256:…` of bytes.
-pub(super) fn digest(bytes: &[u8]) -> String {
+pub fn digest(bytes: &[u8]) -> String {
     let mut out = String::from("sha256:");
     for byte in Sha256::digest(bytes) {
         out.push_str(&format!("{byte:02x}"));

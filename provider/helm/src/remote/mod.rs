@@ -25,7 +25,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 pub use crate::chart::fetch::{Class, FetchFailure};
-pub use cache::Cache;
+pub use cache::{Cache, digest};
 pub use credentials::{ConfigFiles, Credentials};
 
 use crate::chart::error::Error;

@@ -1,7 +1,6 @@
 //! Charts: fetched, and rendered for a release, once a process for equal arguments.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use framework::{Attr, Diagnostic, Path, Value};
@@ -9,7 +8,6 @@ use helm::remote::{Loaded, Loader, Request, Settings, Source};
 use helm::render::GeneratedLeaf;
 use helm::{Capabilities, Release, Rendered, Renderer, values};
 use serde_json::Value as Json;
-use sha2::{Digest as _, Sha256};
 
 use super::model::Installed;
 
@@ -55,19 +53,6 @@ struct Asked {
     digest: Option<String>,
 }
 
-/// What becomes known of a chart by fetching it.
-#[derive(Debug, Clone)]
-pub struct Found {
-    /// `Chart.yaml`'s name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// The version of what it installs.
-    pub app_version: String,
-    /// Digest of its bytes.
-    pub digest: String,
-}
-
 fn text(of: &Attr<String>) -> Option<Option<String>> {
     match of {
         Attr::Unknown => None,
@@ -87,21 +72,36 @@ fn asked(model: &Installed) -> Option<Asked> {
 }
 
 impl Charts {
-    /// The chart of the release; `None` while an argument that names it is not known.
+    /// Gets the chart, and says in the model which it is; renders it where all is known that it follows from.
     ///
     /// # Errors
-    /// It cannot be had, or is none.
-    pub async fn find(&self, model: &Installed) -> Result<Option<Found>, Diagnostic> {
-        let Some(loaded) = self.load(model).await? else {
+    /// The chart cannot be had, or cannot be rendered with these values.
+    pub async fn find(
+        &self,
+        model: &mut Installed,
+        purpose: Purpose,
+    ) -> Result<Option<Arc<Manifests>>, Diagnostic> {
+        let loaded = self.load(model).await?;
+        let said = |of: fn(&Loaded) -> String| match &loaded {
+            Some(loaded) => Attr::Known(of(loaded)),
+            None => Attr::Unknown,
+        };
+        model.chart_name = said(|loaded| loaded.chart.metadata.name.clone());
+        model.chart_version = said(|loaded| loaded.chart.metadata.version.clone());
+        model.app_version = said(|loaded| loaded.chart.metadata.text("appVersion").to_owned());
+        model.chart_digest = said(|loaded| loaded.provenance.digest.clone());
+        let (Some(loaded), Some(arguments)) = (loaded, Arguments::of(model)?) else {
             return Ok(None);
         };
-        let metadata = &loaded.chart.metadata;
-        Ok(Some(Found {
-            name: metadata.name.clone(),
-            version: metadata.version.clone(),
-            app_version: metadata.text("appVersion").to_owned(),
-            digest: loaded.provenance.digest.clone(),
-        }))
+        let digest = arguments.digest(&loaded.provenance.digest);
+        let is_random = purpose == Purpose::Apply;
+        let there = lock(&self.0.rendered).get(&digest).cloned();
+        if let Some(manifests) = there.filter(|manifests| manifests.is_random >= is_random) {
+            return Ok(Some(manifests));
+        }
+        let manifests = Arc::new(arguments.render(&loaded, digest.clone(), is_random)?);
+        lock(&self.0.rendered).insert(digest, Arc::clone(&manifests));
+        Ok(Some(manifests))
     }
 
     async fn load(&self, model: &Installed) -> Result<Option<Arc<Loaded>>, Diagnostic> {
@@ -140,28 +140,6 @@ impl Charts {
         let loaded = Arc::new(loader.load(&request).await.map_err(refused)?);
         lock(&self.0.loaded).insert(key, Arc::clone(&loaded));
         Ok(Some(loaded))
-    }
-
-    /// Renders the release, so that [`Charts::rendered`] gives it; false while something that it follows from is not known.
-    ///
-    /// # Errors
-    /// The chart cannot be had, or cannot be rendered with these values.
-    pub async fn render(&self, model: &Installed, purpose: Purpose) -> Result<bool, Diagnostic> {
-        let Some(arguments) = Arguments::of(model)? else {
-            return Ok(false);
-        };
-        let Some(loaded) = self.load(model).await? else {
-            return Ok(false);
-        };
-        let digest = arguments.digest(&loaded.provenance.digest);
-        let is_random = purpose == Purpose::Apply;
-        let is_there = |manifests: &Arc<Manifests>| manifests.is_random >= is_random;
-        if lock(&self.0.rendered).get(&digest).is_some_and(is_there) {
-            return Ok(true);
-        }
-        let manifests = arguments.render(&loaded, digest.clone(), is_random)?;
-        lock(&self.0.rendered).insert(digest, Arc::new(manifests));
-        Ok(true)
     }
 
     /// What the release renders to, where it was rendered before.
@@ -223,7 +201,7 @@ impl Arguments {
             self.skip_crds,
             self.values
         ]);
-        sha256(all.to_string().as_bytes())
+        helm::remote::digest(all.to_string().as_bytes())
     }
 
     fn render(self, loaded: &Loaded, digest: String, is_random: bool) -> Result<Manifests, Diagnostic> {
@@ -324,14 +302,4 @@ fn json(value: &Value) -> Result<Json, Diagnostic> {
     value.to_json(&value.infer_type()).map_err(|error| {
         Diagnostic::error("EKB2403", "Values cannot be read", format!("{error}.")).at(Path::from("values"))
     })
-}
-
-/// The digest as charts and registries write it.
-pub fn sha256(bytes: &[u8]) -> String {
-    let mut text = "sha256:".to_owned();
-    for byte in Sha256::digest(bytes) {
-        // Writing into a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -20,7 +20,6 @@ use reconcile::part::{
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::charts::sha256;
 use super::record::{Place, Revision, revisions, secret_path, traits};
 
 /// When a hook is run.
@@ -212,7 +211,7 @@ impl At {
     }
 
     fn mark(&self) -> String {
-        let digest = sha256(format!("{}/{}", self.phase, self.object()).as_bytes());
+        let digest = helm::remote::digest(format!("{}/{}", self.phase, self.object()).as_bytes());
         let digest = digest.trim_start_matches("sha256:");
         format!("{MARK}{}", &digest[..16])
     }
@@ -338,13 +337,9 @@ impl Hooks {
         }
     }
 
-    async fn see(&self, at: &At) -> Result<Option<Object>, Failure> {
+    /// `latest`: the latest record of its release.
+    async fn see(&self, at: &At, latest: &Revision) -> Result<Option<Object>, Failure> {
         let cluster = self.clusters.get(&at.place.cluster);
-        let latest = match revisions(&cluster, &at.place).await {
-            Err(failure) if failure.class == Class::NotFound => None,
-            other => other?.pop(),
-        };
-        let Some(latest) = latest else { return Ok(None) };
         let mark = latest.annotation(&at.mark());
         let live = at.live(&cluster).await?.filter(|live| runs_for(live).is_some());
         let mut detail = Value::Null;
@@ -507,8 +502,19 @@ impl Kind for Hooks {
         let known = ask.known.values().filter_map(|id| At::of_id(id));
         let declared = ask.declared.values().filter_map(At::of_fields);
         let all: BTreeSet<At> = known.chain(declared).collect();
-        let looks = all.iter().map(|at| self.see(at));
-        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+        let places: BTreeSet<&Place> = all.iter().map(|at| &at.place).collect();
+        let mut objects = Vec::new();
+        for place in places {
+            let latest = match revisions(&self.clusters.get(&place.cluster), place).await {
+                Err(failure) if failure.class == Class::NotFound => None,
+                other => other?.pop(),
+            };
+            let Some(latest) = latest else { continue };
+            let of_it = all.iter().filter(|at| at.place == *place);
+            let looks = of_it.map(|at| self.see(at, &latest));
+            objects.extend(try_join_all(looks).await?.into_iter().flatten());
+        }
+        Ok(objects)
     }
 
     async fn create(&self, part: &Run, call: &Call) -> Result<Made, Failure> {

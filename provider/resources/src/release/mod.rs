@@ -143,22 +143,10 @@ impl Declared<Platform> for ReleaseResource {
 impl ReleaseResource {
     /// The chart, rendered where all is known that it follows from: false where not.
     async fn find(&self, model: &mut Installed, purpose: Purpose) -> Result<bool, Diagnostic> {
-        let found = self.charts.find(model).await?;
-        let of = |text: fn(&charts::Found) -> &String| match &found {
-            Some(found) => Attr::Known(text(found).clone()),
-            None => Attr::Unknown,
-        };
-        model.chart_name = of(|found| &found.name);
-        model.chart_version = of(|found| &found.version);
-        model.chart_digest = of(|found| &found.digest);
-        model.app_version = of(|found| &found.app_version);
-        if !self.charts.render(model, purpose).await? {
-            return Ok(false);
+        match self.charts.find(model, purpose).await? {
+            Some(manifests) => graph::check(model, &manifests).map(|()| true),
+            None => Ok(false),
         }
-        if let Some(manifests) = self.charts.rendered(model) {
-            graph::check(model, &manifests)?;
-        }
-        Ok(true)
     }
 }
 

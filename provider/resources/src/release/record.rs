@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
@@ -265,9 +265,6 @@ impl Releases {
     /// Writes a revision.
     async fn write(&self, place: &Place, record: &Record, annotations: Value) -> Result<(), Failure> {
         let now = Clock::from_env().wall();
-        let seconds = now
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
         let record = Record {
             last_deployed: timestamp(now),
             first_deployed: match record.first_deployed.as_str() {
@@ -276,9 +273,8 @@ impl Releases {
             },
             ..record.clone()
         };
-        let seconds = i64::try_from(seconds).unwrap_or_default();
         let mut secret = record
-            .secret(seconds)
+            .secret(seconds(now))
             .map_err(|error| Failure::new(Class::Invalid, place.doing("recording"), error.to_string()))?;
         secret["metadata"]["annotations"] = annotations;
         let doing = place.doing("recording");
@@ -288,6 +284,12 @@ impl Releases {
             .await?;
         Ok(())
     }
+}
+
+/// Since 1970, as helm's label `modifiedAt` has it.
+fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or_default()
 }
 
 fn annotated(tags: &Tags, content: &str) -> Value {
@@ -507,12 +509,8 @@ impl Deployments {
         let mut record = Record::from_secret(&revision.secret).map_err(unreadable)?;
         record.status = status;
         record.description = description.to_owned();
-        let modified = Clock::from_env()
-            .wall()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
         let secret = record
-            .secret(i64::try_from(modified).unwrap_or_default())
+            .secret(seconds(Clock::from_env().wall()))
             .map_err(unreadable)?;
         let body = json!({"metadata": {"labels": secret["metadata"]["labels"]}, "data": secret["data"]});
         cluster
