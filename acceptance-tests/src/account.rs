@@ -389,6 +389,22 @@ impl Account {
         made["token"].as_str().expect("a token").to_owned()
     }
 
+    /// A VPC with subnets in two zones, made by plain calls: their ids.
+    ///
+    /// # Panics
+    /// Where the emulator refuses.
+    #[must_use]
+    pub fn subnets(&self) -> Vec<String> {
+        let vpc = self.ec2("CreateVpc", &json!({"CidrBlock": "10.9.0.0/16"}))["Vpc"]["VpcId"].clone();
+        let subnet = |(zone, cidr): (&str, &str)| {
+            let zone = format!("{}{zone}", Self::REGION);
+            let subnet = json!({"VpcId": vpc, "CidrBlock": cidr, "AvailabilityZone": zone});
+            let made = self.ec2("CreateSubnet", &subnet);
+            made["Subnet"]["SubnetId"].as_str().expect("an id").to_owned()
+        };
+        [("a", "10.9.0.0/24"), ("b", "10.9.1.0/24")].map(subnet).into()
+    }
+
     /// Forgets the account, to free the emulator's memory: for sweeps over many accounts.
     pub fn forget(self) {
         self.control("DELETE", "", None);

@@ -9,13 +9,7 @@ use serde_json::{Value, json};
 
 /// An ACTIVE cluster of this name.
 fn cluster(account: &Account, name: &str) -> Value {
-    let vpc = account.ec2("CreateVpc", &json!({"CidrBlock": "10.9.0.0/16"}))["Vpc"]["VpcId"].clone();
-    let subnets = ["a", "b"].map(|zone| {
-        let cidr = if zone == "a" { "10.9.0.0/24" } else { "10.9.1.0/24" };
-        let zone = format!("{}{zone}", Account::REGION);
-        let subnet = json!({"VpcId": vpc, "CidrBlock": cidr, "AvailabilityZone": zone});
-        account.ec2("CreateSubnet", &subnet)["Subnet"]["SubnetId"].clone()
-    });
+    let subnets = account.subnets();
     let role = format!("arn:aws:iam::{}:role/cluster", account.id());
     account.eks(
         "CreateCluster",

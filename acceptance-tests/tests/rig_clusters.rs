@@ -23,17 +23,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 const VIEW: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy";
 const ADMIN: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
 
-/// A VPC with subnets in two zones.
-fn subnets(account: &Account) -> Vec<String> {
-    let vpc = text(&account.ec2("CreateVpc", &json!({"CidrBlock": "10.0.0.0/16"}))["Vpc"]["VpcId"]);
-    [("10.0.0.0/24", "eu-central-1a"), ("10.0.1.0/24", "eu-central-1b")]
-        .map(|(cidr, zone)| {
-            let subnet = json!({"VpcId": vpc, "CidrBlock": cidr, "AvailabilityZone": zone});
-            text(&account.ec2("CreateSubnet", &subnet)["Subnet"]["SubnetId"])
-        })
-        .to_vec()
-}
-
 struct Cluster {
     account: Account,
     subnets: Vec<String>,
@@ -43,7 +32,7 @@ impl Cluster {
     /// Asked for, not ACTIVE yet.
     fn begin(name: &str) -> Self {
         let account = Rig::shared_with_clusters().account();
-        let subnets = subnets(&account);
+        let subnets = account.subnets();
         let cluster = json!({"name": name, "version": "1.34", "roleArn": format!("arn:aws:iam::{}:role/eks", account.id()),
             "resourcesVpcConfig": {"subnetIds": subnets}, "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": false}});
         account.eks("CreateCluster", &cluster);
@@ -206,7 +195,7 @@ fn nothing_is_left_of_clusters_when_the_emulator_ends() {
     let rig = Rig::start_with_clusters();
     let account = rig.account();
     let cluster = json!({"name": "one", "roleArn": "arn:aws:iam::123456789012:role/eks",
-        "resourcesVpcConfig": {"subnetIds": subnets(&account)}});
+        "resourcesVpcConfig": {"subnetIds": account.subnets()}});
     account.eks("CreateCluster", &cluster);
     until("the cluster", 5 * MINUTE, || {
         account.eks("DescribeCluster", &json!({"name": "one"}))["cluster"]["status"] == "ACTIVE"

@@ -24,13 +24,7 @@ fn release(arguments: &str) -> String {
 
 /// A cluster with a control plane behind it, which the provider's identity may enter.
 fn cluster(account: &Account) {
-    let vpc = account.ec2("CreateVpc", &json!({"CidrBlock": "10.9.0.0/16"}))["Vpc"]["VpcId"].clone();
-    let subnets = ["a", "b"].map(|zone| {
-        let cidr = if zone == "a" { "10.9.0.0/24" } else { "10.9.1.0/24" };
-        let zone = format!("{}{zone}", Account::REGION);
-        let subnet = json!({"VpcId": vpc, "CidrBlock": cidr, "AvailabilityZone": zone});
-        account.ec2("CreateSubnet", &subnet)["Subnet"]["SubnetId"].clone()
-    });
+    let subnets = account.subnets();
     account.eks(
         "CreateCluster",
         &json!({
