@@ -138,6 +138,54 @@ fn a_chart_is_installed_updated_and_removed() {
 }
 
 #[test]
+fn what_exists_stays_whichever_argument_is_unknown() {
+    Workspace::with_clusters(Some(0), |workspace, account| {
+        cluster(account);
+        let consumer = "resource \"terraform_data\" \"consumer\" {\n  triggers_replace = [ekb_release.web.id, ekb_release.web.namespace]\n}\n";
+        let with = |arguments: &str| format!("{}{consumer}", release(arguments));
+        workspace.write("main.tf", &with(""));
+        workspace.apply().ok();
+        let arguments = [
+            "values = { greeting = terraform_data.late.output }",
+            "version = terraform_data.late.output",
+            "kubernetes_version = \"1.${terraform_data.late.output}\"",
+            "history_max = terraform_data.late.output",
+            "api_versions = [terraform_data.late.output]",
+            "values_files = [terraform_data.late.output]",
+            "skip_crds = terraform_data.late.output == \"x\"",
+            "delete_crds = terraform_data.late.output == \"x\"",
+        ];
+        for argument in arguments {
+            let late = "resource \"terraform_data\" \"late\" {\n  input = \"35\"\n}\n";
+            workspace.write("main.tf", &format!("{}{late}", with(argument)));
+            let plan = workspace.plan().ok();
+            assert_eq!(
+                plan.action("ekb_release.web"),
+                "update",
+                "{argument}: {}",
+                plan.run
+            );
+            assert_eq!(
+                plan.action("terraform_data.consumer"),
+                "no-op",
+                "{argument}: {}",
+                plan.run
+            );
+        }
+        // It is applied as it was planned.
+        let late = "resource \"terraform_data\" \"late\" {\n  input = \"bye\"\n}\n";
+        let argument = "values = { greeting = terraform_data.late.output }";
+        workspace.write("main.tf", &format!("{}{late}", with(argument)));
+        workspace.apply().ok();
+        workspace.plan().ok().assert_empty();
+        let api = account.cluster("main");
+        let map = api.get("/api/v1/namespaces/web/configmaps/web").unwrap();
+        assert_eq!(map["data"]["greeting"], "bye");
+        workspace.destroy().ok();
+    });
+}
+
+#[test]
 fn generated_values_are_made_once_and_kept() {
     Workspace::with_clusters(Some(2), |workspace, account| {
         cluster(account);

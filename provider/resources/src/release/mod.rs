@@ -130,7 +130,13 @@ impl Declared<Platform> for ReleaseResource {
     }
 
     fn outputs(&self, model: &mut Installed, from: &Outputs<'_>) {
-        model.id = from.id(graph::RECORD);
+        // It follows from the arguments: known also while values are not.
+        model.id = match (&model.cluster, &model.namespace, &model.name) {
+            (Attr::Known(cluster), Attr::Known(namespace), Attr::Known(name)) => {
+                format!("{cluster}/{namespace}/{name}").into()
+            }
+            _ => from.id(graph::RECORD),
+        };
     }
 
     fn root_key(&self) -> Key {
