@@ -186,6 +186,55 @@ fn what_exists_stays_whichever_argument_is_unknown() {
 }
 
 #[test]
+fn two_interruptions_and_a_destroy_leave_nothing() {
+    Workspace::with_clusters(Some(1), |workspace, account| {
+        cluster(account);
+        let api = account.cluster("main");
+        // More than the nodes hold: it is waited for.
+        workspace.write(
+            "main.tf",
+            &release("delete_crds = true\nvalues = { replicas = 500 }"),
+        );
+        let arguments = ["apply", "-no-color", "-auto-approve"];
+        let deployment = "/apis/apps/v1/namespaces/web/deployments/web";
+        let mut running = workspace.start(&arguments);
+        until("the Deployment", Duration::from_secs(60), || {
+            api.get(deployment).is_some()
+        });
+        running.kill();
+        let _ = running.wait(Duration::from_secs(60));
+        let first = api.get(deployment).unwrap();
+        assert_eq!(statuses(&api), ["pending-install"]);
+
+        let mut running = workspace.start(&arguments);
+        until("the apply goes on", Duration::from_secs(60), || {
+            running.so_far().contains("Still creating")
+        });
+        running.interrupt();
+        let run = running.wait(Duration::from_secs(60)).failed();
+        assert_eq!(
+            api.get(deployment).unwrap()["metadata"]["uid"],
+            first["metadata"]["uid"],
+            "{run}"
+        );
+        assert_eq!(statuses(&api), ["pending-install"], "one revision");
+        workspace.destroy().ok();
+        for left in ["configmaps/web", "serviceaccounts/web", "services/web"] {
+            assert!(
+                api.get(&format!("/api/v1/namespaces/web/{left}")).is_none(),
+                "{left}"
+            );
+        }
+        assert!(api.get(deployment).is_none());
+        assert!(
+            api.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.web.test")
+                .is_none()
+        );
+        assert_eq!(statuses(&api), [""; 0]);
+    });
+}
+
+#[test]
 fn generated_values_are_made_once_and_kept() {
     Workspace::with_clusters(Some(2), |workspace, account| {
         cluster(account);
