@@ -8,7 +8,7 @@ use acceptance_tests::{Account, Kubernetes, Workspace, until};
 use serde_json::{Value, json};
 
 /// The chart `web` of this folder.
-fn chart() -> String {
+fn chart_folder() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/charts/web")
         .display()
@@ -18,7 +18,7 @@ fn chart() -> String {
 fn release(arguments: &str) -> String {
     format!(
         "resource \"ekb_release\" \"web\" {{\n  name    = \"web\"\n  cluster = \"main\"\n  chart   = \"{}\"\n{arguments}\n}}\n",
-        chart()
+        chart_folder()
     )
 }
 
@@ -231,6 +231,38 @@ fn two_interruptions_and_a_destroy_leave_nothing() {
                 .is_none()
         );
         assert_eq!(statuses(&api), [""; 0]);
+    });
+}
+
+#[test]
+fn mistakes_are_refused_at_plan() {
+    Workspace::in_turn(2, |workspace, _account| {
+        let version = "kubernetes_version = \"1.35\"";
+        let of = |chart: &str, arguments: &str| {
+            release(&format!("{version}\n{arguments}")).replace(&chart_folder(), chart)
+        };
+        let own = chart_folder();
+        let cases = [
+            (of("/nowhere/chart", ""), "EKB2401", "${path.module}"),
+            (
+                of(&own, "values = { replicas = \"two\" }"),
+                "EKB2402",
+                "got string, want integer",
+            ),
+            (of(&own, "values = [1]"), "EKB2403", "name = value"),
+            (
+                of(&own, "values_files = [\"nowhere.yaml\"]"),
+                "EKB2404",
+                "${path.module}",
+            ),
+            (of(&own, "tags = { a = \"b\" }"), "EKB2406", "labels"),
+        ];
+        for (text, code, words) in cases {
+            workspace.write("main.tf", &text);
+            workspace.plan().failed().says(code).says(words);
+        }
+        workspace.write("main.tf", &of(&own, "values = { greeting = \"hi\" }"));
+        workspace.plan().ok();
     });
 }
 

@@ -45,6 +45,10 @@ pub enum Purpose {
     Apply,
 }
 
+/// What to do where a file is not found.
+const IN_FOLDER: &str =
+    "Paths are those of the working folder: write `${path.module}/…` for what lies beside the configuration.";
+
 /// The arguments that say which chart it is, where all are known.
 #[derive(Debug)]
 struct Asked {
@@ -125,13 +129,22 @@ impl Charts {
         if !is_folder && let Some(loaded) = lock(&self.0.loaded).get(&key) {
             return Ok(Some(Arc::clone(loaded)));
         }
+        // Of registries and repositories the failure itself says what to do.
+        let hint = match &source {
+            Source::Path(_) => IN_FOLDER,
+            _ => "",
+        };
         let refused = |error: helm::Error| {
             let chart = model.chart.known().map_or("", String::as_str);
             Diagnostic::error(
                 "EKB2401",
                 "The chart cannot be had",
-                format!("Loading the chart {chart}: {error}."),
+                format!(
+                    "Loading the chart {chart}: {}.",
+                    error.to_string().trim_end_matches('.')
+                ),
             )
+            .hint(hint)
             .at(Path::from("chart"))
         };
         let mut request = Request::new(source);
@@ -271,6 +284,7 @@ fn user_values(model: &Installed) -> Result<Option<Json>, Diagnostic> {
                 "A file of values cannot be read",
                 format!("{file}: {error}."),
             )
+            .hint(IN_FOLDER)
             .at(Path::from("values_files").index(index))
         };
         let bytes = std::fs::read(file).map_err(|error| refused(error.to_string()))?;
