@@ -164,8 +164,27 @@ fn karpenter_and_its_nodes_are_made_with_all_they_need_and_leave_nothing() {
         api.merge("/apis/karpenter.sh/v1/nodeclaims/by-hand", &free)
             .unwrap();
         api.delete("/apis/karpenter.sh/v1/nodeclaims/by-hand");
+        // And what Karpenter made of AWS goes with it, though nobody is there to take it away.
+        let iam = |operation: &str, parameters: Value| {
+            account
+                .call("iam", Account::REGION, operation, &parameters)
+                .unwrap();
+        };
+        let profile = json!({"InstanceProfileName": "main_1", "Path": "/karpenter/eu-central-1/main/1/"});
+        iam("CreateInstanceProfile", profile);
+        let role = json!({"InstanceProfileName": "main_1", "RoleName": "main-karpenter-node"});
+        iam("AddRoleToInstanceProfile", role);
+        let tags = json!([{"ResourceType": "launch-template", "Tags": [{"Key": "karpenter.k8s.aws/cluster", "Value": "main"}]}]);
+        account.ec2("CreateLaunchTemplate", &json!({
+            "LaunchTemplateName": "karpenter.k8s.aws/1", "LaunchTemplateData": {"InstanceType": "m7g.large"}, "TagSpecifications": tags,
+        }));
         workspace.destroy().ok();
         assert_eq!(in_aws(account), BTreeSet::new());
+        let counts = account.counts();
+        assert_eq!(
+            (counts.get("instance_profile"), counts.get("launch_template")),
+            (None, None)
+        );
         assert!(
             api.get("/apis/apps/v1/namespaces/kube-system/deployments/karpenter")
                 .is_none()
