@@ -89,6 +89,34 @@ fn is_ready(api: &Kubernetes, path: &str, apply: &Running) {
     api.merge(&format!("{path}/status"), &status).unwrap();
 }
 
+/// A pod on a node of the database class that a budget never lets go; its pool waits for Karpenter to drain it.
+fn held_pod(api: &Kubernetes) {
+    let pool = POOL.replace("general", "database");
+    let held = json!({"metadata": {"finalizers": ["karpenter.sh/termination"]}});
+    api.merge(&pool, &held).unwrap();
+    let post = |path: &str, object: Value| drop(api.request("POST", path, Some(&object)).unwrap());
+    post(
+        "/api/v1/nodes",
+        json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": "database-1", "labels": {"karpenter.sh/nodepool": "database"}},
+        }),
+    );
+    post(
+        "/api/v1/namespaces/default/pods",
+        json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "db-0", "labels": {"app": "db"}},
+            "spec": {"nodeName": "database-1", "containers": [{"name": "db", "image": "db"}], "tolerations": [{"operator": "Exists"}]},
+        }),
+    );
+    post(
+        "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
+        json!({
+            "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "db"},
+            "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "db"}}},
+        }),
+    );
+}
+
 const POOL: &str = "/apis/karpenter.sh/v1/nodepools/general";
 const CLASS: &str = "/apis/karpenter.k8s.aws/v1/ec2nodeclasses/general";
 
@@ -96,7 +124,10 @@ const CLASS: &str = "/apis/karpenter.k8s.aws/v1/ec2nodeclasses/general";
 fn karpenter_and_its_nodes_are_made_with_all_they_need_and_leave_nothing() {
     Workspace::with_clusters(Some(0), |workspace, account| {
         // All of it is in the plan before there is a cluster.
-        workspace.write("main.tf", &karpenter(""));
+        let database = karpenter("").replace("general", "database");
+        let database = database.split_once("resource \"ekb_node_class\"").unwrap().1;
+        let all = format!("{}resource \"ekb_node_class\"{database}", karpenter(""));
+        workspace.write("main.tf", &all);
         let plan = workspace.plan().ok();
         let objects = planned(&plan.change("ekb_karpenter.main").after);
         for key in [
@@ -117,8 +148,10 @@ fn karpenter_and_its_nodes_are_made_with_all_they_need_and_leave_nothing() {
         account.small_cluster();
         let api = account.cluster("main");
         let running = workspace.start(&["apply", "-no-color", "-auto-approve"]);
-        is_ready(&api, CLASS, &running);
-        is_ready(&api, POOL, &running);
+        for path in [CLASS, POOL] {
+            is_ready(&api, path, &running);
+            is_ready(&api, &path.replace("general", "database"), &running);
+        }
         running.wait(Duration::from_secs(240)).ok();
         workspace.plan().ok().assert_empty();
         let expected = [
@@ -146,6 +179,16 @@ fn karpenter_and_its_nodes_are_made_with_all_they_need_and_leave_nothing() {
         );
         assert_eq!(api.get(CLASS).unwrap()["spec"]["role"], "main-karpenter-node");
 
+        // A drain that never ends is told: at the plan of the destroy, and by its error.
+        held_pod(&api);
+        let said = workspace.destroy().failed();
+        said.says("EKB2436")
+            .says("EKB1143")
+            .says("PodDisruptionBudget default/db")
+            .says("db-0");
+        let free = json!({"metadata": {"finalizers": null}});
+        api.merge(&POOL.replace("general", "database"), &free).unwrap();
+
         // What only Karpenter can finish holds it: a node that somebody else made.
         let claim = json!({
             "apiVersion": "karpenter.sh/v1", "kind": "NodeClaim",
@@ -160,7 +203,6 @@ fn karpenter_and_its_nodes_are_made_with_all_they_need_and_leave_nothing() {
             api.get("/apis/apps/v1/namespaces/kube-system/deployments/karpenter")
                 .is_some()
         );
-        let free = json!({"metadata": {"finalizers": null}});
         api.merge("/apis/karpenter.sh/v1/nodeclaims/by-hand", &free)
             .unwrap();
         api.delete("/apis/karpenter.sh/v1/nodeclaims/by-hand");
