@@ -36,13 +36,17 @@ SERVICES = {
                    invalid="InvalidParameterException", mismatch="InvalidRequestException"),
     "elasticache": Service("moto.elasticache.responses:ElastiCacheResponse", ("elasticache",), **QUERY),
     "elbv2": Service("moto.elbv2.responses:ELBV2Response", ("elbv2",), **QUERY),
+    "events": Service("moto.events.responses:EventsHandler", ("events",)),
     "iam": Service("moto.iam.responses:IamResponse", ("iam",), broken=("ServiceUnavailable", 503), not_found="NoSuchEntity", **QUERY),
     "kms": Service("moto.kms.responses:KmsResponse", ("kms",), broken=("KMSInternalException", 500), not_found="NotFoundException"),
     "logs": Service("moto.logs.responses:LogsResponse", ("logs",), broken=("ServiceUnavailableException", 503)),
     "mq": Service("moto.mq.responses:MQResponse", ("mq",), throttled=("TooManyRequestsException", 429), broken=("InternalServerErrorException", 500),
                   mismatch="ConflictException", not_found="NotFoundException"),
+    "pricing": Service(LACKING, ("pricing",)),
     "route53": Service(**QUERY),
-    "sqs": Service(throttled=("RequestThrottled", 403)),
+    "sqs": Service("moto.sqs.responses:SQSResponse", ("sqs",), throttled=("RequestThrottled", 403), denied=("AccessDenied", 403),
+                   invalid="InvalidParameterValue", not_found="AWS.SimpleQueueService.NonExistentQueue"),
+    "ssm": Service("moto.ssm.responses:SimpleSystemManagerResponse", ("ssm",)),
     "sts": Service("moto.sts.responses:TokenResponse", ("sts",), **QUERY),
 }
 
