@@ -34,7 +34,7 @@ PACE, VALID_FOR = 0.4, 900
 @dataclass(frozen=True)
 class Row:
     """`flags` and `environment` take the place of the pod's own; in them `{8080}` is the loopback port in place of the pod's, `{/certs}`
-    the folder of what is mounted there, `{kubeconfig}` a file, `{aws}` the address of AWS."""
+    the folder of what is mounted there, `{kubeconfig}` a file, `{namespace}` the pod's, `{aws}` the address of AWS."""
 
     # What is asked for, the tool that runs (without: a stand-in), and the end of the image's name.
     controller: str
@@ -48,7 +48,8 @@ LOOPBACK = {"metrics-bind-address": "127.0.0.1:{8080}", "health-probe-bind-addre
 AWS_SERVICES = ("ec2", "elasticloadbalancing", "acm", "tagging", "sts")
 ROWS = [
     Row("keda", "keda-operator", "kedacore/keda",
-        {**LOOPBACK, "metrics-service-bind-address": "127.0.0.1:{9666}", "leader-elect": "false", "cert-dir": "{/certs}"}),
+        {**LOOPBACK, "metrics-service-bind-address": "127.0.0.1:{9666}", "leader-elect": "false", "cert-dir": "{/certs}"},
+        {"KEDA_CLUSTER_OBJECT_NAMESPACE": "{namespace}"}),
     Row("keda", "keda-admission-webhooks", "kedacore/keda-admission-webhooks", {**LOOPBACK, "port": "{9443}", "cert-dir": "{/certs}"}),
     Row("keda", "keda-adapter", "kedacore/keda-metrics-apiserver",
         {"bind-address": "127.0.0.1", "secure-port": "{6443}", "port": "{8080}", "cert-dir": "{/certs}",
@@ -59,7 +60,7 @@ ROWS = [
         {"METRICS_PORT": "{8080}", "HEALTH_PROBE_PORT": "{8081}", "DISABLE_LEADER_ELECTION": "true"}),
     Row("load-balancer-controller", "aws-load-balancer-controller", "aws-load-balancer-controller",
         {"metrics-bind-addr": "127.0.0.1:{8080}", "health-probe-bind-addr": "127.0.0.1:{61779}", "webhook-bind-port": "{9443}",
-         "webhook-cert-dir": "{/tmp/k8s-webhook-server/serving-certs}", "enable-leader-election": "false",
+         "kubeconfig": "{kubeconfig}", "webhook-cert-dir": "{/tmp/k8s-webhook-server/serving-certs}", "enable-leader-election": "false",
          **{f"enable-{of}": "false" for of in ("shield", "waf", "wafv2")},
          "aws-api-endpoints": ",".join(f"{service}={{aws}}" for service in AWS_SERVICES)}),
 ]
@@ -233,7 +234,7 @@ class Running:
                 return str(self.ports.setdefault(int(name), free_port()))
             if name.startswith("/"):
                 return str(self.mounts.get(name, self.folder))
-            return {"kubeconfig": str(self.folder / "kubeconfig"), "aws": f"http://127.0.0.1:{self.controllers.port}"}[name]
+            return {"kubeconfig": str(self.folder / "kubeconfig"), "namespace": self.namespace, "aws": f"http://127.0.0.1:{self.controllers.port}"}[name]
 
         return re.sub(r"\{([^}]*)\}", value, text)
 

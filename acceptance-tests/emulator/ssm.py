@@ -1,5 +1,6 @@
 """Systems Manager: AWS's own parameters, which name the images for nodes (Amazon Linux and Bottlerocket for EKS); and these images."""
 
+import datetime
 import hashlib
 import re
 
@@ -26,7 +27,7 @@ def image(name):
         return None
     return {
         "ImageId": f"ami-{hashlib.sha256(said.encode()).hexdigest()[:17]}", "Name": said, "Architecture": found["arch"],
-        "CreationDate": f"{day[:4]}-{day[4:6]}-{day[6:]}T00:00:00.000Z", "State": "available", "Public": True, "OwnerId": "602401143452",
+        "CreationDate": datetime.datetime.strptime(day, "%Y%m%d"), "State": "available", "Public": True, "OwnerId": "602401143452",
         "ImageType": "machine", "RootDeviceType": "ebs", "RootDeviceName": "/dev/xvda", "VirtualizationType": "hvm", "Hypervisor": "xen"}
 
 

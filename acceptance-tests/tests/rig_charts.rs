@@ -35,10 +35,20 @@ fn every_chart_comes_from_a_folder_an_archive_a_repository_and_a_registry() {
     let served = charts::served();
     for (name, set) in CHARTS {
         let rendered = |arguments: &[&str]| {
-            let mut all = vec!["template", "it", "--namespace=system", "--include-crds", "--no-hooks"];
+            let mut all = vec![
+                "template",
+                "it",
+                "--namespace=system",
+                "--include-crds",
+                "--no-hooks",
+            ];
             all.extend(arguments);
             if name == "aws-load-balancer-controller" {
-                all.extend(["--set=clusterName=main", "--api-versions=none", "--show-only=templates/deployment.yaml"]);
+                all.extend([
+                    "--set=clusterName=main",
+                    "--api-versions=none",
+                    "--show-only=templates/deployment.yaml",
+                ]);
             } else if !set.is_empty() {
                 all.extend(["--set", set]);
             }
@@ -57,11 +67,7 @@ fn every_chart_comes_from_a_folder_an_archive_a_repository_and_a_registry() {
         assert_eq!(rendered(&[name, &repository]), from_folder, "{name}, repository");
         let registry = format!("{}/{name}", served.registry());
         let version = format!("--version={}", charts::version(name));
-        assert_eq!(
-            rendered(&[&registry, &version]),
-            from_folder,
-            "{name}, registry"
-        );
+        assert_eq!(rendered(&[&registry, &version]), from_folder, "{name}, registry");
         assert!(charts::digest(name).starts_with("sha256:"));
     }
 }
@@ -87,7 +93,10 @@ fn the_chart_of_keda_has_the_form_of_the_public_one() {
         "keda-admission-webhooks",
         "v1beta1.external.metrics.k8s.io",
     ] {
-        assert!(rendered.contains(&format!("name: {name}\n")), "{name}: {rendered}");
+        assert!(
+            rendered.contains(&format!("name: {name}\n")),
+            "{name}: {rendered}"
+        );
     }
     assert!(!rendered.contains("kind: CustomResourceDefinition"));
     assert!(rendered.contains("replicas: 2\n"), "{rendered}");

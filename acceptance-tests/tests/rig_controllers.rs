@@ -105,7 +105,10 @@ impl Cluster {
         programs
             .iter()
             .map(|one| {
-                let log = one.log.get(one.log.len().saturating_sub(6000)..).unwrap_or_default();
+                let log = one
+                    .log
+                    .get(one.log.len().saturating_sub(6000)..)
+                    .unwrap_or_default();
                 format!("== {} (running: {})\n{log}\n", one.program, one.running)
             })
             .collect()
@@ -117,10 +120,7 @@ impl Cluster {
             .into_iter()
             .filter(|one| one.running)
             .map(|one| {
-                let open: Vec<_> = children(one.pid)
-                    .iter()
-                    .flat_map(|pid| listening(*pid))
-                    .collect();
+                let open: Vec<_> = children(one.pid).iter().flat_map(|pid| listening(*pid)).collect();
                 assert!(
                     open.iter().all(|address| address.starts_with("0100007F:")),
                     "{} {open:?}",
@@ -213,7 +213,10 @@ fn the_load_balancer_controller_makes_load_balancers_and_holds_them_while_it_is_
         api.get(&path)
             .is_some_and(|it| it["status"]["loadBalancer"]["ingress"][0]["hostname"].is_string())
     });
-    assert_eq!((cluster.kinds("load_balancer"), cluster.kinds("target_group")), (1, 1));
+    assert_eq!(
+        (cluster.kinds("load_balancer"), cluster.kinds("target_group")),
+        (1, 1)
+    );
 
     // Broken: what it alone can finish waits, though its pods are said to be ready.
     account.run_controllers(&[]);
@@ -235,10 +238,15 @@ fn the_load_balancer_controller_makes_load_balancers_and_holds_them_while_it_is_
         &json!({"RoleName": "controller", "AssumeRolePolicyDocument": "{}"}),
     );
     cluster.wait("end of the ingress", || api.get(&path).is_none());
-    assert_eq!((cluster.kinds("load_balancer"), cluster.kinds("target_group")), (0, 0));
+    assert_eq!(
+        (cluster.kinds("load_balancer"), cluster.kinds("target_group")),
+        (0, 0)
+    );
     account.assert_understood();
     // The program ends with its pods.
-    let _removed = api.helm("kube-system", &["uninstall", "aws-load-balancer-controller"]).ok();
+    let _removed = api
+        .helm("kube-system", &["uninstall", "aws-load-balancer-controller"])
+        .ok();
     cluster.wait("end of the program", || cluster.running().is_empty());
     cluster.account.forget();
 }
@@ -256,7 +264,12 @@ fn keda_scales_by_what_pods_are_said_to_use() {
     }
     assert_eq!(
         cluster.running(),
-        ["keda-adapter", "keda-admission-webhooks", "keda-operator", "metrics-server"]
+        [
+            "keda-adapter",
+            "keda-admission-webhooks",
+            "keda-operator",
+            "metrics-server"
+        ]
     );
 
     let used = json!({"metadata": {"annotations": {"ekb.test/cpu": "20m"}}});
@@ -266,7 +279,10 @@ fn keda_scales_by_what_pods_are_said_to_use() {
             "triggers": [{"type": "cpu", "metricType": "Utilization", "metadata": {"value": "70"}}]}});
     let objects = "/apis/keda.sh/v1alpha1/namespaces/default/scaledobjects";
     cluster.make_object(objects, &scaled);
-    let replicas = || api.get(&format!("{DEPLOYMENTS}/web")).map(|it| it["spec"]["replicas"].clone());
+    let replicas = || {
+        api.get(&format!("{DEPLOYMENTS}/web"))
+            .map(|it| it["spec"]["replicas"].clone())
+    };
     cluster.wait("ScaledObject", || {
         is_true(api.get(&format!("{objects}/web")).as_ref(), "Ready") && replicas() == Some(json!(2))
     });
@@ -310,11 +326,19 @@ fn karpenter_launches_instances_that_become_nodes_and_drains_one_that_is_interru
         &json!({"RoleName": "node", "AssumeRolePolicyDocument": "{}"}),
     );
     let queue = account
-        .call("sqs", Account::REGION, "CreateQueue", &json!({"QueueName": "main"}))
+        .call(
+            "sqs",
+            Account::REGION,
+            "CreateQueue",
+            &json!({"QueueName": "main"}),
+        )
         .expect("made");
     account.run_controllers(&["karpenter"]);
     cluster.install("kube-system", "karpenter-crd", &[]);
-    let values = ["--set", "settings.clusterName=main,settings.interruptionQueue=main"];
+    let values = [
+        "--set",
+        "settings.clusterName=main,settings.interruptionQueue=main",
+    ];
     cluster.install("kube-system", "karpenter", &values);
 
     let terms = json!([{"tags": {"karpenter.sh/discovery": "main"}}]);
@@ -338,9 +362,8 @@ fn karpenter_launches_instances_that_become_nodes_and_drains_one_that_is_interru
     cluster.make_object(DEPLOYMENTS, &deployment("web", 1, &pool));
     let running = || {
         let pods = api.list("/api/v1/namespaces/default/pods");
-        pods.into_iter().find(|pod| {
-            pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null()
-        })
+        pods.into_iter()
+            .find(|pod| pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null())
     };
     cluster.wait("pod on a node of Karpenter's", || running().is_some());
     let node_of = |pod: &Value| {
@@ -387,7 +410,11 @@ fn karpenter_launches_instances_that_become_nodes_and_drains_one_that_is_interru
         cluster.wait(path, || api.get(path).is_none());
     }
     let left = account.counts();
-    assert_eq!(left.get("instance"), Some(&2), "those of the node group: {left:?}");
+    assert_eq!(
+        left.get("instance"),
+        Some(&2),
+        "those of the node group: {left:?}"
+    );
     assert_eq!(
         (left.get("launch_template"), left.get("instance_profile")),
         (None, None)

