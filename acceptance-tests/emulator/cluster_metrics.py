@@ -69,6 +69,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self, path, query):
         if path == GROUP:
             return RESOURCES
+        if not path.startswith(f"{GROUP}/"):
+            raise ApiError(404, {"message": f"nothing at {path}"})
         # The same path as that of the pods and nodes themselves.
         of, selector = path.replace(GROUP, "/api/v1"), query.get("labelSelector", [""])[0]
         found = self.server.api.get(f"{of}?labelSelector={urllib.parse.quote(selector)}" if selector else of)
