@@ -40,6 +40,7 @@ NEEDS = {
     "clis": CLIS,
     "cluster": [*CLIS, *CLUSTERS],
     "cluster_access": [*CLIS, *CLUSTERS],
+    "controllers": [*CLIS, *CLUSTERS, "karpenter-charts"],
     "helm_charts": ["helm", "karpenter-charts"],
     "helm_releases": CONTROL_PLANE,
     "kubernetes_parts": CONTROL_PLANE,

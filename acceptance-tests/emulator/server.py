@@ -196,7 +196,7 @@ class Emulator:
 def stands(call):
     """Whether the answer stands until something changes in the account: a read that does not hang on who asks, or on the time."""
     return (
-        call.service in ("ec2", "eks", "iam", "kms", "logs")
+        call.service in ("ec2", "eks", "events", "iam", "kms", "logs")
         and call.operation.startswith(("Describe", "Get", "List"))
         and "Insight" not in call.operation
     )

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use crate::control_plane::Kubernetes;
 use crate::fault::Fault;
 use crate::http;
+use crate::wait::until;
 
 /// An account of the emulator. Clones are the same account.
 #[derive(Debug, Clone)]
@@ -443,6 +445,36 @@ impl Account {
             made["Subnet"]["SubnetId"].as_str().expect("an id").to_owned()
         };
         [("a", "10.9.0.0/24"), ("b", "10.9.1.0/24")].map(subnet).into()
+    }
+
+    /// A cluster `main` with a control plane behind it, which the provider's identity may enter, and two nodes. What controllers do takes
+    /// its own time: the account's clock then runs at twenty times the usual one.
+    ///
+    /// # Panics
+    /// Where the emulator refuses.
+    pub fn small_cluster(&self) {
+        let subnets = self.subnets();
+        self.eks(
+            "CreateCluster",
+            &json!({
+                "name": "main", "version": "1.35", "roleArn": format!("arn:aws:iam::{}:role/cluster", self.id()),
+                "resourcesVpcConfig": {"subnetIds": subnets},
+                "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": true},
+            }),
+        );
+        self.advance(3600.0);
+        until("the cluster", Duration::from_secs(120), || {
+            self.eks("DescribeCluster", &json!({"name": "main"}))["cluster"]["status"] == "ACTIVE"
+        });
+        self.eks(
+            "CreateNodegroup",
+            &json!({
+                "clusterName": "main", "nodegroupName": "nodes", "subnets": subnets, "instanceTypes": ["m7g.large"],
+                "nodeRole": format!("arn:aws:iam::{}:role/node", self.id()), "amiType": "AL2023_ARM_64_STANDARD",
+                "scalingConfig": {"minSize": 2, "maxSize": 2, "desiredSize": 2},
+            }),
+        );
+        self.set_time_scale(20.0);
     }
 
     /// Forgets the account, to free the emulator's memory: for sweeps over many accounts.

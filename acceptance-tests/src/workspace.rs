@@ -20,7 +20,7 @@ use crate::run::Run;
 use crate::tools;
 
 /// Services whose addresses the provider block names.
-pub(crate) const SERVICES: [&str; 6] = ["ec2", "eks", "iam", "kms", "logs", "sts"];
+pub(crate) const SERVICES: [&str; 8] = ["ec2", "eks", "events", "iam", "kms", "logs", "sqs", "sts"];
 
 /// A temporary folder with a provider block for the rig, credentials of an account, and a development override for the provider.
 /// State lies in it as a file.

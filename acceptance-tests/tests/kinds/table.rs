@@ -9,10 +9,14 @@ use aws::ec2::{
     ClusterSecurityGroup, DefaultSecurityGroup, Disk, ElasticIp, FlowLog, GatewayEndpoint, InterfaceEndpoint,
     InternetGateway, LaunchTemplate, NatGateway, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
 };
-use aws::eks::{AccessEntry, Addon, Cluster, Healthy, Holder, NodeGroup, Taint, Unavailable};
+use aws::eks::{
+    AccessEntry, Addon, Cluster, Healthy, Holder, NodeGroup, PodIdentityAssociation, Taint, Unavailable,
+};
+use aws::events;
 use aws::iam::{IamRole, OidcProvider};
 use aws::kms::Key;
 use aws::logs::LogGroup;
+use aws::sqs::Queue;
 use reconcile::graph::{Graph, Handle};
 use reconcile::kinds::Kinds;
 use reconcile::part::{FieldRule, KindTraits, Object, Part, Ref, Remedy, Tags, Target, Text};
@@ -234,7 +238,7 @@ pub fn rows() -> Vec<Row> {
         ),
         row::<AccessEntry, _>(
             |world| AccessEntry {
-                cluster: world.cluster().ready(),
+                cluster: world.cluster().ready().into(),
                 principal: Some(Text::from(world.role("one").ready().arn())),
                 access_type: "STANDARD".into(),
                 groups: texts(&["readers"]),
@@ -247,7 +251,7 @@ pub fn rows() -> Vec<Row> {
                 tags: tags(),
             },
             [
-                ("cluster", |world, entry| entry.cluster = world.other_cluster().ready()),
+                ("cluster", |world, entry| entry.cluster = world.other_cluster().ready().into()),
                 ("principal", |_, entry| entry.principal = Some(arn_of_role("other"))),
                 ("type", |_, entry| {
                     entry.access_type = "EC2_LINUX".into();
@@ -267,7 +271,7 @@ pub fn rows() -> Vec<Row> {
         .outside("holder", |account, id| make_role_anew(account, id.rsplit('/').next().unwrap())),
         row::<NodeGroup, _>(
             |world| NodeGroup {
-                cluster: world.cluster().ready(),
+                cluster: world.cluster().ready().into(),
                 after: Vec::new(),
                 name: "subject".into(),
                 role_arn: arn_of_role("nodes"),
@@ -290,7 +294,7 @@ pub fn rows() -> Vec<Row> {
                 tags: tags(),
             },
             [
-                ("cluster", |world, group| group.cluster = world.other_cluster().ready()),
+                ("cluster", |world, group| group.cluster = world.other_cluster().ready().into()),
                 ("after", |world, group| group.after = vec![world.group("a").made()]),
                 ("name", |_, group| group.name = "other".into()),
                 ("role_arn", |_, group| group.role_arn = arn_of_role("other")),
@@ -319,7 +323,7 @@ pub fn rows() -> Vec<Row> {
         .outside("health", |account, id| unwell(account, "nodegroup", id, "AsgInstanceLaunchFailures")),
         row::<Addon, _>(
             |world| Addon {
-                cluster: world.cluster().ready(),
+                cluster: world.cluster().ready().into(),
                 after: Vec::new(),
                 name: "vpc-cni".into(),
                 version: "v1.20.0-eksbuild.1".into(),
@@ -331,7 +335,7 @@ pub fn rows() -> Vec<Row> {
                 tags: tags(),
             },
             [
-                ("cluster", |world, addon| addon.cluster = world.other_cluster().ready()),
+                ("cluster", |world, addon| addon.cluster = world.other_cluster().ready().into()),
                 ("after", |world, addon| addon.after = vec![world.group("a").made()]),
                 ("name", |_, addon| {
                     (addon.name, addon.version) = ("kube-proxy".into(), "v1.34.6-eksbuild.2".into());
@@ -408,6 +412,47 @@ pub fn rows() -> Vec<Row> {
                 ("user_data", |_, template| template.user_data = None),
                 ("instance_tags", |_, template| mark(&mut template.instance_tags)),
                 ("tags", |_, template| mark(&mut template.tags)),
+            ],
+        ),
+        row::<PodIdentityAssociation, _>(
+            |world| PodIdentityAssociation {
+                cluster: world.cluster().ready().into(),
+                namespace: "kube-system".into(),
+                service_account: "subject".into(),
+                role_arn: arn_of_role("one"),
+                tags: tags(),
+            },
+            [
+                ("cluster", |world, association| association.cluster = world.other_cluster().ready().into()),
+                ("namespace", |_, association| association.namespace = "other".into()),
+                ("service_account", |_, association| association.service_account = "other".into()),
+                ("role_arn", |_, association| association.role_arn = arn_of_role("other")),
+                ("tags", |_, association| mark(&mut association.tags)),
+            ],
+        ),
+        row::<Queue, _>(
+            |_| queue("subject"),
+            [
+                ("name", |_, queue| queue.name = "other".into()),
+                ("retention_seconds", |_, queue| queue.retention_seconds = 600),
+                ("statements", |_, queue| queue.statements.clear()),
+                ("tags", |_, queue| mark(&mut queue.tags)),
+            ],
+        ),
+        row::<events::Rule, _>(
+            |world| events::Rule {
+                name: "subject".into(),
+                pattern: json!({ "source": ["aws.ec2"], "detail-type": ["EC2 Instance Rebalance Recommendation"] }),
+                receiver: Text::from(world.queue("one").ready().arn()),
+                enabled: true,
+                tags: tags(),
+            },
+            [
+                ("name", |_, rule| rule.name = "other".into()),
+                ("pattern", |_, rule| rule.pattern = json!({ "source": ["aws.health"] })),
+                ("receiver", |world, rule| rule.receiver = Text::from(world.queue("two").ready().arn())),
+                ("enabled", |_, rule| rule.enabled = false),
+                ("tags", |_, rule| mark(&mut rule.tags)),
             ],
         ),
     ]
@@ -620,6 +665,10 @@ impl World {
         })
     }
 
+    fn queue(&mut self, name: &str) -> Handle {
+        self.part(&format!("queue/{name}"), |_| queue(name))
+    }
+
     fn role(&mut self, name: &str) -> Handle {
         self.part(&format!("role/{name}"), |_| role(name))
     }
@@ -739,6 +788,19 @@ fn unwell(account: &Account, kind: &str, id: &str, code: &str) {
         &json!({ "health": { "issues": [issue] } }),
         &chain,
     );
+}
+
+fn queue(name: &str) -> Queue {
+    Queue {
+        name: name.to_owned(),
+        retention_seconds: 300,
+        statements: vec![json!({
+            "Effect": "Allow",
+            "Principal": { "Service": ["events.amazonaws.com"] },
+            "Action": "sqs:SendMessage",
+        })],
+        tags: tags(),
+    }
 }
 
 fn cluster(world: &mut World, name: &str) -> Cluster {

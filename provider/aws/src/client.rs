@@ -143,9 +143,11 @@ macro_rules! clients {
 clients! {
     ec2: aws_sdk_ec2,
     eks: aws_sdk_eks,
+    events: aws_sdk_eventbridge,
     iam: aws_sdk_iam,
     kms: aws_sdk_kms,
     logs: aws_sdk_cloudwatchlogs,
+    sqs: aws_sdk_sqs,
 }
 
 /// The service's address as the provider block says it.

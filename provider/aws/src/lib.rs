@@ -8,6 +8,7 @@ pub mod ec2;
 pub mod eks;
 mod endpoint_services;
 mod errors;
+pub mod events;
 mod failure;
 mod http;
 pub mod iam;
@@ -20,6 +21,7 @@ pub mod partition;
 mod played;
 pub mod services;
 pub mod settings;
+pub mod sqs;
 mod zones;
 
 pub use client::{Account, Aws};

@@ -307,6 +307,15 @@ impl Cluster {
         }
     }
 
+    /// All objects of the type.
+    pub(crate) async fn list_all(&self, doing: &str, of: &Type) -> Result<Vec<Value>, Failure> {
+        let found = match of.known() {
+            Some(known) => known,
+            None => self.discover(of).await?,
+        };
+        self.list(doing, &of.path(&found, None), "").await
+    }
+
     /// Makes an object in the collection at the path.
     ///
     /// # Errors

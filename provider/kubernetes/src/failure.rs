@@ -27,6 +27,8 @@ pub(crate) mod codes {
     pub const ROUTE: &str = "EKB1138";
     /// A namespace has objects of others in it, or a definition others of it.
     pub const SHARED: &str = "EKB1141";
+    /// A controller has to finish objects before it goes.
+    pub const UNFINISHED: &str = "EKB1142";
     /// An object will not be ready.
     pub const NOT_READY: &str = "EKB1139";
 }

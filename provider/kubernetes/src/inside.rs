@@ -18,11 +18,11 @@ const NAMED: usize = 10;
 /// An object that is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Lodger {
-    kind: String,
-    name: String,
+    pub(crate) kind: String,
+    pub(crate) name: String,
     /// Whose it is by its annotation, where another resource of this provider made it: it may go in the same run.
-    of_resource: Option<String>,
-    is_leaving: bool,
+    pub(crate) of_resource: Option<String>,
+    pub(crate) is_leaving: bool,
 }
 
 impl Lodger {

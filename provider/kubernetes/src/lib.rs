@@ -15,6 +15,7 @@
 //! | `fixed.rs` | what of an object never changes |
 //! | `ready.rs` | whether an object is ready, and what it waits for |
 //! | `owned.rs` | what of a live object is ours |
+//! | `unfinished.rs` | what only a controller can finish |
 //! | `others.rs` | what of it others took over |
 //! | `quantity.rs` | `1000m` is `1` |
 
@@ -33,14 +34,17 @@ mod owned;
 mod quantity;
 mod ready;
 mod types;
+mod unfinished;
 
 pub use access::{Access, Endpoint, Route, Token};
 pub use cluster::{Answer, Cluster, Clusters, Version, authority_in_base64};
 pub use duplicates::{duplicates, last_wins};
+pub use failure::codes::UNFINISHED;
 pub use kind::{Objects, any_kind, kinds};
 pub use manifest::Manifest;
 pub use others::{Foreign, fields_of_others};
 pub use types::is_namespaced;
+pub use unfinished::{Finishes, Unfinished};
 
 #[cfg(test)]
 mod tests;

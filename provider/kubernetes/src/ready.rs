@@ -125,6 +125,9 @@ pub(crate) fn ready(of: &Type, live: &Value) -> Ready {
                 None => is_true(live, "Established", "it is not established"),
             }
         }
+        ("karpenter.sh", "NodePool") | ("karpenter.k8s.aws", "EC2NodeClass") => {
+            is_true(live, "Ready", "Karpenter has not looked at it yet")
+        }
         _ if of.known().is_none() => of_foreign(live),
         _ => Yes,
     }

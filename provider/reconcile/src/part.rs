@@ -132,6 +132,12 @@ pub enum Target {
     Id(String),
 }
 
+impl From<Ref> for Target {
+    fn from(part: Ref) -> Self {
+        Self::Part(part)
+    }
+}
+
 /// Which entries of a field are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldRule {

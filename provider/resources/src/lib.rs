@@ -2,7 +2,9 @@
 
 pub mod cluster;
 pub mod cluster_access;
+pub mod controller;
 pub mod network;
+pub mod node_class;
 pub mod platform;
 pub mod policy;
 pub mod provider;

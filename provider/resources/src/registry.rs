@@ -6,7 +6,12 @@ use reconcile::kinds::Kinds;
 use reconcile::resource::{Declared, offer};
 
 use crate::cluster::ClusterResource;
+use crate::controller::ControllerResource;
+use crate::controller::karpenter::Karpenter;
+use crate::controller::keda::Keda;
+use crate::controller::load_balancer::LoadBalancerController;
 use crate::network::NetworkResource;
+use crate::node_class::NodeClassResource;
 use crate::platform::Platform;
 use crate::release::ReleaseResource;
 
@@ -20,6 +25,10 @@ pub(crate) fn visit(visitor: &mut impl Visitor) {
     visitor.visit(NetworkResource);
     visitor.visit(ClusterResource);
     visitor.visit(ReleaseResource::default());
+    visitor.visit(ControllerResource::<LoadBalancerController>::default());
+    visitor.visit(ControllerResource::<Keda>::default());
+    visitor.visit(ControllerResource::<Karpenter>::default());
+    visitor.visit(NodeClassResource);
 }
 
 /// All resources, with their data sources and list resources.

@@ -4,6 +4,7 @@ mod address;
 mod endpoint;
 mod flow_log;
 mod held;
+pub mod images;
 mod internet_gateway;
 mod launch_template;
 mod list;

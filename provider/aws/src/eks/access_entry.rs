@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 use futures::{join, try_join};
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Call, Deleted, Difference, Idempotence, KindTraits, Made, Object, Part, Ref, Tags, Text,
+    Call, Deleted, Difference, Idempotence, KindTraits, Made, Object, Part, Tags, Target, Text,
 };
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -25,7 +25,7 @@ use crate::kind::{
 pub struct AccessEntry {
     /// The cluster, ready.
     #[part(replace)]
-    pub cluster: Ref,
+    pub cluster: Target,
     /// The ARN of the IAM role or user, with its path (AWS EKS `CreateAccessEntry`). None: whoever makes the entry.
     #[part(replace)]
     pub principal: Option<Text>,
@@ -103,7 +103,7 @@ impl UnderParent for AccessEntry {
     // Who destroys a cluster may need the way in until the end.
     const ENDS_WITH_PARENT: bool = true;
 
-    fn parent(&self) -> &Ref {
+    fn parent(&self) -> &Target {
         &self.cluster
     }
 

@@ -7,7 +7,8 @@ use aws_sdk_eks::types::{self, AddonPodIdentityAssociations, AddonStatus, Resolv
 use futures::future::try_join_all;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Call, Condition, Deleted, Difference, Idempotence, KindTraits, Made, Object, Part, Ref, Tags, Text,
+    Call, Condition, Deleted, Difference, Idempotence, KindTraits, Made, Object, Part, Ref, Tags, Target,
+    Text,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ use crate::kind::{At, UnderParent, gone, id_under, no_answer, of, outputs, pace,
 pub struct Addon {
     /// The cluster, ready.
     #[part(replace)]
-    pub cluster: Ref,
+    pub cluster: Target,
     /// What has to be there before it: the nodes that its pods run on.
     #[part(not_compared)]
     pub after: Vec<Ref>,
@@ -85,7 +86,7 @@ impl UnderParent for Addon {
     const MANY: &'static str = "add-ons";
     const PARENT: &'static str = Cluster::KIND;
 
-    fn parent(&self) -> &Ref {
+    fn parent(&self) -> &Target {
         &self.cluster
     }
 

@@ -7,6 +7,7 @@ mod cluster;
 pub mod inside;
 mod issues;
 mod node_group;
+mod pod_identity;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -29,6 +30,7 @@ pub use addon::Addon;
 pub use cluster::Cluster;
 pub use issues::Healthy;
 pub use node_group::{NodeGroup, Taint, Unavailable};
+pub use pod_identity::PodIdentityAssociation;
 pub use token::{ClusterEndpoint, ClusterToken};
 
 /// EKS, and what is being done there.
@@ -66,6 +68,14 @@ pub fn kinds(aws: &Aws, region: &str) -> Kinds {
         .with(under_parent::<AccessEntry>(place))
         .with(under_parent::<NodeGroup>(place))
         .with(under_parent::<Addon>(place))
+}
+
+/// The kinds of what programs in a cluster need of EKS, of which the cluster is no part of the graph but named.
+pub fn kinds_in_named_clusters(aws: &Aws, region: &str) -> Kinds {
+    let place = &Place::new(aws, region);
+    Kinds::new()
+        .with(under_parent::<AccessEntry>(place))
+        .with(under_parent::<PodIdentityAssociation>(place))
 }
 
 /// Whose update it is.

@@ -35,7 +35,7 @@ use crate::kind::{
 pub struct NodeGroup {
     /// The cluster, ready.
     #[part(replace)]
-    pub cluster: Ref,
+    pub cluster: Target,
     /// What has to be there before it: the network plug-in, without which no machine is ready.
     #[part(not_compared)]
     pub after: Vec<Ref>,
@@ -147,7 +147,7 @@ impl UnderParent for NodeGroup {
     const PARENT: &'static str = Cluster::KIND;
     const LEFT_OPEN: &'static [&'static str] = &["release_version"];
 
-    fn parent(&self) -> &Ref {
+    fn parent(&self) -> &Target {
         &self.cluster
     }
 

@@ -2,6 +2,7 @@
 
 mod oidc_provider;
 pub(crate) mod role;
+pub mod trust;
 
 use async_trait::async_trait;
 use reconcile::failure::Failure;

@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 use futures::try_join;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Kind, KindTraits, Loss, Made, Object, Part, Ref, Tags,
+    Ask, Call, Condition, Deleted, Difference, Kind, KindTraits, Loss, Made, Object, Part, Tags, Target,
 };
 use serde_json::Value;
 
@@ -29,6 +29,8 @@ pub(crate) trait UnderParent: Part {
     const MANY: &'static str;
     /// The kind under which it is listed.
     const PARENT: &'static str;
+    /// The field that has its parent's id.
+    const PARENT_FIELD: &'static str = "cluster";
     /// The field that has its name.
     const NAME: &'static str = "name";
     /// An object without our tags that has the same in these fields is the declared part.
@@ -40,8 +42,8 @@ pub(crate) trait UnderParent: Part {
     /// It ends with its parent, and is not deleted before it ([`Kind::ends_with_parent`]).
     const ENDS_WITH_PARENT: bool = false;
 
-    /// The part under which it is made.
-    fn parent(&self) -> &Ref;
+    /// What it is made under, a part or something that is named: a field called [`UnderParent::PARENT_FIELD`].
+    fn parent(&self) -> &Target;
 
     /// Whether the parent may have any: where not, it is not asked, as it would refuse.
     fn may_be_under(_parent: &Object) -> bool {
@@ -53,6 +55,11 @@ pub(crate) trait UnderParent: Part {
 
     /// The one of this name, with all its tags; none, or class `NotFound`: there is none.
     async fn see(api: &Api<Self::Client>, parent: &str, name: &str) -> Result<Option<Object>, Failure>;
+
+    /// The name that the fields of a declared part say.
+    fn name_of(declared: &Value) -> Option<String> {
+        declared[Self::NAME].as_str().map(str::to_owned)
+    }
 
     /// Makes it, with tags in the creating call. The id is [`id_under`].
     async fn make(&self, api: &Api<Self::Client>, parent: &str, call: &Call) -> Result<Made, Failure>;
@@ -185,9 +192,8 @@ fn names<P: UnderParent>(ask: &Ask, parent: &str) -> BTreeSet<String> {
     let declared = ask
         .declared
         .values()
-        .filter_map(|fields| fields[P::NAME].as_str())
-        .filter(|name| !name.contains("${"))
-        .map(str::to_owned);
+        .filter_map(P::name_of)
+        .filter(|name| !name.contains("${"));
     known.chain(declared).collect()
 }
 
@@ -224,12 +230,20 @@ impl<P: UnderParent> Kind for Child<P> {
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         let able = ask.parents.iter();
         let able = able.filter(|parent| can_tell(parent) && P::may_be_under(parent));
-        let found = try_join_all(able.map(|parent| self.look(&parent.id, ask))).await?;
+        let mut parents: BTreeSet<&str> = able.map(|parent| parent.id.as_str()).collect();
+        if ask.parents.is_empty() {
+            // No part of the graph: those that are named.
+            parents.extend(ask.known.values().map(|id| At::of(id).parent));
+            let declared = ask.declared.values();
+            let declared = declared.filter_map(|fields| fields[P::PARENT_FIELD].as_str());
+            parents.extend(declared.filter(|parent| !parent.contains("${")));
+        }
+        let found = try_join_all(parents.into_iter().map(|parent| self.look(parent, ask))).await?;
         Ok(found.into_iter().flatten().collect())
     }
 
     async fn create(&self, part: &P, call: &Call) -> Result<Made, Failure> {
-        let parent = call.id(part.parent())?;
+        let parent = call.target(part.parent())?;
         let doing = format!("creating {} of {parent} ({})", P::TRAITS.title, call.key);
         part.make(&self.place.api(doing).await?, parent, call).await
     }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws::eks::{Addon as EksAddon, Healthy};
-use aws::iam::IamRole;
-use aws::partition::principal;
+use aws::iam::{IamRole, trust};
 use framework::Attr;
 use reconcile::graph::{Graph, Handle, Unknowns};
 use reconcile::part::{Ref, Tags, Text, key};
@@ -218,9 +217,11 @@ pub fn add_ons(
                 Attr::Null => {
                     let role = IamRole {
                         trust: if is_irsa {
-                            irsa(issuer, cluster, account, naming)
+                            let host = cluster.ready().output("oidc_host");
+                            let account = format!("kube-system:{account}");
+                            trust::by_oidc(issuer.ready().arn(), host, &account, naming.region)
                         } else {
-                            pods(naming.region)
+                            trust::by_pod_identity(naming.region)
                         },
                         ..IamRole::for_service(naming.of(component), "", naming.tags(component))
                     }
@@ -252,7 +253,7 @@ pub fn add_ons(
             unknown.note("configuration");
         }
         let part = EksAddon {
-            cluster: cluster.ready(),
+            cluster: cluster.ready().into(),
             name: name.clone(),
             version: unknown.take("version", &version, String::new()),
             configuration: configuration(name, &addon.configuration).unwrap_or_default(),
@@ -266,35 +267,6 @@ pub fn add_ons(
         made.push(graph.part_with(key("addon", name), part, unknown).made());
     }
     made
-}
-
-/// Whom a role lets in that pods get by EKS Pod Identity (EKS user guide, "Create IAM role for an EKS Pod Identity").
-fn pods(region: &str) -> Value {
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Principal": { "Service": principal("pods.eks", region) },
-            "Action": ["sts:AssumeRole", "sts:TagSession"],
-        }],
-    })
-}
-
-/// The same by the OIDC provider of the cluster (EKS user guide, "IAM roles for service accounts").
-fn irsa(issuer: &Handle, cluster: &Handle, account: &str, naming: &Naming<'_>) -> Value {
-    let host = cluster.ready().output("oidc_host");
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Principal": { "Federated": issuer.ready().arn() },
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": { "StringEquals": {
-                (format!("{host}:aud")): principal("sts", naming.region),
-                (format!("{host}:sub")): format!("system:serviceaccount:kube-system:{account}"),
-            } },
-        }],
-    })
 }
 
 #[cfg(test)]

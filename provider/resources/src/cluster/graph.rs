@@ -188,7 +188,7 @@ pub fn graph_with(model: &Cluster, control_plane: Option<&str>) -> Option<Graph>
         _ => Some(graph.part(
             CREATOR,
             AccessEntry {
-                cluster: cluster.ready(),
+                cluster: cluster.ready().into(),
                 principal: None,
                 access_type: "STANDARD".to_owned(),
                 groups: BTreeSet::new(),
@@ -392,7 +392,7 @@ fn access(graph: &mut Graph, model: &Cluster, cluster: &Handle, region: &str) ->
             unknown.note("username");
         }
         let part = AccessEntry {
-            cluster: cluster.ready(),
+            cluster: cluster.ready().into(),
             principal: Some(Text::from(unknown.take(
                 "principal",
                 principal_arn,

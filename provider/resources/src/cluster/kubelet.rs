@@ -116,6 +116,12 @@ fn settings(kubelet: &Kubelet) -> Attr<Vec<Setting>> {
     )
 }
 
+/// The settings as Karpenter's EC2NodeClass has them, which names them as a NodeConfig does.
+pub fn as_object(kubelet: &Kubelet) -> Attr<Value> {
+    let entry = |(name, _, value): Setting| (name.to_owned(), value);
+    settings(kubelet).map(|all| all.into_iter().map(entry).collect())
+}
+
 /// The user data of the nodes; null where nothing is set.
 pub fn user_data(nodes: &SystemNodes) -> Attr<String> {
     let settings = match &nodes.kubelet {

@@ -159,7 +159,7 @@ pub fn system_nodes(
         effect: "NO_SCHEDULE".to_owned(),
     };
     let group = NodeGroup {
-        cluster: cluster.ready(),
+        cluster: cluster.ready().into(),
         name: naming.of("system"),
         role_arn: node_role.arn.unwrap_or_default(),
         subnets: subnet_ids.into_iter().map(Target::Id).collect(),

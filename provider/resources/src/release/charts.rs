@@ -1,15 +1,16 @@
 //! Charts: fetched, and rendered for a release, once a process for equal arguments.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use framework::{Attr, Diagnostic, Path, Value};
+use framework::{Attr, Diagnostic, Path, Type, Value};
 use helm::remote::{Loaded, Loader, Request, Settings, Source};
 use helm::render::GeneratedLeaf;
-use helm::{Capabilities, Release, Rendered, Renderer, values};
+use helm::{Capabilities, Release, Rendered, Renderer};
 use serde_json::Value as Json;
 
 use super::model::Installed;
+use super::values;
 
 /// A chart as a release renders it.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Manifests {
     pub digest: String,
     /// The values that the chart generates: other ones at every render.
     pub generated: Vec<GeneratedLeaf>,
+    /// While some of the values are not known: for each document (definitions, then the others) the fields that follow from them.
+    pub unknown: Option<Vec<BTreeSet<String>>>,
     /// Whether it is for an apply: what is generated is random then.
     is_random: bool,
 }
@@ -103,9 +106,15 @@ impl Charts {
         if let Some(manifests) = there.filter(|manifests| manifests.is_random >= is_random) {
             return Ok(Some(manifests));
         }
-        let manifests = Arc::new(arguments.render(&loaded, digest.clone(), is_random)?);
-        lock(&self.0.rendered).insert(digest, Arc::clone(&manifests));
-        Ok(Some(manifests))
+        let manifests = match &arguments.other_values {
+            None => Some(arguments.render(&loaded, &arguments.values, digest.clone(), is_random)?),
+            Some(other) => arguments.render_with_unknowns(&loaded, other, &digest),
+        };
+        let manifests = manifests.map(Arc::new);
+        if let Some(manifests) = &manifests {
+            lock(&self.0.rendered).insert(digest, Arc::clone(manifests));
+        }
+        Ok(manifests)
     }
 
     async fn load(&self, model: &Installed) -> Result<Option<Arc<Loaded>>, Diagnostic> {
@@ -175,6 +184,8 @@ struct Arguments {
     api_versions: Vec<String>,
     skip_crds: bool,
     values: Json,
+    /// While some of the values are not known: the same with other placeholders in their place.
+    other_values: Option<Json>,
 }
 
 impl Arguments {
@@ -191,7 +202,7 @@ impl Arguments {
         ) else {
             return Ok(None);
         };
-        let Some(values) = user_values(model)? else {
+        let Some((values, other_values)) = user_values(model)? else {
             return Ok(None);
         };
         Ok(Some(Self {
@@ -201,6 +212,7 @@ impl Arguments {
             api_versions: api_versions.into_iter().collect(),
             skip_crds: *skip_crds,
             values,
+            other_values,
         }))
     }
 
@@ -212,12 +224,28 @@ impl Arguments {
             self.kubernetes_version,
             self.api_versions,
             self.skip_crds,
-            self.values
+            self.values,
+            self.other_values
         ]);
         helm::remote::digest(all.to_string().as_bytes())
     }
 
-    fn render(self, loaded: &Loaded, digest: String, is_random: bool) -> Result<Manifests, Diagnostic> {
+    /// Rendered with one placeholder and with another for what is not known: what differs follows from that. None where that decides
+    /// which objects there are, or where the chart cannot do with a placeholder.
+    fn render_with_unknowns(&self, loaded: &Loaded, other: &Json, digest: &str) -> Option<Manifests> {
+        let render = |values| self.render(loaded, values, digest.to_owned(), false).ok();
+        let (mut one, other) = (render(&self.values)?, render(other)?);
+        one.unknown = Some(differing_fields(&one.rendered, &other.rendered)?);
+        Some(one)
+    }
+
+    fn render(
+        &self,
+        loaded: &Loaded,
+        values: &Json,
+        digest: String,
+        is_random: bool,
+    ) -> Result<Manifests, Diagnostic> {
         let refused = |at: &str, error: &helm::Error| {
             Diagnostic::error(
                 "EKB2402",
@@ -236,32 +264,86 @@ impl Arguments {
             renderer.environment = &helm::Process;
         }
         let mut rendered = renderer
-            .render(&self.values)
+            .render(values)
             .map_err(|error| refused("values", &error))?;
         let generated = renderer
-            .generated_leaves(&self.values, &rendered)
+            .generated_leaves(values, &rendered)
             .map_err(|error| refused("values", &error))?;
         if self.skip_crds {
             rendered.documents.crds.clear();
         }
         Ok(Manifests {
             rendered,
-            values: self.values,
+            values: values.clone(),
             digest,
             generated,
+            unknown: None,
             is_random,
         })
     }
 }
 
-/// The user's values; `None` while some of them are not known.
-fn user_values(model: &Installed) -> Result<Option<Json>, Diagnostic> {
-    let own = match &model.values {
-        Attr::Unknown => return Ok(None),
-        Attr::Null => Json::Null,
-        Attr::Known(value) if !value.is_wholly_known() => return Ok(None),
-        Attr::Known(value) => json(value)?,
+/// For each document the fields that differ; none where there are other documents in the other one.
+fn differing_fields(one: &Rendered, other: &Rendered) -> Option<Vec<BTreeSet<String>>> {
+    let hooks = |rendered: &Rendered| {
+        let hooks = rendered.documents.hooks.iter();
+        hooks
+            .map(|hook| (hook.document.kind.clone(), hook.document.name.clone()))
+            .collect::<Vec<_>>()
     };
+    let all = |rendered: &Rendered| -> Option<Vec<Json>> {
+        let documents = rendered
+            .documents
+            .crds
+            .iter()
+            .chain(&rendered.documents.manifests);
+        documents.map(|document| document.json().ok()).collect()
+    };
+    let (documents, others) = (all(one)?, all(other)?);
+    let named = |object: &Json| {
+        let own = &object["metadata"];
+        [
+            object["apiVersion"].clone(),
+            object["kind"].clone(),
+            own["namespace"].clone(),
+            own["name"].clone(),
+        ]
+    };
+    let is_same = documents.len() == others.len()
+        && documents.iter().map(named).eq(others.iter().map(named))
+        && hooks(one) == hooks(other);
+    let fields = |(one, other): (&Json, &Json)| {
+        let names = [one, other].into_iter().filter_map(Json::as_object).flatten();
+        let names = names
+            .map(|(name, _)| name)
+            .filter(|name| one.get(name) != other.get(name));
+        names.cloned().collect()
+    };
+    is_same.then(|| documents.iter().zip(&others).map(fields).collect())
+}
+
+/// The user's values, and where some of them are not known the same with other placeholders in their place; `None` while not even
+/// their form is known.
+fn user_values(model: &Installed) -> Result<Option<(Json, Option<Json>)>, Diagnostic> {
+    let value = match &model.values {
+        Attr::Unknown => return Ok(None),
+        Attr::Null => return Ok(all_values(model, Json::Null)?.map(|all| (all, None))),
+        Attr::Known(value) => value,
+    };
+    if value.is_wholly_known() {
+        return Ok(all_values(model, json(value)?)?.map(|all| (all, None)));
+    }
+    let value = values::untyped(value, &Type::Dynamic);
+    let with = |other| values::with_placeholders(&value, other);
+    let (Some(one), Some(other)) = (with(false), with(true)) else {
+        return Ok(None);
+    };
+    let (one, other) = (all_values(model, json(&one)?)?, all_values(model, json(&other)?)?);
+    Ok(one.zip(other).map(|(one, other)| (one, Some(other))))
+}
+
+/// `own` over the values of files; `None` while it is not known which these are.
+fn all_values(model: &Installed, own: Json) -> Result<Option<Json>, Diagnostic> {
     if !own.is_object() && !own.is_null() {
         return Err(Diagnostic::error(
             "EKB2403",
@@ -288,7 +370,7 @@ fn user_values(model: &Installed) -> Result<Option<Json>, Diagnostic> {
             .at(Path::from("values_files").index(index))
         };
         let bytes = std::fs::read(file).map_err(|error| refused(error.to_string()))?;
-        let values = values::read_bytes(&bytes).map_err(refused)?;
+        let values = helm::values::read_bytes(&bytes).map_err(refused)?;
         overlay(&mut all, helm::chart::to_json(&helm::value::Value::Map(values)));
     }
     if own.is_object() {

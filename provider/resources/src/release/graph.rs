@@ -8,7 +8,7 @@ use helm::release::Record;
 use helm::render::GeneratedLeaf;
 use helm::{Document, Hook, Release};
 use kubernetes::Manifest;
-use reconcile::graph::{Graph, Handle};
+use reconcile::graph::{Graph, Handle, Unknowns};
 use reconcile::part::{Key, Need, Ref, Target};
 use serde_json::{Value, json};
 
@@ -34,6 +34,8 @@ struct Piece {
     object: Value,
     /// Places of values that the chart generates.
     generated: Vec<String>,
+    /// Fields that follow from values that are not known.
+    unknown: BTreeSet<String>,
 }
 
 impl Piece {
@@ -60,6 +62,7 @@ impl Piece {
             name: document.name.clone(),
             object,
             generated: Vec::new(),
+            unknown: BTreeSet::new(),
         })
     }
 
@@ -158,11 +161,13 @@ fn pieces(model: &Installed, manifests: &Manifests) -> Result<Vec<Piece>, helm::
     let (name, namespace) = (text(&model.name), text(&model.namespace));
     let documents = &manifests.rendered.documents;
     let mut all = Vec::new();
-    for document in documents.crds.iter().chain(&documents.manifests) {
+    for (at, document) in documents.crds.iter().chain(&documents.manifests).enumerate() {
         let mut piece = Piece::of(document, &name, &namespace)?;
         let of_it = |leaf: &&GeneratedLeaf| leaf.document == (document.kind.clone(), document.name.clone());
         let leaves = manifests.generated.iter().filter(of_it);
         piece.generated = leaves.map(|leaf| leaf.pointer.clone()).collect();
+        let unknown = manifests.unknown.as_ref().and_then(|unknown| unknown.get(at));
+        piece.unknown = unknown.cloned().unwrap_or_default();
         all.push(piece);
     }
     Ok(all)
@@ -206,8 +211,8 @@ fn record(model: &Installed, manifests: &Manifests) -> Record {
     Record::planned(&manifests.rendered, &release, manifests.values.clone())
 }
 
-/// The parts of what was rendered.
-pub fn graph(model: &Installed, manifests: &Manifests) -> Option<Graph> {
+/// Adds the parts of what was rendered. Objects come after `first`.
+pub fn add(graph: &mut Graph, model: &Installed, manifests: &Manifests, first: &[Ref]) -> Option<()> {
     let (Attr::Known(cluster), Attr::Known(name), Attr::Known(namespace)) =
         (&model.cluster, &model.name, &model.namespace)
     else {
@@ -217,8 +222,11 @@ pub fn graph(model: &Installed, manifests: &Manifests) -> Option<Graph> {
     let record = record(model, manifests);
     // Not the text of the manifests, in which generated values stand.
     let content = manifests.digest.clone();
-    let mut graph = Graph::new();
-    let root = graph.part(
+    let mut unknown = Unknowns::default();
+    if manifests.unknown.is_some() {
+        unknown.note("content");
+    }
+    let root = graph.part_with(
         RECORD,
         Recorded {
             cluster: cluster(),
@@ -232,7 +240,9 @@ pub fn graph(model: &Installed, manifests: &Manifests) -> Option<Graph> {
             record: Some(Arc::new(record)),
             history_max: usize::try_from(model.history_max.unwrap_or(10)).unwrap_or_default(),
         },
+        unknown.clone(),
     );
+    graph.root(&root);
     let pieces = pieces(model, manifests).ok()?;
     let mut hooks = HookParts {
         hooks: &manifests.rendered.documents.hooks,
@@ -240,19 +250,16 @@ pub fn graph(model: &Installed, manifests: &Manifests) -> Option<Graph> {
         namespace,
         release: name,
         content: &content,
+        unknown: &unknown,
     };
-    let made = vec![root.ready()];
-    let after_end = hooks.run(&mut graph, Phase::AfterEnd, &made);
-    let before = hooks.run(
-        &mut graph,
-        Phase::Before,
-        &[made.clone(), after_end.clone()].concat(),
-    );
-    let handles = objects(&mut graph, &pieces, &[made, after_end, before].concat(), &cluster);
+    let made = [vec![root.ready()], first.to_vec()].concat();
+    let after_end = hooks.run(graph, Phase::AfterEnd, &made);
+    let before = hooks.run(graph, Phase::Before, &[made.clone(), after_end.clone()].concat());
+    let handles = objects(graph, &pieces, &[made, after_end, before].concat(), &cluster);
     let mut all: Vec<Ref> = vec![root.ready()];
     all.extend(handles.iter().map(Handle::ready));
-    all.extend(hooks.run(&mut graph, Phase::After, &all));
-    let deployed = graph.part(
+    all.extend(hooks.run(graph, Phase::After, &all));
+    let deployed = graph.part_with(
         DEPLOYED,
         Deployed {
             cluster: cluster(),
@@ -261,16 +268,17 @@ pub fn graph(model: &Installed, manifests: &Manifests) -> Option<Graph> {
             content: content.clone(),
             after: all,
         },
+        unknown.clone(),
     );
-    hooks.run(&mut graph, Phase::BeforeEnd, &[deployed.ready()]);
+    hooks.run(graph, Phase::BeforeEnd, &[deployed.ready()]);
     for piece in &pieces {
         if piece.is_definition() {
             // An earlier installation left it, as helm does.
             graph.take_over(piece.key.clone());
         }
-        keep(&mut graph, model, &piece.key, &piece.object);
+        keep(graph, model, &piece.key, &piece.object);
     }
-    Some(graph)
+    Some(())
 }
 
 /// Says of an object whether it outlives the release.
@@ -284,25 +292,30 @@ fn keep(graph: &mut Graph, model: &Installed, key: &Key, object: &Value) {
     }
 }
 
-/// The parts that the state knows, to look at them and to delete them without the chart.
-pub fn of_state(model: &Installed) -> Option<Graph> {
+/// Adds the parts that the state knows and the graph does not have: to look at them, and to delete them without the chart.
+pub fn add_of_state(graph: &mut Graph, model: &Installed) -> Option<()> {
     let objects = model.common.objects.known()?;
-    let mut graph = Graph::new();
     for (key, fields) in objects {
         let fields: Value = serde_json::from_str(fields.known()?).ok()?;
         let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
         let cluster = || Target::Id(text("cluster"));
+        let list = |name: &str| -> Vec<String> {
+            let texts = fields[name].as_array().into_iter().flatten();
+            texts.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
         let after = || -> Vec<Ref> {
-            let keys = fields["after"].as_array().into_iter().flatten();
-            let keys = keys.filter_map(Value::as_str);
+            let keys = list("after").into_iter();
             keys.map(|key| Ref {
-                key: Key::from(key),
+                key: Key(key),
                 need: Need::Ready,
                 output: None,
             })
             .collect()
         };
         let key = Key(key.clone());
+        if graph.fields(&key).is_some() {
+            continue;
+        }
         if key.0 == RECORD {
             let part = Recorded {
                 cluster: cluster(),
@@ -342,11 +355,11 @@ pub fn of_state(model: &Installed) -> Option<Graph> {
             let (kind, _) = key.0.split_once('/')?;
             let manifest = Manifest::from_fields(kind, &fields)?.manager(MANAGER);
             let manifest = after().into_iter().fold(manifest, Manifest::after);
-            keep(&mut graph, model, &key, &fields);
+            keep(graph, model, &key, &fields);
             graph.part(key, manifest);
         }
     }
-    Some(graph)
+    Some(())
 }
 
 /// The chart's hooks as parts.
@@ -356,6 +369,7 @@ struct HookParts<'a, C> {
     namespace: &'a str,
     release: &'a str,
     content: &'a str,
+    unknown: &'a Unknowns,
 }
 
 impl<C: Fn() -> Target> HookParts<'_, C> {
@@ -371,7 +385,12 @@ impl<C: Fn() -> Target> HookParts<'_, C> {
                 continue;
             };
             let Document { kind, name, .. } = &hook.document;
-            let handle = graph.part(
+            let unknown = if phase.runs_again(hook) {
+                self.unknown.clone()
+            } else {
+                Unknowns::default()
+            };
+            let handle = graph.part_with(
                 Key(format!("hook/{phase}/{kind}/{name}")),
                 Run {
                     cluster: (self.cluster)(),
@@ -387,6 +406,7 @@ impl<C: Fn() -> Target> HookParts<'_, C> {
                     after: after.clone(),
                     what: Some(Arc::new((manifest, hook.clone()))),
                 },
+                unknown,
             );
             after = vec![handle.ready()];
             last = Some(handle.ready());
@@ -437,7 +457,9 @@ fn objects(graph: &mut Graph, pieces: &[Piece], first: &[Ref], cluster: &impl Fn
                 manifest = manifest.after(handle.ready());
             }
         }
-        handles.insert(&piece.key, graph.part(piece.key.clone(), manifest));
+        let mut unknown = Unknowns::default();
+        piece.unknown.iter().for_each(|field| unknown.note(field));
+        handles.insert(&piece.key, graph.part_with(piece.key.clone(), manifest, unknown));
     }
     handles.into_values().collect()
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `model.rs` | arguments and attributes |
 //! | `charts.rs` | charts, fetched and rendered |
+//! | `values.rs` | values laid over others, and those that are not known yet |
 //! | `graph.rs` | the parts: record, objects, and what goes before what |
 //! | `record.rs` | helm's records, as two kinds of parts |
 //! | `hook.rs` | hooks, a part for each phase |
@@ -12,18 +13,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use framework::{Attr, Diagnostic, Diagnostics, Path};
+use kubernetes::Finishes;
 use reconcile::failure::Failure;
 use reconcile::graph::Graph;
 use reconcile::kinds::Kinds;
-use reconcile::part::Key;
+use reconcile::part::{Key, Ref};
 use reconcile::report::Report;
-use reconcile::resource::{Declared, DefaultTimeouts, Managed, Outputs};
+use reconcile::resource::{Declared, DefaultTimeouts, Outputs};
 
 pub mod charts;
 pub mod graph;
 pub mod hook;
 pub mod model;
 pub mod record;
+pub mod values;
 
 use crate::platform::Platform;
 use charts::{Charts, Purpose};
@@ -105,7 +108,7 @@ impl Declared<Platform> for ReleaseResource {
 
     async fn fetch(&self, context: &Platform, model: &mut Installed) -> Result<(), Diagnostic> {
         if !model.kubernetes_version.is_known() {
-            let version = live_version(context, model)
+            let version = live_version(context, &model.common.region, &model.cluster)
                 .await
                 .map_err(|failure| failure.diagnostic())?;
             model.kubernetes_version = Attr::from_option(version);
@@ -114,19 +117,13 @@ impl Declared<Platform> for ReleaseResource {
     }
 
     fn graph(&self, model: &Installed) -> Option<Graph> {
-        match self.charts.rendered(model) {
-            Some(manifests) => graph::graph(model, &manifests),
-            // As the state knows it.
-            None => graph::of_state(model),
-        }
+        let mut graph = Graph::new();
+        self.add_to(&mut graph, model, &[])?;
+        Some(graph)
     }
 
     fn kinds(&self, context: &Platform, region: &str) -> Kinds {
-        let clusters = context.clusters(region);
-        kubernetes::any_kind(&clusters, "cluster")
-            .with(Releases::new(&clusters))
-            .with(Deployments::new(&clusters))
-            .with(Hooks::new(&clusters))
+        kinds_of_release(context, region, &[])
     }
 
     fn outputs(&self, model: &mut Installed, from: &Outputs<'_>) {
@@ -146,7 +143,25 @@ impl Declared<Platform> for ReleaseResource {
     fn adopt(&self, _model: &mut Installed, _report: &Report) {}
 }
 
+/// The kinds of a release's parts. It stays until there is nothing any more that only it finishes.
+pub(crate) fn kinds_of_release(context: &Platform, region: &str, finishes: &'static [Finishes]) -> Kinds {
+    let clusters = context.clusters(region);
+    kubernetes::any_kind(&clusters, "cluster")
+        .with(Releases::new(&clusters))
+        .with(Deployments::new(&clusters, finishes))
+        .with(Hooks::new(&clusters))
+}
+
 impl ReleaseResource {
+    /// Adds the release's parts to a graph; its objects come after `first`.
+    pub(crate) fn add_to(&self, graph: &mut Graph, model: &Installed, first: &[Ref]) -> Option<()> {
+        match self.charts.rendered(model) {
+            Some(manifests) => graph::add(graph, model, &manifests, first),
+            // As the state knows it.
+            None => graph::add_of_state(graph, model),
+        }
+    }
+
     /// The chart, rendered where all is known that it follows from: false where not.
     async fn find(&self, model: &mut Installed, purpose: Purpose) -> Result<bool, Diagnostic> {
         match self.charts.find(model, purpose).await? {
@@ -162,7 +177,7 @@ fn is_folder(model: &Installed) -> bool {
 }
 
 /// The minor version is that of the arguments, else that which the state knows, else the cluster's.
-async fn complete_version(
+pub(crate) async fn complete_version(
     context: Option<&Platform>,
     config: &Installed,
     prior: Option<&Installed>,
@@ -177,14 +192,25 @@ async fn complete_version(
     }
     let version = match context {
         // A cluster that is not there yet has none: known after apply.
-        Some(context) => live_version(context, planned).await.ok().flatten(),
+        Some(context) => {
+            let version = live_version(context, &planned.common.region, &planned.cluster).await;
+            version.ok().flatten()
+        }
         None => None,
     };
     planned.kubernetes_version = version.map_or(Attr::Unknown, Attr::Known);
 }
 
-async fn live_version(context: &Platform, model: &Installed) -> Result<Option<String>, Failure> {
-    let (Attr::Known(region), Attr::Known(cluster)) = (&Managed::common(model).region, &model.cluster) else {
+/// The minor version of a cluster; none while it is not known which one.
+///
+/// # Errors
+/// It cannot be asked.
+pub(crate) async fn live_version(
+    context: &Platform,
+    region: &Attr<String>,
+    cluster: &Attr<String>,
+) -> Result<Option<String>, Failure> {
+    let (Attr::Known(region), Attr::Known(cluster)) = (region, cluster) else {
         return Ok(None);
     };
     let cluster = context.clusters(region).get(cluster);

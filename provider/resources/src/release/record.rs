@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use helm::Hook;
 use helm::release::{Record, Status, timestamp};
-use kubernetes::{Cluster, Clusters};
+use kubernetes::{Cluster, Clusters, Finishes, UNFINISHED, Unfinished};
 use reconcile::clock::Clock;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
@@ -461,14 +461,22 @@ async fn remove(cluster: &Cluster, place: &Place, revision: &Revision) -> Result
 
 /// The kind of [`Deployed`].
 #[derive(Debug)]
-pub struct Deployments(Records);
+pub struct Deployments(Records, Unfinished);
 
 impl Deployments {
-    /// Those of releases in these clusters.
-    pub fn new(clusters: &Clusters) -> Self {
-        Self(Records {
+    /// Those of releases in these clusters. They stay until there are no such objects any more.
+    pub fn new(clusters: &Clusters, finishes: &'static [Finishes]) -> Self {
+        let records = Records {
             clusters: clusters.clone(),
-        })
+        };
+        Self(records, Unfinished::new(finishes))
+    }
+
+    async fn check_unfinished(&self, id: &str) -> Result<(), Failure> {
+        let place = Place::of_id(id);
+        self.1
+            .check(&self.0.at(&place.cluster), &place.doing("removing"))
+            .await
     }
 
     /// Says in the records that the latest revision is deployed, and no other.
@@ -575,8 +583,17 @@ impl Kind for Deployments {
         Ok(())
     }
 
+    async fn in_the_way(&self, object: &Object, _: &[&Object], _: &[&Object]) -> Result<(), Failure> {
+        match self.check_unfinished(&object.id).await {
+            Err(failure) if failure.code == UNFINISHED => Err(failure),
+            // Whoever cannot look now is told when it goes.
+            _ => Ok(()),
+        }
+    }
+
     /// What helm says while it takes a release away. It goes with the record.
     async fn delete(&self, object: &Object, _: &Call) -> Result<Deleted, Failure> {
+        self.check_unfinished(&object.id).await?;
         let place = Place::of_id(&object.id);
         let cluster = self.0.at(&place.cluster);
         for revision in revisions(&cluster, &place).await? {

@@ -1,0 +1,4 @@
+resource "ekb_karpenter" "main" {
+  cluster            = ekb_cluster.main.name
+  kubernetes_version = ekb_cluster.main.kubernetes_version
+}

@@ -1,0 +1,115 @@
+//! `ekb_keda`: scales Deployments by what they do.
+
+use framework::{Attr, Model, Timeouts, Value};
+use kubernetes::Finishes;
+use reconcile::resource::{Common, Managed};
+use serde_json::json;
+
+use super::model::Installation;
+use super::versions::{Line, Versions};
+use super::{Controller, Facts, number, pull_secrets, text, tolerations};
+use crate::release::values::{from_json, over};
+
+/// KEDA, which scales workloads by CPU, memory and events: operator, metrics adapter and admission webhooks.
+///
+/// Scaling by CPU and memory needs the metrics server, which `ekb_cluster` has as an add-on. A destroy waits for objects that only KEDA
+/// can finish.
+#[derive(Model, Managed, Debug, Clone, Default)]
+pub struct Keda {
+    /// Name among the controllers of the environment. Default: the cluster's.
+    #[attribute(optional, computed, keep, replace, validate(length(1..=100)))]
+    pub name: Attr<String>,
+    /// How many pods the operator has; one of them is at work.
+    #[attribute(optional, computed, default = 2, validate(range(1..=10)))]
+    pub replicas: Attr<i64>,
+    #[flatten]
+    #[expect(missing_docs, reason = "its attributes have their own")]
+    pub installation: Installation,
+    #[flatten]
+    #[expect(missing_docs, reason = "its attributes have their own")]
+    pub common: Common,
+    /// How long operations may take. Defaults: create 30m, read 10m, update 30m, delete 30m.
+    #[block]
+    pub timeouts: Attr<Timeouts>,
+}
+
+static VERSIONS: Versions = Versions {
+    lines: &[
+        Line {
+            minor: (2, 21),
+            newest: "2.21.0",
+            works_from: 23,
+            works_until: None,
+            tested: (34, 36),
+        },
+        Line {
+            minor: (2, 20),
+            newest: "2.20.2",
+            works_from: 23,
+            works_until: None,
+            tested: (33, 35),
+        },
+    ],
+    source: "keda.sh/docs, \"Cluster\", Kubernetes compatibility, 2026-08",
+};
+
+impl Controller for Keda {
+    const FACTS: Facts = Facts {
+        resource: "ekb_keda",
+        title: "KEDA",
+        release: "keda",
+        namespace: "keda",
+        chart: "keda",
+        repository: Some("https://kedacore.github.io/charts"),
+        versions: &VERSIONS,
+        finishes: &[
+            Finishes {
+                of: "keda.sh/v1alpha1/ScaledObject",
+                finalizer: "finalizer.keda.sh",
+            },
+            Finishes {
+                of: "keda.sh/v1alpha1/ScaledJob",
+                finalizer: "finalizer.keda.sh",
+            },
+            Finishes {
+                of: "keda.sh/v1alpha1/TriggerAuthentication",
+                finalizer: "finalizer.keda.sh",
+            },
+            Finishes {
+                of: "keda.sh/v1alpha1/ClusterTriggerAuthentication",
+                finalizer: "finalizer.keda.sh",
+            },
+        ],
+    };
+
+    fn installation(&self) -> &Installation {
+        &self.installation
+    }
+
+    fn installation_mut(&mut self) -> &mut Installation {
+        &mut self.installation
+    }
+
+    fn values(&self) -> Value {
+        let plain = from_json(&json!({
+            "operator": { "tolerations": tolerations() },
+            "metricsServer": { "tolerations": tolerations() },
+            "webhooks": { "tolerations": tolerations() },
+        }));
+        let arguments = Value::object([
+            ("clusterName", text(&self.installation.cluster)),
+            (
+                "operator",
+                Value::object([("replicaCount", number(&self.replicas))]),
+            ),
+            ("imagePullSecrets", pull_secrets(&self.installation)),
+        ]);
+        let all = over(plain, arguments);
+        if self.installation.image_registry.is_null() {
+            return all;
+        }
+        let registry = Value::object([("registry", text(&self.installation.image_registry))]);
+        let image = Value::object([("image", registry)]);
+        over(all, Value::object([("global", image)]))
+    }
+}
