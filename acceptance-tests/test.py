@@ -50,9 +50,12 @@ NEEDS = {
     "network_query": CLIS,
     "platform": CLIS,
     "release": [*CLIS, *CLUSTERS, "helm"],
+    "rig_charts": ["venv", "helm", "controller-charts"],
     "rig_cli": CLIS,
     "rig_clusters": CLUSTERS,
     "rig_control_plane": CONTROL_PLANE,
+    "rig_controllers": [*CLUSTERS, "helm", "controller-charts", "keda-operator", "keda-admission-webhooks", "keda-adapter", "karpenter",
+                        "aws-load-balancer-controller"],
 }
 
 

@@ -47,6 +47,8 @@ class Account:
         # What reads were answered since something last changed.
         self.answers = {}
         self.snapshots = {}
+        # The real controllers that run in clusters, and the sessions of their roles: {access key: (role's ARN, its unique id)}.
+        self.controllers, self.sessions = frozenset(), {}
         # Client's ports of connections that a killed process had: their requests are not applied any more.
         self.killed_ports = set()
 
@@ -107,6 +109,7 @@ class Account:
             for backends, _ in self.backends().values():
                 dict.pop(backends, self.id, None)
             self.memory, self.snapshots, self.killed_ports = {}, {}, set()
+            self.controllers, self.sessions = frozenset(), {}
             self.faults = Faults()
             self.clear_log()
 

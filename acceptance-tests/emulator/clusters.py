@@ -16,7 +16,7 @@ import requests
 from botocore.signers import RequestSigner
 from moto.ec2.models import ec2_backends
 
-from . import lifecycle, sts
+from . import controllers, karpenter_nodes, lifecycle, sts
 from .cluster_access import Access, hold_health_port, remember_principal
 from .cluster_nodes import Nodes, given_by, remove_strangers
 from .control_plane import PROGRAMS, ControlPlane, tool
@@ -38,7 +38,8 @@ PLANES, SPARE, SPARES = {}, [], 2
 
 def start(emulator):
     """Once per process; builds the programs first where they are missing."""
-    global front
+    global front, port
+    port = emulator.port
     for name in PROGRAMS:
         tool(name)
     hold_health_port()
@@ -59,11 +60,13 @@ def plane_of(cluster):
     plane = PLANES.get(key(cluster))
     if plane is None:
         access = Access(front, cluster)
-        if SPARE:
-            plane = SPARE.pop()
+        plane = SPARE.pop() if SPARE else None
+        if plane:
+            plane.controllers = controllers.Controllers(plane)
             plane.take(access)
         else:
             plane = ControlPlane(access)
+            plane.controllers = controllers.Controllers(plane)
         PLANES[key(cluster)] = plane
     return plane
 
@@ -121,6 +124,17 @@ def connection(account, region, name):
     plane = plane_of(cluster)
     return {"url": plane.url, "ca": plane.ca, "token": plane.token, "folder": str(plane.folder),
             "pids": {name: program.process.pid for name, program in plane.programs.items()}}
+
+
+def identity(account, region, name, namespace, service_account):
+    """Credentials of the role that a service account has."""
+    cluster = account.backends()["eks"][1][region].clusters[name]
+    return controllers.credentials(account, plane_of(cluster), cluster, namespace, service_account)
+
+
+def what_runs(account, region, name):
+    """The controllers' programs, those that have ended too."""
+    return plane_of(account.backends()["eks"][1][region].clusters[name]).controllers.said()
 
 
 def token(cluster, region, access_key, secret_key, session_token=None):
@@ -231,6 +245,8 @@ def look_at(account, backend, cluster):
         # Restored from a snapshot: another control plane took the place of the one that was there.
         cluster_is_known(backend, cluster)
     plane.access.bring(plane.api, backend)
+    plane.controllers.want(account.controllers, account, cluster, port)
+    karpenter_nodes.look(plane, ec2_backends[account.id][cluster.arn.split(":")[3]], cluster)
     names = set(cluster.nodegroups)
     if names != plane.groups:
         remove_strangers(plane.api, names)

@@ -16,6 +16,9 @@
     POST   /_ekb/accounts/ID/advance         {seconds}: AWS time jumps ahead
     GET    /_ekb/accounts/ID/clusters/REGION/NAME   the control plane behind a cluster, with a token that may do all: {url, ca, token,
                                              folder, pids}; only of an emulator with `--clusters`, as the next
+    POST   /_ekb/accounts/ID/controllers     {run}: these controllers run in the account's clusters where their pods are, and no others
+    GET    /_ekb/accounts/ID/controllers/REGION/NAME   their programs in a cluster: [{controller, program, namespace, pod, pid, running, log}]
+    GET    /_ekb/accounts/ID/identity/REGION/CLUSTER/NAMESPACE/NAME   credentials of the role of a service account, for its pods
     POST   /_ekb/accounts/ID/token           {cluster, region, access_key, secret_key, session_token}: a token as EKS takes it
     GET, POST, DELETE /_ekb/accounts/ID/faults   see faults.py; POST answers {id}
     POST   /_ekb/accounts/ID/insights        {cluster, insights, refreshed}: see eks_catalog.py
@@ -63,6 +66,15 @@ def dispatch(emulator, method, path, query, body):
             return {}
         case ["GET", "accounts", account, "clusters", region, name]:
             return clusters(emulator).connection(emulator.accounts.get(account), region, name)
+        case ["POST", "accounts", account, "controllers"]:
+            if unknown := set(body["run"]) - clusters(emulator).controllers.NAMES:
+                raise LookupError(f"no such controllers: {unknown}")
+            emulator.accounts.get(account).controllers = frozenset(body["run"])
+            return {}
+        case ["GET", "accounts", account, "controllers", region, name]:
+            return clusters(emulator).what_runs(emulator.accounts.get(account), region, name)
+        case ["GET", "accounts", account, "identity", *who]:
+            return clusters(emulator).identity(emulator.accounts.get(account), *who)
         case ["POST", "accounts", _, "token"]:
             return {"token": clusters(emulator).token(**body)}
         case [_, "accounts", account, *rest]:

