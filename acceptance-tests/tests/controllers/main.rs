@@ -1,46 +1,17 @@
 //! Controllers and node classes as users have them, in a cluster with the real API server.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod platform;
+
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use acceptance_tests::{Account, Kubernetes, Running, Stopwatch, Workspace, pause, tool};
+use acceptance_tests::{Account, Kubernetes, Running, Stopwatch, Workspace, charts, pause};
 use serde_json::{Value, json};
-
-/// Karpenter's chart as it is published: its Go module has the definitions in another chart, between lines of a template.
-fn chart() -> &'static str {
-    static CHART: OnceLock<String> = OnceLock::new();
-    CHART.get_or_init(|| {
-        let from = tool("karpenter-charts").join("github.com/aws/karpenter-provider-aws");
-        let chart = tempfile::tempdir().unwrap().keep().join("karpenter");
-        copy(&from.join("karpenter"), &chart, &|text| text);
-        let plain = |text: String| {
-            let lines = text.lines().filter(|line| !line.contains("{{"));
-            lines.map(|line| format!("{line}\n")).collect()
-        };
-        copy(&from.join("karpenter-crd/templates"), &chart.join("crds"), &plain);
-        chart.display().to_string()
-    })
-}
-
-fn copy(from: &Path, to: &Path, change: &dyn Fn(String) -> String) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to, change);
-        } else if let Ok(text) = fs::read_to_string(entry.path()) {
-            fs::write(to, change(text)).unwrap();
-        }
-    }
-}
 
 /// Karpenter with a node class, as a user writes them.
 fn karpenter(arguments: &str) -> String {
-    let chart = chart();
+    let chart = charts::folder("karpenter").display().to_string();
     format!(
         r#"resource "ekb_karpenter" "main" {{
   cluster            = "main"
@@ -269,5 +240,76 @@ fn what_can_never_be_a_node_is_refused_at_plan() {
         );
         workspace.write("main.tf", &old);
         workspace.plan().failed().says("EKB2431").says("1.14.1");
+    });
+}
+
+#[test]
+fn keda_and_the_load_balancer_controller_hold_what_only_they_can_finish() {
+    Workspace::with_clusters(Some(2), |workspace, account| {
+        account.run_controllers(&["keda", "load-balancer-controller", "metrics-server"]);
+        account.small_cluster();
+        let vpc = account.ec2("DescribeVpcs", &json!({}))["Vpcs"][0]["VpcId"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let controller = |resource: &str, chart: &str, more: &str| {
+            let chart = charts::folder(chart);
+            format!(
+                "resource \"{resource}\" \"main\" {{\n  cluster = \"main\"\n  chart   = \"{}\"\n{more}}}\n",
+                chart.display()
+            )
+        };
+        let both = [
+            controller("ekb_keda", "keda", ""),
+            controller(
+                "ekb_load_balancer_controller",
+                "aws-load-balancer-controller",
+                &format!("  vpc_id = \"{vpc}\"\n"),
+            ),
+        ];
+        workspace.write("main.tf", &both.concat());
+        workspace.apply().ok();
+        workspace.plan().ok().assert_empty();
+        let api = account.cluster("main");
+        let role = json!({"RoleName": "main-load-balancer-controller"});
+        account.call("iam", Account::REGION, "GetRole", &role).unwrap();
+        let running: BTreeSet<String> = account
+            .controllers("main")
+            .into_iter()
+            .map(|one| one.program)
+            .collect();
+        assert!(running.len() >= 4, "{running:?}");
+
+        let scaled = json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "shop"},
+            "spec": {"scaleTargetRef": {"name": "shop"}, "triggers": [{"type": "cron", "metadata": {
+                "timezone": "UTC", "start": "0 0 * * *", "end": "1 0 * * *", "desiredReplicas": "2",
+            }}]},
+        });
+        let path = "/apis/keda.sh/v1alpha1/namespaces/default/scaledobjects";
+        api.request("POST", path, Some(&scaled)).unwrap();
+        let one = format!("{path}/shop");
+        acceptance_tests::until("KEDA's finalizer", Duration::from_secs(60), || {
+            api.get(&one)
+                .is_some_and(|live| live["metadata"]["finalizers"].is_array())
+        });
+        workspace
+            .destroy()
+            .failed()
+            .says("EKB1142")
+            .says("ScaledObject default/shop");
+        assert!(
+            api.get("/apis/apps/v1/namespaces/keda/deployments/keda-operator")
+                .is_some()
+        );
+        assert!(api.delete(&one));
+        workspace.destroy().ok();
+        assert!(
+            api.get("/apis/apps/v1/namespaces/keda/deployments/keda-operator")
+                .is_none()
+        );
+        account
+            .call("iam", Account::REGION, "GetRole", &role)
+            .unwrap_err();
     });
 }
