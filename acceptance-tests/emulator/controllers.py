@@ -27,8 +27,8 @@ from .cluster_metrics import Metrics
 from .control_plane import Program, free_port, kubeconfig
 from .kubernetes_api import Api, ApiError
 
-# Real seconds between two looks, and how long credentials hold.
-PACE, VALID_FOR = 0.4, 900
+# Real seconds between two looks, and how long credentials hold; how many programs that have ended are remembered.
+PACE, VALID_FOR, REMEMBERED = 0.4, 900, 10
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Controllers:
             # A program that ends is started again, as its container would be.
             if running.pod_id not in {pod["metadata"]["uid"] for pod, _ in there.get(key, [])} or running.program.has_ended():
                 running.end()
-                self.past.append(self.running.pop(key))
+                self.past = [*self.past, self.running.pop(key)][-REMEMBERED:]
             else:
                 running.refresh()
         for key, candidates in there.items():

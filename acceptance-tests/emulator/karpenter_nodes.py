@@ -28,8 +28,8 @@ def look(plane, ec2, cluster):
 
 def make(api, ec2, cluster, instance):
     """Its name."""
-    zone, subnet = instance.placement["AvailabilityZone"], ec2.get_subnet(instance.subnet_id)
-    region = cluster.arn.split(":")[3]
+    subnet, region = ec2.get_subnet(instance.subnet_id), cluster.arn.split(":")[3]
+    zone = subnet.availability_zone
     kind = INSTANCE_TYPES[instance.instance_type]
     arch = NAMES[kind["ProcessorInfo"]["SupportedArchitectures"][0]]
     name = f"ip-{instance.private_ip.replace('.', '-')}.{region}.compute.internal"

@@ -313,6 +313,7 @@ LOAD_BALANCER_CONTROLLER_CHANGES = {"sigs.k8s.io/aws-load-balancer-controller": 
 KEDA_SCALERS = ["cpu_memory", "cron", "external", "kubernetes_workload"]
 KEDA_CHANGES = {"github.com/kedacore/keda/v2": Changes(
     texts={
+        "cmd/adapter/main.go": [(r'":%v"', '"127.0.0.1:%v"')],
         "cmd/webhooks/main.go": [(r"(\n\s+)Port:", r'\1Host: "127.0.0.1",\1Port:')],
         "pkg/scaling/scalers_builder.go": [("// TRIGGERS-START.*// TRIGGERS-END", (HERE / "keda/triggers.txt").read_text())],
         "pkg/scaling/resolver/scale_resolvers.go": [(r'\s+"[^"]*/pkg/scalers/azure"', ""), (r"azure\.(\w+Key)", r'"\1"')],
@@ -344,15 +345,15 @@ TOOLS = {
                 files=KWOK_STAGES),
         go_tool("aws-iam-authenticator", "0.7.10", "sigs.k8s.io/aws-iam-authenticator/cmd/aws-iam-authenticator", usual=120,
                 collect=True),
-        go_tool("karpenter", "1.14.1", "github.com/aws/karpenter-provider-aws/cmd/controller", usual=300, inline=False, collect=True,
+        go_tool("karpenter", "1.14.1", "github.com/aws/karpenter-provider-aws/cmd/controller", usual=150, inline=False, collect=True,
                 changed=KARPENTER_CHANGES),
-        go_tool("aws-load-balancer-controller", "2.4.5", "sigs.k8s.io/aws-load-balancer-controller", usual=80, inline=False,
+        go_tool("aws-load-balancer-controller", "2.4.5", "sigs.k8s.io/aws-load-balancer-controller", usual=60, inline=False,
                 changed=LOAD_BALANCER_CONTROLLER_CHANGES),
-        go_tool("keda-operator", "2.21.0", "github.com/kedacore/keda/v2/cmd/operator", usual=200, inline=False, module="keda",
+        go_tool("keda-operator", "2.21.0", "github.com/kedacore/keda/v2/cmd/operator", usual=80, inline=False, module="keda",
                 changed=KEDA_CHANGES),
         go_tool("keda-admission-webhooks", "2.21.0", "github.com/kedacore/keda/v2/cmd/webhooks", usual=10, inline=False, module="keda",
                 changed=KEDA_CHANGES),
-        go_tool("keda-adapter", "2.21.0", "github.com/kedacore/keda/v2/cmd/adapter", usual=60, inline=False, module="keda",
+        go_tool("keda-adapter", "2.21.0", "github.com/kedacore/keda/v2/cmd/adapter", usual=30, inline=False, module="keda",
                 changed=KEDA_CHANGES),
         go_tool("helm-renders", "4.3.1", ".", usual=120, only_by_name=True),
         go_charts("karpenter-charts", KARPENTER_CHARTS),
