@@ -33,6 +33,7 @@ SIDE_BY_SIDE = int(os.environ.get("EKB_SIDE_BY_SIDE") or 1)
 CLIS = ["venv", "terraform-1.15", "tofu"]
 CONTROL_PLANE = ["venv", "helm", "etcd", "kube-apiserver"]
 CLUSTERS = ["venv", "etcd", "aws-iam-authenticator", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"]
+CONTROLLERS = ["controller-charts", "keda-operator", "keda-admission-webhooks", "keda-adapter", "karpenter", "aws-load-balancer-controller"]
 # Tools that test programs need: as long as they are being made, other tests run. What is missing here is no fault: a test waits
 # for its tools by itself.
 NEEDS = {
@@ -40,7 +41,7 @@ NEEDS = {
     "clis": CLIS,
     "cluster": [*CLIS, *CLUSTERS],
     "cluster_access": [*CLIS, *CLUSTERS],
-    "controllers": [*CLIS, *CLUSTERS, "karpenter-charts"],
+    "controllers": [*CLIS, *CLUSTERS, *CONTROLLERS],
     "helm_charts": ["helm", "karpenter-charts"],
     "helm_releases": CONTROL_PLANE,
     "kubernetes_parts": CONTROL_PLANE,
@@ -54,8 +55,7 @@ NEEDS = {
     "rig_cli": CLIS,
     "rig_clusters": CLUSTERS,
     "rig_control_plane": CONTROL_PLANE,
-    "rig_controllers": [*CLUSTERS, "helm", "controller-charts", "keda-operator", "keda-admission-webhooks", "keda-adapter", "karpenter",
-                        "aws-load-balancer-controller"],
+    "rig_controllers": [*CLUSTERS, "helm", *CONTROLLERS],
 }
 
 

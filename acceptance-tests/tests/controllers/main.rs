@@ -1,46 +1,17 @@
 //! Controllers and node classes as users have them, in a cluster with the real API server.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod platform;
+
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use acceptance_tests::{Account, Kubernetes, Running, Stopwatch, Workspace, pause, tool};
+use acceptance_tests::{Account, Kubernetes, Running, Stopwatch, Workspace, charts, pause};
 use serde_json::{Value, json};
-
-/// Karpenter's chart as it is published: its Go module has the definitions in another chart, between lines of a template.
-fn chart() -> &'static str {
-    static CHART: OnceLock<String> = OnceLock::new();
-    CHART.get_or_init(|| {
-        let from = tool("karpenter-charts").join("github.com/aws/karpenter-provider-aws");
-        let chart = tempfile::tempdir().unwrap().keep().join("karpenter");
-        copy(&from.join("karpenter"), &chart, &|text| text);
-        let plain = |text: String| {
-            let lines = text.lines().filter(|line| !line.contains("{{"));
-            lines.map(|line| format!("{line}\n")).collect()
-        };
-        copy(&from.join("karpenter-crd/templates"), &chart.join("crds"), &plain);
-        chart.display().to_string()
-    })
-}
-
-fn copy(from: &Path, to: &Path, change: &dyn Fn(String) -> String) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to, change);
-        } else if let Ok(text) = fs::read_to_string(entry.path()) {
-            fs::write(to, change(text)).unwrap();
-        }
-    }
-}
 
 /// Karpenter with a node class, as a user writes them.
 fn karpenter(arguments: &str) -> String {
-    let chart = chart();
+    let chart = charts::folder("karpenter").display().to_string();
     format!(
         r#"resource "ekb_karpenter" "main" {{
   cluster            = "main"
@@ -89,6 +60,34 @@ fn is_ready(api: &Kubernetes, path: &str, apply: &Running) {
     api.merge(&format!("{path}/status"), &status).unwrap();
 }
 
+/// A pod on a node of the database class that a budget never lets go; its pool waits for Karpenter to drain it.
+fn held_pod(api: &Kubernetes) {
+    let pool = POOL.replace("general", "database");
+    let held = json!({"metadata": {"finalizers": ["karpenter.sh/termination"]}});
+    api.merge(&pool, &held).unwrap();
+    let post = |path: &str, object: Value| drop(api.request("POST", path, Some(&object)).unwrap());
+    post(
+        "/api/v1/nodes",
+        json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": "database-1", "labels": {"karpenter.sh/nodepool": "database"}},
+        }),
+    );
+    post(
+        "/api/v1/namespaces/default/pods",
+        json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "db-0", "labels": {"app": "db"}},
+            "spec": {"nodeName": "database-1", "containers": [{"name": "db", "image": "db"}], "tolerations": [{"operator": "Exists"}]},
+        }),
+    );
+    post(
+        "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
+        json!({
+            "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "db"},
+            "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "db"}}},
+        }),
+    );
+}
+
 const POOL: &str = "/apis/karpenter.sh/v1/nodepools/general";
 const CLASS: &str = "/apis/karpenter.k8s.aws/v1/ec2nodeclasses/general";
 
@@ -96,7 +95,10 @@ const CLASS: &str = "/apis/karpenter.k8s.aws/v1/ec2nodeclasses/general";
 fn karpenter_and_its_nodes_are_made_with_all_they_need_and_leave_nothing() {
     Workspace::with_clusters(Some(0), |workspace, account| {
         // All of it is in the plan before there is a cluster.
-        workspace.write("main.tf", &karpenter(""));
+        let database = karpenter("").replace("general", "database");
+        let database = database.split_once("resource \"ekb_node_class\"").unwrap().1;
+        let all = format!("{}resource \"ekb_node_class\"{database}", karpenter(""));
+        workspace.write("main.tf", &all);
         let plan = workspace.plan().ok();
         let objects = planned(&plan.change("ekb_karpenter.main").after);
         for key in [
@@ -117,8 +119,10 @@ fn karpenter_and_its_nodes_are_made_with_all_they_need_and_leave_nothing() {
         account.small_cluster();
         let api = account.cluster("main");
         let running = workspace.start(&["apply", "-no-color", "-auto-approve"]);
-        is_ready(&api, CLASS, &running);
-        is_ready(&api, POOL, &running);
+        for path in [CLASS, POOL] {
+            is_ready(&api, path, &running);
+            is_ready(&api, &path.replace("general", "database"), &running);
+        }
         running.wait(Duration::from_secs(240)).ok();
         workspace.plan().ok().assert_empty();
         let expected = [
@@ -146,6 +150,16 @@ fn karpenter_and_its_nodes_are_made_with_all_they_need_and_leave_nothing() {
         );
         assert_eq!(api.get(CLASS).unwrap()["spec"]["role"], "main-karpenter-node");
 
+        // A drain that never ends is told: at the plan of the destroy, and by its error.
+        held_pod(&api);
+        let said = workspace.destroy().failed();
+        said.says("EKB2436")
+            .says("EKB1143")
+            .says("PodDisruptionBudget default/db")
+            .says("db-0");
+        let free = json!({"metadata": {"finalizers": null}});
+        api.merge(&POOL.replace("general", "database"), &free).unwrap();
+
         // What only Karpenter can finish holds it: a node that somebody else made.
         let claim = json!({
             "apiVersion": "karpenter.sh/v1", "kind": "NodeClaim",
@@ -160,12 +174,30 @@ fn karpenter_and_its_nodes_are_made_with_all_they_need_and_leave_nothing() {
             api.get("/apis/apps/v1/namespaces/kube-system/deployments/karpenter")
                 .is_some()
         );
-        let free = json!({"metadata": {"finalizers": null}});
         api.merge("/apis/karpenter.sh/v1/nodeclaims/by-hand", &free)
             .unwrap();
         api.delete("/apis/karpenter.sh/v1/nodeclaims/by-hand");
+        // And what Karpenter made of AWS goes with it, though nobody is there to take it away.
+        let iam = |operation: &str, parameters: Value| {
+            account
+                .call("iam", Account::REGION, operation, &parameters)
+                .unwrap();
+        };
+        let profile = json!({"InstanceProfileName": "main_1", "Path": "/karpenter/eu-central-1/main/1/"});
+        iam("CreateInstanceProfile", profile);
+        let role = json!({"InstanceProfileName": "main_1", "RoleName": "main-karpenter-node"});
+        iam("AddRoleToInstanceProfile", role);
+        let tags = json!([{"ResourceType": "launch-template", "Tags": [{"Key": "karpenter.k8s.aws/cluster", "Value": "main"}]}]);
+        account.ec2("CreateLaunchTemplate", &json!({
+            "LaunchTemplateName": "karpenter.k8s.aws/1", "LaunchTemplateData": {"InstanceType": "m7g.large"}, "TagSpecifications": tags,
+        }));
         workspace.destroy().ok();
         assert_eq!(in_aws(account), BTreeSet::new());
+        let counts = account.counts();
+        assert_eq!(
+            (counts.get("instance_profile"), counts.get("launch_template")),
+            (None, None)
+        );
         assert!(
             api.get("/apis/apps/v1/namespaces/kube-system/deployments/karpenter")
                 .is_none()
@@ -208,5 +240,76 @@ fn what_can_never_be_a_node_is_refused_at_plan() {
         );
         workspace.write("main.tf", &old);
         workspace.plan().failed().says("EKB2431").says("1.14.1");
+    });
+}
+
+#[test]
+fn keda_and_the_load_balancer_controller_hold_what_only_they_can_finish() {
+    Workspace::with_clusters(Some(2), |workspace, account| {
+        account.run_controllers(&["keda", "load-balancer-controller", "metrics-server"]);
+        account.small_cluster();
+        let vpc = account.ec2("DescribeVpcs", &json!({}))["Vpcs"][0]["VpcId"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let controller = |resource: &str, chart: &str, more: &str| {
+            let chart = charts::folder(chart);
+            format!(
+                "resource \"{resource}\" \"main\" {{\n  cluster = \"main\"\n  chart   = \"{}\"\n{more}}}\n",
+                chart.display()
+            )
+        };
+        let both = [
+            controller("ekb_keda", "keda", ""),
+            controller(
+                "ekb_load_balancer_controller",
+                "aws-load-balancer-controller",
+                &format!("  vpc_id = \"{vpc}\"\n"),
+            ),
+        ];
+        workspace.write("main.tf", &both.concat());
+        workspace.apply().ok();
+        workspace.plan().ok().assert_empty();
+        let api = account.cluster("main");
+        let role = json!({"RoleName": "main-load-balancer-controller"});
+        account.call("iam", Account::REGION, "GetRole", &role).unwrap();
+        let running: BTreeSet<String> = account
+            .controllers("main")
+            .into_iter()
+            .map(|one| one.program)
+            .collect();
+        assert!(running.len() >= 4, "{running:?}");
+
+        let scaled = json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "shop"},
+            "spec": {"scaleTargetRef": {"name": "shop"}, "triggers": [{"type": "cron", "metadata": {
+                "timezone": "UTC", "start": "0 0 * * *", "end": "1 0 * * *", "desiredReplicas": "2",
+            }}]},
+        });
+        let path = "/apis/keda.sh/v1alpha1/namespaces/default/scaledobjects";
+        api.request("POST", path, Some(&scaled)).unwrap();
+        let one = format!("{path}/shop");
+        acceptance_tests::until("KEDA's finalizer", Duration::from_secs(60), || {
+            api.get(&one)
+                .is_some_and(|live| live["metadata"]["finalizers"].is_array())
+        });
+        workspace
+            .destroy()
+            .failed()
+            .says("EKB1142")
+            .says("ScaledObject default/shop");
+        assert!(
+            api.get("/apis/apps/v1/namespaces/keda/deployments/keda-operator")
+                .is_some()
+        );
+        assert!(api.delete(&one));
+        workspace.destroy().ok();
+        assert!(
+            api.get("/apis/apps/v1/namespaces/keda/deployments/keda-operator")
+                .is_none()
+        );
+        account
+            .call("iam", Account::REGION, "GetRole", &role)
+            .unwrap_err();
     });
 }

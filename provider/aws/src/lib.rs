@@ -12,6 +12,7 @@ pub mod events;
 mod failure;
 mod http;
 pub mod iam;
+pub mod karpenter;
 mod kind;
 pub mod kms;
 mod limiter;

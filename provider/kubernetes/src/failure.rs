@@ -29,6 +29,8 @@ pub(crate) mod codes {
     pub const SHARED: &str = "EKB1141";
     /// A controller has to finish objects before it goes.
     pub const UNFINISHED: &str = "EKB1142";
+    /// Nodes are not drained: their pods are held.
+    pub const HELD: &str = "EKB1143";
     /// An object will not be ready.
     pub const NOT_READY: &str = "EKB1139";
 }

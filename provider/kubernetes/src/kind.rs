@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::access::Endpoint;
 use crate::cluster::{Cluster, Clusters, Content, encoded};
 use crate::digest;
+use crate::disruption;
 use crate::failure::codes;
 use crate::inside::{self, Lodger};
 use crate::manifest::{APART, MANAGER, Manifest, WAITS, merge};
@@ -36,6 +37,8 @@ const ANNOTATION: &str = "ekb.io/";
 const FIRST_REASONS: Duration = Duration::from_secs(10);
 /// How long finalizers may take before nobody seems to be at work on them: a load balancer takes minutes to go.
 const FINALIZERS: Duration = Duration::from_secs(300);
+/// How long nodes may be drained that what holds their pods never lets go, before that is told.
+const DRAINING: Duration = Duration::from_secs(600);
 /// The same of a namespace of which its controller says nothing: that always runs.
 const SILENT: Duration = Duration::from_secs(60);
 
@@ -491,6 +494,16 @@ impl Objects {
         Err(Failure::new(class, doing, cause).code(codes::SHARED).hint(
             "Nothing of it was deleted. Remove these objects where nobody needs them, or move them, and run again.",
         ))
+    }
+
+    /// Of a pool of Karpenter's nodes that is going, what does not let its pods go, and whether that never does.
+    async fn held_by_pods(&self, object: &Object) -> Option<(Vec<String>, bool)> {
+        if self.of.name() != "NodePool.karpenter.sh" {
+            return None;
+        }
+        let place = Place::of_id(&object.id);
+        let cluster = self.clusters.get(&place.cluster);
+        disruption::holding_pool(&cluster, &place.name).await.ok()
     }
 
     /// [`Objects::reasons`], asked now and then only.
@@ -1006,6 +1019,19 @@ impl Kind for Objects {
                 "See whether the controller that set them still runs; without it, take them away by hand",
             ));
         }
+        let grace = object
+            .fields
+            .pointer("/spec/template/spec/terminationGracePeriod");
+        if object.condition == Condition::Deleting
+            && waited > DRAINING
+            && grace.is_none()
+            && let Some((held, true)) = self.held_by_pods(object).await
+        {
+            let doing = self.doing("draining the nodes of", &Place::of_id(&object.id));
+            return Err(Failure::new(Class::Stuck, doing, held.join("; "))
+                .code(codes::HELD)
+                .hint("Loosen the budget, or end these pods; then run again. A `termination_grace_period` ends such a wait by itself."));
+        }
         let Condition::Unready(text) = &object.condition else {
             return Ok(());
         };
@@ -1029,6 +1055,10 @@ impl Kind for Objects {
     }
 
     async fn held_up_by(&self, object: &Object, waited: Duration) -> Option<String> {
+        if object.condition == Condition::Deleting {
+            let held = self.held_by_pods(object).await.map(|(held, _)| held);
+            return held.filter(|held| !held.is_empty()).map(|held| held.join("; "));
+        }
         let Condition::Unready(text) = &object.condition else {
             return None;
         };

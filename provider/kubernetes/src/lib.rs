@@ -10,6 +10,7 @@
 //! | `kind.rs` | how such parts are found, applied and deleted |
 //! | `digest.rs` | what of an object is shown: Secrets, long texts and schemas by digest |
 //! | `inside.rs` | what is in a namespace, and whose it is |
+//! | `disruption.rs` | what does not let pods off their nodes |
 //! | `duplicates.rs` | entries of one name, which server-side apply refuses |
 //! | `types.rs` | types of objects: their paths, the order in which they go |
 //! | `fixed.rs` | what of an object never changes |
@@ -23,6 +24,7 @@ mod access;
 mod bearer;
 mod cluster;
 mod digest;
+pub mod disruption;
 mod duplicates;
 mod failure;
 mod fixed;

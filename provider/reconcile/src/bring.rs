@@ -303,24 +303,8 @@ impl Work<'_> {
         let rhythm = self
             .rhythm
             .get_or_insert_with(|| Rhythm::new(run, begun, pace.create, pace.limit));
-        let waited = rhythm.waited(run);
-        let held_up_by = || self.kind.held_up_by(&found.object, waited);
-        if rhythm.is_told(run) {
-            let what = held_up_by().await.map(|what| format!("{doing}: {what}"));
-            run.tell_waiting(&self.part.key, what.as_ref().unwrap_or(&doing), rhythm, false);
-        }
-        if let Err(failure) = rhythm.look(run, self.part.kind, &doing).await {
-            let what = match failure.class {
-                Class::TimedOut => held_up_by()
-                    .await
-                    .map(|what| format!("{}: {what}", failure.cause)),
-                _ => None,
-            };
-            return Err(Failure {
-                cause: what.unwrap_or(failure.cause),
-                ..failure
-            });
-        }
+        let object = (&self.part.key, &*found.object);
+        run.look_again(self.kind, object, &doing, rhythm, false).await?;
         let waited = rhythm.waited(run);
         outlook(self.kind.outlook(&found.object, waited).await)
     }

@@ -266,9 +266,10 @@ impl Run {
             self.sight(|sight| sight.leaves(found));
             let pace = kind.traits().pace;
             let mut rhythm = Rhythm::new(self, Some(begun), pace.delete, pace.limit);
+            let mut object = Arc::clone(&found.object);
             loop {
-                self.tell_waiting(&found.key, &doing, &mut rhythm, true);
-                rhythm.look(self, found.kind, &doing).await?;
+                self.look_again(&kind, (&found.key, &object), &doing, &mut rhythm, true)
+                    .await?;
                 let Some(found) = self.sight(|sight| sight.find(found)) else {
                     break;
                 };
@@ -276,6 +277,7 @@ impl Run {
                     return Err(Failure::new(Class::Other, doing, reason.clone()));
                 }
                 outlook(kind.outlook(&found.object, rhythm.waited(self)).await)?;
+                object = found.object;
             }
         }
         self.gone(found);

@@ -13,8 +13,9 @@ use crate::clock::Moment;
 use crate::ending::Ending;
 use crate::engine::Engine;
 use crate::failure::{Class, Failure};
+use crate::kinds::AnyKind;
 use crate::observe::Observation;
-use crate::part::Key;
+use crate::part::{Key, Object};
 use crate::progress::{Reminder, Step};
 use crate::report::Kept;
 
@@ -138,8 +139,37 @@ impl Run {
         self.call(doing, work).await
     }
 
+    /// Waits for the next look at a part's object. Now and then, and where the time is over, it is said what holds the object up.
+    pub async fn look_again(
+        &self,
+        kind: &Arc<dyn AnyKind>,
+        (key, object): (&Key, &Object),
+        doing: &str,
+        rhythm: &mut Rhythm,
+        is_leaving: bool,
+    ) -> Result<(), Failure> {
+        let waited = rhythm.waited(self);
+        let held_up_by = || kind.held_up_by(object, waited);
+        if rhythm.is_told(self) {
+            let what = held_up_by().await.map(|what| format!("{doing}: {what}"));
+            self.tell_waiting(key, what.as_deref().unwrap_or(doing), rhythm, is_leaving);
+        }
+        match rhythm.look(self, kind.traits().kind, doing).await {
+            Err(failure) if failure.class == Class::TimedOut => {
+                let what = held_up_by()
+                    .await
+                    .map(|what| format!("{}: {what}", failure.cause));
+                Err(Failure {
+                    cause: what.unwrap_or(failure.cause),
+                    ..failure
+                })
+            }
+            other => other,
+        }
+    }
+
     /// Tells of a wait, now and then.
-    pub fn tell_waiting(&self, part: &Key, doing: &str, rhythm: &mut Rhythm, is_leaving: bool) {
+    fn tell_waiting(&self, part: &Key, doing: &str, rhythm: &mut Rhythm, is_leaving: bool) {
         let waited = rhythm.waited(self);
         if rhythm.reminder.is_due(waited) {
             let behind = if is_leaving {

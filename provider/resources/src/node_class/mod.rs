@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use framework::{Attr, Diagnostics};
+use framework::{Attr, Diagnostic, Diagnostics};
+use kubernetes::disruption;
 use reconcile::graph::Graph;
 use reconcile::kinds::Kinds;
 use reconcile::part::Key;
@@ -69,7 +70,7 @@ impl Declared<Platform> for NodeClassResource {
         complete_image(context, config, prior, planned, out).await;
     }
 
-    async fn fetch(&self, context: &Platform, model: &mut NodeClass) -> Result<(), framework::Diagnostic> {
+    async fn fetch(&self, context: &Platform, model: &mut NodeClass) -> Result<(), Diagnostic> {
         if !model.kubernetes_version.is_known() {
             let version = live_version(context, &Managed::common(model).region, &model.cluster).await;
             let version = version.map_err(|failure| failure.diagnostic())?;
@@ -99,6 +100,30 @@ impl Declared<Platform> for NodeClassResource {
             (Attr::Known(cluster), Attr::Known(name)) => format!("{cluster}/{name}").into(),
             _ => from.id(graph::POOL),
         };
+    }
+
+    /// A drain that never ends is known before it begins.
+    async fn check_destroy(&self, context: Option<&Platform>, prior: &NodeClass, out: &mut Diagnostics) {
+        let (Some(context), Attr::Known(region), Attr::Known(cluster), Attr::Known(name)) =
+            (context, &prior.common.region, &prior.cluster, &prior.name)
+        else {
+            return;
+        };
+        let cluster = context.clusters(region).get(cluster);
+        let held = disruption::never_met(&cluster, &disruption::of_pool(name)).await;
+        let Some(held) = held.ok().filter(|held| !held.is_empty()) else {
+            return;
+        };
+        let ends = match &prior.termination_grace_period {
+            Attr::Known(grace) => {
+                format!("The drain ends after {grace} (`termination_grace_period`), whatever they say.")
+            }
+            _ => {
+                "Loosen the budget, or give its pods more replicas, before the nodes are drained.".to_owned()
+            }
+        };
+        let summary = "PodDisruptionBudgets do not let nodes go";
+        out.push(Diagnostic::warning("EKB2436", summary, held.join("\n")).hint(ends));
     }
 
     fn root_key(&self) -> Key {

@@ -9,7 +9,6 @@
 //! | `groups.rs` | node groups of others, which stay behind |
 //! | `rollback.rs` | whether EKS still takes the version back |
 //! | `controllers.rs` | controllers in the cluster that are too old for a version |
-//! | `disruption.rs` | PodDisruptionBudgets that do not let nodes go |
 
 use aws::eks::catalogue::{Support, Version};
 use framework::{Attr, Diagnostic, Diagnostics, Path};
@@ -23,7 +22,6 @@ use insights::Hop;
 use nodes::Nodes;
 
 mod controllers;
-mod disruption;
 mod groups;
 mod insights;
 mod nodes;
@@ -103,14 +101,14 @@ async fn look_inside(
     if !are_replaced {
         return Ok(());
     }
-    let held = disruption::never_met(cluster, &nodes.names()).await?;
+    let held = nodes.never_let_go(cluster).await?;
     if !held.is_empty() {
         let summary = "PodDisruptionBudgets do not let nodes go";
-        let held = Diagnostic::warning(disruption::CODE, summary, held.join("\n"));
+        let held = Diagnostic::warning(nodes::HELD, summary, held.join("\n"));
         out.push(if planned.force_drain == Attr::Known(true) {
             held
         } else {
-            held.hint(disruption::HINT)
+            held.hint(nodes::HELD_HINT)
         });
     }
     Ok(())

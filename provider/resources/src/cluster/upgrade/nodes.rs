@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use kubernetes::{Cluster as Connection, disruption};
+use reconcile::failure::Failure;
 use reconcile::graph::{Graph, without_nulls};
 use reconcile::part::Key;
 use reconcile::report::Report;
@@ -15,6 +17,12 @@ const OF_GROUP: [&str; 3] = ["version", "release_version", "launch_template_vers
 const OF_TEMPLATE: [&str; 4] = ["disks", "imdsv2_only", "hop_limit", "user_data"];
 
 const TEMPLATE: &str = "launch_template";
+
+/// The code of what does not let pods off their nodes.
+pub const HELD: &str = "EKB2240";
+/// What helps against it.
+pub const HELD_HINT: &str = "Loosen the budget, give its pods more replicas, or move them to other nodes. To take pods off their nodes all \
+                             the same set `force_drain = true`.";
 
 /// Node groups of ours and their launch template, as they are.
 #[derive(Debug, Default)]
@@ -45,6 +53,28 @@ impl Nodes {
 
     fn groups(&self) -> impl Iterator<Item = (&Key, &Value)> {
         self.0.iter().filter(|(key, _)| key.0 != TEMPLATE)
+    }
+
+    /// By which their nodes are found; none where there are none.
+    fn selector(&self) -> Option<String> {
+        let names = self.names();
+        (!names.is_empty()).then(|| format!("eks.amazonaws.com/nodegroup in ({})", names.join(",")))
+    }
+
+    /// What never lets go of pods on them, a sentence each.
+    pub async fn never_let_go(&self, cluster: &Connection) -> Result<Vec<String>, Failure> {
+        match self.selector() {
+            Some(selector) => disruption::never_met(cluster, &selector).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What holds pods on them at present, for a drain that has failed.
+    pub async fn held(&self, cluster: &Connection) -> Result<Vec<String>, Failure> {
+        match self.selector() {
+            Some(selector) => disruption::holding(cluster, &selector).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The names of the node groups.

@@ -14,7 +14,6 @@ use reconcile::report::Report;
 use super::super::model::Cluster;
 use super::super::versions::{self, minor};
 use super::super::{addons, graph, known_bad, nodes as system};
-use super::disruption;
 use super::insights::{self, Hop};
 use super::nodes::Nodes;
 use crate::platform::Platform;
@@ -199,13 +198,13 @@ async fn let_go(context: &Platform, model: &Cluster, found: &Report, next: &Grap
         return Ok(());
     }
     let cluster = context.clusters(region).get(name);
-    match disruption::never_met(&cluster, &nodes.names()).await {
+    match nodes.never_let_go(&cluster).await {
         Ok(held) if held.is_empty() => Ok(()),
         Ok(held) => {
             let doing = format!("replacing the system nodes of cluster {name}");
             Err(Failure::new(Class::Invalid, doing, held.join("; "))
-                .code(disruption::CODE)
-                .hint(disruption::HINT))
+                .code(super::nodes::HELD)
+                .hint(super::nodes::HELD_HINT))
         }
         // Said at plan. EKS itself respects budgets.
         Err(failure) => {
@@ -342,13 +341,13 @@ pub async fn explain(context: &Platform, model: &Cluster, failure: Failure) -> F
             .map(Nodes::of_graph)
             .unwrap_or_default();
         let connection = context.clusters(region).get(cluster);
-        let held = disruption::holding(&connection, &groups.names()).await;
+        let held = groups.held(&connection).await;
         if let Ok(held) = held
             && !held.is_empty()
         {
             return Failure {
                 cause: format!("{}. {}", failure.cause.trim_end_matches('.'), held.join("; ")),
-                hint: format!("{} Then apply again.", disruption::HINT),
+                hint: format!("{} Then apply again.", super::nodes::HELD_HINT),
                 ..failure
             };
         }

@@ -3,6 +3,7 @@
 use aws::eks::{AccessEntry, Holder};
 use aws::events::Rule;
 use aws::iam::IamRole;
+use aws::karpenter::Leftovers;
 use aws::partition::{partition, principal};
 use aws::sqs::Queue;
 use framework::{Attr, Diagnostic, Diagnostics, Model, Path, Timeouts, Value};
@@ -291,6 +292,7 @@ impl Controller for Karpenter {
         let minor = self.minor()?;
         let queue = self.interruptions(graph, minor)?;
         let mut first = vec![queue];
+        let mut of_nodes = Vec::new();
         let node_role_arn = match &self.node_role_arn {
             Attr::Known(arn) => arn.clone(),
             // All that Karpenter may do follows from it.
@@ -315,7 +317,8 @@ impl Controller for Karpenter {
                     holder: Holder,
                     tags: Tags::new(),
                 };
-                first.push(graph.part("node_access", entry).ready());
+                of_nodes.push(role.ready());
+                of_nodes.push(graph.part("node_access", entry).ready());
                 arn
             }
         };
@@ -337,6 +340,12 @@ impl Controller for Karpenter {
             }),
         };
         first.extend(identity::add(graph, self, &self.role, &wanted)?);
+        // The controller goes before it, so that nothing is made any more, and the nodes' role after it.
+        let leftovers = Leftovers {
+            cluster: cluster.clone(),
+            after: of_nodes,
+        };
+        first.push(graph.part("leftovers", leftovers).ready());
         Some(first)
     }
 
@@ -344,6 +353,7 @@ impl Controller for Karpenter {
         identity::kinds(context, region)
             .and(aws::sqs::kinds(&context.aws, region))
             .and(aws::events::kinds(&context.aws, region))
+            .and(aws::karpenter::kinds(&context.aws, region))
     }
 
     fn outputs(&mut self, _: &reconcile::resource::Outputs<'_>) {

@@ -7,53 +7,50 @@
 use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
-use kubernetes::Cluster;
 use reconcile::failure::Failure;
 use serde_json::{Map, Value};
 
-/// The code of what does not let go.
-pub const CODE: &str = "EKB2240";
-/// What helps against it.
-pub const HINT: &str = "Loosen the budget, give its pods more replicas, or move them to other nodes. To take pods off their nodes all \
-                        the same set `force_drain = true`.";
+use crate::cluster::{Cluster, encoded};
 
-/// The label that EKS gives to the nodes of a node group.
-const GROUP: &str = "eks.amazonaws.com/nodegroup";
 /// More than that are counted only.
 const MOST: usize = 10;
 
-/// What does not let go of pods on the nodes of these node groups, a sentence a budget.
+/// What does not let go of pods on the nodes with these labels (a selector), a sentence a budget.
 ///
 /// # Errors
 /// No way into the cluster.
-pub async fn never_met(cluster: &Cluster, groups: &[String]) -> Result<Vec<String>, Failure> {
-    let Some(there) = Picture::of(cluster, groups).await? else {
-        return Ok(Vec::new());
-    };
-    Ok(there.never_met())
+pub async fn never_met(cluster: &Cluster, nodes: &str) -> Result<Vec<String>, Failure> {
+    Ok(Picture::of(cluster, nodes).await?.never_met())
 }
 
 /// What holds pods on these nodes at present, never or for now: for a drain that has failed.
 ///
 /// # Errors
 /// No way into the cluster.
-pub async fn holding(cluster: &Cluster, groups: &[String]) -> Result<Vec<String>, Failure> {
-    let Some(there) = Picture::of(cluster, groups).await? else {
-        return Ok(Vec::new());
-    };
-    let mut said = there.never_met();
-    let for_now = there.budgets.iter().filter(|budget| {
-        never(budget).is_none() && budget["status"]["disruptionsAllowed"].as_i64() == Some(0)
-    });
-    said.extend(for_now.filter_map(|budget| {
-        let status = &budget["status"];
-        let why = format!(
-            "{} of its {} pods are healthy, {} have to be",
-            status["currentHealthy"], status["expectedPods"], status["desiredHealthy"]
-        );
-        sentence(budget, &why, &there.pods_of(budget))
-    }));
-    Ok(said)
+pub async fn holding(cluster: &Cluster, nodes: &str) -> Result<Vec<String>, Failure> {
+    Ok(Picture::of(cluster, nodes).await?.holding())
+}
+
+/// The nodes of a pool of Karpenter's.
+pub fn of_pool(name: &str) -> String {
+    format!("karpenter.sh/nodepool={name}")
+}
+
+/// What holds pods on the nodes of a pool of Karpenter's: budgets, and what their owners say, which Karpenter heeds too. True where
+/// some of it never lets go.
+pub(crate) async fn holding_pool(cluster: &Cluster, name: &str) -> Result<(Vec<String>, bool), Failure> {
+    let there = Picture::of(cluster, &of_pool(name)).await?;
+    let is_protected = |pod: &&Value| pod["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"] == "true";
+    let protected: Vec<String> = there.pods.iter().filter(is_protected).map(place).collect();
+    let mut said = there.holding();
+    let is_for_ever = !protected.is_empty() || !there.never_met().is_empty();
+    if !protected.is_empty() {
+        said.push(format!(
+            "pods that may not be disturbed (karpenter.sh/do-not-disrupt): {}",
+            listed(&protected)
+        ));
+    }
+    Ok((said, is_for_ever))
 }
 
 /// Budgets, and the pods on the nodes in question that have to be evicted.
@@ -63,11 +60,7 @@ struct Picture {
 }
 
 impl Picture {
-    /// None where there is nothing to look at.
-    async fn of(cluster: &Cluster, groups: &[String]) -> Result<Option<Self>, Failure> {
-        if groups.is_empty() {
-            return Ok(None);
-        }
+    async fn of(cluster: &Cluster, nodes: &str) -> Result<Self, Failure> {
         let doing = format!(
             "looking for PodDisruptionBudgets in the cluster {}",
             cluster.name()
@@ -75,10 +68,7 @@ impl Picture {
         let budgets = cluster
             .list(&doing, "/apis/policy/v1/poddisruptionbudgets", "")
             .await?;
-        if budgets.is_empty() {
-            return Ok(None);
-        }
-        let selector = format!("&labelSelector={GROUP}%20in%20({})", groups.join(","));
+        let selector = format!("&labelSelector={}", encoded(nodes));
         let nodes = cluster.list(&doing, "/api/v1/nodes", &selector).await?;
         let names = nodes.iter().filter_map(|node| node["metadata"]["name"].as_str());
         let pods = names.map(|name| {
@@ -89,14 +79,30 @@ impl Picture {
             }
         });
         let pods = try_join_all(pods).await?.into_iter().flatten();
-        Ok(Some(Self {
+        Ok(Self {
             budgets,
             pods: pods.filter(is_evicted).collect(),
-        }))
+        })
     }
 
     fn pods_of(&self, budget: &Value) -> Vec<&Value> {
         self.pods.iter().filter(|pod| selects(budget, pod)).collect()
+    }
+
+    fn holding(&self) -> Vec<String> {
+        let mut said = self.never_met();
+        let for_now = self.budgets.iter().filter(|budget| {
+            never(budget).is_none() && budget["status"]["disruptionsAllowed"].as_i64() == Some(0)
+        });
+        said.extend(for_now.filter_map(|budget| {
+            let status = &budget["status"];
+            let why = format!(
+                "{} of its {} pods are healthy, {} have to be",
+                status["currentHealthy"], status["expectedPods"], status["desiredHealthy"]
+            );
+            sentence(budget, &why, &self.pods_of(budget))
+        }));
+        said
     }
 
     fn never_met(&self) -> Vec<String> {
