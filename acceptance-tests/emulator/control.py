@@ -21,6 +21,7 @@
     GET    /_ekb/accounts/ID/identity/REGION/CLUSTER/NAMESPACE/NAME   credentials of the role of a service account, for its pods
     POST   /_ekb/accounts/ID/token           {cluster, region, access_key, secret_key, session_token}: a token as EKS takes it
     GET, POST, DELETE /_ekb/accounts/ID/faults   see faults.py; POST answers {id}
+    POST   /_ekb/accounts/ID/event           {region, source, detail_type, detail}: an event of AWS's own: {sent}, to how many queues; see events.py
     POST   /_ekb/accounts/ID/insights        {cluster, insights, refreshed}: see eks_catalog.py
     POST   /_ekb/accounts/ID/state           {service, region, kind, id, values, chain}: the object gets these values (by path) and goes
                                              through these states: state, AWS seconds, state, …
@@ -33,7 +34,7 @@ import json
 import traceback
 from urllib.parse import parse_qs
 
-from . import credentials, ec2_network, eks_catalog, lifecycle, objects, outside
+from . import credentials, ec2_network, eks_catalog, events, lifecycle, objects, outside
 
 
 def answer(emulator, environ):
@@ -123,6 +124,9 @@ def account_call(account, method, rest, query, body):
         case ["POST", "state"]:
             with account.lock:
                 lifecycle.put(account, **body)
+        case ["POST", "event"]:
+            with account.lock:
+                return {"sent": events.emit(account, **body)}
         case ["POST", "insights"]:
             with account.lock:
                 eks_catalog.set_insights(account, **body)
