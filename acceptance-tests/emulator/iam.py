@@ -20,3 +20,13 @@ def audiences(context):
     others = [one for one in provider.client_id_list if one != context.params["ClientID"]]
     provider.client_id_list = others + [context.params["ClientID"]] * context.operation.startswith("Add")
     return {}
+
+
+@before("iam", "RemoveRoleFromInstanceProfile")
+def role_of_profile(context):
+    """moto looks for the very object, which is another one where the role was read anew."""
+    profile = context.backend.get_instance_profile(context.params["InstanceProfileName"])
+    if any(role.name == context.params["RoleName"] for role in profile.roles):
+        profile.roles = [role for role in profile.roles if role.name != context.params["RoleName"]]
+        return {}
+    return None

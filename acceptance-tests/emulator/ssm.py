@@ -12,7 +12,8 @@ AMAZON_LINUX = re.compile(
     r"(?P<release>recommended|amazon-eks-node-al2023-(?P=arch)-(?P=variant)-(?P=minor)-(?P<version>v\d{8}))/image_id")
 BOTTLEROCKET = re.compile(
     r"/aws/service/bottlerocket/aws-k8s-(?P<minor>1\.\d+)(?P<variant>-nvidia|)/(?P<arch>x86_64|arm64)/(?P<version>latest|\d+\.\d+\.\d+)/image_id")
-NEWEST = "v20261120"
+EKS_IMAGES = re.compile(r"amazon-eks-node-al2023-(?P<arch>x86_64|arm64)-standard-(?P<minor>1\.\d+)-[v*]+")
+NEWEST, EARLIER = "v20261120", "v20261015"
 
 
 def image(name):
@@ -43,9 +44,14 @@ def parameter(context):
 
 @before("ec2", "DescribeImages")
 def images(context):
-    """Those that a parameter has named."""
-    wanted = context.params.get("ImageIds") or next(
-        (one["Values"] for one in context.params.get("Filters", []) if one["Name"] == "image-id"), [])
+    """Those that a parameter has named, and those of EKS by the beginning of their names."""
+    filters = {one["Name"]: one["Values"] for one in context.params.get("Filters", [])}
     known = context.account.table("images")
+    wanted = context.params.get("ImageIds") or filters.get("image-id", [])
     found = [known[id] for id in wanted if id in known]
+    for name in filters.get("name", []):
+        if of := EKS_IMAGES.fullmatch(name):
+            minor, parameter = of["minor"], f"/aws/service/eks/optimized-ami/{of['minor']}/amazon-linux-2023/{of['arch']}/standard/"
+            names = [f"amazon-eks-node-al2023-{of['arch']}-standard-{minor}-{release}" for release in (EARLIER, NEWEST)]
+            found += [image(f"{parameter}{one}/image_id") for one in names]
     return {"Images": found} if found else None

@@ -35,6 +35,14 @@ def copy(source, target, replaced=()):
         path.write_text(text)
 
 
+def definitions(templates, folder):
+    """Karpenter's chart has them too, by a link that modules do not hold; here without what makes templates of them."""
+    folder.mkdir()
+    for path in templates.iterdir():
+        plain = [line for line in path.read_text().splitlines() if "{{" not in line]
+        (folder / path.name).write_text("\n".join(plain) + "\n")
+
+
 # Karpenter's module holds the charts of the release before; a release writes its own version and digest in.
 KARPENTER = [(r"\b1\.13\.0\b", "1.14.1"), (r"digest: sha256:\w+", 'digest: ""')]
 
@@ -220,6 +228,7 @@ def main(folder, kubectl, modules):
     keda_chart(modules["keda"], kubectl, charts / "keda")
     for name in ("karpenter", "karpenter-crd"):
         copy(modules["karpenter"] / "charts" / name, charts / name, KARPENTER)
+    definitions(charts / "karpenter-crd" / "templates", charts / "karpenter" / "crds")
     copy(modules["aws-load-balancer-controller"] / "helm/aws-load-balancer-controller", charts / "aws-load-balancer-controller")
     copy(modules["metrics-server"] / "charts/metrics-server", charts / "metrics-server")
     serve(charts, folder / "served")

@@ -92,6 +92,8 @@ impl Controller for Keda {
 
     fn values(&self) -> Value {
         let plain = from_json(&json!({
+            // Charts before 2.20 have one for all.
+            "tolerations": tolerations(),
             "operator": { "tolerations": tolerations() },
             "metricsServer": { "tolerations": tolerations() },
             "webhooks": { "tolerations": tolerations() },
