@@ -16,6 +16,7 @@
     POST   /_ekb/accounts/ID/advance         {seconds}: AWS time jumps ahead
     GET    /_ekb/accounts/ID/clusters/REGION/NAME   the control plane behind a cluster, with a token that may do all: {url, ca, token,
                                              folder, pids}; only of an emulator with `--clusters`, as the next
+    DELETE /_ekb/accounts/ID/clusters/REGION/NAME   its API server is gone, and never comes back
     POST   /_ekb/accounts/ID/controllers     {run}: these controllers run in the account's clusters where their pods are, and no others
     GET    /_ekb/accounts/ID/controllers/REGION/NAME   their programs in a cluster: [{controller, program, namespace, pod, pid, running, log}]
     GET    /_ekb/accounts/ID/identity/REGION/CLUSTER/NAMESPACE/NAME   credentials of the role of a service account, for its pods
@@ -67,6 +68,9 @@ def dispatch(emulator, method, path, query, body):
             return {}
         case ["GET", "accounts", account, "clusters", region, name]:
             return clusters(emulator).connection(emulator.accounts.get(account), region, name)
+        case ["DELETE", "accounts", account, "clusters", region, name]:
+            clusters(emulator).break_down(emulator.accounts.get(account), region, name)
+            return {}
         case ["POST", "accounts", account, "controllers"]:
             if unknown := set(body["run"]) - clusters(emulator).controllers.NAMES:
                 raise LookupError(f"no such controllers: {unknown}")

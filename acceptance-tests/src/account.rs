@@ -384,6 +384,11 @@ impl Account {
         Kubernetes::new(text("url"), text("ca"), text("token"))
     }
 
+    /// The API server of a cluster in [`Account::REGION`] is gone, for good; EKS knows nothing of it.
+    pub fn break_cluster(&self, name: &str) {
+        self.control("DELETE", &format!("/clusters/{}/{name}", Self::REGION), None);
+    }
+
     /// The folder of the control plane behind a cluster, and the ids of its supervisors' processes by program.
     ///
     /// # Panics
