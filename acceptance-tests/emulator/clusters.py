@@ -18,7 +18,7 @@ from moto.ec2.models import ec2_backends
 
 from . import controllers, karpenter_nodes, lifecycle, sts
 from .cluster_access import Access, hold_health_port, remember_principal
-from .cluster_nodes import Nodes, given_by, remove_strangers
+from .cluster_nodes import Nodes, given_by, instances_of, remove_strangers, terminate
 from .control_plane import PROGRAMS, ControlPlane, tool
 from .extend import after
 from .kubernetes_api import ApiError
@@ -78,7 +78,7 @@ def retire(plane):
 
 def spare_or_end(plane):
     try:
-        if plane.ready.is_set() and plane.clear() and len(SPARE) < SPARES:
+        if plane.ready.is_set() and not plane.broken and plane.clear() and len(SPARE) < SPARES:
             SPARE.append(plane)
             return
     except (ApiError, requests.RequestException) as error:
@@ -124,6 +124,11 @@ def connection(account, region, name):
     plane = plane_of(cluster)
     return {"url": plane.url, "ca": plane.ca, "token": plane.token, "folder": str(plane.folder),
             "pids": {name: program.process.pid for name, program in plane.programs.items()}}
+
+
+def break_down(account, region, name):
+    """The cluster's API is gone, for good."""
+    plane_of(account.backends()["eks"][1][region].clusters[name]).break_down()
 
 
 def identity(account, region, name, namespace, service_account):
@@ -190,8 +195,12 @@ def nodes_are_replaced(account, backend, update):
 def nodes_are_gone(backend, group):
     cluster = backend.clusters.get(group.cluster_name)
     if cluster and key(cluster) in PLANES:
-        account = cluster.arn.split(":")[4]
-        Nodes(None, plane_of(cluster), ec2_backends[account][group.region], cluster, group).remove_all()
+        plane, ec2 = plane_of(cluster), ec2_backends[cluster.arn.split(":")[4]][group.region]
+        if plane.broken:
+            for instance in instances_of(ec2, cluster, group):
+                terminate(ec2, instance)
+        else:
+            Nodes(None, plane, ec2, cluster, group).remove_all()
 
 
 def look_at_nodes(account, backend, group):
@@ -239,7 +248,7 @@ def look(account, id):
 
 def look_at(account, backend, cluster):
     plane = plane_of(cluster)
-    if plane.failure or not plane.is_ready():
+    if plane.broken or plane.failure or not plane.is_ready():
         return
     if cluster.endpoint != plane.url:
         # Restored from a snapshot: another control plane took the place of the one that was there.

@@ -16,11 +16,13 @@
     POST   /_ekb/accounts/ID/advance         {seconds}: AWS time jumps ahead
     GET    /_ekb/accounts/ID/clusters/REGION/NAME   the control plane behind a cluster, with a token that may do all: {url, ca, token,
                                              folder, pids}; only of an emulator with `--clusters`, as the next
+    DELETE /_ekb/accounts/ID/clusters/REGION/NAME   its API server is gone, and never comes back
     POST   /_ekb/accounts/ID/controllers     {run}: these controllers run in the account's clusters where their pods are, and no others
     GET    /_ekb/accounts/ID/controllers/REGION/NAME   their programs in a cluster: [{controller, program, namespace, pod, pid, running, log}]
     GET    /_ekb/accounts/ID/identity/REGION/CLUSTER/NAMESPACE/NAME   credentials of the role of a service account, for its pods
     POST   /_ekb/accounts/ID/token           {cluster, region, access_key, secret_key, session_token}: a token as EKS takes it
     GET, POST, DELETE /_ekb/accounts/ID/faults   see faults.py; POST answers {id}
+    POST   /_ekb/accounts/ID/event           {region, source, detail_type, detail}: an event of AWS's own: {sent}, to how many queues; see events.py
     POST   /_ekb/accounts/ID/insights        {cluster, insights, refreshed}: see eks_catalog.py
     POST   /_ekb/accounts/ID/state           {service, region, kind, id, values, chain}: the object gets these values (by path) and goes
                                              through these states: state, AWS seconds, state, …
@@ -33,7 +35,7 @@ import json
 import traceback
 from urllib.parse import parse_qs
 
-from . import credentials, ec2_network, eks_catalog, lifecycle, objects, outside
+from . import credentials, ec2_network, eks_catalog, events, lifecycle, objects, outside
 
 
 def answer(emulator, environ):
@@ -66,6 +68,9 @@ def dispatch(emulator, method, path, query, body):
             return {}
         case ["GET", "accounts", account, "clusters", region, name]:
             return clusters(emulator).connection(emulator.accounts.get(account), region, name)
+        case ["DELETE", "accounts", account, "clusters", region, name]:
+            clusters(emulator).break_down(emulator.accounts.get(account), region, name)
+            return {}
         case ["POST", "accounts", account, "controllers"]:
             if unknown := set(body["run"]) - clusters(emulator).controllers.NAMES:
                 raise LookupError(f"no such controllers: {unknown}")
@@ -123,6 +128,9 @@ def account_call(account, method, rest, query, body):
         case ["POST", "state"]:
             with account.lock:
                 lifecycle.put(account, **body)
+        case ["POST", "event"]:
+            with account.lock:
+                return {"sent": events.emit(account, **body)}
         case ["POST", "insights"]:
             with account.lock:
                 eks_catalog.set_insights(account, **body)

@@ -129,7 +129,7 @@ class ControlPlane:
         # What was well at the last look at node groups, and their names.
         self.calm, self.groups, self.karpenter_nodes = {}, set(), {}
         self.gateway = Gateway(self.folder)
-        self.programs, self.failure, self.ready, self.ended = {}, None, threading.Event(), False
+        self.programs, self.failure, self.ready, self.ended, self.broken = {}, None, threading.Event(), False, False
         self.lock = threading.Lock()
         authority = Authority("kubernetes")
         self.ca, self.token = authority.pem, secrets.token_hex(32)
@@ -231,6 +231,12 @@ class ControlPlane:
                     said = "\n".join(program.said()[-3000:] for program in self.programs.values())
                     raise RuntimeError(f"{what} is not there: {error}\n{said}") from None
             time.sleep(0.05)
+
+    def break_down(self):
+        """Its API answers no more."""
+        self.broken = True
+        self.controllers.end()
+        self.programs["kube-apiserver"].end()
 
     # --- for another cluster, once its own is gone --------------------------------------------------------------------
 

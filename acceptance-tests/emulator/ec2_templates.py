@@ -32,3 +32,17 @@ def templates_described(context, result):
     for one in result["LaunchTemplates"]:
         tags = context.backend.tags.get(one["LaunchTemplateId"]) or {}
         one["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+@after("ec2", "CreateFleet")
+def instances_have_the_templates_groups(context, result):
+    """moto gives them the default group of the VPC."""
+    for launched in result.get("Instances") or []:
+        template = launched["LaunchTemplateAndOverrides"]["LaunchTemplateSpecification"]
+        data = context.backend.get_launch_template(template["LaunchTemplateId"]).get_version(template.get("Version", "$Default")).data
+        ids = [id for interface in data.get("NetworkInterfaces", []) for id in interface.get("Groups", [])] or data.get("SecurityGroupIds", [])
+        groups = [context.backend.get_security_group_from_id(id) for id in ids]
+        for instance in map(context.backend.get_instance, launched["InstanceIds"] if groups else []):
+            instance.security_groups = groups
+            for interface in instance.nics.values():
+                interface._group_set = groups

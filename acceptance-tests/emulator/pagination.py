@@ -28,15 +28,21 @@ def page(context, result):
     things = result.get(key)
     if not isinstance(things, list) or result.get(token_out):
         return result
-    start, limit = 0, context.params.get(limit_key)
-    token = context.params.get(token_in)
-    if token:
-        try:
-            start = int(base64.b64decode(token).decode().removeprefix("ekb:"))
-        except ValueError:
-            raise error(context.service, "InvalidNextToken", f"Invalid value '{token}' for {token_in}.") from None
+    limit, token = context.params.get(limit_key), context.params.get(token_in)
+    try:
+        start = start_of(token)
+    except ValueError:
+        raise error(context.service, "InvalidNextToken", f"Invalid value '{token}' for {token_in}.") from None
     end = start + int(limit) if limit else None
     result = dict(result, **{key: things[start:end]})
     if end is not None and end < len(things):
-        result[token_out] = base64.b64encode(f"ekb:{end}".encode()).decode()
+        result[token_out] = token_of(end)
     return result
+
+
+def start_of(token):
+    return int(base64.b64decode(token).decode().removeprefix("ekb:")) if token else 0
+
+
+def token_of(start):
+    return base64.b64encode(f"ekb:{start}".encode()).decode()

@@ -10,7 +10,7 @@ import traceback
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from . import control, credentials, extend, faults, lifecycle, plain, processes, services, sqs
+from . import control, credentials, ec2_catalogue, extend, faults, lifecycle, plain, processes, services, sqs
 from .accounts import Accounts
 from .call import Call
 
@@ -144,6 +144,8 @@ class Emulator:
     def run(self, call, entry):
         """(status, headers, body): what was answered before, where nothing has changed since."""
         account = call.account
+        if said := ec2_catalogue.answer(call):
+            return said
         if call.mutating:
             account.answers.clear()
         if self.clusters or not stands(call):

@@ -355,6 +355,16 @@ impl Account {
         );
     }
 
+    /// An event of a service of AWS in [`Account::REGION`], for example `EC2 Spot Instance Interruption Warning` of `aws.ec2`. It comes to the
+    /// queues of the rules that match, if their policies let `EventBridge` in: to how many.
+    #[must_use]
+    pub fn event(&self, source: &str, detail_type: &str, detail: &Value) -> u64 {
+        let body =
+            json!({ "region": Self::REGION, "source": source, "detail_type": detail_type, "detail": detail });
+        let sent = self.control("POST", "/event", Some(&body));
+        sent["sent"].as_u64().unwrap_or_default()
+    }
+
     /// What EKS finds out about a cluster in [`Account::REGION`], in the shape of `DescribeInsight`; a finding that says nothing else
     /// is an error at the next minor. `refreshed`: only a refresh shows it.
     pub fn insights(&self, cluster: &str, findings: &Value, refreshed: bool) {
@@ -372,6 +382,11 @@ impl Account {
         let behind = self.behind(name);
         let text = |name: &str| behind[name].as_str().expect("a text");
         Kubernetes::new(text("url"), text("ca"), text("token"))
+    }
+
+    /// The API server of a cluster in [`Account::REGION`] is gone, for good; EKS knows nothing of it.
+    pub fn break_cluster(&self, name: &str) {
+        self.control("DELETE", &format!("/clusters/{}/{name}", Self::REGION), None);
     }
 
     /// The folder of the control plane behind a cluster, and the ids of its supervisors' processes by program.

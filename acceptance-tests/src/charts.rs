@@ -35,6 +35,20 @@ pub fn folder(name: &str) -> PathBuf {
     folder
 }
 
+/// The folder of an earlier version of `keda` or `karpenter`: the same but for a field of a definition (`initialCooldownPeriod` of
+/// ScaledObjects, `terminationGracePeriod` of node pools). The registry and the repository have it too.
+///
+/// # Panics
+/// Where there is none.
+#[must_use]
+pub fn earlier(name: &str) -> PathBuf {
+    let folder = tools::tool("controller-charts")
+        .with_file_name("earlier")
+        .join(name);
+    assert!(folder.is_dir(), "no earlier chart {name}");
+    folder
+}
+
 /// The chart's archive (`.tgz`).
 ///
 /// # Panics

@@ -70,6 +70,13 @@ fn every_chart_comes_from_a_folder_an_archive_a_repository_and_a_registry() {
         assert_eq!(rendered(&[&registry, &version]), from_folder, "{name}, registry");
         assert!(charts::digest(name).starts_with("sha256:"));
     }
+    // An earlier version.
+    let repository = format!("--repo={}", served.repository());
+    let constraint = ["template", "it", "keda", &repository, "--version=~2.20"];
+    let folder = charts::earlier("keda").display().to_string();
+    let from_folder = helm(home.path(), &["template", "it", &folder]);
+    assert_eq!(helm(home.path(), &constraint), from_folder);
+    assert!(!from_folder.contains("initialCooldownPeriod") && from_folder.contains("kedacore/keda:2.20.0"));
 }
 
 #[test]

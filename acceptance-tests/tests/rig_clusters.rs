@@ -430,6 +430,23 @@ fn node_groups_have_nodes_and_a_disruption_budget_blocks_their_update() {
     until("the nodes' end", MINUTE, || nodes(&api).is_empty());
     let left = account.objects();
     assert!(!left.iter().any(|object| object.kind == "instance"), "{left:?}");
+
+    // A cluster whose API is gone: EKS goes on, and deletes what it knows of.
+    cluster.nodegroup("main", &json!({}));
+    account.break_cluster("main");
+    let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| api.get("/version")));
+    assert!(answer.is_err(), "{answer:?}");
+    account.eks("DeleteNodegroup", &group);
+    account.advance(200.0);
+    let kinds = || {
+        let mut kinds: Vec<_> = account.counts().into_keys().collect();
+        kinds.retain(|kind| ["instance", "nodegroup", "cluster"].contains(&kind.as_str()));
+        kinds
+    };
+    until("the node group's end", MINUTE, || kinds() == ["cluster"]);
+    account.eks("DeleteCluster", &json!({"name": "main"}));
+    account.advance(200.0);
+    until("the cluster's end", MINUTE, || kinds().is_empty());
     cluster.account.forget();
 }
 

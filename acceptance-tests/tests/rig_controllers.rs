@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use acceptance_tests::{Account, Kubernetes, Rig, charts, until};
+use acceptance_tests::{Account, Kubernetes, Rig, Stopwatch, charts, until};
 use serde_json::{Value, json};
 use support::{children, listening, text};
 
@@ -96,8 +96,10 @@ impl Cluster {
 
     /// Waits, and says in the end what the controllers said.
     fn wait(&self, what: &str, mut yes: impl FnMut() -> bool) {
+        let watch = Stopwatch::start();
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| until(what, LIMIT, &mut yes)));
         assert!(done.is_ok(), "no {what}\n{}", self.logs());
+        eprintln!("{what}: {:.1} s", watch.elapsed().as_secs_f32());
     }
 
     fn logs(&self) -> String {
@@ -325,14 +327,26 @@ fn karpenter_launches_instances_that_become_nodes_and_drains_one_that_is_interru
         "CreateRole",
         &json!({"RoleName": "node", "AssumeRolePolicyDocument": "{}"}),
     );
-    let queue = account
-        .call(
-            "sqs",
-            Account::REGION,
-            "CreateQueue",
-            &json!({"QueueName": "main"}),
-        )
-        .expect("made");
+    let call = |service: &str, operation: &str, params: &Value| {
+        account
+            .call(service, Account::REGION, operation, params)
+            .unwrap_or_else(|error| panic!("{operation}: {error:?}"))
+    };
+    let queue = call("sqs", "CreateQueue", &json!({"QueueName": "main"}));
+    let arn = format!("arn:aws:sqs:{}:{}:main", Account::REGION, account.id());
+    let spot = "EC2 Spot Instance Interruption Warning";
+    let pattern = json!({"source": ["aws.ec2"], "detail-type": [spot]}).to_string();
+    call(
+        "events",
+        "PutRule",
+        &json!({"Name": "spot", "EventPattern": pattern}),
+    );
+    let targets = json!([{"Id": "queue", "Arn": arn}]);
+    call(
+        "events",
+        "PutTargets",
+        &json!({"Rule": "spot", "Targets": targets}),
+    );
     account.run_controllers(&["karpenter"]);
     cluster.install("kube-system", "karpenter-crd", &[]);
     let values = [
@@ -381,16 +395,18 @@ fn karpenter_launches_instances_that_become_nodes_and_drains_one_that_is_interru
         text(&found["Reservations"][0]["Instances"][0]["State"]["Name"])
     };
     assert_eq!(state(), "running");
+    let found = account.ec2("DescribeInstances", &json!({"InstanceIds": [instance]}));
+    let groups = &found["Reservations"][0]["Instances"][0]["SecurityGroups"];
+    assert_eq!(groups[0]["GroupId"], group, "{groups}");
 
-    // Two minutes before AWS takes it back.
-    let warning = json!({"version": "0", "id": "1", "detail-type": "EC2 Spot Instance Interruption Warning", "source": "aws.ec2",
-        "account": account.id(), "time": "2026-11-27T00:00:00Z", "region": Account::REGION,
-        "resources": [format!("arn:aws:ec2:{}a:instance/{instance}", Account::REGION)],
-        "detail": {"instance-id": instance, "instance-action": "terminate"}});
-    let message = json!({"QueueUrl": queue["QueueUrl"], "MessageBody": warning.to_string()});
-    account
-        .call("sqs", Account::REGION, "SendMessage", &message)
-        .expect("sent");
+    // Two minutes before AWS takes it back; the queue's policy must let EventBridge in.
+    let detail = json!({"instance-id": instance, "instance-action": "terminate"});
+    assert_eq!(account.event("aws.ec2", spot, &detail), 0);
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn,
+        "Principal": {"Service": ["events.amazonaws.com", "sqs.amazonaws.com"]}}]});
+    let attributes = json!({"QueueUrl": queue["QueueUrl"], "Attributes": {"Policy": policy.to_string()}});
+    call("sqs", "SetQueueAttributes", &attributes);
+    assert_eq!(account.event("aws.ec2", spot, &detail), 1);
     let name = node["metadata"]["name"].clone();
     cluster.wait("pod on another node", || {
         running().is_some_and(|pod| pod["spec"]["nodeName"] != name)

@@ -4,6 +4,7 @@ chart repository serve.
     charts.py FOLDER KUBECTL MODULES     MODULES is JSON: {name: folder of the module}
 
     FOLDER/charts/NAME/                  the charts
+    FOLDER/earlier/NAME/                 of some an earlier version
     FOLDER/served/charts/                a repository: index.yaml, NAME-VERSION.tgz
     FOLDER/served/v2/charts/NAME/        a registry, as paths of the OCI distribution API
 """
@@ -175,6 +176,34 @@ def in_namespace(thing):
                 in_namespace(value)
 
 
+# --- earlier versions: as the later ones, but for a field of a definition ---------------------------------------------
+
+# Chart: version, file of the definition, and the field.
+EARLIER = {
+    "keda": ("2.20.0", "templates/customresourcedefinition-scaledobjects.keda.sh.yaml", "initialCooldownPeriod"),
+    "karpenter": ("1.13.0", "crds/karpenter.sh_nodepools.yaml", "terminationGracePeriod"),
+}
+
+
+def earlier(chart, target, version, file, field):
+    now = yaml.safe_load((chart / "Chart.yaml").read_text())["version"]
+    shutil.copytree(chart, target)
+    for name in ("Chart.yaml", "values.yaml"):
+        (target / name).write_text((target / name).read_text().replace(now, version))
+    lines, kept, within = (target / file).read_text().splitlines(), [], None
+    for line in lines:
+        depth = len(line) - len(line.lstrip())
+        if within is None and line.strip() == f"{field}:":
+            within = depth
+        elif within is not None and depth <= within and line.strip():
+            within = None
+        if within is None:
+            kept.append(line)
+    if kept == lines:
+        raise SystemExit(f"charts.py: {file} has no {field}")
+    (target / file).write_text("\n".join(kept) + "\n")
+
+
 # --- served ---------------------------------------------------------------------------------------------------------
 
 
@@ -193,18 +222,19 @@ def digest(content):
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def serve(charts, served):
+def serve(folders, served):
+    """The later versions of a chart before the earlier ones."""
     entries, repository = {}, served / "charts"
     repository.mkdir(parents=True)
-    for folder in sorted(charts.iterdir()):
+    for folder in folders:
         chart = yaml.safe_load((folder / "Chart.yaml").read_text())
         name, version, archive = chart["name"], chart["version"], pack(folder)
         (repository / f"{name}-{version}.tgz").write_bytes(archive)
-        entries[name] = [{**chart, "digest": hashlib.sha256(archive).hexdigest(), "urls": [f"{name}-{version}.tgz"],
-                          "created": "2026-11-27T00:00:00Z"}]
+        entries.setdefault(name, []).append({
+            **chart, "digest": hashlib.sha256(archive).hexdigest(), "urls": [f"{name}-{version}.tgz"], "created": "2026-11-27T00:00:00Z"})
         registry = served / "v2/charts" / name
         for sub in ("blobs", "manifests", "tags"):
-            (registry / sub).mkdir(parents=True)
+            (registry / sub).mkdir(parents=True, exist_ok=True)
         config = json.dumps(chart).encode()
         for blob in (config, archive):
             (registry / "blobs" / digest(blob)).write_bytes(blob)
@@ -216,7 +246,8 @@ def serve(charts, served):
         # A `+` of a version is no character of a tag.
         for reference in (version.replace("+", "_"), digest(manifest)):
             (registry / "manifests" / reference).write_bytes(manifest)
-        (registry / "tags/list").write_text(json.dumps({"name": f"charts/{name}", "tags": [version.replace("+", "_")]}))
+        tags = [one["version"].replace("+", "_") for one in entries[name]]
+        (registry / "tags/list").write_text(json.dumps({"name": f"charts/{name}", "tags": tags}))
     (repository / "index.yaml").write_text(yaml.safe_dump({
         "apiVersion": "v1", "generated": "2026-11-27T00:00:00Z", "entries": entries}))
 
@@ -231,7 +262,9 @@ def main(folder, kubectl, modules):
     definitions(charts / "karpenter-crd" / "templates", charts / "karpenter" / "crds")
     copy(modules["aws-load-balancer-controller"] / "helm/aws-load-balancer-controller", charts / "aws-load-balancer-controller")
     copy(modules["metrics-server"] / "charts/metrics-server", charts / "metrics-server")
-    serve(charts, folder / "served")
+    for name, what in EARLIER.items():
+        earlier(charts / name, folder / "earlier" / name, *what)
+    serve([*sorted(charts.iterdir()), *sorted((folder / "earlier").iterdir())], folder / "served")
 
 
 if __name__ == "__main__":

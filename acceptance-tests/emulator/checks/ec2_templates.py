@@ -37,3 +37,5 @@ def check(checker):
     for gone in (ec2.delete_launch_template, ec2.describe_launch_template_versions):
         checker.refused(gone, "InvalidLaunchTemplateId.NotFound", LaunchTemplateId=id)
     checker.refused(ec2.describe_launch_templates, "InvalidLaunchTemplateId.NotFound", LaunchTemplateIds=[id])
+    # By Karpenter.
+    checker.called_elsewhere("ec2", "CreateFleet")
