@@ -101,7 +101,7 @@ mod tests {
         );
         assert_eq!(
             statement(2)["Condition"]["StringEquals"]["iam:PassedToService"],
-            json!(["vpc-flow-logs.amazonaws.com"])
+            json!(["pods.eks.amazonaws.com", "vpc-flow-logs.amazonaws.com"])
         );
         assert!(super::policy(&["aws_vpc"]).unwrap_err().contains("ekb_network"));
     }

@@ -845,7 +845,10 @@ fn kinds_state_every_action_they_call() {
     let (aws, _) = aws(settings(), |_| Answer::Lost);
     let kinds = all_kinds(&aws)
         .and(crate::kms::kinds(&aws, "eu-central-1"))
-        .and(crate::eks::kinds(&aws, "eu-central-1"));
+        .and(crate::eks::kinds(&aws, "eu-central-1"))
+        .and(crate::eks::kinds_in_named_clusters(&aws, "eu-central-1"))
+        .and(crate::events::kinds(&aws, "eu-central-1"))
+        .and(crate::sqs::kinds(&aws, "eu-central-1"));
     let stated: BTreeSet<&str> = kinds
         .traits()
         .flat_map(|kind| kind.reads.iter().chain(kind.writes))
