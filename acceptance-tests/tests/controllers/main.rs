@@ -298,7 +298,21 @@ fn keda_and_the_load_balancer_controller_hold_what_only_they_can_finish() {
                 &format!("  vpc_id = \"{vpc}\"\n"),
             ),
         ];
-        workspace.write("main.tf", &both.concat());
+        // What KEDA counts on is asked for.
+        workspace.write("main.tf", &both[0]);
+        workspace
+            .apply()
+            .failed()
+            .says("EKB2437")
+            .says("ekb_release.metrics_server.cluster");
+        let metrics = format!(
+            "resource \"ekb_release\" \"metrics_server\" {{\n  name = \"metrics-server\"\n  namespace = \"kube-system\"\n  \
+             cluster = \"main\"\n  chart = \"{}\"\n}}\n",
+            charts::folder("metrics-server").display()
+        );
+        let [keda, balancers] = both;
+        let keda = keda.replace("\"main\"\n  chart", "ekb_release.metrics_server.cluster\n  chart");
+        workspace.write("main.tf", &[metrics, keda, balancers].concat());
         workspace.apply().ok();
         workspace.plan().ok().assert_empty();
         let api = account.cluster("main");
