@@ -17,8 +17,10 @@ NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 
 def answer(call):
     """(status, headers, body); nothing for other calls, and for types by name, of which there are few."""
-    if call.service != "ec2" or call.operation not in OPERATIONS or call.params.get("DryRun") or call.params.get("InstanceTypes"):
+    if call.service != "ec2" or call.operation not in OPERATIONS or call.params.get("InstanceTypes"):
         return None
+    if call.params.get("DryRun"):
+        return call.error("DryRunOperation", 412, "Request would have succeeded, but DryRun flag is set.")
     params = {name: value for name, value in call.params.items() if name not in ("StartTime", "EndTime")}
     body = written(call.region, call.operation, json.dumps(params, sort_keys=True, default=str))
     return 200, {"Content-Type": "text/xml"}, body.replace("REQUEST", call.request_id).encode()

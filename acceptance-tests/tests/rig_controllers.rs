@@ -372,6 +372,12 @@ fn karpenter_launches_instances_that_become_nodes_and_drains_one_that_is_interru
                     requirement("kubernetes.io/arch", &json!(["arm64"])),
                     requirement("node.kubernetes.io/instance-type", &json!(["m7g.large", "c7g.large"]))]}}}}),
     );
+    cluster.wait("NodePool", || {
+        is_true(
+            api.get("/apis/karpenter.sh/v1/nodepools/general").as_ref(),
+            "Ready",
+        )
+    });
     let pool = json!({"spec": {"nodeSelector": {"karpenter.sh/nodepool": "general"}}});
     cluster.make_object(DEPLOYMENTS, &deployment("web", 1, &pool));
     let running = || {
