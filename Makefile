@@ -40,7 +40,7 @@ test: ## set up everything needed and run every check and test
 sweep: build ## the whole product of cut points and faults (long)
 	$(TOOLS) ensure
 	rm -f sweep.json
-	EKB_SWEEP=1 EKB_SWEEP_RESULT=$(CURDIR)/sweep.json cargo test --workspace --test sweep --test network_faults -- --nocapture
+	EKB_SWEEP=1 EKB_SWEEP_RESULT=$(CURDIR)/sweep.json cargo test --workspace --test sweep --test network_faults --test release -- --nocapture
 	EKB_SWEEP=1 cargo test --workspace --test network --test network_plans --test kinds --test cluster
 	cargo test --workspace --test differential -- --ignored --nocapture library
 

@@ -6,7 +6,7 @@ from .kubernetes_api import ApiError
 
 # What comes and goes by itself: kinds, and names.
 FLEETING = {"events", "leases", "endpoints", "endpointslices", "componentstatuses", "controllerrevisions", "ipaddresses", "flowschemas",
-            "prioritylevelconfigurations", "apiservices", "servicecidrs"}
+            "prioritylevelconfigurations", "servicecidrs"}
 ALWAYS_THERE = ("/serviceaccounts/default", "/configmaps/kube-root-ca.crt", "/configmaps/extension-apiserver-authentication",
                 "/configmaps/kube-apiserver-legacy-service-account-token-tracking")
 LIMIT = 60  # real seconds, on a busy machine
@@ -28,6 +28,8 @@ def contents(api):
             except ApiError:
                 continue
             for item in items:
+                if resource["name"] == "apiservices" and not item["spec"].get("service"):
+                    continue  # of Kubernetes' own, or of a definition
                 metadata = item["metadata"]
                 within = f"/namespaces/{metadata['namespace']}" if resource["namespaced"] else ""
                 # Items of a list do not say what they are.

@@ -189,6 +189,37 @@ impl Kubernetes {
         }
     }
 
+    /// Sends a request as it is; the answer's status, headers and body.
+    pub(crate) fn forward(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> (u16, Vec<(String, String)>, Vec<u8>) {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{target}", self.url));
+        for (name, value) in headers {
+            if ["accept", "authorization", "content-type"].contains(&name.as_str()) {
+                request = request.header(name, value);
+            }
+        }
+        let request = request.body(body.to_vec()).expect("a request");
+        let mut answer = self
+            .agent
+            .run(request)
+            .unwrap_or_else(|error| panic!("{method} {target}: {error}"));
+        let kept = ["content-type", "retry-after"];
+        let headers = kept.iter().filter_map(|name| {
+            let value = answer.headers().get(*name)?.to_str().ok()?;
+            Some(((*name).to_owned(), value.to_owned()))
+        });
+        let headers = headers.collect();
+        let body = answer.body_mut().with_config().limit(64 << 20).read_to_vec();
+        (answer.status().as_u16(), headers, body.expect("a body"))
+    }
+
     fn send(&self, method: &str, path: &str, content: &str, body: Option<&Value>) -> Result<Value, ApiError> {
         let request = Request::builder()
             .method(method)

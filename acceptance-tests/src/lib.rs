@@ -17,6 +17,7 @@
 #![expect(clippy::expect_used, reason = "a test harness fails by panicking")]
 
 mod account;
+mod api_front;
 pub mod charts;
 mod cli;
 mod control_plane;
@@ -37,6 +38,7 @@ mod wait;
 mod workspace;
 
 pub use account::{Account, AwsError, ControllerProgram, Keys, LoggedCall, Object};
+pub use api_front::{ApiChange, ApiFront};
 pub use cli::Cli;
 pub use control_plane::{ApiError, ControlPlane, Kubernetes, Namespace};
 pub use fault::Fault;

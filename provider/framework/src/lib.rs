@@ -181,7 +181,7 @@ pub use provider::{Offers, Provider};
 pub use resource::{
     Applied, Create, Delete, Import, MoveSource, Plan, PlanKind, Read, Resource, Update, no_upgrade,
 };
-pub use secret::Secret;
+pub use secret::{Secret, SecretValue};
 pub use server::{Server, serve};
 pub use timeouts::Timeouts;
 pub use value::{Number, Shared, Type, Value};

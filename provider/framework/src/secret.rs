@@ -4,6 +4,11 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
+use crate::attr::{AttributeType, DecodeError};
+use crate::path::Path;
+use crate::schema::Shape;
+use crate::value::Value;
+
 /// A value that prints as `(secret)` and is overwritten when dropped.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Secret<T: Zeroize>(T);
@@ -35,6 +40,37 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
 impl<T: Zeroize> From<T> for Secret<T> {
     fn from(value: T) -> Self {
         Self(value)
+    }
+}
+
+/// A value of any type that prints as `(secret)`: an attribute of type `dynamic`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretValue(Value);
+
+impl SecretValue {
+    /// The value, for the call that needs it.
+    pub fn expose(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl AttributeType for SecretValue {
+    fn shape() -> Shape {
+        Value::shape()
+    }
+
+    fn decode(value: &Value, at: &Path) -> Result<Self, DecodeError> {
+        Value::decode(value, at).map(Self)
+    }
+
+    fn encode(&self) -> Value {
+        self.0.encode()
     }
 }
 

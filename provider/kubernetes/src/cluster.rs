@@ -345,6 +345,14 @@ impl Cluster {
             .await
     }
 
+    /// What is at the path, which is no JSON: the log of a pod.
+    ///
+    /// # Errors
+    /// As for [`Cluster::get`].
+    pub async fn text(&self, doing: &str, path: &str) -> Result<String, Failure> {
+        self.exchange(doing, Method::GET, path, Content::Json, None).await
+    }
+
     /// One attempt at a request. What it sends and is answered is never logged.
     pub(crate) async fn send(
         &self,
@@ -354,6 +362,20 @@ impl Cluster {
         content: Content,
         body: Option<&Value>,
     ) -> Answer {
+        let text = self.exchange(doing, method, path, content, body).await?;
+        // Its text may be a Secret's.
+        serde_json::from_str(&text)
+            .map_err(|_| Failure::new(Class::Transient, doing, format!("{path}: the answer is not JSON")))
+    }
+
+    async fn exchange(
+        &self,
+        doing: &str,
+        method: Method,
+        path: &str,
+        content: Content,
+        body: Option<&Value>,
+    ) -> Result<String, Failure> {
         let Connection { host, client, .. } = self.connection().await?;
         let is_write = method != Method::GET;
         let began = self.0.clock.now();
@@ -394,7 +416,7 @@ impl Cluster {
         path: &str,
         content: Content,
         body: Option<&Value>,
-    ) -> Answer {
+    ) -> Result<String, Failure> {
         let is_write = *method != Method::GET;
         let request = Request::builder()
             .method(method)
@@ -403,30 +425,27 @@ impl Cluster {
             .header("content-type", content.mime())
             .body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default())
             .map_err(|error| Failure::new(Class::Other, doing, format!("{path}: {error}")))?;
-        let text = match self
+        match self
             .0
             .clock
             .timeout(REQUEST_TIMEOUT, client.request_text(request))
             .await
         {
-            Ok(Ok(text)) => text,
-            Ok(Err(error)) => return Err(of_error(error, doing.to_owned(), &self.0.name, host, is_write)),
+            Ok(Ok(text)) => Ok(text),
+            Ok(Err(error)) => Err(of_error(error, doing.to_owned(), &self.0.name, host, is_write)),
             Err(_) => {
                 let cause = format!("no answer within {} seconds", REQUEST_TIMEOUT.as_secs());
                 if is_write {
                     return Err(Failure::new(Class::Unknown, doing, format!("{host}: {cause}")));
                 }
-                return Err(unreachable(
+                Err(unreachable(
                     &self.0.name,
                     host,
                     doing.to_owned(),
                     &format!("{cause}, timed out"),
-                ));
+                ))
             }
-        };
-        // Its text may be a Secret's.
-        serde_json::from_str(&text)
-            .map_err(|_| Failure::new(Class::Transient, doing, format!("{host}: the answer is not JSON")))
+        }
     }
 
     /// What a refusal for want of rights means: an access entry that was made a moment ago may not count yet. Where changes
@@ -523,7 +542,7 @@ impl Cluster {
     }
 }
 
-fn is_unauthorized(answer: &Answer) -> bool {
+fn is_unauthorized(answer: &Result<String, Failure>) -> bool {
     answer
         .as_ref()
         .is_err_and(|failure| failure.code == codes::UNAUTHORIZED)

@@ -6,7 +6,7 @@ use std::fmt;
 use futures::StreamExt;
 use futures::stream;
 use reconcile::failure::Failure;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 
@@ -98,6 +98,35 @@ pub(crate) async fn all_in(
     Ok(found.into_iter().flatten().collect())
 }
 
+impl Cluster {
+    /// Deletes the namespace where it carries this annotation and holds nothing but `ours` (uids), what every namespace has, and what
+    /// is on its way to gone: true where it is deleted.
+    ///
+    /// # Errors
+    /// It cannot be looked at or deleted.
+    pub async fn end_namespace(
+        &self,
+        doing: &str,
+        name: &str,
+        annotation: &str,
+        ours: &BTreeSet<&str>,
+    ) -> Result<bool, Failure> {
+        let path = format!("/api/v1/namespaces/{name}");
+        let live = self.get(doing, &path).await?;
+        if live["metadata"]["annotations"][annotation].is_null() {
+            return Ok(false);
+        }
+        let all = all_in(self, doing, name).await?;
+        let others = of_others(&all, ours, &|_| false, true);
+        if let Some(other) = others.iter().find(|other| !other.is_leaving) {
+            tracing::info!(namespace = name, %other, "the namespace stays: others have objects in it");
+            return Ok(false);
+        }
+        let body = json!({"preconditions": {"uid": live["metadata"]["uid"]}});
+        self.delete(doing, &path, &body).await.map(|_| true)
+    }
+}
+
 fn is_listed(resource: &Value) -> bool {
     let mut verbs = resource["verbs"].as_array().into_iter().flatten();
     let can_list = verbs.any(|verb| verb == "list");
@@ -177,8 +206,6 @@ fn is_of_every_namespace(kind: &str, object: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

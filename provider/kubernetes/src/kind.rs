@@ -201,6 +201,11 @@ impl Objects {
         ))
     }
 
+    async fn live(&self, cluster: &Cluster, of: &Type, place: &Place) -> Result<Value, Failure> {
+        let path = self.path(cluster, of, place).await?;
+        cluster.get(&self.doing("looking at", place), &path).await
+    }
+
     /// A changing request about one object.
     async fn change(
         &self,
@@ -267,8 +272,7 @@ impl Objects {
     /// Says that what helm has of the object by updates is what it applied.
     async fn hand_over(&self, of: &Type, place: &Place) -> Result<(), Failure> {
         let cluster = self.clusters.get(&place.cluster);
-        let path = self.path(&cluster, of, place).await?;
-        let live = cluster.get(&self.doing("reading", place), &path).await?;
+        let live = self.live(&cluster, of, place).await?;
         let Some(managers) = handed_over(&live["metadata"]) else {
             return Ok(());
         };
@@ -289,7 +293,7 @@ impl Objects {
     }
 
     /// The object as the engine sees it.
-    fn object(&self, cluster: &str, live: &Value, declared: Option<&Value>) -> Object {
+    fn object(&self, cluster: &str, version: &str, live: &Value, declared: Option<&Value>) -> Object {
         let metadata = &live["metadata"];
         let place = Place {
             cluster: cluster.to_owned(),
@@ -307,8 +311,8 @@ impl Objects {
         let mut fields = Map::new();
         fields.insert("cluster".to_owned(), cluster.into());
         // In which version it was applied: the API gives it in any.
-        let version = entry.map_or(&live["apiVersion"], |entry| &entry["apiVersion"]);
-        fields.insert("apiVersion".to_owned(), version.clone());
+        let version = entry.map_or_else(|| version.into(), |entry| entry["apiVersion"].clone());
+        fields.insert("apiVersion".to_owned(), version);
         if let Some(namespace) = &place.namespace {
             fields.insert("namespace".to_owned(), namespace.clone().into());
         }
@@ -610,6 +614,11 @@ impl Objects {
         });
         let more = try_join_all(more).await?.into_iter().flatten();
         live.extend(more.filter(|object| !seen.contains(&place(object)) && meant.contains(&place(object))));
+        let version = Type {
+            version: found.version.clone(),
+            ..self.of.clone()
+        }
+        .api_version();
         let objects = live.iter().filter_map(|live| {
             let is_ours = live["metadata"]["labels"][OWNER_LABEL]
                 .as_str()
@@ -629,7 +638,8 @@ impl Objects {
             let wanted = wanted.map(|wanted| Type::of(wanted, &self.of.kind).version);
             let wanted = versions.iter().find(|one| Some(&one.version) == wanted.as_ref());
             let is_here = wanted.or(versions.first()) == Some(found);
-            is_here.then(|| self.object(cluster.name(), live, declared))
+            // Lists do not repeat it for their items.
+            is_here.then(|| self.object(cluster.name(), &version, live, declared))
         });
         Ok(objects.collect())
     }
@@ -899,8 +909,7 @@ impl Kind for Objects {
         let mut object = self.applied(part, &is.tags, call)?;
         if part.keeps() {
             let cluster = self.clusters.get(&place.cluster);
-            let path = self.path(&cluster, part.of(), &place).await?;
-            let live = cluster.get(&self.doing("looking at", &place), &path).await?;
+            let live = self.live(&cluster, part.of(), &place).await?;
             part.keep(&mut object, &live);
         }
         if is.detail["is_scaled"] == true
@@ -934,6 +943,13 @@ impl Kind for Objects {
         let mut metadata = json!({"annotations": annotations});
         if let Some(owner) = owner_of(set) {
             metadata["labels"] = json!({OWNER_LABEL: label(&owner)});
+            // It is taken over: what helm has of it by updates, too.
+            let cluster = self.clusters.get(&Place::of_id(id).cluster);
+            let live = self.live(&cluster, &self.of, &Place::of_id(id)).await?;
+            if let Some(managers) = handed_over(&live["metadata"]) {
+                metadata["managedFields"] = managers;
+                metadata["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+            }
         } else if remove.iter().any(|tag| tag == "ekb:resource") {
             metadata["labels"] = json!({OWNER_LABEL: null});
         }

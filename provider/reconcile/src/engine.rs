@@ -61,6 +61,8 @@ pub struct Engine {
     pub ignore_drift: Vec<String>,
     /// Whether objects that have the fixed names of parts and carry nobody's tags are taken over.
     pub adopt: bool,
+    /// Whether that goes for the root, and with it for the whole.
+    pub adopts_whole: bool,
     /// Most mutating calls at a time.
     pub concurrency: usize,
     /// Longest time for the whole of an observation, reconcile or destroy.
@@ -87,6 +89,7 @@ impl Engine {
             formerly: Formerly::default(),
             ignore_drift: Vec::new(),
             adopt: false,
+            adopts_whole: false,
             concurrency: 10,
             timeout: Duration::from_secs(3600),
             is_patient: false,

@@ -68,7 +68,9 @@ impl Kinds {
     /// Those of these kinds whose objects have fixed names in the account, and not only in what they lie in.
     pub(crate) fn named(&self, of: &BTreeSet<&str>) -> Self {
         let is_named = |kind: &Arc<dyn AnyKind>| {
-            kind.traits().idempotence == Idempotence::NaturalKey && kind.parent().is_none()
+            // Whose something without tags is, hangs on what it lies in.
+            let is_somewhere = kind.parent().is_some() || !kind.carries_tags();
+            kind.traits().idempotence == Idempotence::NaturalKey && !is_somewhere
         };
         Self::of(of.iter().filter_map(|name| self.get(name)).filter(is_named))
     }

@@ -549,8 +549,13 @@ impl Observation {
             let advice = if whose.is_some() {
                 "Choose another name, or remove it where it is not needed.".to_owned()
             } else if self.root_key().as_ref() == Some(&key) {
+                let adopt = if self.engine.adopts_whole && !is_owned(object) {
+                    ", or set `adopt = true`"
+                } else {
+                    ""
+                };
                 format!(
-                    "To manage it here: terraform import ADDRESS {}. Or remove or rename it.",
+                    "To manage it here: terraform import ADDRESS {}{adopt}. Or remove or rename it.",
                     object.id
                 )
             } else if self.named(kind, object).is_some() && !is_owned(object) {
@@ -560,7 +565,7 @@ impl Observation {
             } else {
                 "Remove or rename it.".to_owned()
             };
-            let failure = Failure::new(Class::Exists, format!("looking at {key}"), cause)
+            let failure = Failure::new(Class::Exists, looking_at(&key), cause)
                 .code("EKB1304")
                 .hint(format!("It is not touched. {advice}"));
             foreign.insert(key, failure);
@@ -634,6 +639,11 @@ fn can_stay(part: &Node, object: &Object) -> bool {
             && !part.referring.contains_key(*field)
     });
     fixed.all(|(field, value)| object.fields.get(field).unwrap_or(&Value::Null) == value)
+}
+
+/// What is done when a part is looked at, in words.
+pub(crate) fn looking_at(key: &Key) -> String {
+    format!("looking at {key}")
 }
 
 /// Whether tags of ownership say anything of whose it is. What was kept is nobody's.

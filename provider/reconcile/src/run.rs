@@ -15,9 +15,9 @@ use crate::graph::{Graph, Node};
 use crate::matching::{Found, Seen, is_owned};
 use crate::observe::{Observation, Spot};
 use crate::ownership::{
-    Claim, Phase, Purpose, RootTags, belongs_to_another, check_schema, may_adopt, taken_over,
+    Claim, Phase, Purpose, RootTags, belongs_to_another, check_schema, may_adopt, new_tags, taken_over,
 };
-use crate::part::{Condition, Key, Object, Remedy};
+use crate::part::{Condition, Key, Object, Remedy, Tags};
 use crate::report::{Allowed, Known, Outcome, Report};
 use crate::schedule::{Schedule, Stop};
 use crate::wait::{Patience, Run, cancelled};
@@ -288,6 +288,7 @@ fn refusals(sight: &Observation, allowed: &Allowed, purpose: &Purpose) -> Vec<Fa
             let id = &found.object.id;
             let may = check_schema(owner, sight.engine.schema, &root).and_then(|()| match purpose {
                 Purpose::Create { .. } if found.object.condition == Condition::Deleting => Ok(()),
+                Purpose::Create { .. } if sight.is_adopted(found) => Ok(()),
                 Purpose::Create { incarnation } => may_adopt(owner, incarnation, &root, id),
                 Purpose::Update { incarnation } => match root.claim(incarnation.as_deref()) {
                     Claim::Holds => Ok(()),
@@ -299,8 +300,8 @@ fn refusals(sight: &Observation, allowed: &Allowed, purpose: &Purpose) -> Vec<Fa
             });
             refusals.extend(may.err());
         }
-        // Whose it is cannot be told.
-        Some(Seen::Unseen(failure)) => refusals.push(failure.clone()),
+        // Whose it is cannot be told; or it is somebody else's, with all that hangs on it.
+        Some(Seen::Unseen(failure) | Seen::Foreign(failure)) => refusals.push(failure.clone()),
         _ => {}
     }
     if !refusals.is_empty() {
@@ -770,6 +771,18 @@ impl Run {
             return Ok(());
         };
         let is = RootTags::read(&found.object.tags);
+        if let Purpose::Create { incarnation } = purpose
+            && self.sight(|sight| sight.is_adopted(&found))
+        {
+            // From here on it is ours: what is killed now is gone on with.
+            let root = RootTags {
+                phase: Some(Phase::Making),
+                schema: Some(self.engine.schema),
+                ..is.taken_up_by(incarnation)
+            };
+            let tags = new_tags(&self.engine.owner, &found.key, Some(&root));
+            return self.tag_with(&found, tags, &doing).await;
+        }
         if is.phase != Some(Phase::Making) {
             return Ok(());
         }
@@ -788,10 +801,13 @@ impl Run {
     }
 
     async fn tag_root(&self, found: &Found, should: &RootTags, doing: &str) -> Result<(), Failure> {
+        self.tag_with(found, should.tags(), doing).await
+    }
+
+    async fn tag_with(&self, found: &Found, tags: Tags, doing: &str) -> Result<(), Failure> {
         let Some(kind) = self.engine.kinds.get(found.kind) else {
             return Ok(());
         };
-        let tags = should.tags();
         let mut patience = Patience::new(self, kind.traits().pace.limit);
         while let Err(failure) = self.call(doing, kind.tag(&found.object.id, &tags, &[])).await {
             patience.again(self, failure).await?;
@@ -968,6 +984,11 @@ fn in_order(mut errors: Vec<(Key, Failure)>) -> Vec<Failure> {
 }
 
 impl Observation {
+    /// Whether the root is what others built, and the user wants it taken over as it is.
+    fn is_adopted(&self, root: &Found) -> bool {
+        self.engine.adopt && self.engine.adopts_whole && !is_owned(&root.object)
+    }
+
     /// Why the object of a declared part would have to be deleted and made again, if it would.
     pub(crate) fn replaces(&self, key: &Key) -> Option<String> {
         replacements(self).remove(key).map(|(_, why)| why)
@@ -988,7 +1009,7 @@ impl Observation {
     }
 
     /// Notes tags that were set, since reads may lag behind.
-    fn retag(&mut self, spot: &Spot, tags: &crate::part::Tags) {
+    fn retag(&mut self, spot: &Spot, tags: &Tags) {
         let set = |object: &Arc<Object>| {
             let mut object = (**object).clone();
             object.tags.extend(tags.clone());

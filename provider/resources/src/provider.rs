@@ -19,6 +19,7 @@ use crate::cluster_access::versions::KubernetesVersionsData;
 use crate::network::functions::SubnetsFunction;
 use crate::platform::Platform;
 use crate::registry;
+use crate::release::data::ReleaseData;
 use reconcile::resource::GivenTags;
 use reconcile::shared_tags::IgnoredTags;
 
@@ -340,6 +341,7 @@ impl Provider for Ekb {
             .function(KubeconfigFunction)
             .ephemeral_resource(ClusterTokenResource)
             .data_source(KubernetesVersionsData)
+            .data_source(ReleaseData)
     }
 }
 

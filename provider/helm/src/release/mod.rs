@@ -15,7 +15,7 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 
 use crate::chart::error::Error;
 use crate::chart::{Chart, Metadata};
-use crate::render::manifests::{Document, Documents, Hook};
+use crate::render::manifests::{Document, Documents, Hook, split};
 use crate::render::{Release, Rendered};
 
 /// State of a release, as helm names it.
@@ -215,6 +215,30 @@ impl Record {
             }
         }
         packed(Json::Object(release).to_string().as_bytes())
+    }
+    /// The objects of its manifest, in their order.
+    pub fn documents(&self) -> Vec<Document> {
+        let read = |part: &str| {
+            let source = part
+                .strip_prefix("# Source: ")
+                .and_then(|rest| rest.lines().next());
+            Document::read(source.unwrap_or_default(), part)
+        };
+        split(&self.manifest).into_iter().filter_map(read).collect()
+    }
+    /// The definitions in the folder `crds` of its chart; those of subcharts no record holds.
+    pub fn definitions(&self) -> Vec<Document> {
+        let text = |file: &Json, name: &str| file[name].as_str().unwrap_or_default().to_owned();
+        let files = self.chart["files"].as_array().into_iter().flatten();
+        let files = files.filter(|file| text(file, "name").starts_with("crds/"));
+        let mut all = Vec::new();
+        for file in files {
+            let bytes = STANDARD.decode(text(file, "data")).unwrap_or_default();
+            let content = String::from_utf8_lossy(&bytes);
+            let parts = split(&content).into_iter();
+            all.extend(parts.filter_map(|part| Document::read(&text(file, "name"), part)));
+        }
+        all
     }
     /// Reads the value of the Secret's key `release`, after Kubernetes' own base64.
     ///

@@ -131,7 +131,7 @@ impl<D> Reconciled<D> {
         D: Declared<C>,
     {
         let root = self.0.root_key();
-        let name = Managed::name(state).known().map_or("", String::as_str);
+        let name = self.0.named(state).into_known().unwrap_or_default();
         let environment = Managed::common(state)
             .environment
             .known()
@@ -187,6 +187,8 @@ impl<D> Reconciled<D> {
             if let Some(root) = &imported.root {
                 known.ids.insert(self.0.root_key(), root.clone());
                 known.root = Some(self.0.root_key());
+                let kind = D::ROOT_KIND.map(str::to_owned);
+                known.kinds.extend(kind.map(|kind| (self.0.root_key(), kind)));
                 known.import = true;
             }
             let observation = engine.observe(None, &known).await;
@@ -212,7 +214,7 @@ impl<D> Reconciled<D> {
                 imported.check(&observation)?;
                 report = observation.report();
             }
-            self.adopt(context, &mut state, &report).await;
+            self.adopt(context, &mut state, &report).await?;
             seen = report.ids.len();
         }
         let graph = self.graph(Some(context), &state);
@@ -228,7 +230,7 @@ impl<D> Reconciled<D> {
             report = observation.report();
         } else if imported.is_some() && (report.ids.len() > seen || known.import) {
             // What is found by a fixed name and not by tags (a log group) shows only once the name is known; and that it is not there.
-            self.adopt(context, &mut state, &report).await;
+            self.adopt(context, &mut state, &report).await?;
             observation = engine
                 .observe(self.graph(Some(context), &state).as_ref(), &known)
                 .await;
@@ -294,16 +296,23 @@ impl<D> Reconciled<D> {
     }
 
     /// Sets the arguments from what is there.
-    async fn adopt<C: Surroundings>(&self, context: &C, state: &mut D::Model, report: &Report)
+    async fn adopt<C: Surroundings>(
+        &self,
+        context: &C,
+        state: &mut D::Model,
+        report: &Report,
+    ) -> Result<(), Diagnostic>
     where
         D: Declared<C>,
     {
         self.0.adopt(state, report);
-        self.0.complete_import(context, state, report).await;
+        let completed = self.0.complete_import(context, state, report).await;
+        completed.map_err(|failure| failure.diagnostic())?;
         let graph = self.0.graph(state);
         let mut shared = shared_tags(report, graph.as_ref());
         shared.retain(|key, _| !context.ignored_tags().contains(key));
         split_tags(Managed::common_mut(state), shared, context.default_tags());
+        Ok(())
     }
 }
 

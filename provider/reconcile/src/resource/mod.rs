@@ -14,14 +14,15 @@ use framework::{
 };
 
 use crate::clock::Clock;
-use crate::failure::Failure;
+use crate::engine::Engine;
+use crate::failure::{Class, Failure};
 use crate::formerly::Formerly;
 use crate::graph::Graph;
 use crate::kinds::Kinds;
 use crate::locks::Locks;
 use crate::ownership::Purpose;
 use crate::part::Key;
-use crate::report::{Allowed, Known, Report, Unclaimed};
+use crate::report::{Allowed, Known, Outcome, Report, Unclaimed};
 use crate::shared_tags::IgnoredTags;
 
 mod found;
@@ -197,6 +198,24 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     /// Time-outs where the user sets none.
     const TIMEOUTS: DefaultTimeouts;
 
+    /// Whether `adopt` takes over a whole that others built, where its root has a fixed name; otherwise only an import does.
+    const ADOPTS_WHOLE: bool = false;
+    /// The kind of the root, where the beginning of its key does not say it: an import has no graph yet that does.
+    const ROOT_KIND: Option<&'static str> = None;
+    /// What names one within environment and region, as an import writes it.
+    const NAMED_AS: &'static str = "NAME";
+
+    /// What tells it from others of its type within environment and region: its name, where that alone does.
+    fn named(&self, model: &Self::Model) -> Attr<String> {
+        Managed::name(model).clone()
+    }
+
+    /// Sets the arguments that [`Declared::named`] follows from; false where the text is no such name.
+    fn name_it(&self, model: &mut Self::Model, text: &str) -> bool {
+        *Managed::name_mut(model) = text.into();
+        !text.is_empty() && !text.contains('/')
+    }
+
     /// Turns a state of the version into one of the next version, as [`Resource::upgrade`] does.
     ///
     /// # Errors
@@ -224,11 +243,16 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     }
 
     /// Before an apply: gets what [`Declared::graph`] needs and the model only names (a chart), and sets computed attributes that a plan
-    /// could not know. At plan [`Declared::complete`] does the same. By default nothing.
+    /// could not know. At plan [`Declared::complete`] does the same. By default nothing. Write-only values are those of `config`.
     ///
     /// # Errors
     /// It cannot be had.
-    async fn fetch(&self, _context: &C, _model: &mut Self::Model) -> Result<(), Diagnostic> {
+    async fn fetch(
+        &self,
+        _context: &C,
+        _config: &Self::Model,
+        _model: &mut Self::Model,
+    ) -> Result<(), Diagnostic> {
         Ok(())
     }
 
@@ -265,6 +289,11 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     /// Sets arguments to what was reached, where an apply failed half way on its [`Declared::steps`]: so that the next plan begins
     /// there. By default the state says what was planned.
     fn reached(&self, _model: &mut Self::Model, _report: &Report) {}
+
+    /// After an update that failed half way: the parts as they were before, where the user wants these back. By default nothing.
+    async fn fall_back(&self, _context: &C, _planned: &Self::Model) -> Option<Graph> {
+        None
+    }
 
     /// The kinds of all parts that it may have, declared now or not.
     fn kinds(&self, context: &C, region: &str) -> Kinds;
@@ -326,7 +355,17 @@ pub trait Declared<C: Surroundings>: Send + Sync + 'static {
     fn adopt(&self, model: &mut Self::Model, report: &Report);
 
     /// Sets at import what the report alone does not tell. After [`Declared::adopt`].
-    async fn complete_import(&self, _context: &C, _model: &mut Self::Model, _report: &Report) {}
+    ///
+    /// # Errors
+    /// It could not be looked at: nothing is imported then.
+    async fn complete_import(
+        &self,
+        _context: &C,
+        _model: &mut Self::Model,
+        _report: &Report,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// [`Declared`] as a resource of the framework.
@@ -363,6 +402,25 @@ fn patterns(common: &Common) -> Vec<String> {
 fn remembered<C: Surroundings, D: Declared<C>>(private: &PrivateState) -> Remembered {
     let remembered: Remembered = private.get_json(REMEMBERED).unwrap_or_default();
     remembered.renamed(&D::FORMERLY)
+}
+
+/// What became of an update that failed, and of the way back.
+fn taken_back(engine: &Engine, failed: Outcome, back: Outcome) -> Outcome {
+    let (doing, is_done) = (format!("changing {}", engine.owner.resource), back.is_done());
+    let mut outcome = Outcome {
+        changed: true,
+        refused: false,
+        ..back
+    };
+    let more = std::mem::replace(&mut outcome.errors, failed.errors);
+    if is_done {
+        let cause = "the change failed, and was taken back: what was there before is there again";
+        let told = Failure::new(Class::Other, doing, cause).code("EKB2053");
+        outcome.report.warnings.push(told);
+    } else {
+        outcome.errors.extend(more);
+    }
+    outcome
 }
 
 #[async_trait]
@@ -438,7 +496,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         let changed = format!("changed/{}", self.place(planned));
         if plan.kind != PlanKind::Replace
             && let (Attr::Known(name), Attr::Known(region)) =
-                (Managed::name(planned), &Managed::common(planned).region)
+                (self.0.named(planned), &Managed::common(planned).region)
             && {
                 let is_first = cx.claim(&self.place(planned));
                 if !is_unchanged {
@@ -481,7 +539,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Some(state) => Before::Continued(state),
             None => Before::Nothing,
         };
-        if let Err(error) = self.fetch(cx, &mut planned).await {
+        if let Err(error) = self.fetch(cx, &request.config, &mut planned).await {
             return Applied::failed(before.into_state(), request.private, error);
         }
         let prepared = self
@@ -538,7 +596,7 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
 
     async fn update(&self, cx: &Context<C>, request: Update<D::Model>) -> Applied<D::Model> {
         let mut planned = request.planned;
-        if let Err(error) = self.fetch(cx, &mut planned).await {
+        if let Err(error) = self.fetch(cx, &request.config, &mut planned).await {
             return Applied::failed(Some(request.prior), request.private, error);
         }
         let prepared = self
@@ -567,10 +625,23 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             .known()
             .cloned()
             .or_else(|| fresh.clone());
-        let outcome = engine
-            .follow(&way, &known, &allowed, &Purpose::Update { incarnation })
-            .await;
-        let outcome = way.explained(outcome).await;
+        let purpose = Purpose::Update { incarnation };
+        let outcome = engine.follow(&way, &known, &allowed, &purpose).await;
+        let mut outcome = way.explained(outcome).await;
+        if outcome.changed
+            && !outcome.is_done()
+            && !cx.cancel().is_cancelled()
+            && let Some(context) = context
+            && let Some(graph) = self.0.fall_back(context, &planned).await
+        {
+            let graph = self.with_tags(Some(context), &request.prior, graph);
+            let known = outcome.report.known();
+            let back = engine.reconcile(&[graph], &known, &Allowed::All, &purpose).await;
+            if back.is_done() {
+                planned = request.prior.clone();
+            }
+            outcome = taken_back(&engine, outcome, back);
+        }
         let before = Before::Updated(request.prior);
         self.applied(planned, before, request.private, outcome, fresh)
     }
@@ -671,15 +742,17 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
             Import::Id(text) => {
                 let parts: Vec<&str> = text.split('/').collect();
                 let own = |text: &str| Some(text.to_owned());
-                match parts[..] {
-                    [root] if self.0.is_root_id(root) => (ours.clone(), ours.clone(), None, own(root)),
-                    [name] if !name.is_empty() => (ours.clone(), own(name), None, None),
-                    [environment, name] if !environment.is_empty() && !name.is_empty() => {
-                        (own(environment), own(name), None, None)
-                    }
-                    [environment, name, root] if !name.is_empty() && self.0.is_root_id(root) => {
+                let is_name = |text: &str| self.0.name_it(&mut D::Model::default(), text);
+                let within = text
+                    .split_once('/')
+                    .filter(|(environment, name)| !environment.is_empty() && is_name(name));
+                match (&parts[..], within) {
+                    ([root], _) if self.0.is_root_id(root) => (ours.clone(), ours.clone(), None, own(root)),
+                    ([environment, name, root], _) if !name.is_empty() && self.0.is_root_id(root) => {
                         (own(environment), own(name), None, own(root))
                     }
+                    _ if is_name(&text) => (ours.clone(), own(&text), None, None),
+                    (_, Some((environment, name))) => (own(environment), own(name), None, None),
                     _ => {
                         return fail(
                             Diagnostic::error(
@@ -687,7 +760,11 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
                                 "Invalid import id",
                                 format!("`{text}` does not name a {}.", D::TITLE),
                             )
-                            .hint("Write ENVIRONMENT/NAME; for what others built the id of its root object, alone or as ENVIRONMENT/NAME/ID."),
+                            .hint(format!(
+                                "Write ENVIRONMENT/{}; for what others built the id of its root object, alone or as \
+                                 ENVIRONMENT/NAME/ID.",
+                                D::NAMED_AS
+                            )),
                         );
                     }
                 }
@@ -695,7 +772,18 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
         };
         let mut state = D::Model::default();
         let root = root.or_else(|| self.0.root_named(name.as_deref()?));
-        *Managed::name_mut(&mut state) = Attr::from_option(name);
+        if let Some(name) = &name
+            && !self.0.name_it(&mut state, name)
+        {
+            return fail(
+                Diagnostic::error(
+                    "EKB2025",
+                    "Invalid import id",
+                    format!("`{name}` does not name a {}.", D::TITLE),
+                )
+                .hint(format!("Write {}.", D::NAMED_AS)),
+            );
+        }
         let common = Managed::common_mut(&mut state);
         common.environment = Attr::from_option(environment.or(ours));
         common.region = match region_or_default(&**context, region).await {
@@ -714,12 +802,11 @@ impl<C: Surroundings, D: Declared<C>> Resource<C> for Reconciled<D> {
     }
 
     fn identity(&self, state: &D::Model) -> Option<Identity> {
-        let common = Managed::common(state);
-        let known =
-            common.environment.is_known() && Managed::name(state).is_known() && common.region.is_known();
+        let (common, name) = (Managed::common(state), self.0.named(state));
+        let known = common.environment.is_known() && name.is_known() && common.region.is_known();
         known.then(|| Identity {
             environment: common.environment.clone(),
-            name: Managed::name(state).clone(),
+            name,
             region: common.region.clone(),
         })
     }

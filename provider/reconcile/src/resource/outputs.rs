@@ -42,6 +42,11 @@ impl<'a> Outputs<'a> {
         Self(Source::Found(report, remembered))
     }
 
+    /// Whether this is what was found, and not what a plan foresees.
+    pub fn is_found(&self) -> bool {
+        matches!(self.0, Source::Found(..))
+    }
+
     /// The part's id; null where there is no such part.
     pub fn id(&self, key: impl Into<Key>) -> Attr<String> {
         let key = key.into();

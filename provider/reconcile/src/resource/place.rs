@@ -35,7 +35,7 @@ impl<D> Reconciled<D> {
             "{}/{}/{}",
             text(&Managed::common(model).region),
             D::NAME,
-            text(Managed::name(model))
+            text(&self.0.named(model))
         )
     }
 
@@ -49,12 +49,10 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let common = Managed::common(model);
-        let (Some(environment), Some(region), Some(name)) = (
-            common.environment.known(),
-            common.region.known(),
-            Managed::name(model).known(),
-        ) else {
+        let (common, name) = (Managed::common(model), self.0.named(model));
+        let (Some(environment), Some(region), Attr::Known(name)) =
+            (common.environment.known(), common.region.known(), &name)
+        else {
             return Err(Diagnostic::error(
                 "EKB2010",
                 format!("The {} has no place", D::TITLE),
@@ -84,6 +82,7 @@ impl<D> Reconciled<D> {
         engine.formerly = D::FORMERLY;
         engine.ignore_drift = patterns(common);
         engine.adopt = common.adopt.known() == Some(&true);
+        engine.adopts_whole = D::ADOPTS_WHOLE;
         engine.timeout = timeout;
         engine.is_patient = Managed::timeouts(model).is_known();
         Ok(engine)
@@ -123,13 +122,14 @@ impl<D> Reconciled<D> {
     pub(super) async fn fetch<C: Surroundings>(
         &self,
         cx: &Context<C>,
+        config: &D::Model,
         planned: &mut D::Model,
     ) -> Result<(), Diagnostics>
     where
         D: Declared<C>,
     {
         let context = cx.configured()?;
-        Ok(self.0.fetch(context, planned).await?)
+        Ok(self.0.fetch(context, config, planned).await?)
     }
 
     pub(super) async fn prepare<'a, C: Surroundings>(

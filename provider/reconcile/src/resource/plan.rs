@@ -12,7 +12,8 @@ use super::{Baseline, Common, Declared, GivenTags, Managed, Reconciled, Surround
 use crate::failure::Failure;
 use crate::foresight::{Fate, Going};
 use crate::graph::Graph;
-use crate::ownership::{PREFIX, Phase};
+use crate::matching::looking_at;
+use crate::ownership::{PREFIX, Phase, RootTags};
 use crate::part::{Key, Loss};
 use crate::report::{Change, Known};
 
@@ -40,7 +41,7 @@ impl<D> Reconciled<D> {
     where
         D: Declared<C>,
     {
-        let (Attr::Known(name), Attr::Known(region)) = (Managed::name(model), &Managed::common(model).region)
+        let (Attr::Known(name), Attr::Known(region)) = (self.0.named(model), &Managed::common(model).region)
         else {
             return;
         };
@@ -84,6 +85,15 @@ impl<D> Reconciled<D> {
         let (Some(tags), Some(id)) = (&report.root, report.ids.get(&key)) else {
             return;
         };
+        if engine.adopts_whole && *tags == RootTags::default() {
+            out.push(Diagnostic::warning(
+                "EKB2052",
+                format!("A {} that others made is taken over", D::TITLE),
+                format!("{id} is there (`adopt = true`). What of it is as declared stays as it is; the rest is changed, and all of \
+                         it is destroyed with this resource."),
+            ));
+            return;
+        }
         if tags.phase == Some(Phase::Making) {
             out.push(match moved {
                 None => Diagnostic::warning(
@@ -148,7 +158,14 @@ impl<D> Reconciled<D> {
             return;
         }
         let report = engine.observe(Some(graph), &nothing).await.report();
-        out.extend(report.foreign.iter().map(|taken| Diagnostic {
+        let root = self.0.root_key();
+        let of_root = report
+            .foreign
+            .iter()
+            .find(|taken| taken.doing == looking_at(&root));
+        // All that hangs on it is somebody else's then, too.
+        let foreign = of_root.map_or(&report.foreign[..], std::slice::from_ref);
+        out.extend(foreign.iter().map(|taken| Diagnostic {
             code: "EKB2033".into(),
             summary: "A name is taken".to_owned(),
             detail: format!("{}. The apply will refuse to go on.", taken.cause),

@@ -211,27 +211,33 @@ impl Declared<Platform> for ClusterResource {
     }
 
     /// Whoever imports what others built may have access by an entry of theirs already: EKS takes one for a principal.
-    async fn complete_import(&self, context: &Platform, model: &mut Cluster, report: &Report) {
+    async fn complete_import(
+        &self,
+        context: &Platform,
+        model: &mut Cluster,
+        report: &Report,
+    ) -> Result<(), Failure> {
         // What a plan looks up once for a version: without it the first plan would have something to change.
         versions::complete_support(Some(context), None, model, &mut Diagnostics::new()).await;
         let is_open = model.creator_access == Attr::Known(true);
         if !is_open || report.ids.contains_key(&Key::from(graph::CREATOR)) {
-            return;
+            return Ok(());
         }
         let (Attr::Known(entries), Attr::Known(region)) = (&model.access, &model.common.region) else {
-            return;
+            return Ok(());
         };
         let Ok(caller) = context
             .aws
             .caller(region, "looking whose credentials these are")
             .await
         else {
-            return;
+            return Ok(());
         };
         let caller = Attr::Known(caller);
         if entries.values().any(|entry| entry.principal_arn == caller) {
             model.creator_access = Attr::Known(false);
         }
+        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ pub mod token;
 pub mod versions;
 
 /// The region that is given, else the provider's.
-async fn region(platform: &Platform, given: &Attr<String>) -> Result<String, Diagnostics> {
+pub(crate) async fn region(platform: &Platform, given: &Attr<String>) -> Result<String, Diagnostics> {
     let told = |failure: Failure| Diagnostics::from(failure.diagnostic());
     let region = match given.known() {
         Some(region) => region.clone(),

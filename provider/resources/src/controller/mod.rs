@@ -273,10 +273,12 @@ impl<C: Controller> Declared<Platform> for ControllerResource<C> {
         Managed::common_mut(planned).objects = release.common.objects;
     }
 
-    async fn fetch(&self, context: &Platform, model: &mut C) -> Result<(), Diagnostic> {
+    async fn fetch(&self, context: &Platform, config: &C, model: &mut C) -> Result<(), Diagnostic> {
         model.needs(context).await?;
         let mut release = installed(model);
-        self.release.fetch(context, &mut release).await?;
+        self.release
+            .fetch(context, &installed(config), &mut release)
+            .await?;
         take_over(model, &release);
         Ok(())
     }

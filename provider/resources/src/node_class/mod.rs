@@ -70,7 +70,12 @@ impl Declared<Platform> for NodeClassResource {
         complete_image(context, config, prior, planned, out).await;
     }
 
-    async fn fetch(&self, context: &Platform, model: &mut NodeClass) -> Result<(), Diagnostic> {
+    async fn fetch(
+        &self,
+        context: &Platform,
+        _config: &NodeClass,
+        model: &mut NodeClass,
+    ) -> Result<(), Diagnostic> {
         if !model.kubernetes_version.is_known() {
             let version = live_version(context, &Managed::common(model).region, &model.cluster).await;
             let version = version.map_err(|failure| failure.diagnostic())?;

@@ -10,37 +10,47 @@ use helm::{Document, Hook, Release};
 use kubernetes::Manifest;
 use reconcile::graph::{Graph, Handle, Unknowns};
 use reconcile::part::{Key, Need, Ref, Target};
+use reconcile::report::Report;
 use serde_json::{Value, json};
 
 use super::charts::Manifests;
 use super::hook::{self, Phase, Run};
 use super::model::Installed;
-use super::record::{Deployed, Recorded};
+use super::record::{Deployed, Recorded, Revised};
+use super::{UPDATE, adopt, overlay};
 
 /// The part of the record: the root.
 pub const RECORD: &str = "release";
 /// The part that is made last.
 pub const DEPLOYED: &str = "deployed";
 
+/// In the version of secret values that are sent once more: no version of a user's is so high.
+const RENEWED: u32 = 1 << 31;
+
 /// The manager of fields that helm and we share, so that either can go on with what the other did.
 const MANAGER: &str = "helm";
 
 /// An object of the release.
-struct Piece {
-    key: Key,
+pub(super) struct Piece {
+    pub key: Key,
     group: String,
     kind: String,
     name: String,
-    object: Value,
+    pub object: Value,
+    /// The same with secret values, and their version, where these make it another.
+    pub secret: Option<(u32, Value)>,
     /// Places of values that the chart generates.
-    generated: Vec<String>,
+    pub generated: Vec<String>,
     /// Fields that follow from values that are not known.
     unknown: BTreeSet<String>,
 }
 
 impl Piece {
     /// Of a document, as helm applies it: with its marks.
-    fn of(document: &Document, release: &str, namespace: &str) -> Result<Self, helm::Error> {
+    ///
+    /// # Errors
+    /// Text that is no YAML.
+    pub fn of(document: &Document, release: &str, namespace: &str) -> Result<Self, helm::Error> {
         let mut object = placed(document, namespace)?;
         let marks = json!({
             "labels": {"app.kubernetes.io/managed-by": "Helm"},
@@ -61,9 +71,22 @@ impl Piece {
             kind: document.kind.clone(),
             name: document.name.clone(),
             object,
+            secret: None,
             generated: Vec::new(),
             unknown: BTreeSet::new(),
         })
+    }
+
+    /// Has these values sent, though the object lives and they are generated.
+    fn renew<'a>(&mut self, leaves: impl Iterator<Item = &'a GeneratedLeaf>) {
+        for leaf in leaves {
+            let (version, _) = self.secret.get_or_insert_with(|| (RENEWED, self.object.clone()));
+            *version |= RENEWED;
+            self.generated.retain(|place| *place != leaf.pointer);
+            if let Some(value) = self.object.pointer_mut(&leaf.pointer) {
+                *value = "(secret)".into();
+            }
+        }
     }
 
     /// Whether it runs something, so that others may wait for it.
@@ -156,21 +179,52 @@ fn taken(spec: &Value, all: &mut BTreeSet<(String, String)>) {
 }
 
 /// The objects of the release, definitions first; what is wrong with one ends the plan.
-fn pieces(model: &Installed, manifests: &Manifests) -> Result<Vec<Piece>, helm::Error> {
+fn pieces(model: &Installed, manifests: &Manifests) -> Result<Vec<Piece>, Refused> {
     let text = |of: &Attr<String>| of.known().cloned().unwrap_or_default();
     let (name, namespace) = (text(&model.name), text(&model.namespace));
     let documents = &manifests.rendered.documents;
     let mut all = Vec::new();
     for (at, document) in documents.crds.iter().chain(&documents.manifests).enumerate() {
         let mut piece = Piece::of(document, &name, &namespace)?;
+        let secret = manifests
+            .secret
+            .as_ref()
+            .zip(at.checked_sub(documents.crds.len()));
+        if let Some((secret, index)) = secret.filter(|(secret, index)| secret.documents.contains(index)) {
+            let with = &secret.rendered.documents.manifests[index];
+            piece.secret = Some((secret.version, Piece::of(with, &name, &namespace)?.object));
+        }
         let of_it = |leaf: &&GeneratedLeaf| leaf.document == (document.kind.clone(), document.name.clone());
         let leaves = manifests.generated.iter().filter(of_it);
         piece.generated = leaves.map(|leaf| leaf.pointer.clone()).collect();
+        piece.renew(manifests.renewed.iter().filter(of_it));
         let unknown = manifests.unknown.as_ref().and_then(|unknown| unknown.get(at));
         piece.unknown = unknown.cloned().unwrap_or_default();
         all.push(piece);
     }
+    for (key, operations) in manifests.overlay.as_object().into_iter().flatten() {
+        let refused = |why: String| Refused("overlay", format!("{key}: {why}"));
+        let named = all.iter_mut().find(|piece| piece.key.0 == *key);
+        let piece = named.ok_or_else(|| refused("the chart has no such object".to_owned()))?;
+        let with_secrets = piece.secret.as_mut().map(|(_, object)| object);
+        for object in [&mut piece.object].into_iter().chain(with_secrets) {
+            overlay::patch(object, operations).map_err(refused)?;
+            let is = Manifest::new(Target::Id(String::new()), object.clone()).key();
+            if is.0 != *key {
+                return Err(refused(format!("a patch may not make {is} of it")));
+            }
+        }
+    }
     Ok(all)
+}
+
+/// Which argument is refused, and why.
+struct Refused(&'static str, String);
+
+impl From<helm::Error> for Refused {
+    fn from(error: helm::Error) -> Self {
+        Self("chart", error.to_string())
+    }
 }
 
 /// Says what is wrong with the objects, before anything is made.
@@ -182,7 +236,8 @@ pub fn check(model: &Installed, manifests: &Manifests) -> Result<(), Diagnostic>
         Diagnostic::error("EKB2405", "The chart's objects cannot be applied", why).at(Path::from("chart"))
     };
     let mut seen = BTreeSet::new();
-    for piece in pieces(model, manifests).map_err(|error| refused(format!("{error}.")))? {
+    let pieces = pieces(model, manifests);
+    for piece in pieces.map_err(|Refused(at, why)| refused(format!("{why}.")).at(Path::from(at)))? {
         if piece.kind.is_empty() || piece.name.is_empty() {
             return Err(refused(
                 "A document has no `kind`, or no `metadata.name`.".to_owned(),
@@ -208,7 +263,8 @@ pub fn check(model: &Installed, manifests: &Manifests) -> Result<(), Diagnostic>
 fn record(model: &Installed, manifests: &Manifests) -> Record {
     let text = |of: &Attr<String>| of.known().cloned().unwrap_or_default();
     let release = Release::new(text(&model.name), text(&model.namespace));
-    Record::planned(&manifests.rendered, &release, manifests.values.clone())
+    let (rendered, values) = manifests.real();
+    Record::planned(rendered, &release, values.clone())
 }
 
 /// Adds the parts of what was rendered. Objects come after `first`.
@@ -237,15 +293,22 @@ pub fn add(graph: &mut Graph, model: &Installed, manifests: &Manifests, first: &
                 manifests.rendered.chart.metadata.name, manifests.rendered.chart.metadata.version
             ),
             content: content.clone(),
-            record: Some(Arc::new(record)),
-            history_max: usize::try_from(model.history_max.unwrap_or(10)).unwrap_or_default(),
+            added: Vec::new(),
+            what: Some(Arc::new(Revised {
+                record,
+                generated: manifests.generated.clone(),
+                arguments: adopt::arguments(model, manifests),
+                history_max: usize::try_from(model.history_max.unwrap_or(10)).unwrap_or_default(),
+                patience: model.timeouts.update(UPDATE),
+                back_to: None,
+            })),
         },
         unknown.clone(),
     );
     graph.root(&root);
     let pieces = pieces(model, manifests).ok()?;
     let mut hooks = HookParts {
-        hooks: &manifests.rendered.documents.hooks,
+        hooks: &manifests.real().0.documents.hooks,
         cluster: &cluster,
         namespace,
         release: name,
@@ -271,6 +334,14 @@ pub fn add(graph: &mut Graph, model: &Installed, manifests: &Manifests, first: &
         unknown.clone(),
     );
     hooks.run(graph, Phase::BeforeEnd, &[deployed.ready()]);
+    if model.tests == Attr::Known(true) {
+        let tests = &manifests.real().0.documents.tests;
+        HookParts {
+            hooks: tests,
+            ..hooks
+        }
+        .run(graph, Phase::Test, &[deployed.ready()]);
+    }
     for piece in &pieces {
         if piece.is_definition() {
             // An earlier installation left it, as helm does.
@@ -281,8 +352,31 @@ pub fn add(graph: &mut Graph, model: &Installed, manifests: &Manifests, first: &
     Some(())
 }
 
+/// The same where something is gone that shares generated values with what lives: these are made anew, too (a certificate and the
+/// webhooks that trust it). None where nothing is.
+pub fn renewed(model: &Installed, manifests: &Manifests, found: &Report) -> Option<Manifests> {
+    let pieces = pieces(model, manifests).ok()?;
+    let is_there = |leaf: &GeneratedLeaf| {
+        let of_it = |piece: &&Piece| (&piece.kind, &piece.name) == (&leaf.document.0, &leaf.document.1);
+        let piece = pieces.iter().find(of_it);
+        piece.is_some_and(|piece| found.objects.contains_key(&piece.key))
+    };
+    let broken = manifests
+        .groups
+        .iter()
+        .filter(|group| !group.iter().all(is_there));
+    let renewed: Vec<GeneratedLeaf> = broken.flatten().filter(|leaf| is_there(leaf)).cloned().collect();
+    if renewed.is_empty() {
+        return None;
+    }
+    Some(Manifests {
+        renewed,
+        ..manifests.clone()
+    })
+}
+
 /// Says of an object whether it outlives the release.
-fn keep(graph: &mut Graph, model: &Installed, key: &Key, object: &Value) {
+pub(super) fn keep(graph: &mut Graph, model: &Installed, key: &Key, object: &Value) {
     let policy = object["metadata"]["annotations"]["helm.sh/resource-policy"].as_str();
     if policy.is_some_and(|policy| policy.trim() == "keep") {
         graph.keep(key.clone(), "the chart says so (helm.sh/resource-policy: keep)");
@@ -316,6 +410,10 @@ pub fn add_of_state(graph: &mut Graph, model: &Installed) -> Option<()> {
         if graph.fields(&key).is_some() {
             continue;
         }
+        if model.common.ids.is_null() {
+            // An import: what helm made carries no marks.
+            graph.take_over(key.clone());
+        }
         if key.0 == RECORD {
             let part = Recorded {
                 cluster: cluster(),
@@ -323,8 +421,8 @@ pub fn add_of_state(graph: &mut Graph, model: &Installed) -> Option<()> {
                 name: text("name"),
                 chart: text("chart"),
                 content: text("content"),
-                record: None,
-                history_max: 0,
+                added: Vec::new(),
+                what: None,
             };
             let root = graph.part(key, part);
             graph.root(&root);
@@ -363,23 +461,24 @@ pub fn add_of_state(graph: &mut Graph, model: &Installed) -> Option<()> {
 }
 
 /// The chart's hooks as parts.
-struct HookParts<'a, C> {
-    hooks: &'a [Hook],
-    cluster: &'a C,
-    namespace: &'a str,
-    release: &'a str,
-    content: &'a str,
-    unknown: &'a Unknowns,
+pub(super) struct HookParts<'a, C> {
+    pub hooks: &'a [Hook],
+    pub cluster: &'a C,
+    pub namespace: &'a str,
+    pub release: &'a str,
+    pub content: &'a str,
+    pub unknown: &'a Unknowns,
 }
 
 impl<C: Fn() -> Target> HookParts<'_, C> {
-    /// The hooks of the phase, one after the other by weight: what has to wait for them.
-    fn run(&mut self, graph: &mut Graph, phase: Phase, after: &[Ref]) -> Vec<Ref> {
+    /// The hooks of the phase, one after the other by weight: what has to wait for them. One that an upgrade does not run again holds up
+    /// nobody, so that each waits for all before it, and whoever comes after for all of them.
+    pub fn run(&mut self, graph: &mut Graph, phase: Phase, after: &[Ref]) -> Vec<Ref> {
         let mut hooks: Vec<&Hook> = self.hooks.iter().filter(|hook| phase.has(hook)).collect();
         // As helm orders them.
         hooks.sort_by(|a, b| (a.weight, &a.document.name).cmp(&(b.weight, &b.document.name)));
         let mut after = after.to_vec();
-        let mut last = None;
+        let first = after.len();
         for hook in hooks {
             let Ok(manifest) = placed(&hook.document, self.namespace) else {
                 continue;
@@ -398,25 +497,25 @@ impl<C: Fn() -> Target> HookParts<'_, C> {
                     release: self.release.to_owned(),
                     object: hook::object_text(&manifest),
                     phase,
-                    content: if phase.runs_again(hook) {
-                        self.content.to_owned()
-                    } else {
-                        hook::ONCE.to_owned()
-                    },
+                    content: phase.content(hook, self.content).to_owned(),
                     after: after.clone(),
                     what: Some(Arc::new((manifest, hook.clone()))),
                 },
                 unknown,
             );
-            after = vec![handle.ready()];
-            last = Some(handle.ready());
+            after.push(handle.ready());
         }
-        last.into_iter().collect()
+        after.split_off(first)
     }
 }
 
 /// The objects: definitions before what they define, what pods take before the pods, and what needs running pods last.
-fn objects(graph: &mut Graph, pieces: &[Piece], first: &[Ref], cluster: &impl Fn() -> Target) -> Vec<Handle> {
+pub(super) fn objects(
+    graph: &mut Graph,
+    pieces: &[Piece],
+    first: &[Ref],
+    cluster: &impl Fn() -> Target,
+) -> Vec<Handle> {
     let defined: BTreeMap<(&str, &str), &Key> = pieces
         .iter()
         .filter_map(|piece| Some((piece.defines()?, &piece.key)))
@@ -436,9 +535,11 @@ fn objects(graph: &mut Graph, pieces: &[Piece], first: &[Ref], cluster: &impl Fn
     let mut sorted: Vec<&Piece> = pieces.iter().collect();
     sorted.sort_by_key(|piece| rank(piece));
     for piece in &sorted {
-        let mut manifest = Manifest::new(cluster(), piece.object.clone())
-            .manager(MANAGER)
-            .generated(piece.generated.clone());
+        let mut manifest = Manifest::new(cluster(), piece.object.clone()).manager(MANAGER);
+        if let Some((version, object)) = &piece.secret {
+            manifest = manifest.with_secrets(*version, object.to_string().into());
+        }
+        manifest = manifest.generated(piece.generated.clone());
         for part in first {
             manifest = manifest.after(part.clone());
         }

@@ -1,6 +1,6 @@
 //! Hooks of a chart: objects that are made at a point of the release's life, and mostly do something once.
 //!
-//! A hook is a part for each phase that it names: before the objects of the release, after them, or before they go. Whether it is an
+//! A hook is a part for each phase that it names: before the objects of the release, after them, before they go, or to try them. Whether it is an
 //! installation or an upgrade, the latest record says (`pending-install`). That a hook was run for what was rendered, an annotation of
 //! that record says, since the object itself may be deleted when it is done.
 
@@ -20,7 +20,7 @@ use reconcile::part::{
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::record::{Place, Revision, revisions, secret_path, traits};
+use super::record::{Place, Revision, living, revisions, secret_path, traits};
 
 /// When a hook is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,11 +33,19 @@ pub enum Phase {
     BeforeEnd,
     /// When they are gone.
     AfterEnd,
+    /// When the release is deployed, to try it.
+    Test,
 }
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Before, Self::After, Self::BeforeEnd, Self::AfterEnd];
+    pub const ALL: [Self; 5] = [
+        Self::Before,
+        Self::After,
+        Self::BeforeEnd,
+        Self::AfterEnd,
+        Self::Test,
+    ];
 
     /// The events of an installation and of an upgrade; of an end both are the same.
     fn events(self) -> (&'static str, &'static str) {
@@ -46,6 +54,7 @@ impl Phase {
             Self::After => ("post-install", "post-upgrade"),
             Self::BeforeEnd => ("pre-delete", "pre-delete"),
             Self::AfterEnd => ("post-delete", "post-delete"),
+            Self::Test => ("test", "test"),
         }
     }
 
@@ -63,8 +72,17 @@ impl Phase {
         !self.is_end() && hook.events.iter().any(|event| event == upgrade)
     }
 
+    /// What a hook is run for, where the release's content is this.
+    pub fn content<'a>(self, hook: &Hook, content: &'a str) -> &'a str {
+        if self.runs_again(hook) { content } else { ONCE }
+    }
+
     fn is_end(self) -> bool {
         matches!(self, Self::BeforeEnd | Self::AfterEnd)
+    }
+
+    fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.to_string() == text)
     }
 }
 
@@ -75,6 +93,7 @@ impl fmt::Display for Phase {
             Self::After => "after",
             Self::BeforeEnd => "before_end",
             Self::AfterEnd => "after_end",
+            Self::Test => "test",
         })
     }
 }
@@ -120,6 +139,9 @@ pub const MARK: &str = "hook.ekb.io/";
 const FOR: &str = "hook.ekb.io/for";
 /// What a hook of an end runs for.
 const END: &str = "end";
+/// How much of the log of a hook that failed an error has.
+const LOG_LINES: usize = 20;
+const LOG_BYTES: usize = 4096;
 /// The content of a hook that no upgrade runs again.
 pub const ONCE: &str = "once";
 
@@ -217,9 +239,7 @@ impl At {
     }
 
     fn is_end(&self) -> bool {
-        Phase::ALL
-            .iter()
-            .any(|phase| phase.is_end() && phase.to_string() == self.phase)
+        Phase::named(&self.phase).is_some_and(Phase::is_end)
     }
 
     fn doing(&self, what: &str) -> String {
@@ -307,6 +327,18 @@ fn runs_for(live: &Value) -> Option<&str> {
     live["metadata"]["annotations"][FOR].as_str()
 }
 
+/// What a record says of hooks that were run for this content.
+pub(super) fn marks(hooks: &[(Value, Hook)], content: &str) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for (object, hook) in hooks {
+        for phase in Phase::ALL.into_iter().filter(|phase| phase.has(hook)) {
+            let mark = At::of_object(object, &phase.to_string()).mark();
+            all.insert(mark, phase.content(hook, content).to_owned());
+        }
+    }
+    all
+}
+
 /// Deletes a hook's object where one of ours is left.
 pub(super) async fn clear_away(cluster: &Cluster, place: &Place, object: &Value) -> Result<(), Failure> {
     let at = At {
@@ -340,10 +372,18 @@ impl Hooks {
     /// `latest`: the latest record of its release.
     async fn see(&self, at: &At, latest: &Revision) -> Result<Option<Object>, Failure> {
         let cluster = self.clusters.get(&at.place.cluster);
-        let mark = latest.annotation(&at.mark());
+        let of_helm = || {
+            let is_it = |object: &Value| At::of_object(object, "").object() == at.object();
+            latest.hook_of_helm(&at.place.namespace, is_it, Phase::named(&at.phase)?)
+        };
+        let mark = latest.annotation(&at.mark()).or_else(of_helm);
         let live = at.live(&cluster).await?.filter(|live| runs_for(live).is_some());
         let mut detail = Value::Null;
-        let (condition, content) = match (live.as_ref().map(|live| (runs_for(live), Fate::of(live))), mark) {
+        let fate = match &live {
+            Some(live) => Some((runs_for(live), self.told(at, live, Fate::of(live)).await)),
+            None => None,
+        };
+        let (condition, content) = match (fate, mark) {
             (Some((Some(END), fate)), Some(_)) if at.is_end() => match fate {
                 Fate::Done => return Ok(None),
                 Fate::Failed(why) => {
@@ -377,6 +417,38 @@ impl Hooks {
             outputs: BTreeMap::new(),
             detail,
         }))
+    }
+
+    /// The same fate, where it failed with what its pod said last.
+    async fn told(&self, at: &At, live: &Value, fate: Fate) -> Fate {
+        let Fate::Failed(why) = fate else {
+            return fate;
+        };
+        match self.last_words(at, live).await {
+            Some(words) => Fate::Failed(format!("{why}; its log ends with:\n{words}")),
+            None => Fate::Failed(why),
+        }
+    }
+
+    /// The end of the log of the hook's last pod; none where nobody keeps it.
+    async fn last_words(&self, at: &At, live: &Value) -> Option<String> {
+        let cluster = self.clusters.get(&at.place.cluster);
+        let doing = at.doing("reading the log of");
+        let pods = format!("/api/v1/namespaces/{}/pods", at.namespace);
+        let pod = if live["kind"] == "Pod" {
+            live.clone()
+        } else {
+            let query = format!("&labelSelector=batch.kubernetes.io%2Fjob-name%3D{}", at.name);
+            let mut all = cluster.list(&doing, &pods, &query).await.ok()?;
+            all.sort_by_key(|pod| pod["metadata"]["creationTimestamp"].as_str().map(str::to_owned));
+            all.pop()?
+        };
+        let name = pod["metadata"]["name"].as_str()?;
+        let container = pod["spec"]["containers"][0]["name"].as_str()?;
+        let path =
+            format!("{pods}/{name}/log?container={container}&tailLines={LOG_LINES}&limitBytes={LOG_BYTES}");
+        let words = cluster.text(&doing, &path).await.ok()?;
+        Some(words.trim_end().to_owned()).filter(|words| !words.is_empty())
     }
 
     /// Says in the record that the hook was run.
@@ -446,15 +518,16 @@ impl Hooks {
             ));
         };
         let (install, upgrade) = part.phase.events();
-        let event = if latest.status == Status::PendingInstall {
-            install
-        } else {
-            upgrade
+        let event = match latest.status {
+            Status::PendingInstall => Some(install),
+            Status::PendingUpgrade => Some(upgrade),
+            _ if part.phase == Phase::Test => Some(install),
+            // No change of the release is under way: helm ran it.
+            _ => None,
         };
-        let due = part
-            .what
-            .as_deref()
-            .filter(|(_, hook)| !part.phase.is_end() && hook.events.iter().any(|one| one == event));
+        let event = event.filter(|_| !part.phase.is_end());
+        let is_due = |hook: &Hook| event.is_some_and(|event| hook.events.iter().any(|one| one == event));
+        let due = part.what.as_deref().filter(|(_, hook)| is_due(hook));
         let Some((manifest, hook)) = due else {
             self.mark(at, &latest, &part.content).await?;
             return Ok(true);
@@ -505,13 +578,15 @@ impl Kind for Hooks {
         let places: BTreeSet<&Place> = all.iter().map(|at| &at.place).collect();
         let mut objects = Vec::new();
         for place in places {
-            let latest = match revisions(&self.clusters.get(&place.cluster), place).await {
-                Err(failure) if failure.class == Class::NotFound => None,
-                other => other?.pop(),
+            let revisions = match revisions(&self.clusters.get(&place.cluster), place).await {
+                Err(failure) if failure.class == Class::NotFound => continue,
+                other => other?,
             };
-            let Some(latest) = latest else { continue };
+            let Some(latest) = living(&revisions) else {
+                continue;
+            };
             let of_it = all.iter().filter(|at| at.place == *place);
-            let looks = of_it.map(|at| self.see(at, &latest));
+            let looks = of_it.map(|at| self.see(at, latest));
             objects.extend(try_join_all(looks).await?.into_iter().flatten());
         }
         Ok(objects)

@@ -7,32 +7,41 @@
 //! | `values.rs` | values laid over others, and those that are not known yet |
 //! | `graph.rs` | the parts: record, objects, and what goes before what |
 //! | `record.rs` | helm's records, as two kinds of parts |
+//! | `overlay.rs` | patches of the user's |
+//! | `data.rs` | the data source |
+//! | `adopt.rs` | what records say of arguments and parts: import, takeover |
 //! | `hook.rs` | hooks, a part for each phase |
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use framework::{Attr, Diagnostic, Diagnostics, Path};
+use helm::release::Status;
 use kubernetes::Finishes;
 use reconcile::failure::Failure;
 use reconcile::graph::Graph;
 use reconcile::kinds::Kinds;
-use reconcile::part::{Key, Ref};
+use reconcile::part::{Key, Part as _, Ref};
 use reconcile::report::Report;
 use reconcile::resource::{Declared, DefaultTimeouts, Outputs};
+use serde_json::Value;
 
+pub mod adopt;
 pub mod charts;
+pub mod data;
 pub mod graph;
 pub mod hook;
 pub mod model;
+pub mod overlay;
 pub mod record;
 pub mod values;
 
 use crate::platform::Platform;
-use charts::{Charts, Purpose};
+use charts::{Charts, Manifests, Purpose};
 use hook::Hooks;
 use model::Installed;
-use record::{Deployments, Releases};
+use record::{Deployments, Place, Recorded, Releases};
 
 /// The resource `ekb_release`.
 #[derive(Debug, Default, Clone)]
@@ -41,6 +50,8 @@ pub struct ReleaseResource {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// How long a change may take.
+const UPDATE: Duration = Duration::from_secs(30 * 60);
 
 #[async_trait]
 impl Declared<Platform> for ReleaseResource {
@@ -50,13 +61,37 @@ impl Declared<Platform> for ReleaseResource {
     const TITLE: &'static str = "release";
     /// A release of this name may be in any cluster.
     const IS_FOUND: bool = false;
+    const ADOPTS_WHOLE: bool = true;
+    const ROOT_KIND: Option<&'static str> = Some(Recorded::KIND);
+    const NAMED_AS: &'static str = "CLUSTER/NAMESPACE/NAME";
     const LOOKS_UP: &'static [&'static str] = &["eks:DescribeCluster"];
     const TIMEOUTS: DefaultTimeouts = DefaultTimeouts {
         create: MINUTE.saturating_mul(30),
         read: MINUTE.saturating_mul(10),
-        update: MINUTE.saturating_mul(30),
+        update: UPDATE,
         delete: MINUTE.saturating_mul(30),
     };
+
+    /// There may be releases of one name in other clusters and namespaces.
+    fn named(&self, model: &Installed) -> Attr<String> {
+        match Place::of(model) {
+            Some(place) => place.id().into(),
+            None => Attr::Unknown,
+        }
+    }
+
+    fn name_it(&self, model: &mut Installed, text: &str) -> bool {
+        let parts: Vec<&str> = text.split('/').collect();
+        let [cluster, namespace, name] = parts[..] else {
+            return false;
+        };
+        (model.cluster, model.namespace, model.name) = (cluster.into(), namespace.into(), name.into());
+        parts.iter().all(|part| !part.is_empty())
+    }
+
+    fn root_named(&self, name: &str) -> Option<String> {
+        Some(name.to_owned())
+    }
 
     fn check(&self, planned: &Installed, out: &mut Diagnostics) {
         if planned.common.tags.known().is_some_and(|tags| !tags.is_empty()) {
@@ -95,25 +130,41 @@ impl Declared<Platform> for ReleaseResource {
         });
         // The same version means the same bytes, unless it is a folder, which may have been edited.
         (planned.chart_digest, planned.chart_version) = match same {
-            Some(prior) if !is_folder(planned) => (prior.chart_digest.clone(), prior.chart_version.clone()),
+            Some(prior) if !is_folder(planned) && prior.chart_digest.is_known() => {
+                (prior.chart_digest.clone(), prior.chart_version.clone())
+            }
             _ => (Attr::Unknown, Attr::Unknown),
         };
-        match self.find(planned, Purpose::Plan).await {
+        (planned.revision, planned.notes, planned.hosts) = (Attr::Unknown, Attr::Unknown, Attr::Unknown);
+        planned.release_status = Status::Deployed.name().into();
+        match self.find(planned, config, Purpose::Plan).await {
             // Which objects there will be, the state does not say.
-            Ok(false) => planned.common.objects = Attr::Unknown,
-            Ok(true) => {}
+            Ok(None) => planned.common.objects = Attr::Unknown,
+            Ok(Some(manifests)) => {
+                let Some(prior) = prior else { return };
+                let recorded = recorded(prior);
+                if recorded["content"] == manifests.digest.as_str() && prior.revision.is_known() {
+                    (planned.revision, planned.notes) = (prior.revision, prior.notes.clone());
+                }
+                say_what_helm_did(prior, &recorded, out);
+            }
             Err(error) => out.push(error),
         }
     }
 
-    async fn fetch(&self, context: &Platform, model: &mut Installed) -> Result<(), Diagnostic> {
+    async fn fetch(
+        &self,
+        context: &Platform,
+        config: &Installed,
+        model: &mut Installed,
+    ) -> Result<(), Diagnostic> {
         if !model.kubernetes_version.is_known() {
             let version = live_version(context, &model.common.region, &model.cluster)
                 .await
                 .map_err(|failure| failure.diagnostic())?;
             model.kubernetes_version = Attr::from_option(version);
         }
-        self.find(model, Purpose::Apply).await.map(|_| ())
+        self.find(model, config, Purpose::Apply).await.map(|_| ())
     }
 
     fn graph(&self, model: &Installed) -> Option<Graph> {
@@ -128,12 +179,42 @@ impl Declared<Platform> for ReleaseResource {
 
     fn outputs(&self, model: &mut Installed, from: &Outputs<'_>) {
         // It follows from the arguments: known also while values are not.
-        model.id = match (&model.cluster, &model.namespace, &model.name) {
-            (Attr::Known(cluster), Attr::Known(namespace), Attr::Known(name)) => {
-                format!("{cluster}/{namespace}/{name}").into()
-            }
-            _ => from.id(graph::RECORD),
+        model.id = match Place::of(model) {
+            Some(place) => place.id().into(),
+            None => from.id(graph::RECORD),
         };
+        if from.is_found() {
+            let deployed: Attr<i64> = from.output(graph::DEPLOYED, "revision");
+            model.revision = from.output(graph::RECORD, "revision");
+            model.release_status = if deployed == model.revision {
+                // The record was looked at before all was done.
+                from.output(graph::DEPLOYED, "status")
+            } else {
+                from.output(graph::RECORD, "status")
+            };
+        }
+    }
+
+    async fn steps(
+        &self,
+        _context: &Platform,
+        model: &Installed,
+        found: &Report,
+    ) -> Result<Vec<Graph>, Failure> {
+        let manifests = self.charts.rendered(model);
+        let renewed = manifests.and_then(|manifests| graph::renewed(model, &manifests, found));
+        let step = renewed.and_then(|renewed| {
+            let mut graph = Graph::new();
+            graph::add(&mut graph, model, &renewed, &[]).map(|()| graph)
+        });
+        Ok(step.into_iter().collect())
+    }
+
+    async fn fall_back(&self, context: &Platform, planned: &Installed) -> Option<Graph> {
+        if planned.atomic != Attr::Known(true) {
+            return None;
+        }
+        adopt::before(context, planned).await
     }
 
     fn root_key(&self) -> Key {
@@ -141,6 +222,15 @@ impl Declared<Platform> for ReleaseResource {
     }
 
     fn adopt(&self, _model: &mut Installed, _report: &Report) {}
+
+    async fn complete_import(
+        &self,
+        context: &Platform,
+        model: &mut Installed,
+        _report: &Report,
+    ) -> Result<(), Failure> {
+        adopt::complete(context, model).await
+    }
 }
 
 /// The kinds of a release's parts. It stays until there is nothing any more that only it finishes.
@@ -162,13 +252,56 @@ impl ReleaseResource {
         }
     }
 
-    /// The chart, rendered where all is known that it follows from: false where not.
-    async fn find(&self, model: &mut Installed, purpose: Purpose) -> Result<bool, Diagnostic> {
-        match self.charts.find(model, purpose).await? {
-            Some(manifests) => graph::check(model, &manifests).map(|()| true),
-            None => Ok(false),
+    /// The chart, rendered where its form is known.
+    async fn find(
+        &self,
+        model: &mut Installed,
+        given: &Installed,
+        purpose: Purpose,
+    ) -> Result<Option<Arc<Manifests>>, Diagnostic> {
+        let Some(manifests) = self.charts.find(model, given, purpose).await? else {
+            return Ok(None);
+        };
+        graph::check(model, &manifests)?;
+        if manifests.unknown.is_some() {
+            return Ok(Some(manifests));
         }
+        if model.notes.is_unknown() {
+            model.notes = charts::notes(manifests.rendered.notes.as_deref().unwrap_or_default());
+        }
+        if model.hosts.is_unknown() {
+            model.hosts = charts::hosts(&manifests.rendered.documents.manifests).into();
+        }
+        Ok(Some(manifests))
     }
+}
+
+/// The fields of the record, as the state has them.
+fn recorded(state: &Installed) -> Value {
+    let objects = state.common.objects.known();
+    let fields = objects.and_then(|objects| objects.get(graph::RECORD)?.known());
+    let fields = fields.and_then(|fields| serde_json::from_str(fields).ok());
+    fields.unwrap_or_default()
+}
+
+/// Says that helm changed a release of ours, and what becomes of that.
+fn say_what_helm_did(prior: &Installed, recorded: &Value, out: &mut Diagnostics) {
+    let content = recorded["content"].as_str().unwrap_or_default();
+    let (Some(id), true) = (prior.id.known(), prior.common.incarnation.is_known()) else {
+        return;
+    };
+    if !content.starts_with(record::OF_HELM) {
+        return;
+    }
+    let added = recorded["added"].as_array().into_iter().flatten();
+    let added: Vec<&str> = added.filter_map(Value::as_str).collect();
+    let mut detail =
+        format!("{id} is at {content}. The apply answers with a revision of what is declared here.");
+    if !added.is_empty() {
+        detail = format!("{detail} What helm added goes: {}.", added.join(", "));
+    }
+    let warning = Diagnostic::warning("EKB2408", "helm changed the release", detail);
+    out.push(warning.hint("Declare what is to stay of it: chart, version and values."));
 }
 
 fn is_folder(model: &Installed) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use framework::{Attr, Model, Timeouts, Value};
+use framework::{Attr, Model, Secret, SecretValue, Timeouts, Value};
 use reconcile::resource::{Common, Managed};
 
 /// A Helm chart installed in a cluster: its objects, and the record by which `helm list`, `get` and `history` see the release.
@@ -33,6 +33,13 @@ pub struct Installed {
     /// URL of the repository in which the chart is: `https://…` or `oci://…`.
     #[attribute(optional)]
     pub repository: Attr<String>,
+    /// User name for the registry or repository. Default: what `helm registry login`, `docker login` and `helm repo add` left.
+    #[attribute(optional, required_with("repository_password_wo"))]
+    pub repository_username: Attr<String>,
+    /// Its password or token; it is kept nowhere. For ECR the user is `AWS`, and the token may come from an ephemeral resource
+    /// (`aws_ecr_authorization_token`).
+    #[attribute(optional, write_only, required_with("repository_username"))]
+    pub repository_password_wo: Attr<Secret<String>>,
     /// Version of the chart, or a constraint such as `~1.2`. Default: its newest release when the release is made; kept then.
     #[attribute(optional)]
     pub version: Attr<String>,
@@ -45,6 +52,18 @@ pub struct Installed {
     /// Files of values (YAML), the later ones over the earlier, `values` over all of them.
     #[attribute(optional)]
     pub values_files: Attr<Vec<String>>,
+    /// Secret values, laid over all others: neither in plans nor in the state. What follows from them is sent when
+    /// `values_wo_version` is another than before, and shows as `(secret)`. They may change values of objects, and not which objects,
+    /// names and fields there are. helm's record of the release, a Secret in the cluster, holds them, as it holds all values.
+    #[attribute(optional, write_only, required_with("values_wo_version"))]
+    pub values_wo: Attr<SecretValue>,
+    /// Version of `values_wo`: raise it when these change.
+    #[attribute(optional, required_with("values_wo"), validate(range(0..=2147483647)))]
+    pub values_wo_version: Attr<i64>,
+    /// Patches of the chart's objects (JSON Patch), for what its values do not reach: by the object's key in `objects`, for example
+    /// `{ "Deployment.apps/web/web" = [{ op = "add", path = "/spec/minReadySeconds", value = 5 }] }`.
+    #[attribute(optional)]
+    pub overlay: Attr<Value>,
     /// Minor version of Kubernetes for which the chart is rendered, for example `1.35` (`ekb_cluster.main.kubernetes_version`).
     /// Default: that of the cluster, asked when the release is made; where there is no cluster yet, what follows from it is
     /// known after apply.
@@ -59,6 +78,13 @@ pub struct Installed {
     /// Whether definitions of custom resources go with the release, and all objects of them with these. They stay otherwise.
     #[attribute(optional, computed, default = false)]
     pub delete_crds: Attr<bool>,
+    /// Whether a change that fails is taken back: what was deployed before is applied again, as a revision of its own. A first
+    /// installation that fails stays as it is, and the next apply continues it.
+    #[attribute(optional, computed, default = false)]
+    pub atomic: Attr<bool>,
+    /// Whether the chart's tests are run (`helm test`) when it is installed and when it changes: one that fails is an error.
+    #[attribute(optional, computed, default = false)]
+    pub tests: Attr<bool>,
     /// How many revisions are kept for `helm history` and `helm rollback`; 0: all.
     #[attribute(optional, computed, default = 10, validate(range(0..=1000)))]
     pub history_max: Attr<i64>,
@@ -78,6 +104,18 @@ pub struct Installed {
     /// Version of what the chart installs.
     #[attribute(computed)]
     pub app_version: Attr<String>,
+    /// The revision in helm's history: each change of chart or values makes another one.
+    #[attribute(computed)]
+    pub revision: Attr<i64>,
+    /// What helm says of it: `deployed`; `pending-install` or `pending-upgrade` where an apply ended half way.
+    #[attribute(computed)]
+    pub release_status: Attr<String>,
+    /// What the chart says to who installs it (`NOTES.txt`).
+    #[attribute(computed)]
+    pub notes: Attr<String>,
+    /// Host names of its Ingresses and routes.
+    #[attribute(computed)]
+    pub hosts: Attr<BTreeSet<String>>,
 
     #[flatten]
     #[expect(missing_docs, reason = "its attributes have their own")]

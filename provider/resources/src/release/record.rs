@@ -9,17 +9,21 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use helm::Hook;
 use helm::release::{Record, Status, timestamp};
+use helm::render::GeneratedLeaf;
 use kubernetes::{Cluster, Clusters, Finishes, UNFINISHED, Unfinished};
 use reconcile::clock::Clock;
 use reconcile::failure::{Class, Failure};
 use reconcile::part::{
-    Ask, Call, Condition, Deleted, Difference, Idempotence, Kind, KindTraits, Made, Object, Pace, Part, Ref,
-    Tags, Target,
+    Ask, Call, Condition, Deleted, Difference, Idempotence, Key, Kind, KindTraits, Made, Object, Pace, Part,
+    Ref, Tags, Target,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::hook::{self, MARK};
+use super::adopt;
+use super::graph::Piece;
+use super::hook::{self, MARK, Phase};
+use super::model::Installed;
 
 /// What is recorded of a revision.
 #[derive(Debug, Clone, Serialize, Part)]
@@ -38,12 +42,29 @@ pub struct Recorded {
     pub chart: String,
     /// What was rendered, of what, with which values: another one is another revision.
     pub content: String,
+    /// Objects that revisions of helm's own brought since the last one of ours: they go.
+    #[part(unordered)]
+    pub added: Vec<String>,
     /// All of it; none where the part is what a state knows.
     #[serde(skip)]
-    pub record: Option<Arc<Record>>,
+    pub what: Option<Arc<Revised>>,
+}
+
+/// What a revision is made of.
+#[derive(Debug)]
+pub struct Revised {
+    /// As helm has it.
+    pub record: Record,
+    /// The values in it that the chart generates.
+    pub generated: Vec<GeneratedLeaf>,
+    /// Arguments that helm does not record ([`adopt::arguments`]).
+    pub arguments: Value,
     /// How many revisions are kept; 0: all.
-    #[serde(skip)]
     pub history_max: usize,
+    /// How long a change may take: helm is taken to be at work on one that is younger.
+    pub patience: Duration,
+    /// The revision that it goes back to, where it does.
+    pub back_to: Option<i64>,
 }
 
 /// That all objects of a revision are as they should be.
@@ -67,9 +88,8 @@ pub struct Deployed {
 }
 
 impl Recorded {
-    fn record(&self, place: &Place) -> Result<Record, Failure> {
-        let record = self.record.as_deref().cloned();
-        record.ok_or_else(|| {
+    fn revised(&self, place: &Place) -> Result<&Revised, Failure> {
+        self.what.as_deref().ok_or_else(|| {
             let cause = "what it holds is not known (a defect of the provider)";
             Failure::new(Class::Other, place.doing("recording"), cause)
         })
@@ -78,6 +98,12 @@ impl Recorded {
 
 /// In an annotation of the Secret: what was rendered. helm's own revisions have none.
 const CONTENT: &str = "release.ekb.io/content";
+/// How the content of a revision begins that helm made.
+pub const OF_HELM: &str = "revision ";
+/// In another one: the arguments of ours that it was made with.
+const ARGUMENTS: &str = "release.ekb.io/arguments";
+/// A label of ours: the revision that it is. helm keeps labels, for its own next revisions too, and takes annotations away.
+const REVISION: &str = "release.ekb.io/revision";
 /// On a namespace that a release of ours made.
 const MADE: &str = "release.ekb.io/made";
 /// Whose an object is, annotations say: `ekb.io/part` is the tag `ekb:part`.
@@ -92,6 +118,15 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Of the arguments, where they are known.
+    pub fn of(model: &Installed) -> Option<Self> {
+        Some(Self {
+            cluster: model.cluster.known()?.clone(),
+            namespace: model.namespace.known()?.clone(),
+            name: model.name.known()?.clone(),
+        })
+    }
+
     fn of_id(id: &str) -> Self {
         let mut parts = id.splitn(3, '/').map(str::to_owned);
         let mut next = || parts.next().unwrap_or_default();
@@ -129,7 +164,7 @@ impl Place {
 
 /// A revision that is recorded.
 pub(super) struct Revision {
-    number: i64,
+    pub number: i64,
     pub status: Status,
     secret: Value,
 }
@@ -148,6 +183,48 @@ impl Revision {
         self.secret["metadata"]["annotations"][name]
             .as_str()
             .map(str::to_owned)
+    }
+
+    /// Whether helm made it, and nobody took it over.
+    pub fn is_of_helm(&self) -> bool {
+        self.annotation(CONTENT).is_none()
+    }
+
+    /// Whether it is one of ours, also where helm has written it since.
+    fn is_ours(&self) -> bool {
+        self.secret["metadata"]["labels"][REVISION] == self.number.to_string().as_str()
+    }
+
+    /// As helm has it.
+    pub fn record(&self, place: &Place) -> Result<Record, Failure> {
+        Record::from_secret(&self.secret).map_err(|error| self.unreadable(place, &error))
+    }
+
+    pub fn unreadable(&self, place: &Place, error: &helm::Error) -> Failure {
+        let cause = format!("its revision {}: {error}", self.number);
+        Failure::new(Class::Other, place.doing("reading"), cause)
+    }
+
+    /// The arguments that it was made with; null where helm made it.
+    pub fn arguments(&self) -> Value {
+        let text = self.annotation(ARGUMENTS);
+        let said = text.and_then(|text| serde_json::from_str(&text).ok());
+        said.unwrap_or_default()
+    }
+
+    /// For what this hook was run, where helm made the revision: it ran them all.
+    pub fn hook_of_helm(
+        &self,
+        namespace: &str,
+        is_it: impl Fn(&Value) -> bool,
+        phase: Phase,
+    ) -> Option<String> {
+        if !self.is_of_helm() {
+            return None;
+        }
+        let mut hooks = self.hooks(namespace).into_iter();
+        let (_, hook) = hooks.find(|(object, hook)| phase.has(hook) && is_it(object))?;
+        Some(phase.content(&hook, &self.content()).to_owned())
     }
 
     /// Its hooks, with their objects as they are made.
@@ -169,11 +246,41 @@ impl Revision {
     }
 
     /// What was rendered; of a revision that helm made nothing of ours.
-    fn content(&self) -> String {
-        match self.secret["metadata"]["annotations"][CONTENT].as_str() {
-            Some(content) => content.to_owned(),
-            None => format!("revision {} of helm", self.number),
-        }
+    pub fn content(&self) -> String {
+        self.annotation(CONTENT).unwrap_or_else(|| {
+            let said =
+                Record::from_secret(&self.secret).map_or_else(|_| String::new(), |one| one.description);
+            let status = match self.status {
+                Status::Deployed => String::new(),
+                other => format!("{}: ", other.name()),
+            };
+            format!("{OF_HELM}{} of helm ({status}{said})", self.number)
+        })
+    }
+
+    /// Whether a change of the release seems to be under way.
+    fn is_pending(&self) -> bool {
+        use Status::{PendingInstall, PendingRollback, PendingUpgrade};
+        matches!(self.status, PendingInstall | PendingRollback | PendingUpgrade)
+    }
+
+    /// How long ago it was written.
+    fn age(&self) -> Duration {
+        let label = |name: &str| {
+            self.secret["metadata"]["labels"][name]
+                .as_str()?
+                .parse::<i64>()
+                .ok()
+        };
+        let written = label("modifiedAt").max(label("createdAt")).unwrap_or_default();
+        let age = seconds(Clock::from_env().wall()) - written;
+        Duration::from_secs(age.try_into().unwrap_or_default())
+    }
+
+    /// The objects of its manifest, by their keys.
+    fn objects(&self, place: &Place) -> Result<BTreeMap<Key, Value>, Failure> {
+        let record = self.record(place)?;
+        objects(&record, place).map_err(|error| self.unreadable(place, &error))
     }
 
     fn tags(&self) -> Tags {
@@ -184,6 +291,59 @@ impl Revision {
             })
             .collect()
     }
+}
+
+/// The objects of a record's manifest, by their keys.
+fn objects(record: &Record, place: &Place) -> Result<BTreeMap<Key, Value>, helm::Error> {
+    let documents = record.documents();
+    let pieces = documents
+        .iter()
+        .map(|document| Piece::of(document, &place.name, &place.namespace));
+    pieces
+        .map(|piece| piece.map(|piece| (piece.key, piece.object)))
+        .collect()
+}
+
+/// What the last revision holds that helm made, and neither the last one of ours nor this record.
+fn added(
+    place: &Place,
+    revisions: &[Revision],
+    should: Option<&Record>,
+) -> Result<BTreeMap<Key, Value>, Failure> {
+    let Some(latest) = revisions.last().filter(|latest| latest.is_of_helm()) else {
+        return Ok(BTreeMap::new());
+    };
+    let mut all = latest.objects(place)?;
+    if let Some(ours) = revisions.iter().rev().find(|one| one.is_ours()) {
+        let ours = ours.objects(place)?;
+        all.retain(|key, _| !ours.contains_key(key));
+    } else if should.is_none() {
+        // All of it is to be taken over: an import has it among its parts.
+        all.clear();
+    }
+    if let Some(should) = should {
+        let should = objects(should, place).map_err(|error| latest.unreadable(place, &error))?;
+        all.retain(|key, _| !should.contains_key(key));
+    }
+    // Of definitions the objects would go, too.
+    let stays = |object: &Value| {
+        let policy = object["metadata"]["annotations"]["helm.sh/resource-policy"].as_str();
+        policy.is_some_and(|policy| policy.trim() == "keep") || object["kind"] == "CustomResourceDefinition"
+    };
+    all.retain(|_, object| !stays(object));
+    Ok(all)
+}
+
+/// The latest revision of a release that is there: of one that helm uninstalled only the history is.
+pub(super) fn living(revisions: &[Revision]) -> Option<&Revision> {
+    let latest = revisions.last();
+    latest.filter(|latest| latest.status != Status::Uninstalled)
+}
+
+/// Whose the release is: the latest revision that says so, since helm's own say nothing.
+fn owner(revisions: &[Revision]) -> Tags {
+    let tags = revisions.iter().rev().map(Revision::tags);
+    tags.into_iter().find(|tags| !tags.is_empty()).unwrap_or_default()
 }
 
 /// The revisions of a release, the latest last.
@@ -271,6 +431,7 @@ impl Releases {
                 "" => timestamp(now),
                 first => first.to_owned(),
             },
+            labels: [(REVISION.to_owned(), record.revision.to_string())].into(),
             ..record.clone()
         };
         let mut secret = record
@@ -292,7 +453,7 @@ fn seconds(time: SystemTime) -> i64 {
     i64::try_from(since.as_secs()).unwrap_or_default()
 }
 
-fn annotated(tags: &Tags, content: &str) -> Value {
+fn annotated(tags: &Tags, content: &str, arguments: &Value) -> Value {
     let mut all: serde_json::Map<String, Value> = tags
         .iter()
         .filter_map(|(tag, value)| {
@@ -303,6 +464,7 @@ fn annotated(tags: &Tags, content: &str) -> Value {
         })
         .collect();
     all.insert(CONTENT.to_owned(), content.into());
+    all.insert(ARGUMENTS.to_owned(), arguments.to_string().into());
     all.into()
 }
 
@@ -314,21 +476,26 @@ impl Kind for Releases {
         traits(Recorded::KIND, "release", 10)
     }
 
+    /// Nobody begins in a namespace while it is found to be empty.
+    fn lock(&self, fields: &Value) -> Option<String> {
+        let text = |name: &str| fields[name].as_str().unwrap_or_default();
+        Some(format!("namespace {}/{}", text("cluster"), text("namespace")))
+    }
+
     fn stands_for(&self, declared: &Value, object: &Object) -> bool {
         Place::of_fields(declared) == Place::of_fields(&object.fields)
     }
 
     async fn observe(&self, ask: &Ask) -> Result<Vec<Object>, Failure> {
         let releases = self.0.look(ask).await?;
-        let object = |(place, revisions): &(Place, Vec<Revision>)| {
-            let latest = revisions.last()?;
-            // helm's own revisions say nothing of whose it is.
-            let tags = revisions.iter().rev().map(Revision::tags);
-            let tags = tags.into_iter().find(|tags| !tags.is_empty());
-            let record = Record::from_secret(&latest.secret).ok()?;
-            let metadata = &record.chart["metadata"];
-            let text = |name: &str| metadata[name].as_str().unwrap_or_default().to_owned();
-            Some(Object {
+        let mut objects = Vec::new();
+        for (place, revisions) in &releases {
+            let Some(latest) = living(revisions) else {
+                continue;
+            };
+            let added = added(place, revisions, None)?;
+            let record = latest.record(place)?;
+            objects.push(Object {
                 id: place.id(),
                 arn: None,
                 condition: Condition::Settled,
@@ -336,16 +503,17 @@ impl Kind for Releases {
                     "cluster": place.cluster,
                     "namespace": place.namespace,
                     "name": place.name,
-                    "chart": format!("{}-{}", text("name"), text("version")),
+                    "chart": adopt::chart_of(&record),
                     "content": latest.content(),
+                    "added": added.keys().collect::<Vec<_>>(),
                 }),
-                tags: tags.unwrap_or_default(),
+                tags: owner(revisions),
                 references: vec![place.cluster.clone()],
-                outputs: BTreeMap::new(),
+                outputs: outputs(latest),
                 detail: json!({"first_deployed": record.first_deployed}),
-            })
-        };
-        Ok(releases.iter().filter_map(object).collect())
+            });
+        }
+        Ok(objects)
     }
 
     async fn create(&self, part: &Recorded, call: &Call) -> Result<Made, Failure> {
@@ -361,47 +529,92 @@ impl Kind for Releases {
             place.namespace, place.cluster
         );
         match cluster.create(&doing, "/api/v1/namespaces", &namespace).await {
-            Err(failure) if failure.class == Class::Exists => {}
+            Err(failure) if failure.class == Class::Exists => {
+                let path = format!("/api/v1/namespaces/{}", place.namespace);
+                let live = cluster.get(&doing, &path).await.unwrap_or_default();
+                if live["metadata"]["deletionTimestamp"].is_string() {
+                    return Err(Failure::new(
+                        Class::Busy,
+                        doing,
+                        "the one from before is being deleted",
+                    ));
+                }
+            }
             // Who may not make namespaces may be given one.
             Err(failure) if failure.class == Class::Denied => {}
             other => drop(other?),
         }
-        self.write(
-            &place,
-            &part.record(&place)?,
-            annotated(&call.ownership, &part.content),
-        )
-        .await?;
-        Ok(Made::settled(place.id()))
+        let what = part.revised(&place)?;
+        let annotations = annotated(&call.ownership, &part.content, &what.arguments);
+        // The history of one that helm uninstalled goes on.
+        let before = revisions(&cluster, &place).await?;
+        let record = Record {
+            revision: before.last().map_or(1, |last| last.number + 1),
+            ..what.record.clone()
+        };
+        self.write(&place, &record, annotations).await?;
+        let made = Made::settled(place.id()).output("revision", record.revision);
+        Ok(made.output("status", record.status.name()))
     }
 
     async fn update(&self, part: &Recorded, is: &Object, _: &[Difference], _: &Call) -> Result<(), Failure> {
         let place = Place::of_id(&is.id);
         let cluster = self.0.at(&place.cluster);
         let revisions = revisions(&cluster, &place).await?;
-        let number = revisions.last().map_or(1, |latest| latest.number + 1);
+        let what = part.revised(&place)?;
+        let latest = revisions.last();
+        let mut annotations = annotated(&owner(&revisions), &part.content, &what.arguments);
+        if let Some(latest) = latest
+            && adopt::is_as_recorded(latest, &place, &what.record, &what.generated)
+        {
+            // What helm installed is what is declared: its history goes on, and its hooks were run.
+            for (mark, content) in hook::marks(&latest.hooks(&place.namespace), &part.content) {
+                annotations[mark] = content.into();
+            }
+            let labels = json!({REVISION: latest.number.to_string()});
+            let body = json!({"metadata": {"annotations": annotations, "labels": labels}});
+            let path = secret_path(&place, latest);
+            cluster.merge(&place.doing("taking over"), &path, &body).await?;
+            return Ok(());
+        }
+        if let Some(latest) = latest.filter(|latest| latest.is_of_helm() && latest.is_pending())
+            && latest.age() < what.patience
+        {
+            return Err(at_work(&place, latest, what.patience));
+        }
+        for object in added(&place, &revisions, Some(&what.record))?.values() {
+            remove_object(&cluster, &place, object).await?;
+        }
+        let (status, description) = match what.back_to {
+            Some(number) => (Status::PendingRollback, format!("Rollback to {number}")),
+            None => (Status::PendingUpgrade, "Preparing upgrade".to_owned()),
+        };
         let record = Record {
-            revision: number,
-            status: Status::PendingUpgrade,
-            description: "Preparing upgrade".into(),
+            revision: latest.map_or(1, |latest| latest.number + 1),
+            status,
+            description,
             first_deployed: is.detail["first_deployed"]
                 .as_str()
                 .unwrap_or_default()
                 .to_owned(),
-            ..part.record(&place)?
+            ..what.record.clone()
         };
-        let mut annotations = annotated(&is.tags, &part.content);
-        // For what hooks were run last.
-        for (name, value) in revisions.last().into_iter().flat_map(Revision::annotations) {
-            if name.starts_with(MARK) {
+        // For what hooks were run last: those of its own revisions helm ran.
+        if let Some(latest) = latest {
+            if latest.is_of_helm() {
+                for (mark, content) in hook::marks(&latest.hooks(&place.namespace), &latest.content()) {
+                    annotations[mark] = content.into();
+                }
+            }
+            for (name, value) in latest.annotations().filter(|(name, _)| name.starts_with(MARK)) {
                 annotations[name] = value.clone();
             }
         }
         self.write(&place, &record, annotations).await?;
         // The oldest go, never the one that is deployed.
-        let many = (revisions.len() + 1).saturating_sub(part.history_max);
+        let many = (revisions.len() + 1).saturating_sub(what.history_max);
         let old = revisions.iter().filter(|old| old.status != Status::Deployed);
-        for old in old.take(if part.history_max == 0 { 0 } else { many }) {
+        for old in old.take(if what.history_max == 0 { 0 } else { many }) {
             remove(&cluster, &place, old).await?;
         }
         Ok(())
@@ -410,16 +623,21 @@ impl Kind for Releases {
     async fn tag(&self, id: &str, set: &Tags, remove: &[String]) -> Result<(), Failure> {
         let place = Place::of_id(id);
         let cluster = self.0.at(&place.cluster);
-        let Some(latest) = revisions(&cluster, &place).await?.pop() else {
+        let revisions = revisions(&cluster, &place).await?;
+        let Some(latest) = revisions.last() else {
             return Ok(());
         };
         let name = |tag: &str| Some(format!("{TAG}{}", tag.strip_prefix("ekb:")?));
-        let set = set
+        // What an earlier revision says goes on to the latest, which helm may have made.
+        let before = owner(&revisions);
+        let set = before
             .iter()
+            .filter(|(tag, _)| !set.contains_key(*tag))
+            .chain(set)
             .filter_map(|(tag, value)| Some((name(tag)?, Value::from(value.as_str()))));
         let removed = remove.iter().filter_map(|tag| Some((name(tag)?, Value::Null)));
         let annotations: serde_json::Map<String, Value> = set.chain(removed).collect();
-        let path = secret_path(&place, &latest);
+        let path = secret_path(&place, latest);
         let body = json!({"metadata": {"annotations": annotations}});
         cluster.merge(&place.doing("marking"), &path, &body).await?;
         Ok(())
@@ -433,10 +651,82 @@ impl Kind for Releases {
             hook::clear_away(&cluster, &place, &object).await?;
         }
         // The latest goes last: it says whose the release is, should this be interrupted.
-        for revision in revisions(&cluster, &place).await? {
-            remove(&cluster, &place, &revision).await?;
+        let mut revisions = revisions(&cluster, &place).await?;
+        let latest = revisions.pop();
+        for revision in &revisions {
+            remove(&cluster, &place, revision).await?;
         }
+        let Some(latest) = latest else {
+            return Ok(Deleted::Gone);
+        };
+        let doing = format!(
+            "deleting the namespace {} in the cluster {}",
+            place.namespace, place.cluster
+        );
+        let ours = latest.secret["metadata"]["uid"].as_str().into_iter().collect();
+        // The namespace that a release made goes with the last one in it, and takes the record along.
+        match cluster.end_namespace(&doing, &place.namespace, MADE, &ours).await {
+            Ok(true) => return Ok(Deleted::Begun),
+            // Who may not look at or delete namespaces leaves it.
+            Err(failure) if !matches!(failure.class, Class::Denied | Class::NotFound) => return Err(failure),
+            Ok(false) | Err(_) => {}
+        }
+        remove(&cluster, &place, &latest).await?;
         Ok(Deleted::Gone)
+    }
+}
+
+fn outputs(revision: &Revision) -> BTreeMap<String, Value> {
+    let outputs = [
+        ("revision", json!(revision.number)),
+        ("status", json!(revision.status.name())),
+    ];
+    outputs.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+fn at_work(place: &Place, latest: &Revision, patience: Duration) -> Failure {
+    let cause = format!(
+        "helm seems to be at work on it: revision {} is {} since {} s",
+        latest.number,
+        latest.status.name(),
+        latest.age().as_secs()
+    );
+    let hint = format!(
+        "Wait until it is done (`helm history {} -n {}`). Where it was killed, apply again when that is {} s ago (`timeouts`, \
+         `update`): it is repaired then; or run `helm rollback`.",
+        place.name,
+        place.namespace,
+        patience.as_secs()
+    );
+    Failure::new(Class::Invalid, place.doing("changing"), cause)
+        .code("EKB2409")
+        .hint(hint)
+}
+
+/// Deletes an object that belongs to the release and to nobody else.
+async fn remove_object(cluster: &Cluster, place: &Place, object: &Value) -> Result<(), Failure> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let metadata = &object["metadata"];
+    let (kind, name) = (text(&object["kind"]), text(&metadata["name"]));
+    let doing = place.doing(&format!("deleting {kind} {name}, which helm added, of"));
+    let namespace = metadata["namespace"].as_str();
+    let path = cluster
+        .path(&text(&object["apiVersion"]), &kind, namespace, &name)
+        .await?;
+    let live = match cluster.get(&doing, &path).await {
+        Err(failure) if failure.class == Class::NotFound => return Ok(()),
+        other => other?,
+    };
+    let annotations = &live["metadata"]["annotations"];
+    let is_of_it = annotations["meta.helm.sh/release-name"] == place.name.as_str()
+        && annotations["meta.helm.sh/release-namespace"] == place.namespace.as_str();
+    if !is_of_it {
+        return Ok(());
+    }
+    let body = json!({"preconditions": {"uid": live["metadata"]["uid"]}, "propagationPolicy": "Background"});
+    match cluster.delete(&doing, &path, &body).await {
+        Err(failure) if failure.class == Class::NotFound => Ok(()),
+        other => other.map(|_| ()),
     }
 }
 
@@ -484,20 +774,25 @@ impl Deployments {
         let cluster = self.0.at(&place.cluster);
         let mut revisions = revisions(&cluster, place).await?;
         let latest = revisions.pop();
-        let before = revisions.iter().filter(|old| old.status == Status::Deployed);
-        for old in before {
-            let said =
-                Record::from_secret(&old.secret).map_or_else(|_| String::new(), |record| record.description);
-            self.restate(&cluster, place, old, Status::Superseded, &said)
-                .await?;
+        for old in &revisions {
+            let status = match old.status {
+                Status::Deployed => Status::Superseded,
+                // Whoever began it did not come to its end.
+                _ if old.is_pending() => Status::Failed,
+                _ => continue,
+            };
+            let said = old
+                .record(place)
+                .map_or_else(|_| String::new(), |record| record.description);
+            self.restate(&cluster, place, old, status, &said).await?;
         }
         if let Some(latest) = latest.filter(|latest| latest.status != Status::Deployed) {
-            let why = if latest.number == 1 {
-                "Install complete"
-            } else {
-                "Upgrade complete"
+            let why = match latest.status {
+                Status::PendingInstall => "Install complete".to_owned(),
+                Status::PendingRollback => latest.record(place)?.description,
+                _ => "Upgrade complete".to_owned(),
             };
-            self.restate(&cluster, place, &latest, Status::Deployed, why)
+            self.restate(&cluster, place, &latest, Status::Deployed, &why)
                 .await?;
         }
         Ok(())
@@ -512,14 +807,12 @@ impl Deployments {
         description: &str,
     ) -> Result<(), Failure> {
         let doing = place.doing("recording");
-        let unreadable =
-            |error: helm::Error| Failure::new(Class::Other, place.doing("recording"), error.to_string());
-        let mut record = Record::from_secret(&revision.secret).map_err(unreadable)?;
+        let mut record = revision.record(place)?;
         record.status = status;
         record.description = description.to_owned();
         let secret = record
             .secret(seconds(Clock::from_env().wall()))
-            .map_err(unreadable)?;
+            .map_err(|error| revision.unreadable(place, &error))?;
         let body = json!({"metadata": {"labels": secret["metadata"]["labels"]}, "data": secret["data"]});
         cluster
             .merge(&doing, &secret_path(place, revision), &body)
@@ -550,6 +843,11 @@ impl Kind for Deployments {
         let object = |(place, revisions): &(Place, Vec<Revision>)| {
             let mut latest_first = revisions.iter().rev();
             let deployed = latest_first.find(|one| one.status == Status::Deployed)?;
+            let mut content = deployed.content();
+            if let Some(latest) = revisions.last().filter(|latest| latest.number != deployed.number) {
+                // It may say the same as this one: it is not deployed all the same.
+                content = format!("{content}, before revision {}", latest.number);
+            }
             Some(Object {
                 id: place.id(),
                 arn: None,
@@ -558,11 +856,11 @@ impl Kind for Deployments {
                     "cluster": place.cluster,
                     "namespace": place.namespace,
                     "name": place.name,
-                    "content": deployed.content(),
+                    "content": content,
                 }),
                 tags: Tags::new(),
                 references: vec![place.id(), place.cluster.clone()],
-                outputs: BTreeMap::new(),
+                outputs: outputs(deployed),
                 detail: Value::Null,
             })
         };
