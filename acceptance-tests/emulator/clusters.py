@@ -225,13 +225,13 @@ def look_at_nodes(account, backend, group):
 def keep_looking(emulator):
     while True:
         time.sleep(PACE)
-        try:
-            for id in {arn.split(":")[4] for arn, _ in list(PLANES)}:
-                account = emulator.accounts.known(id)
+        for id in {arn.split(":")[4] for arn, _ in list(PLANES)}:
+            account = emulator.accounts.known(id)
+            try:
                 with account.lock if account else threading.Lock():
                     look(account, id)
-        except Exception:
-            traceback.print_exc(file=sys.stderr)
+            except Exception:
+                traceback.print_exc(file=sys.stderr)
 
 
 def look(account, id):
