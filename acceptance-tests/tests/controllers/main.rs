@@ -6,7 +6,7 @@ mod platform;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use acceptance_tests::{Account, Kubernetes, Running, Stopwatch, Workspace, charts, pause};
+use acceptance_tests::{Account, Fault, Kubernetes, Running, Stopwatch, Workspace, charts, pause};
 use serde_json::{Value, json};
 
 /// Karpenter with a node class, as a user writes them.
@@ -206,6 +206,37 @@ fn karpenter_and_its_nodes_are_made_with_all_they_need_and_leave_nothing() {
 }
 
 #[test]
+fn two_kills_and_a_destroy_leave_nothing() {
+    Workspace::with_clusters(Some(0), |workspace, account| {
+        account.small_cluster();
+        let whole = karpenter("");
+        let (controller, _) = whole.split_once("resource \"ekb_node_class\"").unwrap();
+        workspace.write("main.tf", controller);
+        for (fault, service, operation) in [
+            (Fault::kill_before(), "sqs", "CreateQueue"),
+            (Fault::kill_after(), "events", "PutRule"),
+            (Fault::lose_response(), "events", "PutTargets"),
+        ] {
+            account.fault(&fault.service(service).on(operation));
+            let _ = workspace.apply();
+        }
+        assert_eq!(account.faults_fired(), 3);
+        // The third went on to the end.
+        workspace.plan().ok().assert_empty();
+        let rules = in_aws(account)
+            .into_iter()
+            .filter(|object| object.starts_with("rule"));
+        assert_eq!(rules.count(), 5);
+        account.fault(&Fault::kill_after().service("sqs").on("DeleteQueue"));
+        let _ = workspace.destroy();
+        account.fault(&Fault::kill_before().service("iam").on("DeleteRole"));
+        let _ = workspace.destroy();
+        workspace.destroy().ok();
+        assert_eq!(in_aws(account), BTreeSet::new());
+    });
+}
+
+#[test]
 fn what_can_never_be_a_node_is_refused_at_plan() {
     Workspace::in_turn(1, |workspace, _account| {
         let cases = [
@@ -267,7 +298,21 @@ fn keda_and_the_load_balancer_controller_hold_what_only_they_can_finish() {
                 &format!("  vpc_id = \"{vpc}\"\n"),
             ),
         ];
-        workspace.write("main.tf", &both.concat());
+        // What KEDA counts on is asked for.
+        workspace.write("main.tf", &both[0]);
+        workspace
+            .apply()
+            .failed()
+            .says("EKB2437")
+            .says("ekb_release.metrics_server.cluster");
+        let metrics = format!(
+            "resource \"ekb_release\" \"metrics_server\" {{\n  name = \"metrics-server\"\n  namespace = \"kube-system\"\n  \
+             cluster = \"main\"\n  chart = \"{}\"\n}}\n",
+            charts::folder("metrics-server").display()
+        );
+        let [keda, balancers] = both;
+        let keda = keda.replace("\"main\"\n  chart", "ekb_release.metrics_server.cluster\n  chart");
+        workspace.write("main.tf", &[metrics, keda, balancers].concat());
         workspace.apply().ok();
         workspace.plan().ok().assert_empty();
         let api = account.cluster("main");

@@ -56,7 +56,8 @@ resource "ekb_release" "metrics_server" {{
             "aws-load-balancer-controller",
             "  vpc_id = ekb_network.main.vpc_id\n"
         ),
-        controller("ekb_keda", "keda", ""),
+        controller("ekb_keda", "keda", "")
+            .replace("ekb_cluster.main.name", "ekb_release.metrics_server.cluster"),
         controller("ekb_karpenter", "karpenter", ""),
         classes.concat()
     )

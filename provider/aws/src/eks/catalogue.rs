@@ -410,6 +410,23 @@ pub async fn insights_refresh(aws: &Aws, region: &str, cluster: &str) -> Result<
     Ok(Refresh::of(answer.status(), answer.message.clone()))
 }
 
+/// The IAM action of [`has_addon`].
+pub const ADDON: &str = "eks:DescribeAddon";
+
+/// Whether the cluster has the add-on, in whatever state.
+///
+/// # Errors
+/// Where the call fails; IAM action [`ADDON`].
+pub async fn has_addon(aws: &Aws, region: &str, cluster: &str, name: &str) -> Result<bool, Failure> {
+    let doing = format!("looking for the add-on {name} of the cluster {cluster}");
+    let eks: Eks = Place::new(aws, region).api(doing).await?;
+    let describe = eks.read.describe_addon().cluster_name(cluster).addon_name(name);
+    match eks.call(ADDON, describe.send()).await {
+        Err(failure) if failure.class == Class::NotFound => Ok(false),
+        other => other.map(|_| true),
+    }
+}
+
 /// The version of a cluster (`1.34`); none while something changes the cluster.
 ///
 /// # Errors

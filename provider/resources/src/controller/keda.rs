@@ -1,13 +1,16 @@
 //! `ekb_keda`: scales Deployments by what they do.
 
-use framework::{Attr, Model, Timeouts, Value};
+use async_trait::async_trait;
+use framework::{Attr, Diagnostic, Model, Path, Timeouts, Value};
 use kubernetes::Finishes;
+use reconcile::failure::{Class, Failure};
 use reconcile::resource::{Common, Managed};
 use serde_json::json;
 
 use super::model::Installation;
 use super::versions::{Line, Versions};
 use super::{Controller, Facts, number, pull_secrets, text, tolerations};
+use crate::platform::Platform;
 use crate::release::values::{from_json, over};
 
 /// KEDA, which scales workloads by CPU, memory and events: operator, metrics adapter and admission webhooks.
@@ -53,6 +56,12 @@ static VERSIONS: Versions = Versions {
     source: "keda.sh/docs, \"Cluster\", Kubernetes compatibility, 2026-08",
 };
 
+/// By which pods' CPU and memory are known (Kubernetes, "Resource metrics pipeline").
+const METRICS: &str = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io";
+/// The add-on of EKS that brings it.
+const METRICS_SERVER: &str = "metrics-server";
+
+#[async_trait]
 impl Controller for Keda {
     const FACTS: Facts = Facts {
         resource: "ekb_keda",
@@ -88,6 +97,35 @@ impl Controller for Keda {
 
     fn installation_mut(&mut self) -> &mut Installation {
         &mut self.installation
+    }
+
+    /// Without the metrics server KEDA scales nothing by CPU and memory, and says so in the events of an HPA alone.
+    async fn needs(&self, context: &Platform) -> Result<(), Diagnostic> {
+        let (Attr::Known(region), Attr::Known(cluster)) = (&self.common.region, &self.installation.cluster)
+        else {
+            return Ok(());
+        };
+        let connection = context.clusters(region).get(cluster);
+        let doing = format!("looking for the metrics server in the cluster {cluster}");
+        let is_missing = |failure: &Failure| failure.class == Class::NotFound;
+        // An add-on that is being made has not registered itself yet.
+        let looked = connection.get(&doing, METRICS).await;
+        if !looked.as_ref().is_err_and(is_missing)
+            || aws::eks::catalogue::has_addon(&context.aws, region, cluster, METRICS_SERVER)
+                .await
+                .ok()
+                != Some(false)
+        {
+            return Ok(());
+        }
+        let why = format!(
+            "The cluster {cluster} has no metrics server, without which KEDA knows nothing of CPU and memory."
+        );
+        Err(
+            Diagnostic::error("EKB2437", "KEDA needs the metrics server", why)
+                .hint("Leave the add-on `metrics-server` of `ekb_cluster` on, or install its chart before (`cluster = ekb_release.metrics_server.cluster`).")
+                .at(Path::from("cluster")),
+        )
     }
 
     fn values(&self) -> Value {

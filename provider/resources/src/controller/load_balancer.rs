@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use aws::partition::partition;
 use framework::{Attr, Model, Timeouts, Value};
 use kubernetes::Finishes;
@@ -70,6 +71,7 @@ const COMPONENT: &str = "load-balancer-controller";
 /// The service account of its pods, which the chart calls like the release.
 const ACCOUNT: &str = "aws-load-balancer-controller";
 
+#[async_trait]
 impl Controller for LoadBalancerController {
     const FACTS: Facts = Facts {
         resource: "ekb_load_balancer_controller",

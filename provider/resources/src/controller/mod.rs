@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use framework::{Attr, Diagnostics, Type, Value};
+use framework::{Attr, Diagnostic, Diagnostics, Type, Value};
 use kubernetes::Finishes;
 use reconcile::failure::Failure;
 use reconcile::graph::Graph;
@@ -57,6 +57,7 @@ pub struct Facts {
 }
 
 /// A controller: its model says what of it is special.
+#[async_trait]
 pub trait Controller: Managed {
     /// What is constant.
     const FACTS: Facts;
@@ -77,6 +78,14 @@ pub trait Controller: Managed {
 
     /// As [`Declared::check`].
     fn check(&self, _out: &mut Diagnostics) {}
+
+    /// Says what the cluster lacks that the controller needs: before it is made or changed.
+    ///
+    /// # Errors
+    /// What it needs is not there.
+    async fn needs(&self, _context: &Platform) -> Result<(), Diagnostic> {
+        Ok(())
+    }
 
     /// The kinds of what there is in AWS.
     fn kinds(_context: &Platform, _region: &str) -> Kinds {
@@ -212,7 +221,7 @@ impl<C: Controller> Declared<Platform> for ControllerResource<C> {
     const TITLE: &'static str = C::FACTS.title;
     /// It may be in any cluster.
     const IS_FOUND: bool = false;
-    const LOOKS_UP: &'static [&'static str] = &["eks:DescribeCluster"];
+    const LOOKS_UP: &'static [&'static str] = &["eks:DescribeCluster", aws::eks::catalogue::ADDON];
     const TIMEOUTS: DefaultTimeouts = DefaultTimeouts {
         create: MINUTE.saturating_mul(30),
         read: MINUTE.saturating_mul(10),
@@ -265,12 +274,8 @@ impl<C: Controller> Declared<Platform> for ControllerResource<C> {
         Managed::common_mut(planned).objects = release.common.objects;
     }
 
-    async fn fetch(
-        &self,
-        context: &Platform,
-        config: &C,
-        model: &mut C,
-    ) -> Result<(), framework::Diagnostic> {
+    async fn fetch(&self, context: &Platform, config: &C, model: &mut C) -> Result<(), Diagnostic> {
+        model.needs(context).await?;
         let mut release = installed(model);
         self.release
             .fetch(context, &installed(config), &mut release)

@@ -1,5 +1,6 @@
 //! `ekb_karpenter`: makes nodes for pods that wait for one.
 
+use async_trait::async_trait;
 use aws::eks::{AccessEntry, Holder};
 use aws::events::Rule;
 use aws::iam::IamRole;
@@ -204,6 +205,7 @@ impl Karpenter {
     }
 }
 
+#[async_trait]
 impl Controller for Karpenter {
     const FACTS: Facts = Facts {
         resource: "ekb_karpenter",
