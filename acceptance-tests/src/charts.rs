@@ -21,7 +21,8 @@ use serde_json::Value;
 
 use crate::tools;
 
-/// The chart's folder: `keda`, `karpenter`, `karpenter-crd`, `aws-load-balancer-controller`, `metrics-server`.
+/// The chart's folder: `keda`, `karpenter`, `karpenter-crd`, `aws-load-balancer-controller`, `metrics-server`, `aws-ebs-csi-driver`,
+/// `cert-manager`.
 ///
 /// # Panics
 /// Where there is no such chart.

@@ -6,8 +6,10 @@ use std::process::Command;
 
 use acceptance_tests::{charts, tool};
 
-const CHARTS: [(&str, &str); 5] = [
+const CHARTS: [(&str, &str); 7] = [
+    ("aws-ebs-csi-driver", ""),
     ("aws-load-balancer-controller", ""),
+    ("cert-manager", "crds.enabled=true"),
     ("karpenter", "settings.clusterName=main"),
     ("karpenter-crd", ""),
     ("keda", ""),

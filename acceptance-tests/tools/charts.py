@@ -47,6 +47,8 @@ def definitions(templates, folder):
 # Karpenter's module holds the charts of the release before; a release writes its own version and digest in.
 KARPENTER = [(r"\b1\.13\.0\b", "1.14.1"), (r"digest: sha256:\w+", 'digest: ""')]
 
+CERT_MANAGER = [(r"(?m)^((?:app)?[vV]ersion): v0\.0\.0$", r"\1: v1.21.2")]
+
 # --- KEDA: manifests become a chart in the form of the public one -----------------------------------------------------
 
 KEDA_VERSION = "2.21.0"
@@ -262,6 +264,8 @@ def main(folder, kubectl, modules):
     definitions(charts / "karpenter-crd" / "templates", charts / "karpenter" / "crds")
     copy(modules["aws-load-balancer-controller"] / "helm/aws-load-balancer-controller", charts / "aws-load-balancer-controller")
     copy(modules["metrics-server"] / "charts/metrics-server", charts / "metrics-server")
+    copy(modules["aws-ebs-csi-driver"] / "charts/aws-ebs-csi-driver", charts / "aws-ebs-csi-driver")
+    copy(modules["cert-manager"] / "deploy/charts/cert-manager", charts / "cert-manager", CERT_MANAGER)
     for name, what in EARLIER.items():
         earlier(charts / name, folder / "earlier" / name, *what)
     serve([*sorted(charts.iterdir()), *sorted((folder / "earlier").iterdir())], folder / "served")

@@ -292,6 +292,8 @@ CONTROLLER_MODULES = {
     "karpenter": KARPENTER_MODULE,
     "aws-load-balancer-controller": (
         "sigs.k8s.io/aws-load-balancer-controller", "v0.0.0-20221203001353-edeb4f1c1312", "h1:iqmp1UXslxq7MuJDW/7arHBniplzp2MbItx0PXP7r/8="),
+    "cert-manager": ("github.com/cert-manager/cert-manager", "v1.21.2", "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68="),
+    "aws-ebs-csi-driver": ("github.com/kubernetes-sigs/aws-ebs-csi-driver", "v1.62.0", "h1:SBKOSFUFgNhpes30mTvjhsJCTZ6CsEuV2dQaBksNNrs="),
     "metrics-server": ("sigs.k8s.io/metrics-server", "v0.9.0", "h1:nlqqZ2H0Xfko8eJC/1qaNVVT17hu4rxndkOi22KTZ4w="),
 }
 

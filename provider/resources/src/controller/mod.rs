@@ -15,6 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use framework::{Attr, Diagnostic, Diagnostics, Type, Value};
 use kubernetes::Finishes;
+use reconcile::failure::Failure;
 use reconcile::graph::Graph;
 use reconcile::kinds::Kinds;
 use reconcile::part::{Key, Ref};
@@ -288,6 +289,13 @@ impl<C: Controller> Declared<Platform> for ControllerResource<C> {
         let first = model.parts(&mut graph)?;
         self.release.add_to(&mut graph, &installed(model), &first)?;
         Some(graph)
+    }
+
+    async fn steps(&self, _context: &Platform, model: &C, found: &Report) -> Result<Vec<Graph>, Failure> {
+        let mut graph = Graph::new();
+        let first = model.parts(&mut graph);
+        let step = first.and_then(|first| self.release.renewed(graph, &installed(model), found, &first));
+        Ok(step.into_iter().collect())
     }
 
     fn kinds(&self, context: &Platform, region: &str) -> Kinds {

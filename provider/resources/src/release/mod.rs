@@ -201,13 +201,10 @@ impl Declared<Platform> for ReleaseResource {
         model: &Installed,
         found: &Report,
     ) -> Result<Vec<Graph>, Failure> {
-        let manifests = self.charts.rendered(model);
-        let renewed = manifests.and_then(|manifests| graph::renewed(model, &manifests, found));
-        let step = renewed.and_then(|renewed| {
-            let mut graph = Graph::new();
-            graph::add(&mut graph, model, &renewed, &[]).map(|()| graph)
-        });
-        Ok(step.into_iter().collect())
+        Ok(self
+            .renewed(Graph::new(), model, found, &[])
+            .into_iter()
+            .collect())
     }
 
     async fn fall_back(&self, context: &Platform, planned: &Installed) -> Option<Graph> {
@@ -250,6 +247,18 @@ impl ReleaseResource {
             // As the state knows it.
             None => graph::add_of_state(graph, model),
         }
+    }
+
+    /// The graph with the release's parts, where some of what it generates has to be made anew ([`graph::renewed`]).
+    pub(crate) fn renewed(
+        &self,
+        mut graph: Graph,
+        model: &Installed,
+        found: &Report,
+        first: &[Ref],
+    ) -> Option<Graph> {
+        let manifests = graph::renewed(model, &*self.charts.rendered(model)?, found)?;
+        graph::add(&mut graph, model, &manifests, first).map(|()| graph)
     }
 
     /// The chart, rendered where its form is known.
