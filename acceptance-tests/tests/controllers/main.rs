@@ -9,6 +9,9 @@ use std::time::Duration;
 use acceptance_tests::{Account, Fault, Kubernetes, Running, Stopwatch, Workspace, charts, pause};
 use serde_json::{Value, json};
 
+/// AWS's time runs twenty times as fast as that of the programs, which a busy machine delays.
+const PATIENT: &str = "  timeouts {\n    create = \"10h\"\n    delete = \"10h\"\n  }\n";
+
 /// Karpenter with a node class, as a user writes them.
 fn karpenter(arguments: &str) -> String {
     let chart = charts::folder("karpenter").display().to_string();
@@ -17,7 +20,7 @@ fn karpenter(arguments: &str) -> String {
   cluster            = "main"
   kubernetes_version = "1.35"
   chart              = "{chart}"
-}}
+{PATIENT}}}
 
 resource "ekb_node_class" "general" {{
   cluster            = ekb_karpenter.main.cluster
@@ -26,7 +29,7 @@ resource "ekb_node_class" "general" {{
   ami_alias          = "al2023@v20261101"
   class              = "general"
 {arguments}
-}}
+{PATIENT}}}
 "#,
     )
 }
@@ -286,7 +289,7 @@ fn keda_and_the_load_balancer_controller_hold_what_only_they_can_finish() {
         let controller = |resource: &str, chart: &str, more: &str| {
             let chart = charts::folder(chart);
             format!(
-                "resource \"{resource}\" \"main\" {{\n  cluster = \"main\"\n  chart   = \"{}\"\n{more}}}\n",
+                "resource \"{resource}\" \"main\" {{\n  cluster = \"main\"\n  chart   = \"{}\"\n{more}{PATIENT}}}\n",
                 chart.display()
             )
         };
@@ -307,7 +310,7 @@ fn keda_and_the_load_balancer_controller_hold_what_only_they_can_finish() {
             .says("ekb_release.metrics_server.cluster");
         let metrics = format!(
             "resource \"ekb_release\" \"metrics_server\" {{\n  name = \"metrics-server\"\n  namespace = \"kube-system\"\n  \
-             cluster = \"main\"\n  chart = \"{}\"\n}}\n",
+             cluster = \"main\"\n  chart = \"{}\"\n{PATIENT}}}\n",
             charts::folder("metrics-server").display()
         );
         let [keda, balancers] = both;

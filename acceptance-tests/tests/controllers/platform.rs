@@ -5,8 +5,7 @@ use std::time::Duration;
 use acceptance_tests::{Account, Kubernetes, Workspace, charts, until};
 use serde_json::{Value, json};
 
-/// AWS's time runs twenty times as fast as that of the programs, which a busy machine delays.
-const PATIENT: &str = "  timeouts {\n    create = \"10h\"\n    delete = \"10h\"\n  }\n";
+use super::PATIENT;
 
 /// Network, cluster, controllers and node classes: nowhere a `depends_on`.
 fn platform() -> String {
