@@ -209,6 +209,88 @@ fn karpenter_and_its_nodes_are_made_with_all_they_need_and_leave_nothing() {
 }
 
 #[test]
+fn what_exists_stays_whichever_argument_is_unknown() {
+    Workspace::with_clusters(Some(1), |workspace, account| {
+        account.small_cluster();
+        let whole = karpenter("");
+        let (controller, class) = whole.split_once("resource \"ekb_node_class\"").unwrap();
+        let consumers = "resource \"terraform_data\" \"of_controller\" {\n  triggers_replace = [ekb_karpenter.main.id, \
+                         ekb_karpenter.main.cluster, ekb_karpenter.main.namespace]\n}\n\
+                         resource \"terraform_data\" \"of_class\" {\n  triggers_replace = [ekb_node_class.general.id, \
+                         ekb_node_class.general.name]\n}\n";
+        let late = "resource \"terraform_data\" \"late\" {\n  input = \"35\"\n}\n";
+        let with = |of_controller: &str, of_class: &str| {
+            let late = if of_controller.is_empty() && of_class.is_empty() {
+                ""
+            } else {
+                late
+            };
+            let of = |text: &str, arguments: &str| text.replacen("\n", &format!("\n{arguments}\n"), 1);
+            let both = [
+                of(controller, of_controller),
+                format!("resource \"ekb_node_class\"{}", of(class, of_class)),
+            ];
+            [&both.concat(), consumers, late].concat()
+        };
+        workspace.write("main.tf", &with("", ""));
+        let running = workspace.start(&["apply", "-no-color", "-auto-approve"]);
+        for path in [CLASS, POOL] {
+            is_ready(&account.cluster("main"), path, &running);
+        }
+        running.wait(Duration::from_secs(240)).ok();
+        let late = "terraform_data.late.output";
+        let of_controller = [
+            "replicas = LATE == \"\" ? 1 : 2",
+            "values = { logLevel = LATE }",
+            "image_registry = LATE",
+            "image_pull_secrets = [LATE]",
+            "delete_crds = LATE == \"x\"",
+            "role_permissions_boundary = \"arn:aws:iam::123456789012:policy/${LATE}\"",
+            "node_role_arn = \"arn:aws:iam::123456789012:role/${LATE}\"",
+            "role_arn = \"arn:aws:iam::123456789012:role/${LATE}\"",
+        ];
+        let of_class = [
+            "zones = [LATE]",
+            "labels = { a = LATE }",
+            "taints = { a = { value = LATE } }",
+            "limits = { cpu = LATE }",
+            "weight = LATE",
+            "disk_gib = LATE",
+            "budgets = [{ nodes = LATE }]",
+            "subnet_ids = [LATE]",
+            "requirements = { a = { values = [LATE] } }",
+            "instance_tags = { a = LATE }",
+            "expire_after = \"${LATE}h\"",
+            "user_data = LATE",
+        ];
+        let cases = of_controller.map(|one| (one, "")).into_iter();
+        for (one, other) in cases.chain(of_class.map(|one| ("", one))) {
+            let text = |argument: &str| argument.replace("LATE", late);
+            workspace.write("main.tf", &with(&text(one), &text(other)));
+            let plan = workspace.plan().ok();
+            for address in ["ekb_karpenter.main", "ekb_node_class.general"] {
+                let action = plan.action(address);
+                assert!(
+                    ["update", "no-op"].contains(&action.as_str()),
+                    "{one}{other}: {address}: {action}: {}",
+                    plan.run
+                );
+            }
+            for address in ["terraform_data.of_controller", "terraform_data.of_class"] {
+                assert_eq!(
+                    plan.action(address),
+                    "no-op",
+                    "{one}{other}: {address}: {}",
+                    plan.run
+                );
+            }
+        }
+        workspace.write("main.tf", &with("", ""));
+        workspace.destroy().ok();
+    });
+}
+
+#[test]
 fn two_kills_and_a_destroy_leave_nothing() {
     Workspace::with_clusters(Some(0), |workspace, account| {
         account.small_cluster();
