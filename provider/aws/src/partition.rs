@@ -11,6 +11,11 @@ const PARTITIONS: &[(&str, &str)] = &[
     ("eusc-", "aws-eusc"),
 ];
 
+/// The ARN of an IAM role with this path (`/`, or from `/` to `/`) and name.
+pub fn role_arn(region: &str, account: &str, path: &str, name: &str) -> String {
+    format!("arn:{}:iam::{account}:role{path}{name}", partition(region))
+}
+
 /// The partition of a region, by its name: `aws`, `aws-cn`, `aws-us-gov`, …
 pub fn partition(region: &str) -> &'static str {
     PARTITIONS

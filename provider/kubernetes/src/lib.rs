@@ -43,7 +43,7 @@ pub use cluster::{Answer, Cluster, Clusters, Version, authority_in_base64};
 pub use duplicates::{duplicates, last_wins};
 pub use failure::codes::UNFINISHED;
 pub use kind::{Objects, any_kind, kinds};
-pub use manifest::Manifest;
+pub use manifest::{Manifest, merge};
 pub use others::{Foreign, fields_of_others};
 pub use types::is_namespaced;
 pub use unfinished::{Finishes, Unfinished};

@@ -292,7 +292,7 @@ fn without_nulls(value: Value) -> Value {
 }
 
 /// Puts fields into an object, at any depth.
-pub(crate) fn merge(into: &mut Value, fields: Value) {
+pub fn merge(into: &mut Value, fields: Value) {
     match (into, fields) {
         (Value::Object(into), Value::Object(fields)) => {
             for (name, value) in fields {

@@ -20,7 +20,7 @@ pub struct Finishes {
     /// The type: `keda.sh/v1alpha1/ScaledObject`.
     pub of: &'static str,
     /// How the names of the controller's finalizers begin.
-    pub finalizer: &'static str,
+    pub finalizers: &'static [&'static str],
 }
 
 /// How long objects of other resources of ours are waited for that are not being deleted yet: they may be, in the same run.
@@ -95,7 +95,7 @@ async fn unfinished(cluster: &Cluster, doing: &str, one: &Finishes) -> Result<Ve
     let is_unfinished = |object: &&Value| {
         let finalizers = object["metadata"]["finalizers"].as_array().into_iter().flatten();
         let mut finalizers = finalizers.filter_map(Value::as_str);
-        finalizers.any(|name| name.starts_with(one.finalizer))
+        finalizers.any(|name| one.finalizers.iter().any(|of| name.starts_with(of)))
     };
     let left = objects.iter().filter(is_unfinished);
     Ok(left

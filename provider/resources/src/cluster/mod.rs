@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws::partition::partition;
+use aws::partition::{partition, role_arn};
 use framework::{Attr, Diagnostics};
 use reconcile::failure::Failure;
 use reconcile::graph::Graph;
@@ -254,7 +254,7 @@ fn foresee_names(planned: &mut Cluster) {
     let path = planned.role_path.clone().or("/".to_owned());
     let role = |component: &str| {
         path.clone()
-            .map(|path| format!("arn:{partition}:iam::{account}:role{path}{name}-{component}"))
+            .map(|path| role_arn(region, account, &path, &format!("{name}-{component}")))
     };
     let given_or = |given: &Attr<String>, component: &str| match given {
         Attr::Null => role(component),

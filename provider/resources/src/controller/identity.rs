@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws::eks::PodIdentityAssociation;
 use aws::iam::{IamRole, trust};
-use aws::partition::partition;
+use aws::partition;
 use framework::{Attr, Value};
 use reconcile::graph::{Graph, Unknowns};
 use reconcile::kinds::Kinds;
@@ -118,21 +118,18 @@ pub fn role_name<C: Controller>(model: &C, component: &str) -> Option<String> {
 /// The ARN of the controller's role, which follows from its name.
 pub fn role_arn<C: Controller>(model: &C, arguments: &RoleArguments, component: &str) -> Attr<String> {
     let common = Managed::common(model);
-    let path = match &arguments.role_path {
-        Attr::Null => Attr::Known("/".to_owned()),
-        other => other.clone(),
-    };
+    if !arguments.role_arn.is_null() {
+        return arguments.role_arn.clone();
+    }
     match (
-        &arguments.role_arn,
         role_name(model, component),
         &common.region,
         &common.account_id,
-        path,
+        arguments.role_path.clone().or("/".to_owned()),
     ) {
-        (given @ (Attr::Known(_) | Attr::Unknown), ..) => given.clone(),
-        (_, Some(name), Attr::Known(region), Attr::Known(account), Attr::Known(path)) => Attr::Known(
-            format!("arn:{}:iam::{account}:role{path}{name}", partition(region)),
-        ),
+        (Some(name), Attr::Known(region), Attr::Known(account), Attr::Known(path)) => {
+            Attr::Known(partition::role_arn(region, account, &path, &name))
+        }
         _ => Attr::Unknown,
     }
 }

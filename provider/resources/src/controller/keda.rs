@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::model::Installation;
 use super::versions::{Line, Versions};
-use super::{Controller, Facts, number, pull_secrets, text, tolerations};
+use super::{Controller, Facts, argument, images_from, pull_secrets, tolerations};
 use crate::platform::Platform;
 use crate::release::values::{from_json, over};
 
@@ -74,19 +74,19 @@ impl Controller for Keda {
         finishes: &[
             Finishes {
                 of: "keda.sh/v1alpha1/ScaledObject",
-                finalizer: "finalizer.keda.sh",
+                finalizers: &["finalizer.keda.sh"],
             },
             Finishes {
                 of: "keda.sh/v1alpha1/ScaledJob",
-                finalizer: "finalizer.keda.sh",
+                finalizers: &["finalizer.keda.sh"],
             },
             Finishes {
                 of: "keda.sh/v1alpha1/TriggerAuthentication",
-                finalizer: "finalizer.keda.sh",
+                finalizers: &["finalizer.keda.sh"],
             },
             Finishes {
                 of: "keda.sh/v1alpha1/ClusterTriggerAuthentication",
-                finalizer: "finalizer.keda.sh",
+                finalizers: &["finalizer.keda.sh"],
             },
         ],
     };
@@ -137,19 +137,20 @@ impl Controller for Keda {
             "webhooks": { "tolerations": tolerations() },
         }));
         let arguments = Value::object([
-            ("clusterName", text(&self.installation.cluster)),
+            ("clusterName", argument(&self.installation.cluster)),
             (
                 "operator",
-                Value::object([("replicaCount", number(&self.replicas))]),
+                Value::object([("replicaCount", argument(&self.replicas))]),
             ),
             ("imagePullSecrets", pull_secrets(&self.installation)),
         ]);
         let all = over(plain, arguments);
-        if self.installation.image_registry.is_null() {
-            return all;
+        match images_from(&self.installation, "") {
+            None => all,
+            Some(from) => {
+                let image = Value::object([("image", Value::object([("registry", from)]))]);
+                over(all, Value::object([("global", image)]))
+            }
         }
-        let registry = Value::object([("registry", text(&self.installation.image_registry))]);
-        let image = Value::object([("image", registry)]);
-        over(all, Value::object([("global", image)]))
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::identity::{self, Wanted};
 use super::model::{Installation, RoleArguments};
 use super::versions::{Line, Versions};
-use super::{Controller, Facts, number, pull_secrets, text, tolerations, whether};
+use super::{Controller, Facts, argument, images_from, pull_secrets, tolerations};
 use crate::platform::Platform;
 use crate::release::values::{from_json, over};
 
@@ -84,19 +84,15 @@ impl Controller for LoadBalancerController {
         finishes: &[
             Finishes {
                 of: "networking.k8s.io/v1/Ingress",
-                finalizer: "ingress.k8s.aws/",
-            },
-            Finishes {
-                of: "networking.k8s.io/v1/Ingress",
-                finalizer: "group.ingress.k8s.aws/",
+                finalizers: &["ingress.k8s.aws/", "group.ingress.k8s.aws/"],
             },
             Finishes {
                 of: "v1/Service",
-                finalizer: "service.k8s.aws/",
+                finalizers: &["service.k8s.aws/"],
             },
             Finishes {
                 of: "elbv2.k8s.aws/v1beta1/TargetGroupBinding",
-                finalizer: "elbv2.k8s.aws/",
+                finalizers: &["elbv2.k8s.aws/"],
             },
         ],
     };
@@ -123,25 +119,25 @@ impl Controller for LoadBalancerController {
         }));
         let annotations = identity::annotations(self, &self.role, COMPONENT);
         let arguments = Value::object([
-            ("clusterName", text(&self.installation.cluster)),
-            ("region", text(&Managed::common(self).region)),
-            ("vpcId", text(&self.vpc_id)),
-            ("replicaCount", number(&self.replicas)),
+            ("clusterName", argument(&self.installation.cluster)),
+            ("region", argument(&Managed::common(self).region)),
+            ("vpcId", argument(&self.vpc_id)),
+            ("replicaCount", argument(&self.replicas)),
             (
                 "enableServiceMutatorWebhook",
-                whether(&self.service_mutator_webhook),
+                argument(&self.service_mutator_webhook),
             ),
             ("serviceAccount", Value::object([("annotations", annotations)])),
             ("imagePullSecrets", pull_secrets(&self.installation)),
         ]);
         let all = over(plain, arguments);
-        let registry = match &self.installation.image_registry {
-            Attr::Null => return all,
-            Attr::Known(registry) => Attr::Known(format!("{registry}/eks/aws-load-balancer-controller")),
-            Attr::Unknown => Attr::Unknown,
-        };
-        let image = Value::object([("repository", text(&registry))]);
-        over(all, Value::object([("image", image)]))
+        match images_from(&self.installation, "/eks/aws-load-balancer-controller") {
+            None => all,
+            Some(from) => over(
+                all,
+                Value::object([("image", Value::object([("repository", from)]))]),
+            ),
+        }
     }
 
     fn parts(&self, graph: &mut Graph) -> Option<Vec<Ref>> {

@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use framework::{Attr, Diagnostic, Diagnostics, Type, Value};
+use framework::{Attr, AttributeType, Diagnostic, Diagnostics, Type, Value};
 use kubernetes::Finishes;
 use reconcile::failure::Failure;
 use reconcile::graph::Graph;
@@ -142,31 +142,15 @@ pub fn pull_secrets(installation: &Installation) -> Value {
     }
 }
 
-/// The text as a value.
-pub fn text(of: &Attr<String>) -> Value {
-    match of {
-        Attr::Unknown => Value::Dynamic(Box::new((Type::String, Value::Unknown(None)))),
-        Attr::Null => Value::Null,
-        Attr::Known(text) => Value::string(text),
-    }
+/// An argument as a value of the chart.
+pub fn argument<T: AttributeType>(of: &Attr<T>) -> Value {
+    values::untyped(&of.encode(), &T::shape().ty())
 }
 
-/// The number as a value.
-pub fn number(of: &Attr<i64>) -> Value {
-    match of {
-        Attr::Unknown => Value::Dynamic(Box::new((Type::Number, Value::Unknown(None)))),
-        Attr::Null => Value::Null,
-        Attr::Known(number) => Value::Number((*number).into()),
-    }
-}
-
-/// Whether it is so, as a value.
-pub fn whether(of: &Attr<bool>) -> Value {
-    match of {
-        Attr::Unknown => Value::Dynamic(Box::new((Type::Bool, Value::Unknown(None)))),
-        Attr::Null => Value::Null,
-        Attr::Known(is) => Value::Bool(*is),
-    }
+/// Where images are pulled from in place of the usual registry, with this path there; none where that is the usual one.
+pub fn images_from(installation: &Installation, path: &str) -> Option<Value> {
+    let registry = &installation.image_registry;
+    (!registry.is_null()).then(|| argument(&registry.clone().map(|registry| format!("{registry}{path}"))))
 }
 
 /// The release that the controller is.
@@ -255,20 +239,14 @@ impl<C: Controller> Declared<Platform> for ControllerResource<C> {
         let (config_installed, prior_installed) = (installed(config), prior.map(installed));
         let mut release = installed(planned);
         complete_version(context, &config_installed, prior_installed.as_ref(), &mut release).await;
-        planned.installation_mut().kubernetes_version = release.kubernetes_version.clone();
+        planned.installation_mut().kubernetes_version = release.kubernetes_version;
         let prior = prior.map(C::installation);
         C::FACTS
             .versions
             .complete(config.installation(), prior, planned.installation_mut());
         let mut release = installed(planned);
         self.release
-            .complete(
-                context,
-                &config_installed,
-                prior_installed.as_ref(),
-                &mut release,
-                out,
-            )
+            .complete_chart(&config_installed, prior_installed.as_ref(), &mut release, out)
             .await;
         take_over(planned, &release);
         Managed::common_mut(planned).objects = release.common.objects;

@@ -25,7 +25,7 @@ pub mod graph;
 pub mod model;
 
 use crate::platform::Platform;
-use crate::release::live_version;
+use crate::release::{live_version, minor_version};
 use classes::class;
 use model::NodeClass;
 
@@ -206,14 +206,9 @@ async fn complete_image(
     out: &mut Diagnostics,
 ) {
     if config.kubernetes_version.is_null() {
-        planned.kubernetes_version = match (prior, context) {
-            (Some(prior), _) if prior.kubernetes_version.is_known() => prior.kubernetes_version.clone(),
-            (_, Some(context)) => {
-                let version = live_version(context, &Managed::common(planned).region, &planned.cluster).await;
-                version.ok().flatten().map_or(Attr::Unknown, Attr::Known)
-            }
-            _ => Attr::Unknown,
-        };
+        let known = prior.map(|prior| &prior.kubernetes_version);
+        let (region, cluster) = (&planned.common.region, &planned.cluster);
+        planned.kubernetes_version = minor_version(context, region, cluster, known).await;
     }
     if !config.ami_alias.is_null() {
         return;

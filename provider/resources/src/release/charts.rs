@@ -9,6 +9,7 @@ use framework::{Attr, Diagnostic, Path, Secret, Type, Value};
 use helm::remote::{Credentials, Loaded, Loader, Request, Settings, Source};
 use helm::render::GeneratedLeaf;
 use helm::{Capabilities, Document, Environment, Limits, Release, Rendered, Renderer};
+use kubernetes::merge;
 use serde_json::Value as Json;
 
 use super::model::Installed;
@@ -443,7 +444,7 @@ impl Arguments {
         };
         let mut values = public.clone();
         if let Some(secret) = secret {
-            overlay(&mut values, masked(secret));
+            merge(&mut values, masked(secret));
         }
         let mut renderer = Renderer::new(&loaded.chart, Release::new(&self.name, &self.namespace));
         renderer.capabilities = Capabilities::declared(&self.kubernetes_version, &self.api_versions)
@@ -465,7 +466,7 @@ impl Arguments {
         let secret = match secret {
             Some(secret) => {
                 let mut values = public.clone();
-                overlay(&mut values, secret.clone());
+                merge(&mut values, secret.clone());
                 let failed = |error: String| refused("values_wo", without(&error, secret));
                 renderer.skip_schema = false;
                 let render = |renderer: &Renderer<'_>| {
@@ -749,10 +750,10 @@ fn all_values(model: &Installed, own: Json) -> Result<Option<Json>, Diagnostic> 
         };
         let bytes = std::fs::read(file).map_err(|error| refused(error.to_string()))?;
         let values = helm::values::read_bytes(&bytes).map_err(refused)?;
-        overlay(&mut all, helm::chart::to_json(&helm::value::Value::Map(values)));
+        merge(&mut all, helm::chart::to_json(&helm::value::Value::Map(values)));
     }
     if own.is_object() {
-        overlay(&mut all, own);
+        merge(&mut all, own);
     }
     Ok(Some(all))
 }
@@ -763,18 +764,6 @@ fn object_of(argument: &Attr<Value>, at: &str) -> Result<Option<Json>, Diagnosti
         Attr::Null => Ok(Some(Json::Null)),
         Attr::Known(value) if value.is_wholly_known() => json(value, at).map(Some),
         Attr::Unknown | Attr::Known(_) => Ok(None),
-    }
-}
-
-/// Lays values over others, as helm does with several files.
-fn overlay(base: &mut Json, over: Json) {
-    match (base, over) {
-        (Json::Object(base), Json::Object(over)) => {
-            for (key, value) in over {
-                overlay(base.entry(key).or_insert(Json::Null), value);
-            }
-        }
-        (base, over) => *base = over,
     }
 }
 

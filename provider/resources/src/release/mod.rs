@@ -119,37 +119,7 @@ impl Declared<Platform> for ReleaseResource {
             planned.namespace = planned.name.clone();
         }
         complete_version(context, config, prior, planned).await;
-        let same = prior.filter(|prior| {
-            (&prior.chart, &prior.repository, &prior.version, &prior.digest)
-                == (
-                    &planned.chart,
-                    &planned.repository,
-                    &planned.version,
-                    &planned.digest,
-                )
-        });
-        // The same version means the same bytes, unless it is a folder, which may have been edited.
-        (planned.chart_digest, planned.chart_version) = match same {
-            Some(prior) if !is_folder(planned) && prior.chart_digest.is_known() => {
-                (prior.chart_digest.clone(), prior.chart_version.clone())
-            }
-            _ => (Attr::Unknown, Attr::Unknown),
-        };
-        (planned.revision, planned.notes, planned.hosts) = (Attr::Unknown, Attr::Unknown, Attr::Unknown);
-        planned.release_status = Status::Deployed.name().into();
-        match self.find(planned, config, Purpose::Plan).await {
-            // Which objects there will be, the state does not say.
-            Ok(None) => planned.common.objects = Attr::Unknown,
-            Ok(Some(manifests)) => {
-                let Some(prior) = prior else { return };
-                let recorded = recorded(prior);
-                if recorded["content"] == manifests.digest.as_str() && prior.revision.is_known() {
-                    (planned.revision, planned.notes) = (prior.revision, prior.notes.clone());
-                }
-                say_what_helm_did(prior, &recorded, out);
-            }
-            Err(error) => out.push(error),
-        }
+        self.complete_chart(config, prior, planned, out).await;
     }
 
     async fn fetch(
@@ -261,6 +231,47 @@ impl ReleaseResource {
         graph::add(&mut graph, model, &manifests, first).map(|()| graph)
     }
 
+    /// What follows from the chart, when it is known for which version of Kubernetes it is rendered.
+    pub(crate) async fn complete_chart(
+        &self,
+        config: &Installed,
+        prior: Option<&Installed>,
+        planned: &mut Installed,
+        out: &mut Diagnostics,
+    ) {
+        let same = prior.filter(|prior| {
+            (&prior.chart, &prior.repository, &prior.version, &prior.digest)
+                == (
+                    &planned.chart,
+                    &planned.repository,
+                    &planned.version,
+                    &planned.digest,
+                )
+        });
+        // The same version means the same bytes, unless it is a folder, which may have been edited.
+        (planned.chart_digest, planned.chart_version) = match same {
+            Some(prior) if !is_folder(planned) && prior.chart_digest.is_known() => {
+                (prior.chart_digest.clone(), prior.chart_version.clone())
+            }
+            _ => (Attr::Unknown, Attr::Unknown),
+        };
+        (planned.revision, planned.notes, planned.hosts) = (Attr::Unknown, Attr::Unknown, Attr::Unknown);
+        planned.release_status = Status::Deployed.name().into();
+        match self.find(planned, config, Purpose::Plan).await {
+            // Which objects there will be, the state does not say.
+            Ok(None) => planned.common.objects = Attr::Unknown,
+            Ok(Some(manifests)) => {
+                let Some(prior) = prior else { return };
+                let recorded = recorded(prior);
+                if recorded["content"] == manifests.digest.as_str() && prior.revision.is_known() {
+                    (planned.revision, planned.notes) = (prior.revision, prior.notes.clone());
+                }
+                say_what_helm_did(prior, &recorded, out);
+            }
+            Err(error) => out.push(error),
+        }
+    }
+
     /// The chart, rendered where its form is known.
     async fn find(
         &self,
@@ -325,22 +336,29 @@ pub(crate) async fn complete_version(
     prior: Option<&Installed>,
     planned: &mut Installed,
 ) {
-    if !config.kubernetes_version.is_null() {
-        return;
+    if config.kubernetes_version.is_null() {
+        let prior = prior.map(|prior| &prior.kubernetes_version);
+        let (region, cluster) = (&planned.common.region, &planned.cluster);
+        planned.kubernetes_version = minor_version(context, region, cluster, prior).await;
     }
-    if let Some(prior) = prior.filter(|prior| prior.kubernetes_version.is_known()) {
-        planned.kubernetes_version = prior.kubernetes_version.clone();
-        return;
+}
+
+/// The minor version where none is given: that which the state knows, else the cluster's. A cluster that is not there yet has none: known
+/// after apply.
+pub(crate) async fn minor_version(
+    context: Option<&Platform>,
+    region: &Attr<String>,
+    cluster: &Attr<String>,
+    prior: Option<&Attr<String>>,
+) -> Attr<String> {
+    if let Some(prior) = prior.filter(|prior| prior.is_known()) {
+        return prior.clone();
     }
-    let version = match context {
-        // A cluster that is not there yet has none: known after apply.
-        Some(context) => {
-            let version = live_version(context, &planned.common.region, &planned.cluster).await;
-            version.ok().flatten()
-        }
-        None => None,
+    let Some(context) = context else {
+        return Attr::Unknown;
     };
-    planned.kubernetes_version = version.map_or(Attr::Unknown, Attr::Known);
+    let version = live_version(context, region, cluster).await;
+    version.ok().flatten().map_or(Attr::Unknown, Attr::Known)
 }
 
 /// The minor version of a cluster; none while it is not known which one.

@@ -5,7 +5,7 @@ use aws::eks::{AccessEntry, Holder};
 use aws::events::Rule;
 use aws::iam::IamRole;
 use aws::karpenter::Leftovers;
-use aws::partition::{partition, principal};
+use aws::partition::{partition, principal, role_arn};
 use aws::sqs::Queue;
 use framework::{Attr, Diagnostic, Diagnostics, Model, Path, Timeouts, Value};
 use kubernetes::Finishes;
@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::identity::{self, Wanted};
 use super::model::{Installation, RoleArguments};
 use super::versions::{Line, Versions, minor};
-use super::{Controller, Facts, number, pull_secrets, text};
+use super::{Controller, Facts, argument, images_from, pull_secrets};
 use crate::platform::Platform;
 use crate::release::values::{from_json, over};
 
@@ -218,15 +218,15 @@ impl Controller for Karpenter {
         finishes: &[
             Finishes {
                 of: "karpenter.sh/v1/NodeClaim",
-                finalizer: "karpenter.sh/",
+                finalizers: &["karpenter.sh/"],
             },
             Finishes {
                 of: "karpenter.sh/v1/NodePool",
-                finalizer: "karpenter.sh/",
+                finalizers: &["karpenter.sh/"],
             },
             Finishes {
                 of: "karpenter.k8s.aws/v1/EC2NodeClass",
-                finalizer: "karpenter.k8s.aws/",
+                finalizers: &["karpenter.k8s.aws/"],
             },
         ],
     };
@@ -263,14 +263,14 @@ impl Controller for Karpenter {
         let plain = from_json(&json!({ "serviceAccount": { "name": ACCOUNT } }));
         let annotations = identity::annotations(self, &self.role, COMPONENT);
         let arguments = Value::object([
-            ("replicas", number(&self.replicas)),
+            ("replicas", argument(&self.replicas)),
             (
                 "settings",
                 Value::object([
-                    ("clusterName", text(&self.installation.cluster)),
+                    ("clusterName", argument(&self.installation.cluster)),
                     (
                         "interruptionQueue",
-                        text(&Attr::from_option(self.named(COMPONENT))),
+                        argument(&Attr::from_option(self.named(COMPONENT))),
                     ),
                 ]),
             ),
@@ -278,13 +278,13 @@ impl Controller for Karpenter {
             ("imagePullSecrets", pull_secrets(&self.installation)),
         ]);
         let all = over(plain, arguments);
-        let registry = match &self.installation.image_registry {
-            Attr::Null => return all,
-            Attr::Known(registry) => Attr::Known(format!("{registry}/karpenter/controller")),
-            Attr::Unknown => Attr::Unknown,
-        };
-        let image = Value::object([("image", Value::object([("repository", text(&registry))]))]);
-        over(all, Value::object([("controller", image)]))
+        match images_from(&self.installation, "/karpenter/controller") {
+            None => all,
+            Some(from) => {
+                let image = Value::object([("image", Value::object([("repository", from)]))]);
+                over(all, Value::object([("controller", image)]))
+            }
+        }
     }
 
     fn parts(&self, graph: &mut Graph) -> Option<Vec<Ref>> {
@@ -301,12 +301,7 @@ impl Controller for Karpenter {
             Attr::Unknown => return None,
             Attr::Null => {
                 let role = self.node_role(region)?;
-                let arn = format!(
-                    "arn:{}:iam::{account}:role{}{}",
-                    partition(region),
-                    role.path,
-                    role.name
-                );
+                let arn = role_arn(region, account, &role.path, &role.name);
                 let role = graph.part("node_role", role);
                 // What a managed node group gets by itself: without it nodes never join (awslabs/ai-on-eks#111).
                 let entry = AccessEntry {
